@@ -1,0 +1,37 @@
+//! The process default: what is active where nothing else is.
+
+use std::sync::OnceLock;
+
+use crate::error::{Error, ErrorKind};
+use crate::manager::BotoSesManager;
+
+static INSTALLED: OnceLock<BotoSesManager> = OnceLock::new();
+static DEFAULT_CHAIN: OnceLock<BotoSesManager> = OnceLock::new();
+
+/// Makes a manager the default of the whole process, once.
+///
+/// Call it first thing in `main`; libraries leave it to the program. To make a forgotten scope an
+/// error instead of a surprise, install [`BotoSesManager::none`].
+///
+/// # Errors
+///
+/// [`ErrorKind::DefaultAlreadyInstalled`] if a default was installed before. The first one stays.
+pub fn install_default(manager: BotoSesManager) -> Result<(), Error> {
+    INSTALLED.set(manager).map_err(|refused| {
+        Error::new(
+            ErrorKind::DefaultAlreadyInstalled,
+            format!(
+                "{refused} cannot become the process default, because one is installed already: \
+                 install it once, in main, and use awsenv() or scope() for a temporary one"
+            ),
+        )
+    })
+}
+
+/// The installed default, or else the default chain's.
+pub(crate) fn process_default() -> BotoSesManager {
+    INSTALLED
+        .get()
+        .unwrap_or_else(|| DEFAULT_CHAIN.get_or_init(BotoSesManager::new))
+        .clone()
+}

@@ -1,0 +1,408 @@
+//! The handle.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+
+use crate::builder::Builder;
+use crate::credentials::assume_role::{AssumeRole, RoleRequest};
+use crate::error::{Error, ErrorKind};
+use crate::flight::Once;
+use crate::identity::CallerIdentity;
+use crate::session::{Origin, Session};
+use crate::settings::Settings;
+
+/// An AWS session: one identity, in one region.
+///
+/// It is a handle: cheap to clone, and to be shared between threads and tasks. Making one does no
+/// I/O. Profile, region, credentials, identity and clients are resolved when they are first needed,
+/// once for any number of callers, and kept; an error is not kept.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), bsm_core::Error> {
+/// use bsm_core::BotoSesManager;
+///
+/// let staging = BotoSesManager::from_profile("staging");
+/// println!("{} in {}", staging.aws_account_id().await?, staging.aws_region().await?);
+///
+/// let admin = staging.assume_role("arn:aws:iam::222222222222:role/Admin").build();
+/// let sts = admin.client(aws_sdk_sts::Client::new).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BotoSesManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    session: Arc<Session>,
+    /// The region of this manager, where it is not the session's.
+    region: Option<Region>,
+    config: Once<SdkConfig>,
+    clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    /// The managers of the same session in other regions.
+    regions: Mutex<HashMap<String, BotoSesManager>>,
+}
+
+/// # Making one
+impl BotoSesManager {
+    /// Makes a manager of the default chain.
+    ///
+    /// Its credentials come from, in this order: the environment; the profile that
+    /// `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`; the web identity that the
+    /// environment names; the container's role; the instance's role.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Makes a manager for a profile.
+    ///
+    /// The profile is used whatever the environment says, and must exist.
+    pub fn from_profile(name: impl Into<String>) -> Self {
+        Self::builder().profile_name(name).build()
+    }
+
+    /// Makes a manager for long-lived keys.
+    pub fn from_keys(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+    ) -> Self {
+        Self::builder()
+            .keys(access_key_id, secret_access_key)
+            .build()
+    }
+
+    /// Makes a manager from an `SdkConfig` that was loaded elsewhere.
+    pub fn from_config(config: SdkConfig) -> Self {
+        Self::builder().sdk_config(config).build()
+    }
+
+    /// Makes a manager of which every use fails with [`ErrorKind::NoSession`].
+    ///
+    /// As the process default it turns a forgotten scope into an error:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use bsm_core::{BotoSesManager, install_default};
+    ///
+    /// install_default(BotoSesManager::none()).unwrap();
+    /// let error = BotoSesManager::current().credentials().await.unwrap_err();
+    /// assert!(error.is_no_session());
+    /// # }
+    /// ```
+    pub fn none() -> Self {
+        Self::with_session(Origin::None, Settings::default())
+    }
+
+    /// Starts to make a manager with more settings than the short forms take.
+    ///
+    /// ```
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// let production = BotoSesManager::builder()
+    ///     .profile_name("production")
+    ///     .region("eu-central-1")
+    ///     .expect_account("333333333333")
+    ///     .build();
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn with_session(origin: Origin, settings: Settings) -> Self {
+        Self::view(Session::new(origin, settings), None)
+    }
+
+    pub(crate) fn assumed(parent: Self, request: RoleRequest, region: Option<String>) -> Self {
+        let settings = Settings {
+            region,
+            expect_account: None,
+            ..parent.session().settings.clone()
+        };
+        let request = Box::new(request);
+        Self::with_session(Origin::Role { parent, request }, settings)
+    }
+
+    fn view(session: Arc<Session>, region: Option<Region>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                session,
+                region,
+                config: Once::default(),
+                clients: Mutex::default(),
+                regions: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Returns the manager for a role that is assumed with this manager's credentials.
+    ///
+    /// Roles chain: the manager that comes out can assume the next one. Nothing is sent before the
+    /// credentials are needed; they are then kept fresh. The region and all other settings, but not
+    /// the expected account, go over to the new manager.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// # use std::time::Duration;
+    /// # let bsm = bsm_core::BotoSesManager::new();
+    /// let auditor = bsm
+    ///     .assume_role("arn:aws:iam::333333333333:role/Auditor")
+    ///     .role_session_name("nightly-audit")
+    ///     .duration(Duration::from_secs(900))
+    ///     .load()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn assume_role(&self, role_arn: impl Into<String>) -> AssumeRole {
+        AssumeRole::new(self.clone(), role_arn.into())
+    }
+
+    /// Returns the manager for the same identity in another region.
+    ///
+    /// Both share credentials and their refresh. The same manager comes back for the same region,
+    /// with the clients it has made.
+    #[must_use]
+    pub fn with_region(&self, region: impl Into<String>) -> Self {
+        let region = region.into();
+        if self.inner.region.as_ref().map(Region::as_ref) == Some(&region) {
+            return self.clone();
+        }
+        let mut regions = self.inner.regions.lock();
+        let view = || Self::view(self.session().clone(), Some(Region::new(region.clone())));
+        regions.entry(region.clone()).or_insert_with(view).clone()
+    }
+}
+
+/// # Clients
+impl BotoSesManager {
+    /// Returns a client, made with `new` when one of its type is first asked for.
+    ///
+    /// It works with every client of the SDK. Clients are kept by their type, so `new` is to make
+    /// the same client whenever it is called with the same type; wrap a client that is configured
+    /// otherwise in a type of its own.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// # let bsm = bsm_core::BotoSesManager::new();
+    /// let sts = bsm.client(aws_sdk_sts::Client::new).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`sdk_config`](Self::sdk_config).
+    pub async fn client<C>(&self, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error>
+    where
+        C: Clone + Send + Sync + 'static,
+    {
+        let config = self.config().await?;
+        let mut clients = self.inner.clients.lock();
+        let client = clients
+            .entry(TypeId::of::<C>())
+            .or_insert_with(|| Box::new(new(config)));
+        let client = client.downcast_ref::<C>();
+        Ok(client.expect("a client is kept under its own type").clone())
+    }
+
+    /// Returns the configuration that clients are made from.
+    ///
+    /// Its credentials are this manager's, and stay fresh. Its `Debug` form shows no secret.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProfileNotFound`], [`ErrorKind::InvalidConfig`], [`ErrorKind::NoCredentials`]
+    /// and [`ErrorKind::InvalidInput`] if the settings name no usable credentials;
+    /// [`ErrorKind::NoRegion`] if no region could be found; [`ErrorKind::NoSession`] for
+    /// [`none`](Self::none).
+    pub async fn sdk_config(&self) -> Result<SdkConfig, Error> {
+        self.config().await.cloned()
+    }
+
+    async fn config(&self) -> Result<&SdkConfig, Error> {
+        self.inner
+            .config
+            .get_or_resolve(|| {
+                let manager = self.clone();
+                async move {
+                    let region = manager.region().await?;
+                    let resolved = manager.session().resolved().await?;
+                    Ok(resolved.config.to_builder().region(region).build())
+                }
+            })
+            .await
+    }
+}
+
+/// # Credentials
+impl BotoSesManager {
+    /// Returns a copy of the credentials as they are now, valid and refreshed if need be.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sdk_config`](Self::sdk_config) except the region's, and what the source of the
+    /// credentials fails with: [`ErrorKind::AccessDenied`], [`ErrorKind::CredentialsRejected`],
+    /// [`ErrorKind::CredentialsUnavailable`], [`ErrorKind::Unreachable`],
+    /// [`ErrorKind::AccountMismatch`].
+    pub async fn credentials(&self) -> Result<Credentials, Error> {
+        let resolved = self.session().resolved().await?;
+        resolved.credentials.credentials().await
+    }
+
+    /// Returns credentials that stay valid for at least this long, for work that cannot stop to
+    /// refresh them.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and [`ErrorKind::CredentialsUnavailable`] if even new
+    /// ones expire earlier.
+    pub async fn credentials_for(&self, at_least: Duration) -> Result<Credentials, Error> {
+        let resolved = self.session().resolved().await?;
+        resolved.credentials.credentials_for(at_least).await
+    }
+
+    /// Returns when the credentials expire; `None` if they do not, or have not been resolved yet.
+    pub fn expiration(&self) -> Option<DateTime<Utc>> {
+        let expiry = self.session().peek()?.credentials.expiration()?;
+        Some(expiry.into())
+    }
+
+    /// Says whether the credentials expire within `margin` from now.
+    ///
+    /// The next request refreshes them in any case. Credentials that do not expire, or have not
+    /// been resolved yet, are not expired.
+    pub fn is_expired(&self, margin: Duration) -> bool {
+        let now: SystemTime = self.session().settings.time_source().now();
+        self.expiration()
+            .is_some_and(|expiration| expiration <= DateTime::<Utc>::from(now + margin))
+    }
+}
+
+/// # Identity
+impl BotoSesManager {
+    /// Returns whom AWS sees behind the credentials, asked once.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
+        self.session().caller().await.cloned()
+    }
+
+    /// Returns the twelve-digit account id.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn aws_account_id(&self) -> Result<String, Error> {
+        Ok(self.session().caller().await?.account().to_owned())
+    }
+
+    /// Returns the unique id of the user or of the role's session.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn aws_account_user_id(&self) -> Result<String, Error> {
+        Ok(self.session().caller().await?.user_id().to_owned())
+    }
+
+    /// Returns the ARN of the user or of the role's session.
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn principal_arn(&self) -> Result<String, Error> {
+        Ok(self.session().caller().await?.arn().to_owned())
+    }
+
+    /// Returns the region.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoRegion`], and those of the settings, as in [`sdk_config`](Self::sdk_config).
+    pub async fn aws_region(&self) -> Result<String, Error> {
+        Ok(self.region().await?.to_string())
+    }
+
+    /// Returns the profile that this manager was told to use, or whose role it was told to assume.
+    pub fn profile_name(&self) -> Option<&str> {
+        self.session().settings.profile_name.as_deref()
+    }
+
+    async fn region(&self) -> Result<Region, Error> {
+        if let Some(region) = &self.inner.region {
+            return Ok(region.clone());
+        }
+        let resolved = self.session().resolved().await?;
+        resolved.region.clone().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoRegion,
+                format!(
+                    "no region is known for {self}: give it one with .region(..), set AWS_REGION, \
+                     or add a region to the profile"
+                ),
+            )
+        })
+    }
+}
+
+impl BotoSesManager {
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.inner.session
+    }
+
+    pub(crate) fn region_override(&self) -> Option<Region> {
+        self.inner.region.clone()
+    }
+}
+
+impl Default for BotoSesManager {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Names the manager as its user knows it: `profile "staging"`.
+impl fmt::Display for BotoSesManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let session = self.session();
+        match (&session.origin, &session.settings.profile_name) {
+            (Origin::None, _) => f.write_str("no session"),
+            (Origin::Role { parent, request }, _) => {
+                write!(f, "role {} through {parent}", request.role_arn)
+            }
+            (Origin::Config(_), _) => f.write_str("an SdkConfig"),
+            (Origin::Keys(keys), _) => write!(f, "keys {}", keys.access_key_id()),
+            (Origin::Provider(_), _) => f.write_str("a credentials provider"),
+            (Origin::Ambient, Some(profile)) => write!(f, "profile {profile:?}"),
+            (Origin::Ambient, None) => f.write_str("the default chain"),
+        }
+    }
+}
+
+/// Shows profile, role, region and account as far as they are known, and no secret.
+impl fmt::Debug for BotoSesManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let session = self.session();
+        let known = session.peek().and_then(|resolved| resolved.region.as_ref());
+        let region = self.inner.region.as_ref().or(known);
+        let mut debug = f.debug_struct("BotoSesManager");
+        debug
+            .field("session", &format_args!("{self}"))
+            .field("region", &region.map(Region::as_ref));
+        if let Some(caller) = session.peek_caller() {
+            debug.field("caller", &format_args!("{caller}"));
+        }
+        debug.finish_non_exhaustive()
+    }
+}

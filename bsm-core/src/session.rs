@@ -1,0 +1,297 @@
+//! One identity: what all managers for it share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::default_async_sleep;
+
+use crate::credentials::assume_role::{AssumedRole, RoleRequest};
+use crate::credentials::source::{Sources, environment_keys, environment_web_identity};
+use crate::credentials::{AccountGuard, Refresher};
+use crate::error::{Error, ErrorKind};
+use crate::flight::Once;
+use crate::identity::CallerIdentity;
+use crate::manager::BotoSesManager;
+use crate::profile;
+use crate::settings::{Settings, behavior_version};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// STS answers in every region; this one is asked where none is known.
+const STS_REGION: &str = "us-east-1";
+
+/// An identity: where its credentials come from, and all that was found out about it.
+pub(crate) struct Session {
+    pub(crate) origin: Origin,
+    pub(crate) settings: Settings,
+    resolved: Once<Resolved>,
+    caller: Once<CallerIdentity>,
+}
+
+/// Where the credentials of a session come from.
+pub(crate) enum Origin {
+    /// The default chain, or a profile if the settings name one.
+    Ambient,
+    Keys(Credentials),
+    Provider(SharedCredentialsProvider),
+    Config(Box<SdkConfig>),
+    Role {
+        parent: BotoSesManager,
+        request: Box<RoleRequest>,
+    },
+    /// Nowhere: every use fails.
+    None,
+}
+
+/// What is known of a session once its files have been read. No request has been made for it.
+#[derive(Clone)]
+pub(crate) struct Resolved {
+    /// Complete but for the region, which each manager of the session sets.
+    pub(crate) config: SdkConfig,
+    pub(crate) region: Option<Region>,
+    pub(crate) credentials: Refresher,
+}
+
+impl Session {
+    pub(crate) fn new(origin: Origin, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            origin,
+            settings,
+            resolved: Once::default(),
+            caller: Once::default(),
+        })
+    }
+
+    pub(crate) async fn resolved(self: &Arc<Self>) -> Result<&Resolved, Error> {
+        self.resolved
+            .get_or_resolve(|| Arc::clone(self).resolve())
+            .await
+    }
+
+    /// What is known so far, without finding out more.
+    pub(crate) fn peek(&self) -> Option<&Resolved> {
+        self.resolved.get()
+    }
+
+    pub(crate) fn peek_caller(&self) -> Option<&CallerIdentity> {
+        self.caller.get()
+    }
+
+    pub(crate) async fn caller(self: &Arc<Self>) -> Result<&CallerIdentity, Error> {
+        self.caller
+            .get_or_resolve(|| {
+                let session = Arc::clone(self);
+                async move {
+                    let resolved = session.resolved().await?;
+                    let credentials = resolved.credentials.credentials().await?;
+                    CallerIdentity::of(&credentials, &resolved.sts()).await
+                }
+            })
+            .await
+    }
+
+    /// A role's session resolves its parent's, so the type of the future has to be erased.
+    fn resolve(self: Arc<Self>) -> BoxFuture<Result<Resolved, Error>> {
+        Box::pin(async move { self.resolve_now().await })
+    }
+
+    async fn resolve_now(&self) -> Result<Resolved, Error> {
+        let found = match &self.origin {
+            Origin::None => return Err(no_session()),
+            Origin::Config(config) => self.found_in_config(config)?,
+            Origin::Role { parent, request } => self.found_through_role(parent, request).await?,
+            Origin::Ambient | Origin::Keys(_) | Origin::Provider(_) => self.found_around().await?,
+        };
+        let Found {
+            config,
+            region,
+            source,
+        } = found;
+        let source = match &self.settings.expect_account {
+            Some(account) => SharedCredentialsProvider::new(AccountGuard::new(
+                account.clone(),
+                source,
+                sts_config(&config, region.as_ref()),
+            )),
+            None => source,
+        };
+        let credentials = Refresher::new(source, self.settings.time_source());
+        let config = config
+            .to_builder()
+            .region(region.clone())
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .build();
+        Ok(Resolved {
+            config,
+            region,
+            credentials,
+        })
+    }
+
+    fn found_in_config(&self, config: &SdkConfig) -> Result<Found, Error> {
+        let source = config.credentials_provider().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoCredentials,
+                "the SdkConfig has no credentials provider: load it with aws_config, or set one",
+            )
+        })?;
+        // A hand-built config may lack what a client cannot do without, and would panic.
+        let mut builder = config.to_builder();
+        if config.behavior_version().is_none() {
+            builder.set_behavior_version(Some(behavior_version()));
+        }
+        if config.sleep_impl().is_none() {
+            builder.set_sleep_impl(default_async_sleep());
+        }
+        if config.time_source().is_none() {
+            builder.set_time_source(Some(self.settings.time_source()));
+        }
+        if config.http_client().is_none() {
+            builder.set_http_client(Some(self.settings.http_client()));
+        }
+        builder.set_identity_cache(Some(aws_config::identity::IdentityCache::no_cache()));
+        Ok(Found {
+            region: self.told_region().or_else(|| config.region().cloned()),
+            config: builder.build(),
+            source,
+        })
+    }
+
+    async fn found_through_role(
+        &self,
+        parent: &BotoSesManager,
+        request: &RoleRequest,
+    ) -> Result<Found, Error> {
+        let resolved = parent.session().resolved().await?;
+        let region = self
+            .told_region()
+            .or_else(|| parent.region_override())
+            .or_else(|| resolved.region.clone());
+        let assumed = AssumedRole::new(request.clone(), &resolved.sts())?;
+        Ok(Found {
+            config: resolved.config.clone(),
+            region,
+            source: SharedCredentialsProvider::new(assumed),
+        })
+    }
+
+    /// From the environment, the profile files, and what was told explicitly.
+    async fn found_around(&self) -> Result<Found, Error> {
+        let settings = &self.settings;
+        let told = settings.profile_name.clone();
+        let named = told.clone().or_else(|| settings.ambient.profile_name());
+        let name = named.as_deref().unwrap_or("default");
+        let profiles = settings.ambient.profiles(name).await?;
+        let keys_were_told = !matches!(self.origin, Origin::Ambient);
+        // Whoever gives keys need not have the profile that the environment happens to name.
+        if told.is_some() || (named.is_some() && !keys_were_told) {
+            profiles.require(name, None)?;
+        }
+
+        let mut region = self
+            .told_region()
+            .or_else(|| settings.ambient.region().map(Region::new))
+            .or_else(|| {
+                let region = profiles.set.get("region")?;
+                (!region.is_empty()).then(|| Region::new(region.to_owned()))
+            });
+        let config = settings
+            .load(&profiles, region.as_ref().map(Region::as_ref))
+            .await?;
+        let sts = sts_config(&config, region.as_ref());
+        let sources = Sources {
+            settings,
+            sts: &sts,
+        };
+
+        let plan = || match profiles.set.get_profile(name) {
+            Some(_) => profile::plan(&profiles, name),
+            None => Ok(None),
+        };
+        let source = match &self.origin {
+            Origin::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
+            Origin::Provider(provider) => provider.clone(),
+            _ if told.is_some() => {
+                let plan = plan()?.ok_or_else(|| without_credentials(name))?;
+                sources.of_plan(plan)?
+            }
+            _ => {
+                if let Some(keys) = environment_keys(settings)? {
+                    SharedCredentialsProvider::new(keys)
+                } else if let Some(plan) = plan()? {
+                    sources.of_plan(plan)?
+                } else if let Some(source) = environment_web_identity(settings) {
+                    sources.of_source(source)?
+                } else {
+                    let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
+                    if region.is_none() {
+                        region = ImdsRegionProvider::builder()
+                            .configure(&sources.provider_config())
+                            .build()
+                            .region()
+                            .await;
+                    }
+                    machine
+                }
+            }
+        };
+        Ok(Found {
+            config,
+            region,
+            source,
+        })
+    }
+
+    fn told_region(&self) -> Option<Region> {
+        self.settings.region.clone().map(Region::new)
+    }
+}
+
+impl Resolved {
+    /// How STS is reached with the credentials of this session.
+    pub(crate) fn sts(&self) -> SdkConfig {
+        sts_config(&self.config, self.region.as_ref())
+    }
+}
+
+struct Found {
+    config: SdkConfig,
+    region: Option<Region>,
+    source: SharedCredentialsProvider,
+}
+
+fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
+    let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
+    config.to_builder().region(region).build()
+}
+
+fn no_session() -> Error {
+    Error::new(
+        ErrorKind::NoSession,
+        "no AWS session is in scope: run this inside of awsenv() or scope(), or install a default \
+         other than BotoSesManager::none()",
+    )
+}
+
+fn without_credentials(profile: &str) -> Error {
+    Error::new(
+        ErrorKind::NoCredentials,
+        format!(
+            "profile {profile:?} has no credentials: give it keys, a role_arn with a \
+             source_profile, an sso_session or a credential_process"
+        ),
+    )
+}
+
+fn nothing_found() -> Error {
+    Error::new(
+        ErrorKind::NoCredentials,
+        "no credentials were found in the environment or the default profile: name a profile, or \
+         set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+}

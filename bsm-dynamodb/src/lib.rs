@@ -1,0 +1,1 @@
+//! DynamoDB models whose connection follows the active AWS session.

@@ -1,0 +1,1 @@
+//! A small local AWS with several accounts, for tests.

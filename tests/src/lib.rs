@@ -1,0 +1,1 @@
+//! Tests across bsm-core and bsm-dynamodb.
