@@ -1,0 +1,130 @@
+//! What a user reads when something is wrong: the thing, and the way out.
+
+use std::error::Error as _;
+
+use bsm_core::{BotoSesManager, ErrorKind};
+use bsm_tests::Playground;
+
+#[tokio::test]
+async fn a_profile_that_does_not_exist_is_named_with_the_files_and_the_profiles_there_are() {
+    let playground = Playground::start().await;
+    let error = playground
+        .profile("stagign")
+        .credentials()
+        .await
+        .unwrap_err();
+
+    assert!(error.is_profile_not_found());
+    let dir = playground.dir().display();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "profile \"stagign\" does not exist in {dir}/config or {dir}/credentials; the \
+             profiles there are: default, production, staging"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_missing_region_is_an_error_at_once_and_says_how_to_give_one() {
+    let playground = Playground::start().await;
+    let bsm = BotoSesManager::builder()
+        .keys("AKIAIOSFODNN7EXAMPLE", "secret")
+        .endpoint_url(playground.aws().endpoint_url())
+        .config_file(playground.dir().join("none"))
+        .shared_credentials_file(playground.dir().join("none"))
+        .environment([])
+        .build();
+    let error = bsm.client(aws_sdk_dynamodb::Client::new).await.unwrap_err();
+
+    assert!(error.is_no_region());
+    assert_eq!(
+        error.to_string(),
+        "no region is known for keys AKIAIOSFODNN7EXAMPLE: give it one with .region(..), set \
+         AWS_REGION, or add a region to the profile"
+    );
+}
+
+#[tokio::test]
+async fn keys_that_aws_does_not_know_are_rejected() {
+    let playground = Playground::start().await;
+    let bsm = playground
+        .builder()
+        .keys("AKIAIOSFODNN7EXAMPLE", "not-the-secret")
+        .build();
+    let error = bsm.caller_identity().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::CredentialsRejected);
+    assert!(
+        error.to_string().contains("InvalidClientTokenId"),
+        "{error}"
+    );
+    assert!(!format!("{error:?}").contains("not-the-secret"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_listens_on_is_unreachable() {
+    let playground = Playground::start().await;
+    let bsm = playground
+        .builder()
+        .profile_name("default")
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
+    let error = bsm.caller_identity().await.unwrap_err();
+
+    assert!(error.is_unreachable(), "{error:?}");
+    assert!(error.to_string().contains("check the network"), "{error}");
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
+async fn a_role_that_does_not_trust_the_caller_is_named() {
+    let playground = Playground::start().await;
+    let role = "arn:aws:iam::222222222222:role/Nobody";
+    let error = playground
+        .profile("default")
+        .assume_role(role)
+        .load()
+        .await
+        .unwrap_err();
+
+    assert!(error.is_access_denied(), "{error:?}");
+    assert!(error.to_string().contains(role), "{error}");
+}
+
+#[tokio::test]
+async fn an_arn_that_is_not_a_roles_is_refused_before_anything_is_sent() {
+    let playground = Playground::start().await;
+    let error = playground
+        .profile("default")
+        .assume_role("arn:aws:iam::222222222222:user/dev")
+        .load()
+        .await
+        .unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(playground.aws().calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_unexpected_account_is_refused_before_any_other_request() {
+    let playground = Playground::start().await;
+    let bsm = playground
+        .builder()
+        .profile_name("staging")
+        .expect_account("333333333333")
+        .build();
+    let dynamodb = bsm.client(aws_sdk_dynamodb::Client::new).await.unwrap();
+    let failed = dynamodb.list_tables().send().await.unwrap_err();
+
+    let error = bsm_core::Error::find_in(&failed).expect("the session's own error");
+    assert!(error.is_account_mismatch());
+    assert!(error.to_string().contains("222222222222"), "{error}");
+    let operations: Vec<_> = playground
+        .aws()
+        .calls()
+        .into_iter()
+        .map(|call| call.operation)
+        .collect();
+    assert_eq!(operations, ["AssumeRole", "GetCallerIdentity"]);
+}

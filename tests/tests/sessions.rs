@@ -1,0 +1,120 @@
+//! Sessions, end to end, by the local AWS's own record.
+
+use bsm_core::{BotoSesManager, InCurrentScope as _};
+use bsm_tests::Playground;
+
+#[tokio::test]
+async fn a_profile_is_the_account_that_its_role_belongs_to() {
+    let playground = Playground::start().await;
+    for (profile, account) in [
+        ("default", "111111111111"),
+        ("staging", "222222222222"),
+        ("production", "333333333333"),
+    ] {
+        let bsm = playground.profile(profile);
+        assert_eq!(bsm.aws_account_id().await.unwrap(), account);
+        assert!(bsm.principal_arn().await.unwrap().contains(account));
+    }
+}
+
+#[tokio::test]
+async fn one_manager_assumes_its_role_once_however_many_ask() {
+    let playground = Playground::start().await;
+    let staging = playground.profile("staging");
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let staging = staging.clone();
+            tokio::spawn(async move { staging.aws_account_id().await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap(), "222222222222");
+    }
+    let operations: Vec<_> = playground
+        .aws()
+        .calls()
+        .into_iter()
+        .map(|call| call.operation)
+        .collect();
+    assert_eq!(operations, ["AssumeRole", "GetCallerIdentity"]);
+}
+
+#[tokio::test]
+async fn an_sdk_config_loaded_elsewhere_can_be_taken_over() {
+    let playground = Playground::start().await;
+    let credentials = playground.profile("default").credentials().await.unwrap();
+    let config = aws_config::SdkConfig::builder()
+        .region(aws_config::Region::new("eu-west-1"))
+        .endpoint_url(playground.aws().endpoint_url())
+        .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
+            credentials,
+        ))
+        .build();
+    let bsm = BotoSesManager::from_config(config);
+    assert_eq!(bsm.aws_account_id().await.unwrap(), "111111111111");
+    assert_eq!(bsm.aws_region().await.unwrap(), "eu-west-1");
+}
+
+#[tokio::test]
+async fn another_region_shares_the_credentials() {
+    let playground = Playground::start().await;
+    let here = playground.profile("staging");
+    let there = here.with_region("eu-west-1");
+    assert_eq!(there.aws_region().await.unwrap(), "eu-west-1");
+    assert_eq!(
+        here.credentials().await.unwrap().access_key_id(),
+        there.credentials().await.unwrap().access_key_id()
+    );
+    let dynamodb = there.client(aws_sdk_dynamodb::Client::new).await.unwrap();
+    dynamodb.list_tables().send().await.unwrap();
+    let calls = playground.aws().calls();
+    assert_eq!(calls.last().unwrap().region.as_deref(), Some("eu-west-1"));
+}
+
+#[tokio::test]
+async fn a_service_can_have_an_endpoint_of_its_own() {
+    let playground = Playground::start().await;
+    let elsewhere = Playground::start().await;
+    let bsm = playground
+        .builder()
+        .profile_name("default")
+        .endpoint_url("http://127.0.0.1:9")
+        .service_endpoint_url("STS", playground.aws().endpoint_url())
+        .build();
+    assert_eq!(bsm.aws_account_id().await.unwrap(), "111111111111");
+    assert!(elsewhere.aws().calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_scope_reaches_its_account_and_a_spawned_task_only_on_purpose() {
+    let playground = Playground::start().await;
+    let staging = playground.profile("staging");
+    let account = || async { BotoSesManager::current().aws_account_id().await.unwrap() };
+    staging
+        .scope(async move {
+            assert_eq!(account().await, "222222222222");
+            let carried = tokio::spawn(account().in_current_scope());
+            assert_eq!(carried.await.unwrap(), "222222222222");
+            let bare =
+                tokio::spawn(async { BotoSesManager::current().profile_name().map(String::from) });
+            assert_eq!(bare.await.unwrap(), None);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn credentials_that_expire_are_replaced_before_a_request_fails() {
+    let playground = Playground::start().await;
+    let staging = playground.profile("staging");
+    let dynamodb = staging.client(aws_sdk_dynamodb::Client::new).await.unwrap();
+    let first = staging.credentials().await.unwrap();
+    for _ in 0..5 {
+        playground
+            .aws()
+            .clock()
+            .advance(std::time::Duration::from_secs(3600));
+        dynamodb.list_tables().send().await.unwrap();
+    }
+    let last = staging.credentials().await.unwrap();
+    assert_ne!(first.access_key_id(), last.access_key_id());
+}
