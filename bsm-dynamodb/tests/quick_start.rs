@@ -7,8 +7,11 @@ use bsm_tests::hostile;
 
 /// `cargo test` builds the examples beside the tests.
 fn example() -> Command {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let test = std::env::current_exe().expect("a test has a path");
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("tests are built in a folder");
     let example: PathBuf = folder.join("examples").join("quick_start");
     assert!(
         example
