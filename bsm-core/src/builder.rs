@@ -87,7 +87,7 @@ impl Builder {
 
     /// Takes over an existing `SdkConfig`, with all that it says.
     ///
-    /// Of the builder's own settings, only the region and the expected account apply on top of it.
+    /// Of the builder's own settings, only the region and what is expected apply on top of it.
     pub fn sdk_config(mut self, config: SdkConfig) -> Self {
         self.origin = Told::Config(Box::new(config));
         self
@@ -149,6 +149,16 @@ impl Builder {
     /// credentials are fetched or refreshed, and before any other request is made with them.
     pub fn expect_account(mut self, account: impl Into<String>) -> Self {
         self.settings.expect_account = Some(account.into());
+        self
+    }
+
+    /// Fails every use of the manager, before any request, if its region is another one or none.
+    ///
+    /// It catches the region that an environment variable or a profile brought along. It holds for
+    /// [`with_region`](BotoSesManager::with_region) and for roles that are assumed from this
+    /// manager, too.
+    pub fn expect_region(mut self, region: impl Into<String>) -> Self {
+        self.settings.expect_region = Some(region.into());
         self
     }
 

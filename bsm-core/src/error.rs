@@ -58,6 +58,8 @@ pub enum ErrorKind {
     AccessDenied,
     /// The credentials belong to another account than the one that was expected.
     AccountMismatch,
+    /// The region is another one than the one that was expected.
+    RegionMismatch,
     /// No AWS session is in scope, and the process was told to have no default.
     NoSession,
     /// A process default has already been installed.
@@ -119,6 +121,11 @@ impl Error {
     /// Says whether the credentials belong to another account than the expected one.
     pub fn is_account_mismatch(&self) -> bool {
         self.kind() == ErrorKind::AccountMismatch
+    }
+
+    /// Says whether the region is another one than the expected one.
+    pub fn is_region_mismatch(&self) -> bool {
+        self.kind() == ErrorKind::RegionMismatch
     }
 
     /// Says whether there is no session in scope; see [`BotoSesManager::none`](crate::BotoSesManager::none).

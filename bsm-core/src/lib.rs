@@ -6,6 +6,7 @@
 
 mod ambient;
 mod builder;
+mod calendar;
 mod credentials;
 mod default;
 mod error;
@@ -13,6 +14,8 @@ mod flight;
 mod http;
 mod identity;
 mod manager;
+mod mask;
+mod memory;
 mod pin;
 mod profile;
 mod scope;
@@ -23,7 +26,7 @@ pub use builder::Builder;
 pub use credentials::assume_role::AssumeRole;
 pub use default::install_default;
 pub use error::{Error, ErrorKind};
-pub use identity::CallerIdentity;
+pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use pin::{pin, unpin};
 pub use scope::{AwsEnvGuard, Binding, InCurrentScope, Scoped};
