@@ -18,6 +18,7 @@ mod mask;
 mod memory;
 mod pin;
 mod profile;
+mod redacted;
 mod scope;
 mod session;
 mod settings;

@@ -20,6 +20,7 @@ use crate::identity::CallerIdentity;
 use crate::manager::BotoSesManager;
 use crate::memory::{Epoch, Memory};
 use crate::profile;
+use crate::redacted::redacted;
 use crate::settings::{Settings, behavior_version};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -194,7 +195,7 @@ impl Session {
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
-        let config = config
+        let config = redacted(&config)
             .to_builder()
             .region(region.clone())
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
