@@ -15,6 +15,7 @@ use aws_types::app_name::AppName;
 use crate::manager::BotoSesManager;
 use crate::session::Origin;
 use crate::settings::{Settings, service_key};
+use crate::snapshot::Snapshot;
 
 /// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///
@@ -35,6 +36,7 @@ enum Told {
     Keys(Credentials),
     Provider(SharedCredentialsProvider),
     Config(Box<SdkConfig>),
+    Snapshot(Box<Snapshot>),
 }
 
 impl Builder {
@@ -82,6 +84,13 @@ impl Builder {
     /// time before what it gave expires.
     pub fn credentials_provider(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.origin = Told::Provider(SharedCredentialsProvider::new(provider));
+        self
+    }
+
+    /// Takes credentials, region and endpoints from a snapshot; see
+    /// [`BotoSesManager::from_snapshot`]. What the builder says itself comes first.
+    pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.origin = Told::Snapshot(Box::new(snapshot));
         self
     }
 
@@ -190,12 +199,15 @@ impl Builder {
     }
 
     /// Makes the manager.
-    pub fn build(self) -> BotoSesManager {
+    pub fn build(mut self) -> BotoSesManager {
         let origin = match self.origin {
             Told::Ambient => Origin::Ambient,
             Told::Keys(keys) => Origin::Keys(keys),
             Told::Provider(provider) => Origin::Provider(provider),
             Told::Config(config) => Origin::Config(config),
+            Told::Snapshot(snapshot) => Origin::Provider(SharedCredentialsProvider::new(
+                snapshot.restore(&mut self.settings),
+            )),
         };
         BotoSesManager::with_session(origin, self.settings)
     }

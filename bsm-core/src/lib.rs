@@ -26,6 +26,8 @@ mod secret;
 mod session;
 mod settings;
 mod shell;
+mod snapshot;
+mod temp_snapshot;
 
 pub use builder::Builder;
 pub use credentials::assume_role::AssumeRole;
@@ -38,3 +40,5 @@ pub use pin::{pin, unpin};
 pub use scope::{AwsEnvGuard, Binding, InCurrentScope, Scoped};
 pub use secret::SecretText;
 pub use shell::Shell;
+pub use snapshot::Snapshot;
+pub use temp_snapshot::TempSnapshot;
