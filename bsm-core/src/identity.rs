@@ -140,7 +140,8 @@ impl CallerIdentity {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| Error::from_call("ask STS for the caller identity", error))?;
+            .map_err(|error| Error::from_call("ask STS for the caller identity", error))
+            .inspect_err(|error| tracing::debug!(%error, "the identity is not known"))?;
         match (answer.account, answer.arn, answer.user_id) {
             (Some(account), Some(arn), Some(user_id)) => {
                 tracing::debug!(

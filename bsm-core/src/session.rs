@@ -10,6 +10,7 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::default_async_sleep;
+use tracing::Instrument as _;
 
 use crate::credentials::assume_role::{AssumedRole, RoleRequest};
 use crate::credentials::source::{Sources, environment_keys, environment_web_identity};
@@ -151,24 +152,24 @@ impl Session {
 
     /// A role's session resolves its parent's, so the type of the future has to be erased.
     fn resolve(self: Arc<Self>) -> BoxFuture<Result<Arc<Resolved>, Error>> {
-        Box::pin(async move {
+        let span = tracing::debug_span!("resolve", profile = self.settings.profile_name);
+        let resolve = async move {
             let outcome = self.resolve_now().await;
             match &outcome {
                 Ok(resolved) => tracing::debug!(
-                    profile = self.settings.profile_name,
                     region = resolved.region.as_ref().map(Region::as_ref),
                     endpoint_url = resolved.config.endpoint_url(),
                     "resolved a session"
                 ),
                 Err(error) => tracing::debug!(
-                    profile = self.settings.profile_name,
                     kind = ?error.kind(),
                     %error,
                     "a session could not be resolved"
                 ),
             }
             outcome.map(Arc::new)
-        })
+        };
+        Box::pin(resolve.instrument(span))
     }
 
     async fn resolve_now(&self) -> Result<Resolved, Error> {
