@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) http_client: Option<SharedHttpClient>,
     pub(crate) time_source: Option<SharedTimeSource>,
     pub(crate) expect_account: Option<String>,
+    pub(crate) expect_region: Option<String>,
     pub(crate) ambient: Ambient,
 }
 
