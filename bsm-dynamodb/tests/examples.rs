@@ -1,22 +1,22 @@
-//! The example runs for anybody, whatever is set in their environment.
+//! The examples run for anybody, whatever is set in their environment.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use bsm_tests::hostile;
 
 /// `cargo test` builds the examples beside the tests.
-fn example() -> Command {
+fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test
-        .parent()
-        .and_then(|deps| deps.parent())
+        .ancestors()
+        .nth(2)
         .expect("tests are built in a folder");
-    let example: PathBuf = folder.join("examples").join("quick_start");
+    let example = folder
+        .join("examples")
+        .join(name)
+        .with_extension(std::env::consts::EXE_EXTENSION);
     assert!(
-        example
-            .with_extension(std::env::consts::EXE_EXTENSION)
-            .exists(),
+        example.exists(),
         "the example is not built: run `cargo build --examples` first"
     );
     Command::new(example)
@@ -43,13 +43,22 @@ const WANTED: [&str; 3] = [
 ];
 
 #[test]
-fn it_ends_with_which_account_holds_which_items() {
-    let output = example().env_clear().output().unwrap();
+fn quick_start_ends_with_which_account_holds_which_items() {
+    let output = example("quick_start").env_clear().output().unwrap();
     assert_eq!(table(&output), WANTED);
 }
 
 #[test]
-fn it_does_not_see_the_environment_it_runs_in() {
-    let output = hostile(&mut example()).output().unwrap();
+fn quick_start_does_not_see_the_environment_it_runs_in() {
+    let output = hostile(&mut example("quick_start")).output().unwrap();
     assert_eq!(table(&output), WANTED);
+}
+
+#[test]
+fn other_model_layers_follow_the_session_through_a_slot() {
+    let output = hostile(&mut example("other_layers")).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "profile \"staging\": 2 sessions\nprofile \"production\": 1 sessions\n"
+    );
 }
