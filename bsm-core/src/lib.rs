@@ -37,7 +37,9 @@ pub use error::{Error, ErrorKind};
 pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use pin::{pin, unpin};
-pub use scope::{AwsEnvGuard, Binding, InCurrentScope, Scoped};
+pub use scope::{
+    AwsEnvGuard, Binding, InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn,
+};
 pub use secret::SecretText;
 pub use shell::Shell;
 pub use snapshot::Snapshot;

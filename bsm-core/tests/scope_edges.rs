@@ -1,0 +1,86 @@
+//! What a guard does that is returned, stored or forgotten, and what a thread sees at its end.
+
+use std::cell::RefCell;
+use std::mem;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use bsm_core::{BotoSesManager, in_current_scope_fn};
+
+fn staging() -> BotoSesManager {
+    BotoSesManager::from_profile("staging")
+}
+
+fn profile() -> Option<String> {
+    let current = BotoSesManager::current();
+    current.profile_name().map(String::from)
+}
+
+#[tokio::test]
+async fn a_guard_has_no_effect_outside_of_the_scope_that_made_it() {
+    let other = BotoSesManager::from_profile("other");
+    let returned = staging().scope(async { other.awsenv() }).await;
+    assert_eq!(profile(), None);
+    assert_eq!(returned.manager().profile_name(), Some("other"));
+}
+
+#[tokio::test]
+async fn a_guard_that_an_async_fn_returns_stays_in_force() {
+    async fn enter() -> bsm_core::AwsEnvGuard {
+        staging().awsenv()
+    }
+    let _env = enter().await;
+    assert_eq!(profile().as_deref(), Some("staging"));
+}
+
+#[test]
+fn a_forgotten_guard_is_its_threads_only() {
+    thread::spawn(|| {
+        mem::forget(staging().awsenv());
+        assert_eq!(profile().as_deref(), Some("staging"));
+    })
+    .join()
+    .unwrap();
+    assert_eq!(thread::spawn(profile).join().unwrap(), None);
+}
+
+/// Looks around, and overrides, when its thread ends.
+struct AtExit(Sender<(String, Option<String>)>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        let other = BotoSesManager::from_profile("other");
+        drop(other.awsenv());
+        let carried = in_current_scope_fn(BotoSesManager::current);
+        let current = BotoSesManager::current().to_string();
+        // What is carried to a thread that goes on is what was in force here.
+        let carried = thread::spawn(|| carried().to_string()).join();
+        let _ = self.0.send((current, carried.ok()));
+    }
+}
+
+thread_local! {
+    static BEFORE: RefCell<Option<AtExit>> = const { RefCell::new(None) };
+    static AFTER: RefCell<Option<AtExit>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn at_thread_exit_an_override_is_seen_or_nothing_is() {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        BEFORE.set(Some(AtExit(sender.clone())));
+        mem::forget(staging().awsenv());
+        AFTER.set(Some(AtExit(sender)));
+    })
+    .join()
+    .unwrap();
+    let seen: Vec<_> = receiver.iter().collect();
+    assert_eq!(seen.len(), 2);
+    for (current, carried) in seen {
+        assert!(
+            ["no session", "profile \"staging\""].contains(&&*current),
+            "{current}"
+        );
+        assert_eq!(carried, Some(current));
+    }
+}
