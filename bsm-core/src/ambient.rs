@@ -60,6 +60,7 @@ impl Ambient {
             .secret_access_key(secret)
             .provider_name("environment");
         keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
+        keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
         Ok(Some(keys.build()))
     }
 

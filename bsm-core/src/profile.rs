@@ -11,6 +11,8 @@ mod ini;
 mod listing;
 mod plan;
 pub(crate) mod shell;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use files::{Profile, Profiles};
 pub use listing::{ProfileInfo, ProfileKind};

@@ -5,7 +5,7 @@
 use aws_credential_types::Credentials;
 
 use crate::error::{Error, ErrorKind};
-use crate::profile::{Plan, Profile, Profiles, WebIdentityVariables, plan};
+use crate::profile::{Plan, Profile, Profiles, Source, WebIdentityVariables, plan};
 use crate::settings::Settings;
 
 /// What was found out without asking anybody.
@@ -53,6 +53,9 @@ impl Resolution {
                 .ok_or_else(|| without_credentials(name))?,
             (false, false) => Self::choose(settings, &profiles, &profile)?,
         };
+        if let Chosen::Plan(plan) = &chosen {
+            require_source(&plan.source, settings)?;
+        }
         let region = region(settings, &profile);
         tracing::debug!(
             profile = name,
@@ -81,6 +84,20 @@ impl Resolution {
         let plan = plan(profiles, profile, &settings.ambient.web_identity())?;
         Ok(plan.map_or(Chosen::Machine, Chosen::Plan))
     }
+}
+
+/// Checks what can be checked of a `credential_source` without asking anybody.
+fn require_source(source: &Source, settings: &Settings) -> Result<(), Error> {
+    let why = match source {
+        Source::Environment if settings.ambient.keys()?.is_none() => "AWS_ACCESS_KEY_ID is not set",
+        Source::EcsContainer if !settings.ambient.has_container() => {
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not \
+             set"
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("the profile's credential_source is {source}, but {why}");
+    Err(Error::new(ErrorKind::CredentialsUnavailable, message))
 }
 
 fn region(settings: &Settings, profile: &Profile) -> Option<String> {

@@ -71,18 +71,13 @@ impl Sources<'_> {
             }
             Source::Environment => match self.settings.ambient.keys()? {
                 Some(keys) => SharedCredentialsProvider::new(keys),
-                None => return Err(unavailable(&what, "AWS_ACCESS_KEY_ID is not set")),
+                None => return Err(unavailable(&what)),
             },
-            Source::EcsContainer if !self.settings.ambient.has_container() => {
-                return Err(unavailable(
-                    &what,
-                    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set",
-                ));
-            }
             Source::EcsContainer | Source::Ec2InstanceMetadata
                 if self.settings.ambient.environment.is_some() =>
             {
-                return Err(unavailable(&what, "a given environment has neither"));
+                // A given environment has neither.
+                return Err(unavailable(&what));
             }
             Source::EcsContainer => {
                 Explained::shared(what, "does the task have a role?".into(), self.ecs())
@@ -211,7 +206,7 @@ impl<P: ProvideCredentials + 'static> ProvideCredentials for Explained<P> {
     }
 }
 
-fn unavailable(what: &str, why: &str) -> Error {
-    let message = format!("the profile's credential_source is of no use here ({what}): {why}");
+fn unavailable(what: &str) -> Error {
+    let message = format!("there are no credentials from {what} here");
     Error::new(ErrorKind::CredentialsUnavailable, message)
 }

@@ -291,6 +291,7 @@ fn keys(profile: &Profile, file: File) -> Result<Option<Source>, Error> {
         .secret_access_key(secret)
         .provider_name("profile");
     keys.set_session_token(token.map(str::to_owned));
+    keys.set_account_id(get("aws_account_id").map(Into::into));
     Ok(Some(Source::Keys {
         keys: keys.build(),
         profile: profile.name().to_owned(),
