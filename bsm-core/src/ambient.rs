@@ -140,7 +140,7 @@ impl Ambient {
         expanded
     }
 
-    fn home(&self) -> Option<PathBuf> {
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
         self.var(home).map(PathBuf::from)
     }

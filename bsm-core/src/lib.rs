@@ -9,6 +9,7 @@ mod builder;
 mod credentials;
 mod default;
 mod error;
+mod explain;
 mod flight;
 mod http;
 mod identity;

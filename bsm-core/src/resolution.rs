@@ -62,7 +62,7 @@ impl Resolution {
             explicit_profile = explicit.is_some(),
             source = %chosen,
             region,
-            "resolved a session"
+            "chose the source of the credentials"
         );
         Ok(Self {
             profiles,

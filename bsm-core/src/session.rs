@@ -242,7 +242,7 @@ fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
     config.to_builder().region(region).build()
 }
 
-fn no_session() -> Error {
+pub(crate) fn no_session() -> Error {
     Error::new(
         ErrorKind::NoSession,
         "no AWS session is in scope: run this inside of awsenv() or scope(), or install a default \

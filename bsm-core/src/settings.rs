@@ -73,10 +73,12 @@ impl Settings {
         let files = EnvConfigFiles::builder()
             .with_contents(EnvConfigFileKind::Config, for_aws_config(profiles, profile))
             .build();
+        let region = found.region.clone().map(Region::new);
         let mut loader = aws_config::defaults(behavior_version())
             .profile_files(files)
             .profile_name("default")
-            .region(found.region.clone().map(Region::new))
+            // Without one, aws-config asks the instance for it, if only to make a token provider.
+            .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
             .retry_config(self.retry_config(profile)?)
             .http_client(self.http_client(profile)?)
             .time_source(self.time_source())
@@ -95,6 +97,7 @@ impl Settings {
         let config = loader.load().await;
         let endpoints = self.service_endpoints(profiles, profile);
         let mut builder = config.to_builder();
+        builder.set_region(region);
         builder.set_endpoint_url(endpoints.for_any_service());
         builder.set_service_config(Some(endpoints));
         Ok(builder.build())
@@ -112,10 +115,10 @@ impl Settings {
                 tracing::warn!("retry_mode legacy is treated as standard: the SDK has no other");
                 RetryMode::Standard
             }
-            Some(mode) => RetryMode::from_str(mode).map_err(|error| {
+            Some(mode) => RetryMode::from_str(mode).map_err(|_| {
                 let message =
                     format!("the retry_mode {mode:?} is not one of standard, adaptive and legacy");
-                Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+                Error::new(ErrorKind::InvalidConfig, message)
             })?,
         };
         let config = match mode {

@@ -48,7 +48,7 @@ impl Profiles {
             profiles.searched.push(path);
         }
         let names: Vec<_> = profiles.names().collect();
-        tracing::debug!(files = ?profiles.searched, profiles = ?names, "read the profile files");
+        tracing::debug!(profiles = ?names, "read the profile files");
         Ok(profiles)
     }
 
@@ -215,8 +215,10 @@ fn not_empty(value: &&str) -> bool {
 
 fn parse(path: &Path) -> Result<Vec<(String, Section)>, Error> {
     if !path.is_file() {
+        tracing::debug!(file = %path.display(), "there is no such profile file");
         return Ok(Vec::new());
     }
+    tracing::debug!(file = %path.display(), "reading a profile file");
     let contents = match std::fs::read_to_string(path) {
         Ok(contents) => contents,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),

@@ -61,7 +61,7 @@ pub(crate) struct WebIdentityVariables {
     pub(crate) session_name: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sso {
     pub(crate) profile: String,
     pub(crate) session_name: Option<String>,
