@@ -365,6 +365,70 @@ async fn a_request_of_a_client_fails_with_the_profiles_own_error() {
     assert!(ours.to_string().contains("profile \"p\""), "{ours}");
 }
 
+#[tokio::test]
+async fn no_secret_of_a_profile_is_logged() {
+    let files = Files::new("");
+    let program = files.script(
+        "give",
+        "echo '{\"Version\": 1, \"AccessKeyId\": \"AKIAX\", \"SecretAccessKey\": \"TOPSECRET1\", \
+         \"SessionToken\": \"TOPSECRET2\"}'",
+    );
+    let config = format!(
+        "[profile p]\ncredential_process = {program} TOPSECRET3\nregion = r\n\
+         [profile k]\naws_access_key_id = AKIAX\naws_secret_access_key = TOPSECRET4\n\
+         aws_session_token = TOPSECRET5\nregion = r\n\
+         [profile r]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = k\n"
+    );
+    std::fs::write(files.path().join("config"), config).unwrap();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    for profile in ["p", "k", "r"] {
+        let sts = Sts::default();
+        let bsm = files
+            .profile(profile)
+            .http_client(sts.http_client())
+            .build();
+        bsm.caller_identity().await.unwrap();
+        let config = bsm.sdk_config().await;
+        tracing::info!(?bsm, ?config, source = bsm.credentials_source().unwrap());
+    }
+    drop(logging);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("chose the source of the credentials"), "{log}");
+    let given_away: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("TOPSECRET"))
+        .collect();
+    assert!(given_away.is_empty(), "{}", given_away.join("\n"));
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
 #[test]
 fn profiles_are_listed_with_their_kind_and_region() {
     let files = Files::new(
