@@ -1,14 +1,12 @@
 //! What surrounds a manager: environment variables and profile files.
 
-use std::borrow::Cow;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use aws_config::profile::{Profile, ProfileSet};
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_types::os_shim_internal::{Env, Fs};
+use aws_credential_types::Credentials;
+use aws_types::os_shim_internal::Env;
 
 use crate::error::{Error, ErrorKind};
+use crate::profile::{Profiles, WebIdentityVariables};
 
 /// Where environment variables and profile files are looked for.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +23,7 @@ impl Ambient {
         self.environment.clone().unwrap_or_default()
     }
 
-    /// Reads an environment variable; an empty one counts as not set, as it does in botocore.
+    /// Reads an environment variable; an empty one counts as not set.
     pub(crate) fn var(&self, name: &str) -> Option<String> {
         let value = self.environment().get(name).ok()?;
         (!value.is_empty()).then_some(value)
@@ -45,121 +43,126 @@ impl Ambient {
             .or_else(|| self.var("AWS_DEFAULT_REGION"))
     }
 
-    /// Reads the profile files; a file that does not exist is an empty one.
-    pub(crate) async fn profiles(&self, selected: &str) -> Result<Profiles, Error> {
-        let config = self.file(&self.config_file, "AWS_CONFIG_FILE", "config");
-        let credentials = self.file(
-            &self.shared_credentials_file,
-            "AWS_SHARED_CREDENTIALS_FILE",
-            "credentials",
-        );
-        let mut files = EnvConfigFiles::builder();
-        for (kind, path) in [
-            (EnvConfigFileKind::Config, &config),
-            (EnvConfigFileKind::Credentials, &credentials),
-        ] {
-            // aws-config panics on an empty list of files, so one that is nowhere is an empty one.
-            let contents = path.as_deref().map(read).transpose()?.unwrap_or_default();
-            files = files.with_contents(kind, contents);
-        }
-        let files = files.build();
-        let searched: Vec<_> = [config, credentials].into_iter().flatten().collect();
-        let set = aws_config::profile::load(
-            &Fs::real(),
-            &self.environment(),
-            &files,
-            Some(Cow::Owned(selected.to_owned())),
-        )
-        .await
-        .map_err(|error| {
-            let message = format!(
-                "the AWS profile files cannot be parsed ({}): mend the line that the cause names",
-                list(&searched)
-            );
-            Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+    /// The keys in the environment; an id without a secret is an error, as in botocore.
+    pub(crate) fn keys(&self) -> Result<Option<Credentials>, Error> {
+        let Some(id) = self.var("AWS_ACCESS_KEY_ID") else {
+            return Ok(None);
+        };
+        let secret = self.var("AWS_SECRET_ACCESS_KEY").ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or neither",
+            )
         })?;
-        Ok(Profiles {
-            set,
-            files,
-            searched,
-        })
+        let token = self.var("AWS_SECURITY_TOKEN");
+        let mut keys = Credentials::builder()
+            .access_key_id(id)
+            .secret_access_key(secret)
+            .provider_name("environment");
+        keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
+        keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
+        Ok(Some(keys.build()))
+    }
+
+    /// What the environment says of a web identity, as EKS does.
+    pub(crate) fn web_identity(&self) -> WebIdentityVariables {
+        WebIdentityVariables {
+            role_arn: self.var("AWS_ROLE_ARN"),
+            token_file: self.var("AWS_WEB_IDENTITY_TOKEN_FILE"),
+            session_name: self.var("AWS_ROLE_SESSION_NAME"),
+        }
+    }
+
+    /// Says whether the program runs in a container that offers credentials.
+    pub(crate) fn has_container(&self) -> bool {
+        [
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ]
+        .iter()
+        .any(|name| self.var(name).is_some())
+    }
+
+    /// Reads the profile files; a file that does not exist is an empty one.
+    pub(crate) fn profiles(&self) -> Result<Profiles, Error> {
+        Profiles::read(
+            self.file(&self.config_file, "AWS_CONFIG_FILE", "config"),
+            self.file(
+                &self.shared_credentials_file,
+                "AWS_SHARED_CREDENTIALS_FILE",
+                "credentials",
+            ),
+        )
     }
 
     fn file(&self, given: &Option<PathBuf>, variable: &str, name: &str) -> Option<PathBuf> {
-        let path = match (given, self.var(variable)) {
-            (Some(path), _) => path.clone(),
-            (None, Some(path)) => PathBuf::from(path),
-            (None, None) => return Some(self.home()?.join(".aws").join(name)),
-        };
+        match (given, self.var(variable)) {
+            (Some(path), _) => self.in_home(path.clone()),
+            (None, Some(path)) => self.in_home(self.expanded(&path).into()),
+            (None, None) => Some(self.home()?.join(".aws").join(name)),
+        }
+    }
+
+    /// Replaces a leading `~`.
+    pub(crate) fn in_home(&self, path: PathBuf) -> Option<PathBuf> {
         match path.strip_prefix("~") {
             Ok(rest) => Some(self.home()?.join(rest)),
             Err(_) => Some(path),
         }
     }
 
-    fn home(&self) -> Option<PathBuf> {
+    /// Replaces `$NAME` and `${NAME}`, where they are set, as botocore does in these two paths.
+    fn expanded(&self, path: &str) -> String {
+        let mut expanded = String::new();
+        let mut rest = path;
+        while let Some(at) = rest.find('$') {
+            let (before, dollar) = rest.split_at(at);
+            expanded.push_str(before);
+            let name = match dollar[1..].strip_prefix('{') {
+                Some(braced) => braced.split_once('}').map(|(name, _)| name),
+                None => dollar[1..]
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .next(),
+            };
+            let length = |name: &str| name.len() + if dollar.starts_with("${") { 3 } else { 1 };
+            match name.and_then(|name| Some((length(name), self.environment().get(name).ok()?))) {
+                Some((length, value)) => {
+                    expanded.push_str(&value);
+                    rest = &dollar[length..];
+                }
+                None => {
+                    expanded.push('$');
+                    rest = &dollar[1..];
+                }
+            }
+        }
+        expanded.push_str(rest);
+        expanded
+    }
+
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
         self.var(home).map(PathBuf::from)
     }
 }
 
-/// The profile files, read once.
-pub(crate) struct Profiles {
-    pub(crate) set: ProfileSet,
-    /// The contents, to hand to aws-config.
-    pub(crate) files: EnvConfigFiles,
-    searched: Vec<PathBuf>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Profiles {
-    /// Returns a profile.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::ProfileNotFound`], naming the files that were searched and the profiles in
-    /// them. `wanted_by` says who asked, for example "the source_profile of profile x".
-    pub(crate) fn require(&self, name: &str, wanted_by: Option<&str>) -> Result<&Profile, Error> {
-        self.set.get_profile(name).ok_or_else(|| {
-            let mut found: Vec<_> = self.set.profiles().collect();
-            found.sort_unstable();
-            let found = match found.as_slice() {
-                [] => "there are no profiles in them".to_owned(),
-                names => format!("the profiles there are: {}", names.join(", ")),
-            };
-            let wanted_by = wanted_by.map(|by| format!(", {by},")).unwrap_or_default();
-            Error::new(
-                ErrorKind::ProfileNotFound,
-                format!(
-                    "profile {name:?}{wanted_by} does not exist in {}; {found}",
-                    list(&self.searched)
-                ),
-            )
-        })
-    }
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    match std::fs::read_to_string(path) {
-        Ok(contents) => Ok(contents),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Error::new(
-            ErrorKind::InvalidConfig,
-            format!(
-                "{} cannot be read: check its permissions and that it is text",
-                path.display()
-            ),
-        )
-        .with_source(error)),
-    }
-}
-
-fn list(paths: &[PathBuf]) -> String {
-    match paths {
-        [] => "any file, because there is no home directory".to_owned(),
-        paths => paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>()
-            .join(" or "),
+    #[test]
+    fn variables_in_a_path_are_replaced_where_they_are_set() {
+        let ambient = Ambient {
+            environment: Some(Env::from_slice(&[("A", "x"), ("A_1", "y"), ("HOME", "/h")])),
+            ..Ambient::default()
+        };
+        for (path, expanded) in [
+            ("/$A/${A}z/$A_1", "/x/xz/y"),
+            ("$B/${B}/$/${/$", "$B/${B}/$/${/$"),
+            ("é$A", "éx"),
+        ] {
+            assert_eq!(ambient.expanded(path), expanded);
+        }
+        assert_eq!(ambient.in_home("~/a".into()), Some("/h/a".into()));
     }
 }

@@ -12,7 +12,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::app_name::AppName;
 
+use crate::error::Error;
 use crate::manager::BotoSesManager;
+use crate::profile::ProfileInfo;
 use crate::session::Origin;
 use crate::settings::{Settings, service_key};
 use crate::snapshot::Snapshot;
@@ -196,6 +198,16 @@ impl Builder {
         self.settings.ambient.environment =
             Some(aws_types::os_shim_internal::Env::from_slice(&variables));
         self
+    }
+
+    /// Lists the profiles of the files that the manager would read, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a file cannot be read or
+    /// understood. A file that does not exist is an empty one.
+    pub fn profiles(&self) -> Result<Vec<ProfileInfo>, Error> {
+        Ok(self.settings.ambient.profiles()?.list())
     }
 
     /// Makes the manager.

@@ -11,10 +11,12 @@
 //!   and throwing it away, which costs more than all the rest of making the client. The connector
 //!   is the SDK's own, so the check is left out.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{LazyLock, OnceLock};
 
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -22,8 +24,13 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::{self, Handle};
+
+use crate::error::{Error, ErrorKind};
 
 /// Runtimes whose pools are kept. One more displaces the oldest, which costs it a reconnect.
 const MAX_POOLS: usize = 32;
@@ -32,16 +39,48 @@ const MAX_POOLS: usize = 32;
 pub(crate) fn shared() -> SharedHttpClient {
     static SHARED: OnceLock<SharedHttpClient> = OnceLock::new();
     SHARED
-        .get_or_init(|| PoolPerRuntime::default().into_shared())
+        .get_or_init(|| PoolPerRuntime::new(TlsContext::default()).into_shared())
         .clone()
 }
 
-#[derive(Debug, Default)]
+/// Returns the HTTP client that all managers with this CA bundle share.
+///
+/// As in botocore, its certificates are trusted in place of the system's. The bundle is read again
+/// for each session, and a client is kept for each content that it had.
+pub(crate) fn shared_with_ca_bundle(path: &Path) -> Result<SharedHttpClient, Error> {
+    static CLIENTS: LazyLock<Mutex<HashMap<Vec<u8>, SharedHttpClient>>> =
+        LazyLock::new(Mutex::default);
+    let bundle = std::fs::read(path).map_err(|error| {
+        let message = format!(
+            "the CA bundle {} cannot be read: check AWS_CA_BUNDLE, or ca_bundle in the profile",
+            path.display()
+        );
+        Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+    })?;
+    let mut clients = CLIENTS.lock();
+    if let Some(client) = clients.get(&bundle) {
+        return Ok(client.clone());
+    }
+    let context = tls_context(path, &bundle)?;
+    let client: SharedHttpClient = PoolPerRuntime::new(context).into_shared();
+    clients.insert(bundle, client.clone());
+    Ok(client)
+}
+
+#[derive(Debug)]
 struct PoolPerRuntime {
+    tls: TlsContext,
     pools: RwLock<Vec<(Option<runtime::Id>, SharedHttpClient)>>,
 }
 
 impl PoolPerRuntime {
+    fn new(tls: TlsContext) -> Self {
+        Self {
+            tls,
+            pools: RwLock::default(),
+        }
+    }
+
     fn pool(&self) -> SharedHttpClient {
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let find = |pools: &[(_, SharedHttpClient)]| {
@@ -56,7 +95,7 @@ impl PoolPerRuntime {
             if pools.len() == MAX_POOLS {
                 pools.remove(0);
             }
-            let pool = new_pool();
+            let pool = new_pool(self.tls.clone());
             pools.push((runtime, pool.clone()));
             pool
         })
@@ -77,10 +116,11 @@ impl HttpClient for PoolPerRuntime {
     }
 }
 
-fn new_pool() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector =
-            ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc));
+fn new_pool(tls: TlsContext) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = ConnectorBuilder::default()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.clone());
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
             connector.set_sleep_impl(components.sleep_impl());
@@ -88,4 +128,95 @@ fn new_pool() -> SharedHttpClient {
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         connector.build()
     })
+}
+
+/// Trusts what is usable in a bundle. The SDK would panic on the rest, of which bundles have some.
+fn tls_context(path: &Path, bundle: &[u8]) -> Result<TlsContext, Error> {
+    let unusable = || {
+        let message = format!(
+            "there is no usable certificate in the CA bundle {}: it has to be a PEM file",
+            path.display()
+        );
+        Error::new(ErrorKind::InvalidConfig, message)
+    };
+    let mut store = TrustStore::empty();
+    let mut usable = RootCertStore::empty();
+    for block in certificates(&String::from_utf8_lossy(bundle)) {
+        match CertificateDer::from_pem_slice(block.as_bytes()) {
+            Ok(certificate) if usable.add(certificate.clone()).is_ok() => {
+                store.add_pem_certificate(block);
+            }
+            _ => tracing::warn!(bundle = %path.display(), "passing over an unusable certificate"),
+        }
+    }
+    if usable.is_empty() {
+        return Err(unusable());
+    }
+    let context = TlsContext::builder().with_trust_store(store).build();
+    context.map_err(|error| unusable().with_source(error))
+}
+
+/// Cuts a PEM file into its certificates.
+fn certificates(bundle: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = bundle.split_inclusive(END);
+    blocks.filter_map(|block| {
+        let begin = block.find("-----BEGIN CERTIFICATE-----")?;
+        Some(&block[begin..]).filter(|block| block.ends_with(END))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use aws_smithy_async::time::SystemTimeSource;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+
+    use super::*;
+
+    /// A root made for this test, with `openssl req -x509 -newkey ec -nodes -subj /CN=test`.
+    const ROOT: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBdDCCARugAwIBAgIUQGcrk8GdOUdtNTCwgjV2W9X5PAowCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjMwNjUwNDJaGA8yMTI2MTAzMDA2NTA0
+MlowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGRM
+ePi/nltdxkhTXKDNqAzr2/lxjSsD2scgnVnwJZv4+mtNyTgkyBUK6IrU3BUK7COE
+NXYnjTAEFiNh9L8Xg1qjUzBRMB0GA1UdDgQWBBSzGZcCVvv8n+eE0tAoSLyMC2qZ
+QjAfBgNVHSMEGDAWgBSzGZcCVvv8n+eE0tAoSLyMC2qZQjAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0cAMEQCIE7W2211i/zhypuJY+xDvXzi2y1cqQ01YKTr
+z5UZIZM+AiBQoKE8Kbpfnx+q18G2CzbT/09h54vdvulvBqGrYyzdPQ==
+-----END CERTIFICATE-----";
+
+    fn bundle(contents: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(contents.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_bundle_is_trusted_and_its_client_is_shared() {
+        let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+        let contents = format!("# a comment\n{garbage}\n{ROOT}\n{garbage}\n");
+        let one = shared_with_ca_bundle(bundle(&contents).path()).unwrap();
+        let other = shared_with_ca_bundle(bundle(&contents).path()).unwrap();
+        let settings = HttpConnectorSettings::default();
+        let components = RuntimeComponentsBuilder::for_tests()
+            .with_time_source(Some(SystemTimeSource::new()))
+            .build()
+            .unwrap();
+        // Making a connector is where an unusable certificate would panic.
+        for client in [one, other] {
+            let _ = client.http_connector(&settings, &components);
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_is_missing_or_empty_is_a_typed_error() {
+        for path in [Path::new("/no/such/bundle.pem"), bundle("no pem").path()] {
+            let error = shared_with_ca_bundle(path).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+            assert!(error.to_string().contains("CA bundle"), "{error}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod credentials;
 mod default;
 mod environment;
 mod error;
+mod explain;
 mod flight;
 mod handover;
 mod http;
@@ -21,6 +22,7 @@ mod memory;
 mod pin;
 mod profile;
 mod redacted;
+mod resolution;
 mod scope;
 mod secret;
 mod session;
@@ -37,6 +39,7 @@ pub use error::{Error, ErrorKind};
 pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use pin::{pin, unpin};
+pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
     AwsEnvGuard, Binding, InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn,
 };

@@ -18,6 +18,7 @@ use crate::credentials::assume_role::{AssumeRole, RoleRequest};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::memory::{Epoch, Memory};
+use crate::profile::ProfileInfo;
 use crate::session::{Origin, Resolved, Session, check_region};
 use crate::settings::Settings;
 
@@ -108,6 +109,30 @@ impl BotoSesManager {
     /// ```
     pub fn none() -> Self {
         Self::with_session(Origin::None, Settings::default())
+    }
+
+    /// Lists the profiles in the config file and the credentials file, by name.
+    ///
+    /// For other files than the usual ones, see [`Builder::profiles`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// for profile in BotoSesManager::profiles()? {
+    ///     let region = profile.region().unwrap_or("no region");
+    ///     println!("{}: {:?}, {region}", profile.name(), profile.kind());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a file cannot be read or understood. A file that does not
+    /// exist is an empty one.
+    pub fn profiles() -> Result<Vec<ProfileInfo>, Error> {
+        Self::builder().profiles()
     }
 
     /// Starts to make a manager with more settings than the short forms take.

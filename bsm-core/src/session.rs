@@ -13,15 +13,15 @@ use aws_smithy_async::rt::sleep::default_async_sleep;
 use tracing::Instrument as _;
 
 use crate::credentials::assume_role::{AssumedRole, RoleRequest};
-use crate::credentials::source::{Sources, environment_keys, environment_web_identity};
+use crate::credentials::source::Sources;
 use crate::credentials::{AccountGuard, Refresher};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::identity::CallerIdentity;
 use crate::manager::BotoSesManager;
 use crate::memory::{Epoch, Memory};
-use crate::profile;
 use crate::redacted::redacted;
+use crate::resolution::{Chosen, Resolution};
 use crate::settings::{Settings, behavior_version};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -228,7 +228,10 @@ impl Session {
             builder.set_time_source(Some(self.settings.time_source()));
         }
         if config.http_client().is_none() {
-            builder.set_http_client(Some(self.settings.http_client()));
+            let shared = || crate::http::shared();
+            builder.set_http_client(Some(
+                self.settings.http_client.clone().unwrap_or_else(shared),
+            ));
         }
         builder.set_identity_cache(Some(aws_config::identity::IdentityCache::no_cache()));
         Ok(Found {
@@ -259,61 +262,30 @@ impl Session {
     /// From the environment, the profile files, and what was told explicitly.
     async fn found_around(&self) -> Result<Found, Error> {
         let settings = &self.settings;
-        let told = settings.profile_name.clone();
-        let named = told.clone().or_else(|| settings.ambient.profile_name());
-        let name = named.as_deref().unwrap_or("default");
-        let profiles = settings.ambient.profiles(name).await?;
-        let keys_were_told = !matches!(self.origin, Origin::Ambient);
-        // Whoever gives keys need not have the profile that the environment happens to name.
-        if told.is_some() || (named.is_some() && !keys_were_told) {
-            profiles.require(name, None)?;
-        }
-
-        let mut region = self
-            .told_region()
-            .or_else(|| settings.ambient.region().map(Region::new))
-            .or_else(|| {
-                let region = profiles.set.get("region")?;
-                (!region.is_empty()).then(|| Region::new(region.to_owned()))
-            });
-        let config = settings
-            .load(&profiles, region.as_ref().map(Region::as_ref))
-            .await?;
+        let told = !matches!(self.origin, Origin::Ambient);
+        let found = Resolution::of(settings, told)?;
+        let config = settings.load(&found).await?;
+        let mut region = found.region.map(Region::new);
         let sts = sts_config(&config, region.as_ref());
         let sources = Sources {
             settings,
             sts: &sts,
         };
-
-        let plan = || match profiles.set.get_profile(name) {
-            Some(_) => profile::plan(&profiles, name),
-            None => Ok(None),
-        };
-        let source = match &self.origin {
-            Origin::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
-            Origin::Provider(provider) => provider.clone(),
-            _ if told.is_some() => {
-                let plan = plan()?.ok_or_else(|| without_credentials(name))?;
-                sources.of_plan(plan)?
-            }
-            _ => {
-                if let Some(keys) = environment_keys(settings)? {
-                    SharedCredentialsProvider::new(keys)
-                } else if let Some(plan) = plan()? {
-                    sources.of_plan(plan)?
-                } else if let Some(source) = environment_web_identity(settings) {
-                    sources.of_source(source)?
-                } else {
-                    let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
-                    if region.is_none() {
-                        region = ImdsRegionProvider::builder()
-                            .configure(&sources.provider_config())
-                            .build()
-                            .region()
-                            .await;
-                    }
-                    machine
+        let source = match (&self.origin, found.chosen) {
+            (Origin::Keys(keys), _) => SharedCredentialsProvider::new(keys.clone()),
+            (Origin::Provider(provider), _) => provider.clone(),
+            (_, Chosen::Environment(keys)) => SharedCredentialsProvider::new(keys),
+            (_, Chosen::Plan(plan)) => sources.of_plan(plan)?,
+            (_, Chosen::Told | Chosen::Machine) => {
+                let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
+                if region.is_none() {
+                    region = ImdsRegionProvider::builder()
+                        .configure(&sources.provider_config())
+                        .build()
+                        .region()
+                        .await;
                 }
+                machine
             }
         };
         Ok(Found {
@@ -364,21 +336,11 @@ pub(crate) fn check_region(expected: Option<&str>, region: Option<&Region>) -> R
     ))
 }
 
-fn no_session() -> Error {
+pub(crate) fn no_session() -> Error {
     Error::new(
         ErrorKind::NoSession,
         "no AWS session is in scope: run this inside of awsenv() or scope(), or install a default \
          other than BotoSesManager::none()",
-    )
-}
-
-fn without_credentials(profile: &str) -> Error {
-    Error::new(
-        ErrorKind::NoCredentials,
-        format!(
-            "profile {profile:?} has no credentials: give it keys, a role_arn with a \
-             source_profile, an sso_session or a credential_process"
-        ),
     )
 }
 

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use aws_config::identity::IdentityCache;
-use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_runtime::env_config::EnvConfigValue;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::{RetryConfig, RetryMode};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::app_name::AppName;
-use aws_types::os_shim_internal::Env;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::ambient::{Ambient, Profiles};
+use crate::ambient::Ambient;
 use crate::error::{Error, ErrorKind};
 use crate::http;
+use crate::profile::{Profile, Profiles};
+use crate::resolution::Resolution;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` moves when a dependency is updated.
 pub(crate) fn behavior_version() -> BehaviorVersion {
@@ -48,24 +49,39 @@ impl Settings {
         self.time_source.clone().unwrap_or_default()
     }
 
-    pub(crate) fn http_client(&self) -> SharedHttpClient {
-        self.http_client.clone().unwrap_or_else(http::shared)
+    /// Returns the HTTP client: the one that was given, or the shared one for the CA bundle that
+    /// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
+    pub(crate) fn http_client(&self, profile: &Profile) -> Result<SharedHttpClient, Error> {
+        if let Some(http_client) = &self.http_client {
+            return Ok(http_client.clone());
+        }
+        match self.setting("AWS_CA_BUNDLE", profile, "ca_bundle") {
+            Some(path) => {
+                let path = PathBuf::from(path);
+                let path = self.ambient.in_home(path.clone()).unwrap_or(path);
+                http::shared_with_ca_bundle(&path)
+            }
+            None => Ok(http::shared()),
+        }
     }
 
     /// Loads what aws-config knows of these settings, their environment and their profile, without
     /// credentials.
-    pub(crate) async fn load(
-        &self,
-        profiles: &Profiles,
-        region: Option<&str>,
-    ) -> Result<SdkConfig, Error> {
-        let region = region.map(|region| Region::new(region.to_owned()));
+    pub(crate) async fn load(&self, found: &Resolution) -> Result<SdkConfig, Error> {
+        let Resolution {
+            profiles, profile, ..
+        } = found;
+        let files = EnvConfigFiles::builder()
+            .with_contents(EnvConfigFileKind::Config, for_aws_config(profiles, profile))
+            .build();
+        let region = found.region.clone().map(Region::new);
         let mut loader = aws_config::defaults(behavior_version())
-            .profile_files(profiles.files.clone())
-            .profile_name(profiles.set.selected_profile())
-            .region(region)
-            .retry_config(self.retry_config(&profiles.set)?)
-            .http_client(self.http_client())
+            .profile_files(files)
+            .profile_name("default")
+            // Without one, aws-config asks the instance for it, if only to make a token provider.
+            .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
+            .retry_config(self.retry_config(profile)?)
+            .http_client(self.http_client(profile)?)
             .time_source(self.time_source())
             .identity_cache(IdentityCache::no_cache())
             .no_credentials();
@@ -80,40 +96,38 @@ impl Settings {
             loader = loader.env(environment.clone());
         }
         let config = loader.load().await;
+        let endpoints = self.service_endpoints(profiles, profile);
         let mut builder = config.to_builder();
-        builder.set_service_config(Some(self.service_endpoints(&profiles.set)));
-        if let Some(endpoint_url) = &self.endpoint_url {
-            builder.set_endpoint_url(Some(endpoint_url.clone()));
-        }
+        builder.set_region(region);
+        builder.set_endpoint_url(endpoints.for_any_service());
+        builder.set_service_config(Some(endpoints));
         Ok(builder.build())
     }
 
     /// aws-config panics on values that botocore accepts, so these two are read here.
-    fn retry_config(&self, profile: &ProfileSet) -> Result<RetryConfig, Error> {
+    fn retry_config(&self, profile: &Profile) -> Result<RetryConfig, Error> {
         if let Some(retry_config) = &self.retry_config {
             return Ok(retry_config.clone());
         }
-        let setting = |variable, key| {
-            let value = self.ambient.var(variable);
-            value.or_else(|| profile.get(key).map(str::to_owned))
-        };
-        let mode = match setting("AWS_RETRY_MODE", "retry_mode").as_deref() {
+        let mode = self.setting("AWS_RETRY_MODE", profile, "retry_mode");
+        let mode = match mode.as_deref() {
             None => RetryMode::Standard,
             Some("legacy") => {
                 tracing::warn!("retry_mode legacy is treated as standard: the SDK has no other");
                 RetryMode::Standard
             }
-            Some(mode) => RetryMode::from_str(mode).map_err(|error| {
+            Some(mode) => RetryMode::from_str(mode).map_err(|_| {
                 let message =
                     format!("the retry_mode {mode:?} is not one of standard, adaptive and legacy");
-                Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+                Error::new(ErrorKind::InvalidConfig, message)
             })?,
         };
         let config = match mode {
             RetryMode::Adaptive => RetryConfig::adaptive(),
             _ => RetryConfig::standard(),
         };
-        let Some(attempts) = setting("AWS_MAX_ATTEMPTS", "max_attempts") else {
+        let attempts = self.setting("AWS_MAX_ATTEMPTS", profile, "max_attempts");
+        let Some(attempts) = attempts else {
             return Ok(config);
         };
         let attempts: u32 = attempts.trim().parse().map_err(|error| {
@@ -123,20 +137,74 @@ impl Settings {
         Ok(config.with_max_attempts(attempts.max(1)))
     }
 
-    fn service_endpoints(&self, profile: &ProfileSet) -> ServiceEndpoints {
-        let ignore_configured = EnvConfigValue::new()
-            .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .profile("ignore_configured_endpoint_urls")
-            .load(&self.ambient.environment(), Some(profile))
-            .is_some_and(|(value, _)| value.eq_ignore_ascii_case("true"));
+    /// Reads a setting of the environment, or else of the profile.
+    fn setting(&self, variable: &str, profile: &Profile, key: &str) -> Option<String> {
+        let value = self.ambient.var(variable);
+        value.or_else(|| profile.get(key).map(str::to_owned))
+    }
+
+    /// Says whether endpoint URLs of the environment and the profile are to be passed over.
+    pub(crate) fn ignores_configured_endpoints(&self, profile: &Profile) -> bool {
+        self.setting(
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            profile,
+            "ignore_configured_endpoint_urls",
+        )
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    fn service_endpoints(&self, profiles: &Profiles, profile: &Profile) -> ServiceEndpoints {
         ServiceEndpoints {
             by_service: self.service_endpoint_urls.clone(),
             for_all: self.endpoint_url.clone(),
-            environment: self.ambient.environment(),
+            ambient: self.ambient.clone(),
+            profiles: profiles.clone(),
             profile: profile.clone(),
-            ignore_configured,
+            ignore_configured: self.ignores_configured_endpoints(profile),
         }
     }
+}
+
+/// What the SDK itself reads of a profile, where nothing here does.
+const OF_THE_SDK: [&str; 13] = [
+    "account_id_endpoint_mode",
+    "auth_scheme_preference",
+    "defaults_mode",
+    "disable_clock_skew_correction",
+    "disable_request_compression",
+    "request_checksum_calculation",
+    "request_min_compression_size_bytes",
+    "response_checksum_validation",
+    "sdk_ua_app_id",
+    "sigv4a_signing_region_set",
+    "sso_session",
+    "use_dualstack_endpoint",
+    "use_fips_endpoint",
+];
+
+/// Writes a profile as aws-config's parser reads it, with nothing in it that can trip that.
+fn for_aws_config(profiles: &Profiles, profile: &Profile) -> String {
+    let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
+        keys.iter()
+            .filter_map(|key| Some((key, get(key)?)))
+            .filter(|(_, value)| !value.contains(['\n', '#', ';']))
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect::<String>()
+    };
+    let of_profile = |key: &str| profile.get(key).map(str::to_owned);
+    let mut text = format!("[default]\n{}", lines(&of_profile, &OF_THE_SDK));
+    // Bearer tokens come from an sso-session.
+    if let Some(name) = profile.get("sso_session")
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && let Some(session) = profiles.sso_session(name)
+    {
+        let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
+        let settings = lines(&of_session, &["sso_region", "sso_start_url"]);
+        text.push_str(&format!("[sso-session {name}]\n{settings}"));
+    }
+    text
 }
 
 /// Writes a service's id as its environment variables do, in lower case: `dynamodb`, `cost_explorer`.
@@ -150,15 +218,31 @@ pub(crate) fn service_key(service: &str) -> String {
 struct ServiceEndpoints {
     by_service: BTreeMap<String, String>,
     for_all: Option<String>,
-    environment: Env,
-    profile: ProfileSet,
+    ambient: Ambient,
+    profiles: Profiles,
+    profile: Profile,
     ignore_configured: bool,
 }
 
+impl ServiceEndpoints {
+    /// The endpoint of a service that none is given for.
+    fn for_any_service(&self) -> Option<String> {
+        let configured = || {
+            let variable = self.ambient.var("AWS_ENDPOINT_URL");
+            variable.or_else(|| self.profile.get("endpoint_url").map(str::to_owned))
+        };
+        let told = self.for_all.clone();
+        told.or_else(|| (!self.ignore_configured).then(configured)?)
+    }
+}
+
 impl LoadServiceConfig for ServiceEndpoints {
+    /// The order is botocore's: the service's variable, the variable for all, the profile's
+    /// `services` section, the profile.
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = service_key(key.service_id());
         if key.env() == "AWS_ENDPOINT_URL" {
-            let told = self.by_service.get(&service_key(key.service_id()));
+            let told = self.by_service.get(&service);
             if let Some(url) = told.or(self.for_all.as_ref()) {
                 return Some(url.clone());
             }
@@ -166,12 +250,17 @@ impl LoadServiceConfig for ServiceEndpoints {
                 return None;
             }
         }
-        let (value, _) = EnvConfigValue::new()
-            .env(key.env())
-            .profile(key.profile())
-            .service_id(key.service_id())
-            .load(&self.environment, Some(&self.profile))?;
-        Some(value.into_owned())
+        let of_service = format!("{}_{}", key.env(), service.to_ascii_uppercase());
+        let variable = self.ambient.var(&of_service);
+        if let Some(value) = variable.or_else(|| self.ambient.var(key.env())) {
+            return Some(value);
+        }
+        let of_service = self
+            .profiles
+            .service_setting(&self.profile, &service, key.profile());
+        of_service
+            .or_else(|| self.profile.get(key.profile()))
+            .map(str::to_owned)
     }
 }
 

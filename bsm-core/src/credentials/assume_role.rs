@@ -193,7 +193,7 @@ fn incomplete(role_arn: &str) -> Error {
     )
 }
 
-fn generated_session_name() -> String {
+pub(super) fn generated_session_name() -> String {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     format!("bsm-session-{}", since_epoch.unwrap_or_default().as_secs())
 }

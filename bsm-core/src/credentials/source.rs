@@ -1,20 +1,21 @@
 //! Where credentials come from in the first place.
 //!
-//! Everything but the role links is aws-config's own.
+//! SSO, login sessions, containers and instances are aws-config's; the rest is our own.
 
-use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
-use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
 use aws_config::{Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::{
+    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+};
 
 use super::Refresher;
 use super::assume_role::AssumedRole;
+use super::process::CredentialProcess;
+use super::web_identity::WebIdentityRole;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
 use crate::settings::{Settings, behavior_version};
@@ -46,35 +47,44 @@ impl Sources<'_> {
             .credentials_provider(SharedCredentialsProvider::new(source))
             .build();
         let profile = role.profile.clone();
-        let assumed = AssumedRole::new(role.into(), &sts)
-            .map_err(|error| Error::new(error.kind(), format!("profile {profile:?}: {error}")))?;
+        let assumed = AssumedRole::new(role.into(), &sts).map_err(|error| {
+            let message = format!("profile {profile:?} cannot be used: {error}");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })?;
         Ok(SharedCredentialsProvider::new(assumed))
     }
 
-    pub(crate) fn of_source(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
+    fn of_source(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
+        let what = source.to_string();
         Ok(match source {
-            Source::Keys(keys) => SharedCredentialsProvider::new(keys),
-            Source::WebIdentity {
-                role_arn,
-                token_file,
-                session_name,
-            } => self.web_identity(role_arn, token_file, session_name),
-            Source::Sso(sso) => self.sso(sso),
-            Source::Process(command) => {
-                SharedCredentialsProvider::new(CredentialProcessProvider::new(command))
+            Source::Keys { keys, .. } => SharedCredentialsProvider::new(keys),
+            Source::WebIdentity(identity) => {
+                SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts))
             }
-            Source::Environment => match environment_keys(self.settings)? {
+            Source::Sso(sso) => {
+                let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
+                Explained::shared(what, advice, self.sso(sso))
+            }
+            Source::Login { profile, session } => self.login(what, &profile, session)?,
+            Source::Process { profile, command } => {
+                SharedCredentialsProvider::new(CredentialProcess::new(profile, command))
+            }
+            Source::Environment => match self.settings.ambient.keys()? {
                 Some(keys) => SharedCredentialsProvider::new(keys),
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::NoCredentials,
-                        "the profile's credential_source is Environment, but AWS_ACCESS_KEY_ID is \
-                         not set",
-                    ));
-                }
+                None => return Err(unavailable(&what)),
             },
-            Source::Ec2InstanceMetadata => SharedCredentialsProvider::new(self.imds()),
-            Source::EcsContainer => SharedCredentialsProvider::new(self.ecs()),
+            Source::EcsContainer | Source::Ec2InstanceMetadata
+                if self.settings.ambient.environment.is_some() =>
+            {
+                // A given environment has neither.
+                return Err(unavailable(&what));
+            }
+            Source::EcsContainer => {
+                Explained::shared(what, "does the task have a role?".into(), self.ecs())
+            }
+            Source::Ec2InstanceMetadata => {
+                Explained::shared(what, "does the instance have a role?".into(), self.imds())
+            }
         })
     }
 
@@ -90,24 +100,7 @@ impl Sources<'_> {
         Some(SharedCredentialsProvider::new(chain))
     }
 
-    fn web_identity(
-        &self,
-        role_arn: String,
-        token_file: String,
-        session_name: Option<String>,
-    ) -> SharedCredentialsProvider {
-        let provider = WebIdentityTokenCredentialsProvider::builder()
-            .configure(&self.provider_config())
-            .static_configuration(StaticConfiguration {
-                web_identity_token_file: token_file.into(),
-                role_arn,
-                session_name: session_name.unwrap_or_else(|| "bsm-session".to_owned()),
-            })
-            .build();
-        SharedCredentialsProvider::new(provider)
-    }
-
-    fn sso(&self, sso: Sso) -> SharedCredentialsProvider {
+    fn sso(&self, sso: Sso) -> SsoCredentialsProvider {
         let mut builder = SsoCredentialsProvider::builder()
             .configure(&self.provider_config())
             .account_id(sso.account_id)
@@ -115,61 +108,105 @@ impl Sources<'_> {
             .start_url(sso.start_url)
             .region(Region::new(sso.region));
         builder.set_session_name(sso.session_name);
-        SharedCredentialsProvider::new(builder.build())
+        builder.build()
     }
 
-    fn ecs(&self) -> impl ProvideCredentials + use<> {
+    #[cfg(feature = "login")]
+    fn login(
+        &self,
+        what: String,
+        profile: &str,
+        session: String,
+    ) -> Result<SharedCredentialsProvider, Error> {
+        let provider = aws_config::login::LoginCredentialsProvider::builder(session)
+            .configure(&self.provider_config())
+            .build();
+        let advice = format!("sign in with `aws login --profile {profile}`");
+        Ok(Explained::shared(what, advice, provider))
+    }
+
+    #[cfg(not(feature = "login"))]
+    #[expect(clippy::unused_self, reason = "the signature is that of the feature")]
+    fn login(
+        &self,
+        _: String,
+        profile: &str,
+        _: String,
+    ) -> Result<SharedCredentialsProvider, Error> {
+        Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "profile {profile:?} has a login_session, which this program was built without: \
+                 turn on the feature `login` of bsm-core"
+            ),
+        ))
+    }
+
+    fn ecs(&self) -> EcsCredentialsProvider {
         EcsCredentialsProvider::builder()
             .configure(&self.provider_config())
             .build()
     }
 
-    fn imds(&self) -> impl ProvideCredentials + use<> {
+    fn imds(&self) -> ImdsCredentialsProvider {
         ImdsCredentialsProvider::builder()
             .configure(&self.provider_config())
             .build()
     }
 
     pub(crate) fn provider_config(&self) -> ProviderConfig {
-        ProviderConfig::without_region()
+        let config = ProviderConfig::without_region()
             .with_region(self.sts.region().cloned())
             .with_behavior_version(Some(behavior_version()))
-            .with_http_client(self.settings.http_client())
-            .with_time_source(self.settings.time_source())
-    }
-}
-
-/// The keys in the environment; half a pair is an error.
-pub(crate) fn environment_keys(settings: &Settings) -> Result<Option<Credentials>, Error> {
-    let var = |name| settings.ambient.var(name);
-    let half = |given: &str, missing: &str| {
-        Err(Error::new(
-            ErrorKind::InvalidConfig,
-            format!("{given} is set, but {missing} is not: set both or neither"),
-        ))
-    };
-    match (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY")) {
-        (None, None) => Ok(None),
-        (Some(_), None) => half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-        // botocore looks at the id alone.
-        (None, Some(_)) => Ok(None),
-        (Some(id), Some(secret)) => {
-            let mut keys = Credentials::builder()
-                .access_key_id(id)
-                .secret_access_key(secret)
-                .provider_name("environment");
-            keys.set_session_token(var("AWS_SESSION_TOKEN").or_else(|| var("AWS_SECURITY_TOKEN")));
-            Ok(Some(keys.build()))
+            .with_time_source(self.settings.time_source());
+        match self.sts.http_client() {
+            Some(http_client) => config.with_http_client(http_client),
+            None => config,
         }
     }
 }
 
-/// The web identity that the environment names, as EKS does.
-pub(crate) fn environment_web_identity(settings: &Settings) -> Option<Source> {
-    let var = |name| settings.ambient.var(name);
-    Some(Source::WebIdentity {
-        role_arn: var("AWS_ROLE_ARN")?,
-        token_file: var("AWS_WEB_IDENTITY_TOKEN_FILE")?,
-        session_name: var("AWS_ROLE_SESSION_NAME"),
-    })
+/// A source of aws-config, whose errors say which of our sources failed, and what to do.
+#[derive(Debug)]
+struct Explained<P> {
+    what: String,
+    advice: String,
+    source: P,
+}
+
+impl<P: ProvideCredentials + 'static> Explained<P> {
+    fn shared(what: String, advice: String, source: P) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self {
+            what,
+            advice,
+            source,
+        })
+    }
+
+    fn explain(&self, error: CredentialsError) -> Error {
+        let kind = match &error {
+            CredentialsError::ProviderTimedOut(_) => ErrorKind::Unreachable,
+            CredentialsError::InvalidConfiguration(_) => ErrorKind::InvalidConfig,
+            _ => ErrorKind::CredentialsUnavailable,
+        };
+        let message = format!("no credentials from {}: {}", self.what, self.advice);
+        Error::new(kind, message).with_source(error)
+    }
+}
+
+impl<P: ProvideCredentials + 'static> ProvideCredentials for Explained<P> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let credentials = self.source.provide_credentials().await;
+            provider::Result::Ok(credentials.map_err(|error| self.explain(error))?)
+        })
+    }
+}
+
+fn unavailable(what: &str) -> Error {
+    let message = format!("there are no credentials from {what} here");
+    Error::new(ErrorKind::CredentialsUnavailable, message)
 }

@@ -1,0 +1,253 @@
+//! The profile files, read once and put together as botocore does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use super::ini::{self, Section, Value};
+use super::shell;
+use crate::error::{Error, ErrorKind};
+
+/// What the config file and the credentials file say.
+#[derive(Clone, Default)]
+pub(crate) struct Profiles {
+    profiles: BTreeMap<String, Profile>,
+    sso_sessions: BTreeMap<String, Section>,
+    services: BTreeMap<String, Section>,
+    searched: Vec<PathBuf>,
+}
+
+/// One profile. What the credentials file says of it comes before what the config file says.
+#[derive(Clone)]
+pub(crate) struct Profile {
+    name: String,
+    config: Section,
+    credentials: Section,
+}
+
+/// One of the two profile files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum File {
+    Config,
+    Credentials,
+}
+
+impl Profiles {
+    /// Reads both files; one that does not exist is an empty one.
+    pub(crate) fn read(
+        config: Option<PathBuf>,
+        credentials: Option<PathBuf>,
+    ) -> Result<Self, Error> {
+        let mut profiles = Self::default();
+        if let Some(path) = config {
+            profiles.add_config(parse(&path)?);
+            profiles.searched.push(path);
+        }
+        if let Some(path) = credentials {
+            profiles.add_credentials(parse(&path)?);
+            profiles.searched.push(path);
+        }
+        let names: Vec<_> = profiles.names().collect();
+        tracing::debug!(profiles = ?names, "read the profile files");
+        Ok(profiles)
+    }
+
+    fn add_config(&mut self, sections: Vec<(String, Section)>) {
+        for (title, section) in sections {
+            if title == "default" {
+                self.add_profile(title, section);
+                continue;
+            }
+            // What is not `[profile name]` or the like is no profile, and nobody's error.
+            let Some(Ok([_, name])) = shell::split(&title).map(<[String; 2]>::try_from) else {
+                continue;
+            };
+            if title.starts_with("profile") {
+                self.add_profile(name, section);
+            } else if title.starts_with("sso-session") {
+                self.sso_sessions.insert(name, section);
+            } else if title.starts_with("services") {
+                self.services.insert(name, section);
+            }
+        }
+    }
+
+    /// `[profile "a"]` after `[profile a]` takes its place; nothing is merged within a file.
+    fn add_profile(&mut self, name: String, config: Section) {
+        let profile = Profile {
+            config,
+            ..Profile::empty(&name)
+        };
+        self.profiles.insert(name, profile);
+    }
+
+    fn add_credentials(&mut self, sections: Vec<(String, Section)>) {
+        for (name, section) in sections {
+            let profile = self.profiles.entry(name);
+            let profile = profile.or_insert_with_key(|name| Profile::empty(name));
+            profile.credentials = section;
+        }
+    }
+
+    /// Returns the names of the profiles, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get(name)
+    }
+
+    pub(crate) fn sso_session(&self, name: &str) -> Option<&Section> {
+        self.sso_sessions.get(name)
+    }
+
+    /// Returns what the `services` section of a profile says of one service.
+    pub(crate) fn service_setting(
+        &self,
+        profile: &Profile,
+        service: &str,
+        key: &str,
+    ) -> Option<&str> {
+        let services = self.services.get(profile.get("services")?)?;
+        match services.get(service)? {
+            Value::Nested(settings) => settings.get(key).map(String::as_str).filter(not_empty),
+            Value::Text(_) => None,
+        }
+    }
+
+    /// Checks that the `services` section that a profile names exists.
+    pub(crate) fn require_services(&self, profile: &Profile) -> Result<(), Error> {
+        match profile.get("services") {
+            Some(name) if !self.services.contains_key(name) => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!(
+                    "profile {:?} names the services section {name:?}, which does not exist: add a \
+                     section [services {name}] to the config file",
+                    profile.name()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a profile.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProfileNotFound`], naming the files that were searched and the profiles in
+    /// them.
+    pub(crate) fn require(&self, name: &str) -> Result<&Profile, Error> {
+        self.get(name).ok_or_else(|| {
+            let message = format!("profile {name:?} does not exist in {}", self.contents());
+            Error::new(ErrorKind::ProfileNotFound, message)
+        })
+    }
+
+    /// Says which files were read and which profiles they hold.
+    pub(crate) fn contents(&self) -> String {
+        let names: Vec<_> = self.names().collect();
+        let found = match names.as_slice() {
+            [] => "there are no profiles in them".to_owned(),
+            names => format!("the profiles there are: {}", names.join(", ")),
+        };
+        format!("{}; {found}", list(&self.searched))
+    }
+}
+
+impl Profile {
+    /// A profile that says nothing.
+    pub(crate) fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            config: Section::new(),
+            credentials: Section::new(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns a setting; an empty one counts as not set.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        let value = self.credentials.get(key).or_else(|| self.config.get(key))?;
+        value.text().filter(not_empty)
+    }
+
+    /// Returns what one of the two files alone says.
+    pub(crate) fn get_in(&self, file: File, key: &str) -> Option<&str> {
+        let section = match file {
+            File::Config => &self.config,
+            File::Credentials => &self.credentials,
+        };
+        section.get(key)?.text().filter(not_empty)
+    }
+}
+
+/// Shows which settings there are, but not their values.
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("name", &self.name)
+            .field("config", &self.config.keys())
+            .field("credentials", &self.credentials.keys())
+            .finish()
+    }
+}
+
+impl fmt::Display for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config => "the config file",
+            Self::Credentials => "the credentials file",
+        })
+    }
+}
+
+fn not_empty(value: &&str) -> bool {
+    !value.is_empty()
+}
+
+fn parse(path: &Path) -> Result<Vec<(String, Section)>, Error> {
+    if !path.is_file() {
+        tracing::debug!(file = %path.display(), "there is no such profile file");
+        return Ok(Vec::new());
+    }
+    tracing::debug!(file = %path.display(), "reading a profile file");
+    let contents = match std::fs::read_to_string(path) {
+        Ok(contents) => contents,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let message = format!(
+                "{} cannot be read: check its permissions and that it is text",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
+        }
+    };
+    ini::parse(&contents).map_err(|malformed| {
+        let message = format!(
+            "the AWS profile file {} cannot be understood: mend the line that the cause names",
+            path.display()
+        );
+        Error::new(ErrorKind::InvalidConfig, message).with_source(malformed)
+    })
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    match paths {
+        [] => "any file, because there is no home directory".to_owned(),
+        paths => {
+            let paths: Vec<_> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            paths.join(" or ")
+        }
+    }
+}

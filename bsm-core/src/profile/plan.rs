@@ -1,0 +1,405 @@
+//! From a profile to a plan: where the first credentials come from, and the roles on the way.
+//!
+//! The order inside a profile is botocore's: a role with a source; web identity; SSO; keys in the
+//! credentials file; a login session; `credential_process`; keys in the config file.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+
+use super::files::{File, Profile, Profiles};
+use crate::error::{Error, ErrorKind};
+
+/// How a profile gets its credentials.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) source: Source,
+    /// Roles to assume, the first one with the credentials of `source`.
+    pub(crate) roles: Vec<RoleLink>,
+}
+
+/// Where the first credentials come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Keys {
+        keys: Credentials,
+        profile: String,
+        file: File,
+    },
+    WebIdentity(WebIdentity),
+    Sso(Sso),
+    Login {
+        profile: String,
+        session: String,
+    },
+    Process {
+        profile: String,
+        command: Command,
+    },
+    Environment,
+    Ec2InstanceMetadata,
+    EcsContainer,
+}
+
+/// A role that is assumed with a token from a file.
+///
+/// In the environment, `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME`
+/// say the same, and one at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WebIdentity {
+    pub(crate) role_arn: String,
+    pub(crate) token_file: String,
+    pub(crate) session_name: Option<String>,
+}
+
+/// What the environment says of a web identity.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WebIdentityVariables {
+    pub(crate) role_arn: Option<String>,
+    pub(crate) token_file: Option<String>,
+    pub(crate) session_name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sso {
+    pub(crate) profile: String,
+    pub(crate) session_name: Option<String>,
+    pub(crate) region: String,
+    pub(crate) start_url: String,
+    pub(crate) account_id: String,
+    pub(crate) role_name: String,
+}
+
+/// A command line, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Command(pub(crate) String);
+
+/// One role of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleLink {
+    pub(crate) profile: String,
+    pub(crate) role_arn: String,
+    pub(crate) session_name: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) mfa_serial: Option<String>,
+    pub(crate) duration: Option<Duration>,
+}
+
+/// Follows the profile's `source_profile` links; `None` if it says nothing of credentials.
+///
+/// `variables` are empty for a profile that was named explicitly.
+pub(crate) fn plan(
+    profiles: &Profiles,
+    profile: &Profile,
+    variables: &WebIdentityVariables,
+) -> Result<Option<Plan>, Error> {
+    let mut roles = Vec::new();
+    let mut visited = vec![profile.name().to_owned()];
+    let mut profile = profile;
+    let no_variables = WebIdentityVariables::default();
+    let source = loop {
+        let variables = if roles.is_empty() {
+            variables
+        } else {
+            &no_variables
+        };
+        // A profile that is the source of another one gives its keys, if it has some.
+        let role = match roles.is_empty() || !has_keys(profile) {
+            true => role_link(profile),
+            false => None,
+        };
+        let Some(role) = role else {
+            break own_source(profiles, profile, variables)?;
+        };
+        roles.push(role);
+        match next_link(profile)? {
+            Next::Source(source) => break Some(source),
+            Next::Itself if has_keys(profile) => {
+                break own_source(profiles, profile, &no_variables)?;
+            }
+            Next::Itself => return Err(circle(&visited, profile.name())),
+            Next::Profile(next) => {
+                if visited.iter().any(|seen| seen == next) {
+                    return Err(circle(&visited, next));
+                }
+                visited.push(next.to_owned());
+                profile = profiles
+                    .get(next)
+                    .ok_or_else(|| missing_link(profiles, profile, next))?;
+            }
+        }
+    };
+    roles.reverse();
+    match source {
+        Some(source) => Ok(Some(Plan { source, roles })),
+        None if roles.is_empty() => Ok(None),
+        None => Err(invalid(format!(
+            "profile {:?} is the source of a role, but has no credentials: give it keys, a role, \
+             an sso_session or a credential_process",
+            profile.name()
+        ))),
+    }
+}
+
+enum Next<'a> {
+    Source(Source),
+    Itself,
+    Profile(&'a str),
+}
+
+/// The role that a profile assumes with the credentials of another source.
+fn role_link(profile: &Profile) -> Option<RoleLink> {
+    let role_arn = profile.get("role_arn")?;
+    if profile.get("web_identity_token_file").is_some() {
+        return None;
+    }
+    let owned = |key| profile.get(key).map(str::to_owned);
+    Some(RoleLink {
+        profile: profile.name().to_owned(),
+        role_arn: role_arn.to_owned(),
+        session_name: owned("role_session_name"),
+        external_id: owned("external_id"),
+        mfa_serial: owned("mfa_serial"),
+        duration: duration(profile),
+    })
+}
+
+/// botocore passes over what is not a number.
+fn duration(profile: &Profile) -> Option<Duration> {
+    let seconds = profile.get("duration_seconds")?;
+    let duration = seconds.trim().parse().map(Duration::from_secs).ok();
+    if duration.is_none() {
+        tracing::warn!(
+            profile = profile.name(),
+            "duration_seconds is not a number of seconds, and is ignored"
+        );
+    }
+    duration
+}
+
+fn next_link(profile: &Profile) -> Result<Next<'_>, Error> {
+    let name = profile.name();
+    match (
+        profile.get("source_profile"),
+        profile.get("credential_source"),
+    ) {
+        (Some(next), None) if next == name => Ok(Next::Itself),
+        (Some(next), None) => Ok(Next::Profile(next)),
+        (None, Some(source)) => Ok(Next::Source(credential_source(name, source)?)),
+        (Some(_), Some(_)) => Err(invalid(format!(
+            "profile {name:?} has a source_profile and a credential_source: keep one of them"
+        ))),
+        (None, None) => Err(invalid(format!(
+            "profile {name:?} has a role_arn, but nothing to assume it with: add a source_profile \
+             or a credential_source"
+        ))),
+    }
+}
+
+fn credential_source(profile: &str, source: &str) -> Result<Source, Error> {
+    match source {
+        "Environment" => Ok(Source::Environment),
+        "Ec2InstanceMetadata" => Ok(Source::Ec2InstanceMetadata),
+        "EcsContainer" => Ok(Source::EcsContainer),
+        _ => Err(invalid(format!(
+            "credential_source of profile {profile:?} is {source:?}: it can be Environment, \
+             Ec2InstanceMetadata or EcsContainer"
+        ))),
+    }
+}
+
+/// The credentials that a profile gets without assuming a role through another profile.
+fn own_source(
+    profiles: &Profiles,
+    profile: &Profile,
+    variables: &WebIdentityVariables,
+) -> Result<Option<Source>, Error> {
+    let name = || profile.name().to_owned();
+    if let Some(web_identity) = web_identity(profile, variables)? {
+        return Ok(Some(Source::WebIdentity(web_identity)));
+    }
+    if let Some(sso) = sso(profiles, profile)? {
+        return Ok(Some(Source::Sso(sso)));
+    }
+    if let Some(keys) = keys(profile, File::Credentials)? {
+        return Ok(Some(keys));
+    }
+    if let Some(session) = profile.get("login_session") {
+        return Ok(Some(Source::Login {
+            profile: name(),
+            session: session.to_owned(),
+        }));
+    }
+    if let Some(command) = profile.get("credential_process") {
+        return Ok(Some(Source::Process {
+            profile: name(),
+            command: Command(command.to_owned()),
+        }));
+    }
+    keys(profile, File::Config)
+}
+
+fn web_identity(
+    profile: &Profile,
+    variables: &WebIdentityVariables,
+) -> Result<Option<WebIdentity>, Error> {
+    let setting = |variable: &Option<String>, key| {
+        let variable = variable.as_deref();
+        variable.or_else(|| profile.get(key)).map(str::to_owned)
+    };
+    let Some(token_file) = setting(&variables.token_file, "web_identity_token_file") else {
+        return Ok(None);
+    };
+    let Some(role_arn) = setting(&variables.role_arn, "role_arn") else {
+        return Err(invalid(format!(
+            "profile {:?} or the environment has a web identity token file, but no role: add a \
+             role_arn, or set AWS_ROLE_ARN",
+            profile.name()
+        )));
+    };
+    Ok(Some(WebIdentity {
+        role_arn,
+        token_file,
+        session_name: setting(&variables.session_name, "role_session_name"),
+    }))
+}
+
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+
+/// Half a pair is enough to say that a profile has keys.
+fn has_keys(profile: &Profile) -> bool {
+    [ID, SECRET].iter().any(|key| profile.get(key).is_some())
+}
+
+/// The keys of a profile in one file; an id without a secret is an error.
+fn keys(profile: &Profile, file: File) -> Result<Option<Source>, Error> {
+    let get = |key| profile.get_in(file, key);
+    let Some(id) = get(ID) else {
+        return Ok(None);
+    };
+    let Some(secret) = get(SECRET) else {
+        return Err(invalid(format!(
+            "profile {:?} has {ID}, but no {SECRET} in {file}: add it there, or remove the other",
+            profile.name()
+        )));
+    };
+    let token = get("aws_security_token").or_else(|| get("aws_session_token"));
+    let mut keys = Credentials::builder()
+        .access_key_id(id)
+        .secret_access_key(secret)
+        .provider_name("profile");
+    keys.set_session_token(token.map(str::to_owned));
+    keys.set_account_id(get("aws_account_id").map(Into::into));
+    Ok(Some(Source::Keys {
+        keys: keys.build(),
+        profile: profile.name().to_owned(),
+        file,
+    }))
+}
+
+/// The SSO settings of a profile, and those of the `sso-session` section that it names.
+fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
+    let name = profile.name();
+    // An sso_session alone is for token services, and says nothing of credentials.
+    if profile.get("sso_account_id").is_none() && profile.get("sso_role_name").is_none() {
+        return Ok(None);
+    }
+    let session_name = profile.get("sso_session");
+    let session = session_name
+        .map(|session| {
+            profiles.sso_session(session).ok_or_else(|| {
+                invalid(format!(
+                    "profile {name:?} names the sso_session {session:?}, which does not exist: add \
+                     a section [sso-session {session}]"
+                ))
+            })
+        })
+        .transpose()?;
+    let setting = |key: &str| {
+        let of_session = session
+            .and_then(|session| session.get(key)?.text())
+            .filter(|value| !value.is_empty());
+        match (profile.get(key), of_session) {
+            (Some(one), Some(other)) if one != other => Err(invalid(format!(
+                "{key} of profile {name:?} is not that of its sso-session: remove one of them"
+            ))),
+            (None, None) => Err(invalid(format!(
+                "profile {name:?} uses SSO, but has no {key}: add it to the profile or to its \
+                 sso-session section"
+            ))),
+            (one, other) => Ok(one.or(other).unwrap_or_default().to_owned()),
+        }
+    };
+    Ok(Some(Sso {
+        profile: name.to_owned(),
+        session_name: session_name.map(str::to_owned),
+        region: setting("sso_region")?,
+        start_url: setting("sso_start_url")?,
+        account_id: setting("sso_account_id")?,
+        role_name: setting("sso_role_name")?,
+    }))
+}
+
+fn circle(visited: &[String], next: &str) -> Error {
+    let first = visited.first().map(String::as_str).unwrap_or_default();
+    invalid(format!(
+        "the source_profile links of profile {first:?} go round in a circle ({} -> {next}): let \
+         one of them name a profile with credentials of its own",
+        visited.join(" -> "),
+    ))
+}
+
+fn missing_link(profiles: &Profiles, profile: &Profile, next: &str) -> Error {
+    invalid(format!(
+        "profile {next:?}, the source_profile of profile {:?}, does not exist in {}",
+        profile.name(),
+        profiles.contents()
+    ))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidConfig, message)
+}
+
+/// Says where the credentials come from: `role X of profile "b", with the keys of profile "a"`.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for role in self.roles.iter().rev() {
+            write!(
+                f,
+                "role {} of profile {:?}, with ",
+                role.role_arn, role.profile
+            )?;
+        }
+        write!(f, "{}", self.source)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys { profile, file, .. } => write!(f, "keys of profile {profile:?} in {file}"),
+            Self::WebIdentity(identity) => {
+                write!(f, "web identity for role {}", identity.role_arn)
+            }
+            Self::Sso(sso) => write!(
+                f,
+                "SSO role {} in account {} of profile {:?}",
+                sso.role_name, sso.account_id, sso.profile
+            ),
+            Self::Login { profile, .. } => write!(f, "login session of profile {profile:?}"),
+            Self::Process { profile, .. } => write!(f, "credential_process of profile {profile:?}"),
+            Self::Environment => f.write_str("environment"),
+            Self::Ec2InstanceMetadata => f.write_str("EC2 instance metadata"),
+            Self::EcsContainer => f.write_str("container"),
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Command(..)")
+    }
+}
