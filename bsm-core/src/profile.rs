@@ -9,6 +9,7 @@
 mod files;
 mod ini;
 mod listing;
+mod own;
 mod plan;
 pub(crate) mod shell;
 #[cfg(test)]

@@ -425,6 +425,10 @@ def by_hand():
             "config": "[profile a]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\n"
             "[sso-session s]\nsso_region = y\nsso_start_url = u\n", "profile": "a",
         },
+        "an sso-session with another region, which says nothing of SSO": {
+            "config": "[profile a]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\nregion = x\n"
+            "[sso-session s]\nsso_region = y\nsso_start_url = u\nregion = z\n", "profile": "a",
+        },
         "SSO account and role in the session": {
             "config": "[profile a]\nsso_session = s\nsso_role_name = r\n"
             "[sso-session s]\nsso_account_id = 1\nsso_region = y\nsso_start_url = u\n", "profile": "a",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 
 use super::files::{File, Profile, Profiles};
+use super::own::{has_keys, own_source};
 use crate::error::{Error, ErrorKind};
 
 /// How a profile gets its credentials.
@@ -209,139 +210,6 @@ fn credential_source(profile: &str, source: &str) -> Result<Source, Error> {
     }
 }
 
-/// The credentials that a profile gets without assuming a role through another profile.
-fn own_source(
-    profiles: &Profiles,
-    profile: &Profile,
-    variables: &WebIdentityVariables,
-) -> Result<Option<Source>, Error> {
-    let name = || profile.name().to_owned();
-    if let Some(web_identity) = web_identity(profile, variables)? {
-        return Ok(Some(Source::WebIdentity(web_identity)));
-    }
-    if let Some(sso) = sso(profiles, profile)? {
-        return Ok(Some(Source::Sso(sso)));
-    }
-    if let Some(keys) = keys(profile, File::Credentials)? {
-        return Ok(Some(keys));
-    }
-    if let Some(session) = profile.get("login_session") {
-        return Ok(Some(Source::Login {
-            profile: name(),
-            session: session.to_owned(),
-        }));
-    }
-    if let Some(command) = profile.get("credential_process") {
-        return Ok(Some(Source::Process {
-            profile: name(),
-            command: Command(command.to_owned()),
-        }));
-    }
-    keys(profile, File::Config)
-}
-
-fn web_identity(
-    profile: &Profile,
-    variables: &WebIdentityVariables,
-) -> Result<Option<WebIdentity>, Error> {
-    let setting = |variable: &Option<String>, key| {
-        let variable = variable.as_deref();
-        variable.or_else(|| profile.get(key)).map(str::to_owned)
-    };
-    let Some(token_file) = setting(&variables.token_file, "web_identity_token_file") else {
-        return Ok(None);
-    };
-    let Some(role_arn) = setting(&variables.role_arn, "role_arn") else {
-        return Err(invalid(format!(
-            "profile {:?} or the environment has a web identity token file, but no role: add a \
-             role_arn, or set AWS_ROLE_ARN",
-            profile.name()
-        )));
-    };
-    Ok(Some(WebIdentity {
-        role_arn,
-        token_file,
-        session_name: setting(&variables.session_name, "role_session_name"),
-    }))
-}
-
-const ID: &str = "aws_access_key_id";
-const SECRET: &str = "aws_secret_access_key";
-
-/// Half a pair is enough to say that a profile has keys.
-fn has_keys(profile: &Profile) -> bool {
-    [ID, SECRET].iter().any(|key| profile.get(key).is_some())
-}
-
-/// The keys of a profile in one file; an id without a secret is an error.
-fn keys(profile: &Profile, file: File) -> Result<Option<Source>, Error> {
-    let get = |key| profile.get_in(file, key);
-    let Some(id) = get(ID) else {
-        return Ok(None);
-    };
-    let Some(secret) = get(SECRET) else {
-        return Err(invalid(format!(
-            "profile {:?} has {ID}, but no {SECRET} in {file}: add it there, or remove the other",
-            profile.name()
-        )));
-    };
-    let token = get("aws_security_token").or_else(|| get("aws_session_token"));
-    let mut keys = Credentials::builder()
-        .access_key_id(id)
-        .secret_access_key(secret)
-        .provider_name("profile");
-    keys.set_session_token(token.map(str::to_owned));
-    keys.set_account_id(get("aws_account_id").map(Into::into));
-    Ok(Some(Source::Keys {
-        keys: keys.build(),
-        profile: profile.name().to_owned(),
-        file,
-    }))
-}
-
-/// The SSO settings of a profile, and those of the `sso-session` section that it names.
-fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
-    let name = profile.name();
-    // An sso_session alone is for token services, and says nothing of credentials.
-    if profile.get("sso_account_id").is_none() && profile.get("sso_role_name").is_none() {
-        return Ok(None);
-    }
-    let session_name = profile.get("sso_session");
-    let session = session_name
-        .map(|session| {
-            profiles.sso_session(session).ok_or_else(|| {
-                invalid(format!(
-                    "profile {name:?} names the sso_session {session:?}, which does not exist: add \
-                     a section [sso-session {session}]"
-                ))
-            })
-        })
-        .transpose()?;
-    let setting = |key: &str| {
-        let of_session = session
-            .and_then(|session| session.get(key)?.text())
-            .filter(|value| !value.is_empty());
-        match (profile.get(key), of_session) {
-            (Some(one), Some(other)) if one != other => Err(invalid(format!(
-                "{key} of profile {name:?} is not that of its sso-session: remove one of them"
-            ))),
-            (None, None) => Err(invalid(format!(
-                "profile {name:?} uses SSO, but has no {key}: add it to the profile or to its \
-                 sso-session section"
-            ))),
-            (one, other) => Ok(one.or(other).unwrap_or_default().to_owned()),
-        }
-    };
-    Ok(Some(Sso {
-        profile: name.to_owned(),
-        session_name: session_name.map(str::to_owned),
-        region: setting("sso_region")?,
-        start_url: setting("sso_start_url")?,
-        account_id: setting("sso_account_id")?,
-        role_name: setting("sso_role_name")?,
-    }))
-}
-
 fn circle(visited: &[String], next: &str) -> Error {
     let first = visited.first().map(String::as_str).unwrap_or_default();
     invalid(format!(
@@ -359,7 +227,7 @@ fn missing_link(profiles: &Profiles, profile: &Profile, next: &str) -> Error {
     ))
 }
 
-fn invalid(message: String) -> Error {
+pub(super) fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidConfig, message)
 }
 
