@@ -3,8 +3,8 @@
 use std::marker::{PhantomData, PhantomPinned};
 
 use bsm_core::{
-    AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, Error, ErrorKind,
-    OfFuture, OfStream, Scoped,
+    AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, EnvVars, Error,
+    ErrorKind, OfFuture, OfStream, ProfileInfo, ProfileKind, Scoped, SecretText, Shell, Snapshot, TempSnapshot, WhoAmI,
 };
 
 /// Tells whether a type has a trait: an inherent constant, where its bound holds, comes before the
@@ -50,10 +50,18 @@ table! {
     BotoSesManager:   true  true  true,
     Builder:          true  true  true,
     CallerIdentity:   true  true  true,
+    EnvVars:          true  true  true,
     Error:            true  true  true,
     ErrorKind:        true  true  true,
     OfFuture:         true  true  true,
     OfStream:         true  true  true,
+    ProfileInfo:      true  true  true,
+    ProfileKind:      true  true  true,
+    SecretText:       true  true  true,
+    Shell:            true  true  true,
+    Snapshot:         true  true  true,
+    TempSnapshot:     true  true  true,
+    WhoAmI:           true  true  true,
     // A scope is what its future or stream is.
     Scoped<()>:       true  true  true,
     Scoped<Local>:    false false true,
@@ -74,7 +82,7 @@ fn every_public_type_has_a_row() {
         paths.split(|c: char| !c.is_alphanumeric())
     });
     for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
-        let is_trait = name == "InCurrentScope";
+        let is_trait = ["ChildCommand", "InCurrentScope"].contains(&name);
         assert!(
             is_trait || rows.contains(&name),
             "{name} has no row in the table"
