@@ -97,7 +97,7 @@ impl Ambient {
         }
     }
 
-    fn home(&self) -> Option<PathBuf> {
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
         self.var(home).map(PathBuf::from)
     }

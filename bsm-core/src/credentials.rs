@@ -2,8 +2,17 @@
 
 mod account_guard;
 pub(crate) mod assume_role;
-pub(crate) mod refresh;
+pub(crate) mod cli_cache;
+mod kept;
+mod limits;
+pub mod mfa;
+mod refresh;
+pub(crate) mod role;
 pub(crate) mod source;
+mod supply;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use account_guard::AccountGuard;
 pub(crate) use refresh::Refresher;
+pub(crate) use supply::Supply;

@@ -21,6 +21,8 @@ mod settings;
 
 pub use builder::Builder;
 pub use credentials::assume_role::AssumeRole;
+pub use credentials::cli_cache::CliCache;
+pub use credentials::mfa;
 pub use default::install_default;
 pub use error::{Error, ErrorKind};
 pub use identity::CallerIdentity;

@@ -37,7 +37,7 @@ pub(crate) enum Source {
     EcsContainer,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sso {
     pub(crate) session_name: Option<String>,
     pub(crate) region: String,

@@ -10,9 +10,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::default_async_sleep;
 
-use crate::credentials::assume_role::{AssumedRole, RoleRequest};
+use crate::credentials::role::{AssumedRole, Means, RoleRequest};
 use crate::credentials::source::{Sources, environment_keys, environment_web_identity};
-use crate::credentials::{AccountGuard, Refresher};
+use crate::credentials::{AccountGuard, Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::identity::CallerIdentity;
@@ -113,11 +113,14 @@ impl Session {
             source,
         } = found;
         let source = match &self.settings.expect_account {
-            Some(account) => SharedCredentialsProvider::new(AccountGuard::new(
-                account.clone(),
-                source,
-                sts_config(&config, region.as_ref()),
-            )),
+            Some(account) => Supply {
+                provider: SharedCredentialsProvider::new(AccountGuard::new(
+                    account.clone(),
+                    source.provider,
+                    sts_config(&config, region.as_ref()),
+                )),
+                ..source
+            },
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
@@ -158,7 +161,7 @@ impl Session {
         Ok(Found {
             region: self.told_region().or_else(|| config.region().cloned()),
             config: builder.build(),
-            source,
+            source: source.into(),
         })
     }
 
@@ -172,11 +175,16 @@ impl Session {
             .told_region()
             .or_else(|| parent.region_override())
             .or_else(|| resolved.region.clone());
-        let assumed = AssumedRole::new(request.clone(), &resolved.sts())?;
+        let means = Means {
+            parent: &resolved.credentials,
+            sts: &resolved.sts(),
+            mfa: self.settings.mfa.as_ref(),
+            cli_cache: self.settings.cli_cache(),
+        };
         Ok(Found {
             config: resolved.config.clone(),
             region,
-            source: SharedCredentialsProvider::new(assumed),
+            source: AssumedRole::supply(request.clone(), &means)?,
         })
     }
 
@@ -214,15 +222,15 @@ impl Session {
             None => Ok(None),
         };
         let source = match &self.origin {
-            Origin::Keys(keys) => SharedCredentialsProvider::new(keys.clone()),
-            Origin::Provider(provider) => provider.clone(),
+            Origin::Keys(keys) => SharedCredentialsProvider::new(keys.clone()).into(),
+            Origin::Provider(provider) => provider.clone().into(),
             _ if told.is_some() => {
                 let plan = plan()?.ok_or_else(|| without_credentials(name))?;
                 sources.of_plan(plan)?
             }
             _ => {
                 if let Some(keys) = environment_keys(settings)? {
-                    SharedCredentialsProvider::new(keys)
+                    SharedCredentialsProvider::new(keys).into()
                 } else if let Some(plan) = plan()? {
                     sources.of_plan(plan)?
                 } else if let Some(source) = environment_web_identity(settings) {
@@ -236,7 +244,7 @@ impl Session {
                             .region()
                             .await;
                     }
-                    machine
+                    machine.into()
                 }
             }
         };
@@ -262,7 +270,7 @@ impl Resolved {
 struct Found {
     config: SdkConfig,
     region: Option<Region>,
-    source: SharedCredentialsProvider,
+    source: Supply,
 }
 
 fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {

@@ -17,6 +17,8 @@ use aws_types::os_shim_internal::Env;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::ambient::{Ambient, Profiles};
+use crate::credentials::cli_cache::{CliCache, Store};
+use crate::credentials::mfa::TokenCodes;
 use crate::error::{Error, ErrorKind};
 use crate::http;
 
@@ -39,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) http_client: Option<SharedHttpClient>,
     pub(crate) time_source: Option<SharedTimeSource>,
     pub(crate) expect_account: Option<String>,
+    pub(crate) mfa: Option<TokenCodes>,
+    pub(crate) cli_cache: Option<CliCache>,
     pub(crate) ambient: Ambient,
 }
 
@@ -49,6 +53,11 @@ impl Settings {
 
     pub(crate) fn http_client(&self) -> SharedHttpClient {
         self.http_client.clone().unwrap_or_else(http::shared)
+    }
+
+    /// The AWS CLI's cache, if it is to be used and there is a place for it.
+    pub(crate) fn cli_cache(&self) -> Option<Store> {
+        self.cli_cache.as_ref()?.store(self.ambient.home())
     }
 
     /// Loads what aws-config knows of these settings, their environment and their profile, without

@@ -13,8 +13,9 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
-use super::Refresher;
-use super::assume_role::AssumedRole;
+use super::cli_cache::CachedSso;
+use super::role::{AssumedRole, Means};
+use super::{Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
 use crate::settings::{Settings, behavior_version};
@@ -27,31 +28,35 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    pub(crate) fn of_plan(&self, plan: Plan) -> Result<SharedCredentialsProvider, Error> {
+    pub(crate) fn of_plan(&self, plan: Plan) -> Result<Supply, Error> {
         let source = self.of_source(plan.source)?;
         plan.roles
             .into_iter()
             .try_fold(source, |source, role| self.assumed(source, role))
     }
 
-    fn assumed(
-        &self,
-        source: SharedCredentialsProvider,
-        role: RoleLink,
-    ) -> Result<SharedCredentialsProvider, Error> {
-        let source = Refresher::new(source, self.settings.time_source());
-        let sts = self
-            .sts
-            .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(source))
-            .build();
+    fn assumed(&self, source: Supply, role: RoleLink) -> Result<Supply, Error> {
         let profile = role.profile.clone();
-        let assumed = AssumedRole::new(role.into(), &sts)
-            .map_err(|error| Error::new(error.kind(), format!("profile {profile:?}: {error}")))?;
-        Ok(SharedCredentialsProvider::new(assumed))
+        let means = Means {
+            parent: &Refresher::new(source, self.settings.time_source()),
+            sts: self.sts,
+            mfa: self.settings.mfa.as_ref(),
+            cli_cache: self.settings.cli_cache(),
+        };
+        AssumedRole::supply(role.into(), &means)
+            .map_err(|error| Error::new(error.kind(), format!("profile {profile:?}: {error}")))
     }
 
-    pub(crate) fn of_source(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
+    pub(crate) fn of_source(&self, source: Source) -> Result<Supply, Error> {
+        let is_role = matches!(source, Source::WebIdentity { .. } | Source::Sso(_));
+        let provider = self.provider_of(source)?;
+        Ok(match is_role {
+            true => Supply::of_role(provider),
+            false => provider.into(),
+        })
+    }
+
+    fn provider_of(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
         Ok(match source {
             Source::Keys(keys) => SharedCredentialsProvider::new(keys),
             Source::WebIdentity {
@@ -108,6 +113,18 @@ impl Sources<'_> {
     }
 
     fn sso(&self, sso: Sso) -> SharedCredentialsProvider {
+        match self.settings.cli_cache() {
+            None => self.sso_itself(sso),
+            Some(store) => SharedCredentialsProvider::new(CachedSso::new(
+                self.sso_itself(sso.clone()),
+                &sso,
+                store,
+                self.settings.time_source(),
+            )),
+        }
+    }
+
+    fn sso_itself(&self, sso: Sso) -> SharedCredentialsProvider {
         let mut builder = SsoCredentialsProvider::builder()
             .configure(&self.provider_config())
             .account_id(sso.account_id)
