@@ -241,7 +241,7 @@ mod tests {
         let first = runtime();
         first.block_on(async {
             flight
-                .start(|| std::future::pending::<Result<i32, Error>>())
+                .start(std::future::pending::<Result<i32, Error>>)
                 .unwrap();
             tokio::task::yield_now().await;
         });

@@ -98,11 +98,9 @@ impl AssumedRole {
     pub(crate) fn supply(request: RoleRequest, means: &Means<'_>) -> Result<Supply, Error> {
         request.check(means.parent.is_role())?;
         let asks = match (&request.mfa_serial, means.mfa) {
-            (Some(_), Some(mfa)) if !mfa.disturbs_somebody() => {
-                Asks::WhomeverAsks(means.parent.clone())
-            }
+            (Some(_), Some(mfa)) if !mfa.disturbs_somebody() => Asks::AsDoes(means.parent.clone()),
             (Some(_), _) => Asks::Somebody,
-            (None, _) => Asks::WhomeverAsks(means.parent.clone()),
+            (None, _) => Asks::AsDoes(means.parent.clone()),
         };
         let role = Self::new(request, means);
         let provider = match &means.cli_cache {
@@ -115,7 +113,7 @@ impl AssumedRole {
         })
     }
 
-    fn new(request: RoleRequest, means: &Means<'_>) -> Self {
+    pub(super) fn new(request: RoleRequest, means: &Means<'_>) -> Self {
         let sts = sts_config(means.sts, request.mfa_serial.is_some());
         let session_name = request
             .role_session_name

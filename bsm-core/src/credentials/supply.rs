@@ -22,8 +22,8 @@ pub(crate) enum Asks {
     Nobody,
     /// Somebody who is to give an MFA code.
     Somebody,
-    /// Whom the refresh of these disturbs, if they have to be refreshed first.
-    WhomeverAsks(Refresher),
+    /// Whomever the refresh of these disturbs, if they have to be refreshed first.
+    AsDoes(Refresher),
 }
 
 impl Supply {
@@ -40,7 +40,7 @@ impl Supply {
         match &self.asks {
             Asks::Nobody => false,
             Asks::Somebody => true,
-            Asks::WhomeverAsks(parent) => parent.may_disturb(),
+            Asks::AsDoes(parent) => parent.may_disturb(),
         }
     }
 }

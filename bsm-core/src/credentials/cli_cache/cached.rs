@@ -224,3 +224,49 @@ impl ProvideCredentials for CachedSso {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use aws_types::SdkConfig;
+
+    use crate::credentials::Refresher;
+    use crate::credentials::role::{Means, RoleRequest};
+    use crate::credentials::testing::{Behaviour, Clock, Fake};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_holds_the_lock_for_ever_is_not_waited_for_for_ever() {
+        let clock = Clock::new();
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().to_owned(), false);
+        let request = RoleRequest {
+            role_arn: "arn:aws:iam::111122223333:role/Admin".to_owned(),
+            ..RoleRequest::default()
+        };
+        let fake = Fake::new(&clock, Behaviour::Give(3_600));
+        let means = Means {
+            parent: &Refresher::new(fake.provider(), clock.shared()),
+            sts: &SdkConfig::builder().build(),
+            mfa: None,
+            cli_cache: None,
+        };
+        let cached = CachedRole::new(AssumedRole::new(request, &means), store);
+        let key = cached.key.clone().unwrap();
+
+        let lock = directory.path().join(format!("{}.lock", key.as_str()));
+        let theirs = File::create(&lock).unwrap();
+        theirs.lock().unwrap();
+        let before = Instant::now();
+        let outcome = cached.find_or_lock(&key, None).await;
+        assert!(matches!(outcome, Err(None)));
+        assert!(before.elapsed() >= PATIENCE && before.elapsed() < PATIENCE + PAUSE * 2);
+
+        drop(theirs);
+        assert!(matches!(
+            cached.find_or_lock(&key, None).await,
+            Err(Some(_))
+        ));
+    }
+}

@@ -242,7 +242,7 @@ async fn a_refresh_that_would_disturb_somebody_does_not_run_in_the_background() 
         Fake::new(&clock, Behaviour::Give(3_600)),
     );
     let parent = Refresher::new(supply(&with_mfa, Asks::Somebody), clock.shared());
-    let asks = Asks::WhomeverAsks(parent.clone());
+    let asks = Asks::AsDoes(parent.clone());
     let child = Refresher::new(supply(&child_of_it, asks), clock.shared());
 
     key(&parent).await;
