@@ -1,0 +1,302 @@
+//! The error of this crate.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::batch::Unprocessed;
+
+/// Why an operation on a model failed.
+///
+/// The message names the operation, the table and the manager, states one fact and says what to do.
+/// The error of the SDK, of the session or of the codec is the [`source()`](StdError::source).
+/// Values of items appear in neither.
+///
+/// Branch on a predicate or on [`kind()`](Error::kind):
+///
+/// ```no_run
+/// # use bsm_dynamodb::{Error, Model};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # async fn f() -> Result<(), Error> {
+/// let user = match User::get("123").await {
+///     Ok(user) => Some(user),
+///     Err(error) if error.is_item_not_found() => None,
+///     Err(error) => return Err(error),
+/// };
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    at: Place,
+    message: Cow<'static, str>,
+    aws_code: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    unprocessed: Option<Unprocessed>,
+}
+
+/// Where an error happened.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) operation: &'static str,
+    pub(crate) table: Cow<'static, str>,
+    pub(crate) manager: String,
+    pub(crate) region: Option<String>,
+}
+
+/// The kinds of [`Error`], by what a program can do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The table has no item with this key.
+    ItemNotFound,
+    /// The table does not exist in the account and region that the operation was bound to.
+    TableNotFound,
+    /// The table exists, but is being created, changed or deleted.
+    TableInUse,
+    /// The table exists with another key than the model's.
+    TableMismatch,
+    /// The condition of a write did not hold.
+    ConditionalCheckFailed,
+    /// DynamoDB refused the request because there are too many of them.
+    Throttled,
+    /// The identity lacks the permission.
+    AccessDenied,
+    /// DynamoDB did not accept the credentials: expired, unknown, or wrong.
+    CredentialsRejected,
+    /// The session could not provide a client or credentials; see [`Error::session_error`].
+    Session,
+    /// A model could not be turned into an item, or an item into a model.
+    InvalidItem,
+    /// DynamoDB does not accept the request as it is.
+    InvalidRequest,
+    /// Some writes of a batch were not done; see [`Error::unprocessed`].
+    BatchIncomplete,
+    /// The table did not become ready within the time that was given.
+    WaitTimedOut,
+    /// The endpoint could not be reached, or did not answer in time.
+    Unreachable,
+    /// DynamoDB answered with another error.
+    Service,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, at: Place, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            at,
+            message: message.into(),
+            aws_code: None,
+            source: None,
+            unprocessed: None,
+        }))
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_aws_code(mut self, code: Option<&str>) -> Self {
+        self.0.aws_code = code.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn with_unprocessed(mut self, unprocessed: Unprocessed) -> Self {
+        self.0.unprocessed = Some(unprocessed);
+        self
+    }
+
+    /// Returns the kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns the name of the table.
+    pub fn table(&self) -> &str {
+        &self.0.at.table
+    }
+
+    /// Returns the operation of the DynamoDB API, such as `GetItem`.
+    pub fn operation(&self) -> &str {
+        self.0.at.operation
+    }
+
+    /// Returns the error code with which AWS answered, such as `ResourceNotFoundException`.
+    pub fn aws_code(&self) -> Option<&str> {
+        self.0.aws_code.as_deref()
+    }
+
+    /// Returns the error of the session, if that is why the operation failed.
+    pub fn session_error(&self) -> Option<&bsm_core::Error> {
+        self.source().and_then(bsm_core::Error::find_in)
+    }
+
+    /// Returns the writes that a batch did not do.
+    ///
+    /// They may be given to [`BatchWrite::resume`](crate::BatchWrite::resume) later.
+    pub fn unprocessed(&self) -> Option<&Unprocessed> {
+        self.0.unprocessed.as_ref()
+    }
+
+    /// Takes out the writes that a batch did not do.
+    pub fn into_unprocessed(self) -> Option<Unprocessed> {
+        self.0.unprocessed
+    }
+
+    /// Says whether the table has no item with this key.
+    pub fn is_item_not_found(&self) -> bool {
+        self.kind() == ErrorKind::ItemNotFound
+    }
+
+    /// Says whether the table does not exist in the account and region of the operation.
+    pub fn is_table_not_found(&self) -> bool {
+        self.kind() == ErrorKind::TableNotFound
+    }
+
+    /// Says whether the condition of a write did not hold.
+    pub fn is_conditional_check_failed(&self) -> bool {
+        self.kind() == ErrorKind::ConditionalCheckFailed
+    }
+
+    /// Says whether DynamoDB refused the request because there are too many of them.
+    pub fn is_throttled(&self) -> bool {
+        self.kind() == ErrorKind::Throttled
+    }
+
+    /// Says whether the identity lacks the permission.
+    pub fn is_access_denied(&self) -> bool {
+        self.kind() == ErrorKind::AccessDenied
+    }
+
+    /// Says whether the session could not provide a client or credentials.
+    pub fn is_session(&self) -> bool {
+        self.kind() == ErrorKind::Session
+    }
+
+    /// Says whether some writes of a batch were not done, whatever the reason.
+    pub fn is_batch_incomplete(&self) -> bool {
+        self.0.unprocessed.is_some()
+    }
+
+    /// Says whether the endpoint could not be reached.
+    pub fn is_unreachable(&self) -> bool {
+        self.kind() == ErrorKind::Unreachable
+    }
+}
+
+impl ErrorKind {
+    /// Sorts an error code of DynamoDB into a kind.
+    ///
+    /// Source: "Error handling with DynamoDB" in the Developer Guide, and "Common errors" in the
+    /// API Reference.
+    pub(crate) fn of_aws_code(code: &str) -> Self {
+        match code {
+            "ResourceNotFoundException" | "TableNotFoundException" => Self::TableNotFound,
+            "ResourceInUseException" | "TableAlreadyExistsException" | "TableInUseException" => {
+                Self::TableInUse
+            }
+            "ConditionalCheckFailedException" => Self::ConditionalCheckFailed,
+            "LimitExceededException"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "ThrottlingException" => Self::Throttled,
+            "AccessDenied" | "AccessDeniedException" => Self::AccessDenied,
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "IncompleteSignatureException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException" => Self::CredentialsRejected,
+            "ItemCollectionSizeLimitExceededException"
+            | "SerializationException"
+            | "ValidationException" => Self::InvalidRequest,
+            _ => Self::Service,
+        }
+    }
+
+    /// The fact and the way out, for an error that DynamoDB answered with.
+    pub(crate) fn advice(self, code: &str) -> Cow<'static, str> {
+        match self {
+            Self::TableNotFound => {
+                "the table does not exist in this account and region: create it with \
+                 create_table(), or use the session that has it"
+            }
+            Self::TableInUse => {
+                "the table is being created, changed or deleted: try again when it is done"
+            }
+            Self::ConditionalCheckFailed => "the condition of the write does not hold",
+            Self::Throttled => {
+                "DynamoDB refused the request because there are too many: send fewer, or give the \
+                 table more capacity"
+            }
+            Self::AccessDenied => {
+                "the identity may not do this: allow it the action on the table, or use another \
+                 session"
+            }
+            Self::CredentialsRejected => {
+                "DynamoDB did not accept the credentials: check the keys and the clock, or sign in \
+                 again"
+            }
+            Self::InvalidRequest => "DynamoDB does not accept the request: the cause says why",
+            _ => return format!("DynamoDB answered {code}").into(),
+        }
+        .into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.at, self.0.message)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} on table {} ({}",
+            self.operation, self.table, self.manager
+        )?;
+        if let Some(region) = &self.region {
+            write!(f, ", {region}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug
+            .field("kind", &self.0.kind)
+            .field("message", &self.to_string());
+        // What causes say about themselves with `Debug` may show values.
+        let causes: Vec<_> = std::iter::successors(self.source(), |&cause| cause.source())
+            .map(ToString::to_string)
+            .collect();
+        if !causes.is_empty() {
+            debug.field("causes", &causes);
+        }
+        if let Some(unprocessed) = &self.0.unprocessed {
+            debug.field("unprocessed", unprocessed);
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

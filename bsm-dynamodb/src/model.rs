@@ -1,0 +1,232 @@
+//! What a model is, and what it can do.
+
+use std::borrow::Cow;
+
+use crate::batch::BatchWrite;
+use crate::codec::Codec;
+use crate::item::{Delete, Get, Save};
+use crate::key::{IntoKey, Key, KeySchema};
+use crate::query::Scan;
+use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists};
+
+/// A type whose values are the items of a DynamoDB table.
+///
+/// [`#[derive(Model)]`](derive@crate::Model) writes the implementation for a struct. By hand it says
+/// the same four things: the type of the key, the codec, the names of the key attributes, and the
+/// table.
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use bsm_dynamodb::{KeySchema, Model, Serde};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     customer: String,
+///     number: u64,
+/// }
+///
+/// impl Model for Order {
+///     type Key = (String, u64);
+///     type Codec = Serde;
+///     const KEY: KeySchema<Self::Key> = KeySchema::hash_and_range("customer", "number");
+///
+///     fn table_name() -> Cow<'static, str> {
+///         "orders".into()
+///     }
+/// }
+/// ```
+///
+/// # Operations
+///
+/// An operation does nothing until it is awaited. That is when it is bound to the manager which the
+/// model follows (see [`slot`](crate::slot)), and it never changes it. The exceptions are those
+/// that take more than one step: a batch, a stream and pages are bound when they are made, so that
+/// all their steps reach the same account.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    note = "derive it: `#[derive(Model)]` with `#[model(table = \"…\")]` on the struct and \
+            `#[model(hash_key)]` on a field"
+)]
+pub trait Model: Sized + Send + 'static {
+    /// The type of the key: of the hash key, or of the pair (hash key, range key).
+    type Key: Key;
+
+    /// What turns the model into an item and back.
+    type Codec: Codec<Self>;
+
+    /// The names of the key attributes.
+    const KEY: KeySchema<Self::Key>;
+
+    /// The region of the table, where no manager was chosen for this very model.
+    ///
+    /// Without one it is the region of the active manager.
+    const REGION: Option<&'static str> = None;
+
+    /// Returns the name of the table.
+    ///
+    /// It is asked for by every request, and should always be the same.
+    fn table_name() -> Cow<'static, str>;
+
+    /// Creates the table, with on-demand billing.
+    ///
+    /// A table that exists already and has the model's key is left as it is. Add
+    /// [`wait()`](CreateTable::wait) to return when the table can be used.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// User::create_table().wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if a table of that name has
+    /// another key; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
+    /// unless `wait()` is there;
+    /// [`ErrorKind::WaitTimedOut`](crate::ErrorKind::WaitTimedOut) if it does not become active.
+    fn create_table() -> CreateTable<Self> {
+        CreateTable::new()
+    }
+
+    /// Deletes the table and every item in it.
+    ///
+    /// Add [`wait()`](DeleteTable::wait) to return when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    fn delete_table() -> DeleteTable<Self> {
+        DeleteTable::new()
+    }
+
+    /// Says whether the table exists, in whatever state.
+    fn exists() -> Exists<Self> {
+        Exists::new()
+    }
+
+    /// Describes the table, in the words of the SDK.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    fn describe_table() -> DescribeTable<Self> {
+        DescribeTable::new()
+    }
+
+    /// Reads the item that has this key.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let user = User::get("123").consistent_read(true).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A key of the wrong type does not compile:
+    ///
+    /// ```compile_fail
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// let user = User::get(123);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ItemNotFound`](crate::ErrorKind::ItemNotFound) if there is no such item,
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table, and
+    /// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item does not fit the model.
+    fn get(key: impl IntoKey<Self::Key>) -> Get<Self> {
+        Get::new(key.into_key())
+    }
+
+    /// Writes this item, in place of one with the same key.
+    ///
+    /// The value is taken when `save` is called; it may change before the operation is awaited.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// User { id: "123".into() }.save().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table, and
+    /// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if a value cannot be stored.
+    fn save(&self) -> Save<Self> {
+        Save::new(self)
+    }
+
+    /// Deletes the item that has this item's key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    fn delete(&self) -> Delete<Self> {
+        Delete::of(self)
+    }
+
+    /// Deletes the item that has this key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    fn delete_key(key: impl IntoKey<Self::Key>) -> Delete<Self> {
+        Delete::of_key(key.into_key())
+    }
+
+    /// Reads every item of the table.
+    ///
+    /// End it with [`collect()`](Scan::collect), [`stream()`](Scan::stream) or
+    /// [`pages()`](Scan::pages).
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let users: Vec<User> = User::scan().collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn scan() -> Scan<Self> {
+        Scan::new()
+    }
+
+    /// Writes and deletes any number of items, 25 to a request.
+    ///
+    /// The batch is bound to the model's manager here, when it is made.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f(users: Vec<User>) -> Result<(), bsm_dynamodb::Error> {
+    /// User::batch_write().save_all(users).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn batch_write() -> BatchWrite<Self> {
+        BatchWrite::new(crate::slot())
+    }
+}

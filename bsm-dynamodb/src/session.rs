@@ -1,0 +1,228 @@
+//! Switching models to another session.
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
+
+use bsm_core::{AwsEnvGuard, BotoSesManager, Scoped};
+
+use crate::model::Model;
+
+/// Switches a model, or a tuple of models, to a manager until the guard is dropped.
+///
+/// It holds for the operations that this thread's running task starts, and for the named models
+/// only; other models keep their sessions. The manager's region holds, whatever region the model
+/// declares. `None` changes nothing, so that a session can be optional.
+///
+/// Guards nest, and may be dropped in any order. A task that is spawned does not see the switch; in
+/// asynchronous code that is spawned itself, use [`with_boto_session`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # use bsm_dynamodb::use_boto_session;
+/// # async fn f(target: bsm_core::BotoSesManager) -> Result<(), bsm_dynamodb::Error> {
+/// {
+///     let _session = use_boto_session::<User>(&target);
+///     User { id: "123".into() }.save().await?; // in the account of `target`
+/// }
+/// User::get("123").await?; // in the default account
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A guard cannot cross an await of a spawned task:
+///
+/// ```compile_fail
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # use bsm_dynamodb::use_boto_session;
+/// # fn f(target: bsm_core::BotoSesManager) {
+/// tokio::spawn(async move {
+///     let _session = use_boto_session::<User>(&target);
+///     User::get("123").await
+/// });
+/// # }
+/// ```
+///
+/// The same with [`with_boto_session`] compiles:
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # use bsm_dynamodb::with_boto_session;
+/// # fn f(target: bsm_core::BotoSesManager) {
+/// tokio::spawn(async move {
+///     with_boto_session::<User, _>(&target, User::get("123")).await
+/// });
+/// # }
+/// ```
+pub fn use_boto_session<'a, M: Models>(
+    bsm: impl Into<Option<&'a BotoSesManager>>,
+) -> BotoSession<M> {
+    BotoSession {
+        guard: bsm.into().map(|bsm| bsm.awsenv_for(&M::type_ids())),
+        restore_on_exit: true,
+        models: PhantomData,
+    }
+}
+
+/// Switches a model, or a tuple of models, to a manager inside of a future, and nowhere else.
+///
+/// It is [`use_boto_session`] for asynchronous code: the switch holds whenever the future is polled,
+/// on any thread and any runtime. An operation given directly is bound inside.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # use bsm_dynamodb::with_boto_session;
+/// # use bsm_core::BotoSesManager;
+/// # async fn f(users: Vec<User>) -> Result<(), bsm_dynamodb::Error> {
+/// let staging = BotoSesManager::from_profile("staging");
+/// let production = BotoSesManager::from_profile("production");
+///
+/// let users = with_boto_session::<User, _>(&staging, User::scan().collect()).await?;
+/// with_boto_session::<User, _>(&production, async {
+///     User::create_table().wait().await?;
+///     User::batch_write().save_all(users).await
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn with_boto_session<'a, M: Models, F: IntoFuture>(
+    bsm: impl Into<Option<&'a BotoSesManager>>,
+    future: F,
+) -> Scoped<F::IntoFuture> {
+    match bsm.into() {
+        Some(bsm) => bsm.scope_for(&M::type_ids(), future),
+        // An override of no model.
+        None => BotoSesManager::none().scope_for(&[], future),
+    }
+}
+
+/// Puts a model, or a tuple of models, back to the default after `restore_on_exit(false)`.
+///
+/// The next operation follows the active manager again, with the region that the model declares.
+/// Switches that are still in force stay so.
+pub fn reset_connection<M: Models>() {
+    for model in M::type_ids() {
+        bsm_core::unpin(model);
+    }
+}
+
+/// The switch that [`use_boto_session`] made; dropping it ends the switch.
+#[must_use = "the switch ends when the guard is dropped: bind it to a name, as in `let _session = …`"]
+pub struct BotoSession<M: Models> {
+    guard: Option<AwsEnvGuard>,
+    restore_on_exit: bool,
+    models: PhantomData<fn() -> M>,
+}
+
+impl<M: Models> BotoSession<M> {
+    /// Says whether the models go back when the guard is dropped; they do unless told otherwise.
+    ///
+    /// With `false` they stay on this manager, in the whole process, until
+    /// [`reset_connection`] or another guard of this kind. The manager refreshes its credentials
+    /// as ever.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # use bsm_dynamodb::{reset_connection, use_boto_session};
+    /// # async fn f(target: bsm_core::BotoSesManager) -> Result<(), bsm_dynamodb::Error> {
+    /// {
+    ///     let _session = use_boto_session::<User>(&target).restore_on_exit(false);
+    ///     User { id: "456".into() }.save().await?;
+    /// }
+    /// User::get("456").await?; // still in the account of `target`
+    /// reset_connection::<User>();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restore_on_exit(mut self, restore: bool) -> Self {
+        self.restore_on_exit = restore;
+        self
+    }
+
+    /// Returns the manager that the models follow, or `None` if nothing was changed.
+    pub fn manager(&self) -> Option<&BotoSesManager> {
+        self.guard.as_ref().map(AwsEnvGuard::manager)
+    }
+}
+
+impl<M: Models> Drop for BotoSession<M> {
+    fn drop(&mut self) {
+        if self.restore_on_exit {
+            return;
+        }
+        if let Some(manager) = self.manager() {
+            for model in M::type_ids() {
+                bsm_core::pin(model, manager);
+            }
+        }
+    }
+}
+
+impl<M: Models> fmt::Debug for BotoSession<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BotoSession")
+            .field("manager", &self.manager())
+            .field("restore_on_exit", &self.restore_on_exit)
+            .finish()
+    }
+}
+
+/// One model, or a tuple of up to 12 that are switched together.
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # use bsm_dynamodb::use_boto_session;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "orders")]
+/// # struct Order { #[model(hash_key)] id: String }
+/// # let target = bsm_core::BotoSesManager::from_profile("staging");
+/// let _session = use_boto_session::<(User, Order)>(&target);
+/// ```
+pub trait Models {
+    /// Returns the types of the models.
+    #[doc(hidden)]
+    fn type_ids() -> Vec<TypeId>;
+}
+
+impl<M: Model> Models for M {
+    fn type_ids() -> Vec<TypeId> {
+        vec![TypeId::of::<M>()]
+    }
+}
+
+macro_rules! tuples_of_models {
+    ($first:ident $($rest:ident)*) => {
+        impl<$first: Models, $($rest: Models),*> Models for ($first, $($rest),*) {
+            fn type_ids() -> Vec<TypeId> {
+                [$first::type_ids(), $($rest::type_ids()),*].concat()
+            }
+        }
+        tuples_of_models!($($rest)*);
+    };
+    () => {};
+}
+
+tuples_of_models!(A B C D E F G H I J K L);

@@ -1,0 +1,237 @@
+//! The connection slot of a model: which manager it follows, and its client.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use bsm_core::BotoSesManager;
+
+use crate::codec::{Codec, CodecError, Item};
+use crate::error::{Error, ErrorKind, Place};
+use crate::model::Model;
+
+/// Returns the slot of a model: the manager that it follows here and now.
+///
+/// The slot is bound when it is made. It keeps its manager wherever it is used afterwards.
+///
+/// The manager is, in this order: the innermost override that names the model
+/// ([`use_boto_session`](crate::use_boto_session), [`with_boto_session`](crate::with_boto_session));
+/// the manager that the model was left on with `restore_on_exit(false)`; the general default,
+/// [`BotoSesManager::current`]. In the first two cases the manager's region holds; in the last one
+/// the region that the model declares does, if it declares one.
+///
+/// # Examples
+///
+/// The client of a slot serves code that uses another model layer, or none:
+///
+/// ```no_run
+/// # use bsm_dynamodb::{Error, Model, slot};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = slot::<User>().client().await?;
+/// let tables = client.list_tables().send().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn slot<M: Model>() -> Slot<M> {
+    let binding = BotoSesManager::current_for::<M>();
+    let manager = match M::REGION {
+        Some(region) if !binding.is_specific() => binding.manager().with_region(region),
+        _ => binding.into_manager(),
+    };
+    Slot {
+        manager,
+        model: PhantomData,
+    }
+}
+
+/// A model's connection, bound to a manager; see [`slot`].
+pub struct Slot<M> {
+    manager: BotoSesManager,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: Model> Slot<M> {
+    /// Returns the manager that the slot is bound to.
+    pub fn manager(&self) -> &BotoSesManager {
+        &self.manager
+    }
+
+    /// Returns the DynamoDB client of the slot's manager.
+    ///
+    /// Each manager has one client for all models, made on first use. It has a retry quota of its
+    /// own: throttling in one account does not use up the retries of another.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Session`] if the manager cannot provide one: there is no session in scope, no
+    /// region, a profile that does not exist. [`Error::session_error`] tells.
+    pub fn client(&self) -> impl Future<Output = Result<Client, Error>> + Send + use<M> {
+        let call = self.call("client()");
+        async move { call.client().await.cloned() }
+    }
+
+    /// Begins a call of the DynamoDB API.
+    pub(crate) fn call(&self, operation: &'static str) -> Call<M> {
+        Call {
+            operation,
+            slot: self.clone(),
+            client: OnceLock::new(),
+        }
+    }
+}
+
+impl<M> Clone for Slot<M> {
+    fn clone(&self) -> Self {
+        Self {
+            manager: self.manager.clone(),
+            model: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for Slot<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("model", &std::any::type_name::<M>())
+            .field("manager", &self.manager)
+            .finish()
+    }
+}
+
+/// The client that the models of one manager share.
+///
+/// A type of its own, because a manager caches its clients by type, and the program may well ask
+/// the manager for a plain `Client`.
+#[derive(Clone)]
+struct ModelClient(Client);
+
+impl ModelClient {
+    fn new(config: aws_sdk_dynamodb::config::Builder) -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let partition = RetryPartition::custom(format!("bsm-dynamodb-{number}")).build();
+        Self(Client::from_conf(config.retry_partition(partition).build()))
+    }
+}
+
+/// One operation on its way: the client to use, and what its errors have to name.
+pub(crate) struct Call<M> {
+    operation: &'static str,
+    slot: Slot<M>,
+    client: OnceLock<Client>,
+}
+
+impl<M: Model> Call<M> {
+    pub(crate) async fn client(&self) -> Result<&Client, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self
+            .slot
+            .manager
+            .client(|config| ModelClient::new(config.into()));
+        match client.await {
+            Ok(ModelClient(client)) => Ok(self.client.get_or_init(|| client)),
+            Err(error) => Err(self.no_session(error)),
+        }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        M::table_name().into_owned()
+    }
+
+    /// Builds an error that is not the SDK's.
+    pub(crate) fn error(
+        &self,
+        kind: ErrorKind,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> Error {
+        Error::new(kind, self.place(), message)
+    }
+
+    /// Builds the error of a request that failed.
+    pub(crate) fn failed<E, R>(&self, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        if let Some(error) = bsm_core::Error::find_in(&error) {
+            return self.no_session(error.clone());
+        }
+        let code = match &error {
+            SdkError::ServiceError(service) => Some(service.err().code().unwrap_or("no code")),
+            _ => None,
+        };
+        let (kind, message) = match (&error, code) {
+            (_, Some(code)) => {
+                let kind = ErrorKind::of_aws_code(code);
+                (kind, kind.advice(code))
+            }
+            (SdkError::ConstructionFailure(_), None) => (
+                ErrorKind::InvalidRequest,
+                "the request could not be built: the cause says why".into(),
+            ),
+            (SdkError::ResponseError(_), None) => (
+                ErrorKind::Unreachable,
+                "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
+            ),
+            _ => (
+                ErrorKind::Unreachable,
+                "the endpoint could not be reached: check the network, the region and any \
+                 endpoint_url"
+                    .into(),
+            ),
+        };
+        let built = self.error(kind, message).with_aws_code(code);
+        built.with_source(error)
+    }
+
+    /// Turns an item that was read into a model.
+    pub(crate) fn decode(&self, item: Item) -> Result<M, Error> {
+        M::Codec::from_item(item).map_err(|cause| {
+            let message = format!(
+                "an item of the table does not fit the model {}: its attributes are missing or of \
+                 other types",
+                std::any::type_name::<M>()
+            );
+            self.error(ErrorKind::InvalidItem, message)
+                .with_source(cause)
+        })
+    }
+
+    /// Builds the error of a model that could not be turned into an item.
+    pub(crate) fn not_encoded(&self, cause: CodecError) -> Error {
+        let message = format!(
+            "a value of the model {} cannot be stored as an item",
+            std::any::type_name::<M>()
+        );
+        self.error(ErrorKind::InvalidItem, message)
+            .with_source(cause)
+    }
+
+    fn no_session(&self, error: bsm_core::Error) -> Error {
+        self.error(ErrorKind::Session, "the session cannot be used")
+            .with_source(error)
+    }
+
+    fn place(&self) -> Place {
+        let region = self
+            .client
+            .get()
+            .and_then(|client| client.config().region());
+        Place {
+            operation: self.operation,
+            table: M::table_name(),
+            manager: self.slot.manager.to_string(),
+            region: region.map(ToString::to_string),
+        }
+    }
+}

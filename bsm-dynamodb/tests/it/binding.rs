@@ -1,0 +1,106 @@
+//! An operation is bound to its account when it is started, and never changes it.
+
+use bsm_dynamodb::{Model, slot};
+use futures_util::TryStreamExt as _;
+
+use crate::support::{DEFAULT, Local, PRODUCTION, STAGING, user_model};
+
+user_model!(User);
+
+/// The table `users` in three accounts, with one item: the name of its profile.
+async fn three_accounts() -> Local {
+    let local = Local::start().await;
+    for profile in ["default", "staging", "production"] {
+        let fill = async {
+            User::create_table().wait().await.unwrap();
+            User::new(profile).save().await.unwrap();
+        };
+        local.manager(profile).scope(fill).await;
+    }
+    local
+}
+
+#[tokio::test]
+async fn an_operation_made_outside_of_a_scope_is_bound_where_it_is_awaited() {
+    let local = three_accounts().await;
+    let _default = local.manager("default").awsenv();
+    let get = User::get("staging");
+    assert!(local.manager("staging").scope(get).await.is_ok());
+    let scan = User::scan().collect();
+    let found = local.manager("production").scope(scan).await.unwrap();
+    assert_eq!(found, [User::new("production")]);
+}
+
+#[tokio::test]
+async fn a_started_operation_keeps_its_account_wherever_it_is_polled() {
+    let local = three_accounts().await;
+    let staging = local.manager("staging");
+    let started = staging.sync_scope(|| User::get("staging").into_future());
+    let elsewhere = local.manager("production").scope(started);
+    assert!(tokio::spawn(elsewhere).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_stream_and_pages_stay_where_they_were_made() {
+    let local = three_accounts().await;
+    let _default = local.manager("default").awsenv();
+    let staging = local.manager("staging");
+    let (items, pages) = staging.sync_scope(|| (User::scan().stream(), User::scan().pages()));
+
+    let production = local.manager("production");
+    let items: Vec<_> = production.scope(items.try_collect()).await.unwrap();
+    assert_eq!(items, [User::new("staging")]);
+    let pages: Vec<_> = tokio::spawn(pages.try_collect()).await.unwrap().unwrap();
+    let found: Vec<_> = pages
+        .into_iter()
+        .flat_map(bsm_dynamodb::Page::into_items)
+        .collect();
+    assert_eq!(found, [User::new("staging")]);
+}
+
+#[tokio::test]
+async fn a_batch_stays_where_it_was_made() {
+    let local = three_accounts().await;
+    let staging = local.manager("staging");
+    let batch = staging.sync_scope(User::batch_write);
+    let batch = batch.save_all([User::new("new")]).delete_all(["staging"]);
+    local.manager("production").scope(batch).await.unwrap();
+    assert_eq!(local.ids(STAGING, "users"), ["new"]);
+    assert_eq!(local.ids(PRODUCTION, "users"), ["production"]);
+}
+
+#[tokio::test]
+async fn a_slot_stays_where_it_was_made_and_gives_the_sdks_client() {
+    let local = three_accounts().await;
+    let slot = local.manager("staging").sync_scope(slot::<User>);
+    local.aws.clear_calls();
+    let client = local.manager("production").scope(slot.client());
+    let client = client.await.unwrap();
+    client.list_tables().send().await.unwrap();
+    assert_eq!(local.accounts("ListTables"), [STAGING]);
+}
+
+#[tokio::test]
+async fn operations_that_run_at_the_same_time_do_not_mix() {
+    let local = three_accounts().await;
+    local.aws.clear_calls();
+    let find = |profile: &'static str| {
+        let manager = local.manager(profile);
+        async move {
+            for _ in 0..20 {
+                let found = manager.scope(User::scan().collect()).await.unwrap();
+                assert_eq!(found, [User::new(profile)]);
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::join!(find("default"), find("staging"), find("production"));
+    let tasks = ["default", "staging", "production"].map(|profile| tokio::spawn(find(profile)));
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut accounts = local.accounts("Scan");
+    accounts.sort();
+    let wanted = [DEFAULT, STAGING, PRODUCTION].map(|account| vec![account; 40]);
+    assert_eq!(accounts, wanted.concat());
+}

@@ -1,0 +1,201 @@
+//! Every error names the table, the operation and the manager, and the way out.
+
+use std::error::Error as _;
+
+use bsm_core::BotoSesManager;
+use bsm_dynamodb::{Error, ErrorKind, Model, slot};
+use bsm_local_aws::{Fault, LocalAws, Role, Trust, standard};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{Local, user_model};
+
+user_model!(User);
+
+/// The message of an error and of each of its causes.
+fn report(error: &Error) -> Vec<String> {
+    std::iter::successors(Some(error as &dyn std::error::Error), |&error| {
+        error.source()
+    })
+    .map(ToString::to_string)
+    .collect()
+}
+
+async fn get(manager: &BotoSesManager) -> Error {
+    manager
+        .scope(User::get("someone@example.com"))
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_exist() {
+    let local = Local::start().await;
+    let error = get(&local.manager("staging")).await;
+    assert!(error.is_table_not_found());
+    assert_eq!((error.table(), error.operation()), ("users", "GetItem"));
+    assert_eq!(error.aws_code(), Some("ResourceNotFoundException"));
+    assert_eq!(
+        error.to_string(),
+        "GetItem on table users (profile \"staging\", us-east-1): the table does not exist in this \
+         account and region: create it with create_table(), or use the session that has it"
+    );
+}
+
+#[tokio::test]
+async fn an_item_that_does_not_exist() {
+    let local = Local::start().await;
+    let staging = local.manager("staging");
+    staging.scope(User::create_table().wait()).await.unwrap();
+    let error = get(&staging).await;
+    assert!(error.is_item_not_found());
+    assert!(
+        error.to_string().ends_with("no item has this key"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_that_does_not_exist() {
+    let local = Local::start().await;
+    let error = get(&local.manager("stagign")).await;
+    assert!(error.is_session());
+    assert!(error.session_error().unwrap().is_profile_not_found());
+    let report = report(&error);
+    assert_eq!(
+        report[0],
+        "GetItem on table users (profile \"stagign\"): the session cannot be used"
+    );
+    assert!(report[1].contains("stagign"), "{report:#?}");
+    assert!(report[1].contains("staging"), "{report:#?}");
+}
+
+#[tokio::test]
+async fn no_session_in_scope() {
+    let error = get(&BotoSesManager::none()).await;
+    assert!(error.session_error().unwrap().is_no_session(), "{error:?}");
+    let error = BotoSesManager::none().sync_scope(slot::<User>).client();
+    assert!(error.await.unwrap_err().is_session());
+}
+
+#[tokio::test]
+async fn no_region() {
+    let keys = BotoSesManager::builder().keys("AKIA", "secret");
+    let nowhere = keys.config_file("none").shared_credentials_file("none");
+    let error = get(&nowhere.environment([]).build()).await;
+    assert!(error.session_error().unwrap().is_no_region(), "{error:?}");
+}
+
+#[tokio::test]
+async fn keys_that_aws_does_not_know() {
+    let local = Local::start().await;
+    let keys = local.builder().keys("AKIAWRONG", "secret");
+    let manager = keys
+        .region("us-east-1")
+        .endpoint_url(local.aws.endpoint_url());
+    let error = get(&manager.build()).await;
+    assert_eq!(error.kind(), ErrorKind::CredentialsRejected, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed() {
+    let local = Local::start().await;
+    local
+        .aws
+        .faults()
+        .add(Fault::error(403, "AccessDenied", "no").service("sts"));
+    let error = get(&local.manager("staging")).await;
+    assert!(
+        error.session_error().unwrap().is_access_denied(),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_reached() {
+    let local = Local::start().await;
+    let staging = local.builder().profile_name("default");
+    let error = get(&staging.endpoint_url("http://127.0.0.1:1").build()).await;
+    assert!(error.is_unreachable(), "{error:?}");
+    assert!(error.to_string().contains("endpoint_url"), "{error}");
+}
+
+#[tokio::test]
+async fn an_action_that_is_not_allowed() {
+    let reader = Role::new("Staging")
+        .trust(Trust::principal(standard::USER_ARN))
+        .deny("dynamodb:GetItem");
+    let local = Local::with(
+        LocalAws::standard().account(bsm_local_aws::Account::new("444444444444").role(reader)),
+    );
+    let local = local.await;
+    let role = local
+        .manager("default")
+        .assume_role("arn:aws:iam::444444444444:role/Staging");
+    let error = get(&role.build()).await;
+    assert!(error.is_access_denied(), "{error:?}");
+    assert!(error.to_string().contains("444444444444"), "{error}");
+}
+
+#[tokio::test]
+async fn an_item_that_does_not_fit_the_model() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "users")]
+    struct Aged {
+        #[model(hash_key)]
+        id: String,
+        age: u8,
+    }
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "users")]
+    struct Named {
+        #[model(hash_key)]
+        id: String,
+        age: String,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Named::create_table().wait().await.unwrap();
+    let named = Named {
+        id: "1".into(),
+        age: "very secret".into(),
+    };
+    named.save().await.unwrap();
+    let error = Aged::get("1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidItem);
+    let report = report(&error);
+    assert_eq!(report[1], "attribute `age`: Expected num");
+    assert!(!format!("{error:?} {report:?}").contains("very secret"));
+}
+
+#[tokio::test]
+async fn the_cause_is_the_sdks_error_and_is_not_repeated() {
+    let local = Local::start().await;
+    let error = get(&local.manager("default")).await;
+    assert!(
+        error
+            .source()
+            .unwrap()
+            .to_string()
+            .contains("service error")
+    );
+    let report = report(&error);
+    assert!(!report[0].contains("Requested resource"), "{report:#?}");
+    assert!(!format!("{error:?}").contains("someone@example.com"));
+}
+
+#[tokio::test]
+async fn an_empty_key_is_an_invalid_request() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    User::create_table().wait().await.unwrap();
+    let error = User::new("").save().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
+}
+
+#[test]
+fn errors_are_send_and_sync_and_small() {
+    fn check<T: Send + Sync + 'static>() -> usize {
+        size_of::<T>()
+    }
+    assert_eq!(check::<Error>(), size_of::<usize>());
+}

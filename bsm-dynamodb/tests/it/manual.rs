@@ -1,0 +1,63 @@
+//! What a user of the Python library would try by hand, in one go.
+
+use bsm_core::BotoSesManager;
+use bsm_dynamodb::{Model, reset_connection, use_boto_session, with_boto_session};
+
+use crate::support::{DEFAULT, Local, PRODUCTION, STAGING, user_model};
+
+#[tokio::test]
+async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
+    user_model!(User);
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let target = local.manager("staging");
+
+    // The table exists in the target account, and only there.
+    {
+        let _session = use_boto_session::<User>(&target);
+        User::create_table().wait().await.unwrap();
+        assert!(User::exists().await.unwrap());
+        User::new("123").save().await.unwrap();
+    }
+    let error = User::new("124").save().await.unwrap_err();
+    assert!(error.is_table_not_found(), "{error}");
+    assert!(User::get("123").await.is_err());
+
+    // The model stays on the target when it is told so.
+    {
+        let _session = use_boto_session::<User>(&target).restore_on_exit(false);
+        User::new("456").save().await.unwrap();
+    }
+    assert_eq!(User::get("456").await.unwrap().id, "456");
+
+    // No session changes nothing.
+    {
+        let _session = use_boto_session::<User>(None::<&BotoSesManager>);
+        assert_eq!(User::get("456").await.unwrap().id, "456");
+    }
+
+    reset_connection::<User>();
+    assert!(User::get("456").await.unwrap_err().is_table_not_found());
+
+    // Copy to a third account.
+    let production = local.manager("production");
+    let users = with_boto_session::<User, _>(&target, User::scan().collect());
+    let users = users.await.unwrap();
+    with_boto_session::<User, _>(&production, async {
+        User::create_table().wait().await?;
+        User::batch_write().save_all(users).await
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(local.ids(STAGING, "users"), ["123", "456"]);
+    assert_eq!(local.ids(PRODUCTION, "users"), ["123", "456"]);
+    assert!(local.aws.tables(DEFAULT, "us-east-1").is_empty());
+    assert_eq!(local.accounts("PutItem"), [STAGING, DEFAULT, STAGING]);
+    assert_eq!(
+        local.accounts("GetItem"),
+        [DEFAULT, STAGING, STAGING, DEFAULT]
+    );
+    assert_eq!(local.accounts("Scan"), [STAGING]);
+    assert_eq!(local.accounts("BatchWriteItem"), [PRODUCTION]);
+}
