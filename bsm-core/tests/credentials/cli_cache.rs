@@ -241,3 +241,77 @@ async fn eight_processes_on_a_cold_cache_make_one_call() {
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     assert_eq!(playground.assumed(), 1);
 }
+
+/// By hand: `cargo test -p bsm-core --all-features --test credentials boto3 -- --ignored`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs python3 with boto3"]
+async fn boto3_and_this_crate_read_each_others_entries() {
+    let playground = Playground::start();
+    let directory = cache(&playground).1;
+    let boto3 = |profile: &str| {
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/peers/cli_cache_boto3.py"
+        );
+        let output = Command::new("python3")
+            .args([script.as_ref(), directory.as_os_str(), profile.as_ref()])
+            .env("AWS_CONFIG_FILE", playground.dir().join("config"))
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                playground.dir().join("credentials"),
+            )
+            .env("AWS_ENDPOINT_URL", playground.aws.endpoint_url())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let printed = String::from_utf8(output.stdout).unwrap();
+        printed.split(' ').next().unwrap().to_owned()
+    };
+    // Ours first, and then theirs.
+    let ours = key(&admin(&playground)).await;
+    assert_eq!(boto3("admin"), ours);
+    assert_eq!(playground.assumed(), 1);
+    fs::remove_file(entries(&directory).remove(0)).unwrap();
+    let theirs = boto3("admin");
+    assert_eq!(key(&admin(&playground)).await, theirs);
+    assert_eq!(playground.assumed(), 2);
+}
+
+/// By hand, as above.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the AWS CLI"]
+async fn the_aws_cli_and_this_crate_read_each_others_entries() {
+    let playground = Playground::start();
+    let home = playground.dir().join("home");
+    let cli = || {
+        let output = Command::new("aws")
+            .args(["sts", "get-caller-identity", "--profile", "admin"])
+            .env("HOME", &home)
+            .env("AWS_CONFIG_FILE", playground.dir().join("config"))
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                playground.dir().join("credentials"),
+            )
+            .env("AWS_ENDPOINT_URL", playground.aws.endpoint_url())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let calls = playground.aws.calls();
+        calls.last().unwrap().access_key_id.clone().unwrap()
+    };
+    let directory = cache(&playground).1;
+    let ours = key(&admin(&playground)).await;
+    assert_eq!(cli(), ours);
+    fs::remove_file(entries(&directory).remove(0)).unwrap();
+    let theirs = cli();
+    assert_eq!(key(&admin(&playground)).await, theirs);
+    assert_eq!(playground.assumed(), 2);
+}

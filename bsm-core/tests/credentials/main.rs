@@ -6,4 +6,5 @@ mod assume_role;
 mod cli_cache;
 mod mfa;
 mod refresh;
+mod secrets;
 mod support;

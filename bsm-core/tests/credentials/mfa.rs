@@ -1,3 +1,5 @@
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -28,7 +30,7 @@ fn somebody(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["111111", "222222"]);
+    let (provider, prompts) = somebody(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -70,7 +72,7 @@ async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() 
 #[tokio::test]
 async fn no_prompt_appears_in_the_background() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["111111", "222222"]);
+    let (provider, prompts) = somebody(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -93,7 +95,7 @@ async fn no_prompt_appears_in_the_background() {
 #[tokio::test]
 async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["999999", "111111"]);
+    let (provider, prompts) = somebody(&["999999", "135790"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -117,7 +119,7 @@ async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
         .operation("AssumeRole")
         .times(1);
     playground.aws.faults().add(lost);
-    let (provider, _) = somebody(&["111111", "222222"]);
+    let (provider, _) = somebody(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -150,7 +152,7 @@ async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
 #[tokio::test]
 async fn children_inherit_who_is_asked() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["111111", "222222"]);
+    let (provider, prompts) = somebody(&["135790", "246802"]);
     let dev = playground
         .builder()
         .profile_name("dev")
@@ -191,6 +193,38 @@ async fn an_error_of_ones_own_provider_comes_out_as_it_is() {
         bsm.credentials().await.unwrap_err().to_string(),
         "unlock the keychain"
     );
+}
+
+/// By hand: `cargo test -p bsm-core --all-features --test credentials terminal -- --ignored`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs python3"]
+async fn a_person_at_a_terminal_is_asked_and_the_code_is_not_shown() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/terminal.py");
+    let mut person = Command::new("python3")
+        .args([script, "135790"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(person.stdout.take().unwrap()).lines();
+    let terminal = printed.next().unwrap().unwrap();
+
+    let playground = Playground::start();
+    let prompt = mfa::TerminalPrompt::on(terminal);
+    let builder = playground.builder().profile_name("mfa");
+    builder
+        .mfa_token_provider(prompt)
+        .build()
+        .credentials()
+        .await
+        .unwrap();
+
+    let shown = printed.next().unwrap().unwrap();
+    assert!(
+        shown.contains(&format!("Enter MFA code for {SERIAL}: ")),
+        "{shown}"
+    );
+    assert!(!shown.contains("135790"), "{shown}");
+    person.wait().unwrap();
 }
 
 #[cfg(feature = "totp")]

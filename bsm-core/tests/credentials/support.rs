@@ -22,7 +22,7 @@ pub(crate) struct Playground {
 impl Playground {
     pub(crate) fn start() -> Self {
         Self::with(
-            MfaDevice::fixed(SERIAL, ["111111", "222222", "333333"]),
+            MfaDevice::fixed(SERIAL, ["135790", "246802", "975310"]),
             Clock::new(),
         )
     }
