@@ -12,7 +12,12 @@ use crate::manager::BotoSesManager;
 /// A role to assume with the credentials of a manager; see [`BotoSesManager::assume_role`].
 ///
 /// The setters are the fields of STS
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). What STS
+/// would refuse is found before it is asked.
+///
+/// STS is asked at most twice for one set of credentials, whatever the retry configuration says,
+/// and an attempt may take 10 seconds, unless a time-out was set: a failing STS is asked again after
+/// a pause of seconds or minutes, and never by more than one caller at a time.
 #[derive(Clone, Debug)]
 #[must_use = "finish it with `.build()`, or with `.load().await` to assume the role at once"]
 pub struct AssumeRole {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod assume_role;
+#[cfg(unix)]
 mod cli_cache;
 mod mfa;
 mod refresh;

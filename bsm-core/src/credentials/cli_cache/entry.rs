@@ -79,13 +79,14 @@ impl Entry {
                 .account()
                 .is_none_or(|account| Some(account) == request.account());
         };
-        let name = request.role_arn.rsplit('/').next();
+        let name = request.role_arn.rsplit('/').next().unwrap_or_default();
         let mut session = arn.splitn(6, ':').skip(4);
         let (account, resource) = (session.next(), session.next().unwrap_or_default());
         let mut parts = resource.splitn(3, '/');
         account == request.account()
             && parts.next() == Some("assumed-role")
-            && parts.next() == name
+            // IAM has no two names that differ in case alone, and STS answers with its own spelling.
+            && parts.next().is_some_and(|role| role.eq_ignore_ascii_case(name))
             && request
                 .role_session_name
                 .as_deref()
