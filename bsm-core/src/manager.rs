@@ -291,8 +291,10 @@ impl BotoSesManager {
     /// been resolved yet, are not expired.
     pub fn is_expired(&self, margin: Duration) -> bool {
         let now: SystemTime = self.session().settings.time_source().now();
-        self.expiration()
-            .is_some_and(|expiration| expiration <= DateTime::<Utc>::from(now + margin))
+        self.expiration().is_some_and(|expiration| {
+            let left = SystemTime::from(expiration).duration_since(now);
+            left.unwrap_or_default() <= margin
+        })
     }
 }
 
