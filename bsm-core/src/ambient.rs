@@ -58,9 +58,9 @@ impl Ambient {
             (EnvConfigFileKind::Config, &config),
             (EnvConfigFileKind::Credentials, &credentials),
         ] {
-            if let Some(path) = path {
-                files = files.with_contents(kind, read(path)?);
-            }
+            // aws-config panics on an empty list of files, so one that is nowhere is an empty one.
+            let contents = path.as_deref().map(read).transpose()?.unwrap_or_default();
+            files = files.with_contents(kind, contents);
         }
         let files = files.build();
         let searched: Vec<_> = [config, credentials].into_iter().flatten().collect();

@@ -17,6 +17,7 @@ use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
 use crate::manager::BotoSesManager;
 use crate::session::Origin;
 use crate::settings::{Settings, service_key};
+use crate::snapshot::Snapshot;
 
 /// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///
@@ -37,6 +38,7 @@ enum Told {
     Keys(Credentials),
     Provider(SharedCredentialsProvider),
     Config(Box<SdkConfig>),
+    Snapshot(Box<Snapshot>),
 }
 
 impl Builder {
@@ -87,9 +89,16 @@ impl Builder {
         self
     }
 
+    /// Takes credentials, region and endpoints from a snapshot; see
+    /// [`BotoSesManager::from_snapshot`]. What the builder says itself comes first.
+    pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.origin = Told::Snapshot(Box::new(snapshot));
+        self
+    }
+
     /// Takes over an existing `SdkConfig`, with all that it says.
     ///
-    /// Of the builder's own settings, only the region and the expected account apply on top of it.
+    /// Of the builder's own settings, only the region and what is expected apply on top of it.
     pub fn sdk_config(mut self, config: SdkConfig) -> Self {
         self.origin = Told::Config(Box::new(config));
         self
@@ -172,6 +181,16 @@ impl Builder {
         self
     }
 
+    /// Fails every use of the manager, before any request, if its region is another one or none.
+    ///
+    /// It catches the region that an environment variable or a profile brought along. It holds for
+    /// [`with_region`](BotoSesManager::with_region) and for roles that are assumed from this
+    /// manager, too.
+    pub fn expect_region(mut self, region: impl Into<String>) -> Self {
+        self.settings.expect_region = Some(region.into());
+        self
+    }
+
     /// Reads this config file. Default: `AWS_CONFIG_FILE`, then `~/.aws/config`.
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.ambient.config_file = Some(path.into());
@@ -200,12 +219,15 @@ impl Builder {
     }
 
     /// Makes the manager.
-    pub fn build(self) -> BotoSesManager {
+    pub fn build(mut self) -> BotoSesManager {
         let origin = match self.origin {
             Told::Ambient => Origin::Ambient,
             Told::Keys(keys) => Origin::Keys(keys),
             Told::Provider(provider) => Origin::Provider(provider),
             Told::Config(config) => Origin::Config(config),
+            Told::Snapshot(snapshot) => Origin::Provider(SharedCredentialsProvider::new(
+                snapshot.restore(&mut self.settings),
+            )),
         };
         BotoSesManager::with_session(origin, self.settings)
     }

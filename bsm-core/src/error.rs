@@ -62,6 +62,16 @@ pub enum ErrorKind {
     AccessDenied,
     /// The credentials belong to another account than the one that was expected.
     AccountMismatch,
+    /// The region is another one than the one that was expected.
+    RegionMismatch,
+    /// A snapshot is damaged, or is none at all.
+    InvalidSnapshot,
+    /// A snapshot was written by a version of this crate that this one does not understand.
+    UnsupportedSnapshot,
+    /// The credentials of a snapshot have expired.
+    SnapshotExpired,
+    /// A file of this crate's own could not be read or written.
+    File,
     /// No AWS session is in scope, and the process was told to have no default.
     NoSession,
     /// A process default has already been installed.
@@ -133,6 +143,16 @@ impl Error {
     /// Says whether the credentials belong to another account than the expected one.
     pub fn is_account_mismatch(&self) -> bool {
         self.kind() == ErrorKind::AccountMismatch
+    }
+
+    /// Says whether the region is another one than the expected one.
+    pub fn is_region_mismatch(&self) -> bool {
+        self.kind() == ErrorKind::RegionMismatch
+    }
+
+    /// Says whether the credentials of a snapshot have expired.
+    pub fn is_snapshot_expired(&self) -> bool {
+        self.kind() == ErrorKind::SnapshotExpired
     }
 
     /// Says whether there is no session in scope; see [`BotoSesManager::none`](crate::BotoSesManager::none).

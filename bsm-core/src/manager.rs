@@ -1,10 +1,11 @@
 //! The handle.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -12,13 +13,14 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use crate::builder::Builder;
+use crate::calendar::calendar;
 use crate::credentials::assume_role::AssumeRole;
 use crate::credentials::mfa::TokenCodes;
 use crate::credentials::role::RoleRequest;
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
-use crate::identity::CallerIdentity;
-use crate::session::{Origin, Session};
+use crate::memory::{Epoch, Memory};
+use crate::session::{Origin, Resolved, Session, check_region};
 use crate::settings::Settings;
 
 /// An AWS session: one identity, in one region.
@@ -48,10 +50,16 @@ struct Inner {
     session: Arc<Session>,
     /// The region of this manager, where it is not the session's.
     region: Option<Region>,
-    config: Once<SdkConfig>,
-    clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    made: Memory<Made>,
     /// The managers of the same session in other regions.
     regions: Mutex<HashMap<String, BotoSesManager>>,
+}
+
+/// What a manager has made for its region.
+#[derive(Default)]
+struct Made {
+    config: Once<SdkConfig>,
+    clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
 /// # Making one
@@ -145,8 +153,7 @@ impl BotoSesManager {
             inner: Arc::new(Inner {
                 session,
                 region,
-                config: Once::default(),
-                clients: Mutex::default(),
+                made: Memory::default(),
                 regions: Mutex::default(),
             }),
         }
@@ -214,11 +221,19 @@ impl BotoSesManager {
     where
         C: Clone + Send + Sync + 'static,
     {
-        let config = self.config().await?;
-        let mut clients = self.inner.clients.lock();
-        let client = clients
-            .entry(TypeId::of::<C>())
-            .or_insert_with(|| Box::new(new(config)));
+        let made = self.made();
+        let config = self.config(&made).await?;
+        let mut clients = made.clients.lock();
+        let client = match clients.entry(TypeId::of::<C>()) {
+            Entry::Occupied(made) => {
+                tracing::trace!(session = %self, client = type_name::<C>(), "has the client");
+                made.into_mut()
+            }
+            Entry::Vacant(place) => {
+                tracing::debug!(session = %self, client = type_name::<C>(), "makes a client");
+                place.insert(Box::new(new(config)))
+            }
+        };
         let client = client.downcast_ref::<C>();
         Ok(client.expect("a client is kept under its own type").clone())
     }
@@ -234,12 +249,15 @@ impl BotoSesManager {
     /// [`ErrorKind::NoRegion`] if no region could be found; [`ErrorKind::NoSession`] for
     /// [`none`](Self::none).
     pub async fn sdk_config(&self) -> Result<SdkConfig, Error> {
-        self.config().await.cloned()
+        self.config(&self.made()).await.cloned()
     }
 
-    async fn config(&self) -> Result<&SdkConfig, Error> {
-        self.inner
-            .config
+    fn made(&self) -> Arc<Epoch<Made>> {
+        self.inner.made.of(self.session().epoch())
+    }
+
+    async fn config<'a>(&self, made: &'a Made) -> Result<&'a SdkConfig, Error> {
+        made.config
             .get_or_resolve(|| {
                 let manager = self.clone();
                 async move {
@@ -249,6 +267,20 @@ impl BotoSesManager {
                 }
             })
             .await
+    }
+
+    /// Forgets everything that was found out, for all clones and all regions of this manager.
+    ///
+    /// At the next use profile files and environment are read again, credentials are fetched, STS
+    /// is asked for the identity, and clients are made anew. Roles that were assumed from this
+    /// manager forget theirs as well. A role's own manager forgets only the role: the credentials
+    /// it was assumed with are its parent's, to be cleared there.
+    ///
+    /// It does not wait for anything. What is under way goes on with what it has, and so do clients
+    /// and configurations that were handed out: ask for them again.
+    pub fn clear_cache(&self) {
+        tracing::debug!(session = %self, "forgets what was resolved");
+        self.session().clear();
     }
 }
 
@@ -263,7 +295,7 @@ impl BotoSesManager {
     /// [`ErrorKind::CredentialsUnavailable`], [`ErrorKind::Unreachable`],
     /// [`ErrorKind::AccountMismatch`].
     pub async fn credentials(&self) -> Result<Credentials, Error> {
-        let resolved = self.session().resolved().await?;
+        let resolved = self.resolved().await?;
         resolved.credentials.credentials().await
     }
 
@@ -275,14 +307,14 @@ impl BotoSesManager {
     /// As [`credentials`](Self::credentials), and [`ErrorKind::CredentialsUnavailable`] if even new
     /// ones expire earlier.
     pub async fn credentials_for(&self, at_least: Duration) -> Result<Credentials, Error> {
-        let resolved = self.session().resolved().await?;
+        let resolved = self.resolved().await?;
         resolved.credentials.credentials_for(at_least).await
     }
 
     /// Returns when the credentials expire; `None` if they do not, or have not been resolved yet.
     pub fn expiration(&self) -> Option<DateTime<Utc>> {
-        let expiry = self.session().peek()?.credentials.expiration()?;
-        Some(expiry.into())
+        let resolved = self.session().peek()?;
+        calendar(resolved.credentials.expiration()?)
     }
 
     /// Says whether the credentials expire within `margin` from now.
@@ -290,52 +322,20 @@ impl BotoSesManager {
     /// The next request refreshes them in any case. Credentials that do not expire, or have not
     /// been resolved yet, are not expired.
     pub fn is_expired(&self, margin: Duration) -> bool {
-        let now: SystemTime = self.session().settings.time_source().now();
-        self.expiration().is_some_and(|expiration| {
-            let left = SystemTime::from(expiration).duration_since(now);
-            left.unwrap_or_default() <= margin
-        })
+        let now = self.session().settings.time_source().now();
+        let Some(resolved) = self.session().peek() else {
+            return false;
+        };
+        match (resolved.credentials.expiration(), now.checked_add(margin)) {
+            (Some(expiry), Some(then)) => expiry <= then,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
     }
 }
 
-/// # Identity
+/// # Region and profile
 impl BotoSesManager {
-    /// Returns whom AWS sees behind the credentials, asked once.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
-        self.session().caller().await.cloned()
-    }
-
-    /// Returns the twelve-digit account id.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_id(&self) -> Result<String, Error> {
-        Ok(self.session().caller().await?.account().to_owned())
-    }
-
-    /// Returns the unique id of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_user_id(&self) -> Result<String, Error> {
-        Ok(self.session().caller().await?.user_id().to_owned())
-    }
-
-    /// Returns the ARN of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn principal_arn(&self) -> Result<String, Error> {
-        Ok(self.session().caller().await?.arn().to_owned())
-    }
-
     /// Returns the region.
     ///
     /// # Errors
@@ -351,11 +351,7 @@ impl BotoSesManager {
     }
 
     async fn region(&self) -> Result<Region, Error> {
-        if let Some(region) = &self.inner.region {
-            return Ok(region.clone());
-        }
-        let resolved = self.session().resolved().await?;
-        resolved.region.clone().ok_or_else(|| {
+        self.region_if_known().await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::NoRegion,
                 format!(
@@ -365,11 +361,29 @@ impl BotoSesManager {
             )
         })
     }
+
+    pub(crate) async fn region_if_known(&self) -> Result<Option<Region>, Error> {
+        if let (Some(region), None) = (&self.inner.region, &self.session().settings.expect_region) {
+            return Ok(Some(region.clone()));
+        }
+        let resolved = self.resolved().await?;
+        let region = self.region_override().or_else(|| resolved.region.clone());
+        Ok(region)
+    }
 }
 
 impl BotoSesManager {
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.inner.session
+    }
+
+    /// What is known of the session, once this manager's region has passed the region guard.
+    pub(crate) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
+        if let Some(region) = &self.inner.region {
+            let expected = self.session().settings.expect_region.as_deref();
+            check_region(expected, Some(region))?;
+        }
+        self.session().resolved().await
     }
 
     pub(crate) fn region_override(&self) -> Option<Region> {
@@ -405,12 +419,12 @@ impl fmt::Display for BotoSesManager {
 impl fmt::Debug for BotoSesManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let session = self.session();
-        let known = session.peek().and_then(|resolved| resolved.region.as_ref());
-        let region = self.inner.region.as_ref().or(known);
+        let known = || session.peek()?.region.clone();
+        let region = self.region_override().or_else(known);
         let mut debug = f.debug_struct("BotoSesManager");
         debug
             .field("session", &format_args!("{self}"))
-            .field("region", &region.map(Region::as_ref));
+            .field("region", &region.as_ref().map(Region::as_ref));
         if let Some(caller) = session.peek_caller() {
             debug.field("caller", &format_args!("{caller}"));
         }

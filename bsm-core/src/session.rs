@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::default_async_sleep;
+use tracing::Instrument as _;
 
 use crate::credentials::role::{AssumedRole, Means, RoleRequest};
 use crate::credentials::source::{Sources, environment_keys, environment_web_identity};
@@ -17,7 +19,9 @@ use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::identity::CallerIdentity;
 use crate::manager::BotoSesManager;
+use crate::memory::{Epoch, Memory};
 use crate::profile;
+use crate::redacted::redacted;
 use crate::settings::{Settings, behavior_version};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -29,8 +33,18 @@ const STS_REGION: &str = "us-east-1";
 pub(crate) struct Session {
     pub(crate) origin: Origin,
     pub(crate) settings: Settings,
-    resolved: Once<Resolved>,
+    /// Grows by one whenever everything is to be forgotten.
+    cleared: AtomicU64,
+    known: Memory<Known>,
+}
+
+/// What was found out about a session.
+#[derive(Default)]
+struct Known {
+    resolved: Once<Arc<Resolved>>,
     caller: Once<CallerIdentity>,
+    #[cfg(feature = "iam")]
+    alias: Once<Option<String>>,
 }
 
 /// Where the credentials of a session come from.
@@ -49,12 +63,13 @@ pub(crate) enum Origin {
 }
 
 /// What is known of a session once its files have been read. No request has been made for it.
-#[derive(Clone)]
 pub(crate) struct Resolved {
     /// Complete but for the region, which each manager of the session sets.
     pub(crate) config: SdkConfig,
     pub(crate) region: Option<Region>,
     pub(crate) credentials: Refresher,
+    /// What the account guard has found out.
+    guarded: Arc<OnceLock<CallerIdentity>>,
 }
 
 impl Session {
@@ -62,42 +77,99 @@ impl Session {
         Arc::new(Self {
             origin,
             settings,
-            resolved: Once::default(),
-            caller: Once::default(),
+            cleared: AtomicU64::default(),
+            known: Memory::default(),
         })
     }
 
-    pub(crate) async fn resolved(self: &Arc<Self>) -> Result<&Resolved, Error> {
-        self.resolved
+    /// Forgets all that was found out, for this session and the roles assumed from it.
+    pub(crate) fn clear(&self) {
+        self.cleared.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Returns a number that grows whenever this session or one that it stands on is cleared.
+    pub(crate) fn epoch(&self) -> u64 {
+        let own = self.cleared.load(Ordering::Acquire);
+        match &self.origin {
+            Origin::Role { parent, .. } => own + parent.session().epoch(),
+            _ => own,
+        }
+    }
+
+    fn known(&self) -> Arc<Epoch<Known>> {
+        self.known.of(self.epoch())
+    }
+
+    pub(crate) async fn resolved(self: &Arc<Self>) -> Result<Arc<Resolved>, Error> {
+        self.known()
+            .resolved
             .get_or_resolve(|| Arc::clone(self).resolve())
             .await
+            .cloned()
     }
 
     /// What is known so far, without finding out more.
-    pub(crate) fn peek(&self) -> Option<&Resolved> {
-        self.resolved.get()
+    pub(crate) fn peek(&self) -> Option<Arc<Resolved>> {
+        self.known().resolved.get().cloned()
     }
 
-    pub(crate) fn peek_caller(&self) -> Option<&CallerIdentity> {
-        self.caller.get()
+    pub(crate) fn peek_caller(&self) -> Option<CallerIdentity> {
+        self.known().caller.get().cloned()
     }
 
-    pub(crate) async fn caller(self: &Arc<Self>) -> Result<&CallerIdentity, Error> {
-        self.caller
+    pub(crate) async fn caller(self: &Arc<Self>) -> Result<CallerIdentity, Error> {
+        let known = self.known();
+        if let Some(caller) = known.caller.get() {
+            tracing::trace!(arn = caller.arn(), "the identity is known");
+            return Ok(caller.clone());
+        }
+        let ask = async |session: Arc<Self>| {
+            let resolved = session.resolved().await?;
+            let credentials = resolved.credentials.credentials().await?;
+            match resolved.guarded.get() {
+                Some(caller) => Ok(caller.clone()),
+                None => CallerIdentity::of(&credentials, &resolved.sts()).await,
+            }
+        };
+        let caller = known.caller.get_or_resolve(|| ask(Arc::clone(self)));
+        caller.await.cloned()
+    }
+
+    #[cfg(feature = "iam")]
+    pub(crate) async fn alias(self: &Arc<Self>) -> Result<Option<String>, Error> {
+        self.known()
+            .alias
             .get_or_resolve(|| {
                 let session = Arc::clone(self);
                 async move {
                     let resolved = session.resolved().await?;
-                    let credentials = resolved.credentials.credentials().await?;
-                    CallerIdentity::of(&credentials, &resolved.sts()).await
+                    crate::identity::account_alias(&resolved.sts()).await
                 }
             })
             .await
+            .cloned()
     }
 
     /// A role's session resolves its parent's, so the type of the future has to be erased.
-    fn resolve(self: Arc<Self>) -> BoxFuture<Result<Resolved, Error>> {
-        Box::pin(async move { self.resolve_now().await })
+    fn resolve(self: Arc<Self>) -> BoxFuture<Result<Arc<Resolved>, Error>> {
+        let span = tracing::debug_span!("resolve", profile = self.settings.profile_name);
+        let resolve = async move {
+            let outcome = self.resolve_now().await;
+            match &outcome {
+                Ok(resolved) => tracing::debug!(
+                    region = resolved.region.as_ref().map(Region::as_ref),
+                    endpoint_url = resolved.config.endpoint_url(),
+                    "resolved a session"
+                ),
+                Err(error) => tracing::debug!(
+                    kind = ?error.kind(),
+                    %error,
+                    "a session could not be resolved"
+                ),
+            }
+            outcome.map(Arc::new)
+        };
+        Box::pin(resolve.instrument(span))
     }
 
     async fn resolve_now(&self) -> Result<Resolved, Error> {
@@ -112,19 +184,22 @@ impl Session {
             region,
             source,
         } = found;
+        check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
+        let guarded = Arc::default();
         let source = match &self.settings.expect_account {
             Some(account) => Supply {
                 provider: SharedCredentialsProvider::new(AccountGuard::new(
                     account.clone(),
                     source.provider,
                     sts_config(&config, region.as_ref()),
+                    Arc::clone(&guarded),
                 )),
                 ..source
             },
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
-        let config = config
+        let config = redacted(&config)
             .to_builder()
             .region(region.clone())
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
@@ -133,6 +208,7 @@ impl Session {
             config,
             region,
             credentials,
+            guarded,
         })
     }
 
@@ -170,7 +246,7 @@ impl Session {
         parent: &BotoSesManager,
         request: &RoleRequest,
     ) -> Result<Found, Error> {
-        let resolved = parent.session().resolved().await?;
+        let resolved = parent.resolved().await?;
         let region = self
             .told_region()
             .or_else(|| parent.region_override())
@@ -276,6 +352,24 @@ struct Found {
 fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
     let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
     config.to_builder().region(region).build()
+}
+
+/// Refuses a region other than the expected one.
+pub(crate) fn check_region(expected: Option<&str>, region: Option<&Region>) -> Result<(), Error> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let found = match region.map(Region::as_ref) {
+        Some(region) if region == expected => return Ok(()),
+        Some(region) => format!("the region is {region}"),
+        None => "no region is known".to_owned(),
+    };
+    Err(Error::new(
+        ErrorKind::RegionMismatch,
+        format!(
+            "{found}, but {expected} was expected: nothing was sent; check AWS_REGION, the profile              and the region given, or the one given to expect_region"
+        ),
+    ))
 }
 
 fn no_session() -> Error {

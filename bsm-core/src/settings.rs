@@ -41,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) http_client: Option<SharedHttpClient>,
     pub(crate) time_source: Option<SharedTimeSource>,
     pub(crate) expect_account: Option<String>,
+    pub(crate) expect_region: Option<String>,
     pub(crate) mfa: Option<TokenCodes>,
     pub(crate) cli_cache: Option<CliCache>,
     pub(crate) ambient: Ambient,

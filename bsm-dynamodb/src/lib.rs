@@ -89,7 +89,7 @@
 //! # Other model layers
 //!
 //! [`slot()`] gives the bound `aws_sdk_dynamodb::Client` to code that uses another model layer, or
-//! none.
+//! none; [`ConnectionSlot`] lets sessions be chosen for such code.
 
 mod batch;
 mod codec;
@@ -199,5 +199,5 @@ pub use model::Model;
 pub use operation::Pending;
 pub use query::{Collect, Items, Page, Pages, Scan};
 pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
-pub use slot::{Slot, slot};
+pub use slot::{ConnectionSlot, Slot, slot};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists};

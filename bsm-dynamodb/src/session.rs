@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use bsm_core::{AwsEnvGuard, BotoSesManager, Scoped};
 
-use crate::model::Model;
+use crate::slot::ConnectionSlot;
 
 /// Switches a model, or a tuple of models, to a manager until the guard is dropped.
 ///
@@ -187,7 +187,7 @@ impl<M: Models> fmt::Debug for BotoSession<M> {
     }
 }
 
-/// One model, or a tuple of up to 12 that are switched together.
+/// One model or other [`ConnectionSlot`], or a tuple of up to 12 that are switched together.
 ///
 /// ```no_run
 /// # use bsm_dynamodb::Model;
@@ -207,9 +207,9 @@ pub trait Models {
     fn type_ids() -> Vec<TypeId>;
 }
 
-impl<M: Model> Models for M {
+impl<S: ConnectionSlot> Models for S {
     fn type_ids() -> Vec<TypeId> {
-        vec![TypeId::of::<M>()]
+        vec![TypeId::of::<S>()]
     }
 }
 

@@ -1,4 +1,4 @@
-//! The connection slot of a model: which manager it follows, and its client.
+//! A connection slot: which manager a model follows, and its client.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,8 @@ use crate::codec::{Codec, CodecError, Item};
 use crate::error::{Error, ErrorKind, Place};
 use crate::model::Model;
 
-/// Returns the slot of a model: the manager that it follows here and now.
+/// Returns the slot of a model, or of code of another kind: the manager that it follows here and
+/// now.
 ///
 /// The slot is bound when it is made. It keeps its manager wherever it is used afterwards.
 ///
@@ -40,25 +41,55 @@ use crate::model::Model;
 /// # Ok(())
 /// # }
 /// ```
-pub fn slot<M: Model>() -> Slot<M> {
-    let binding = BotoSesManager::current_for::<M>();
-    let manager = match M::REGION {
+pub fn slot<S: ConnectionSlot>() -> Slot<S> {
+    let binding = BotoSesManager::current_for::<S>();
+    let manager = match S::REGION {
         Some(region) if !binding.is_specific() => binding.manager().with_region(region),
         _ => binding.into_manager(),
     };
     Slot {
         manager,
-        model: PhantomData,
+        stands_for: PhantomData,
     }
 }
 
-/// A model's connection, bound to a manager; see [`slot`].
-pub struct Slot<M> {
-    manager: BotoSesManager,
-    model: PhantomData<fn() -> M>,
+/// What sessions can be chosen for: a [`Model`], or a type that stands for code of another kind.
+///
+/// Every model is one. For code that uses another model layer, or none, implement it for a type of
+/// your own; [`use_boto_session`](crate::use_boto_session) then switches that, too.
+///
+/// ```no_run
+/// use bsm_core::BotoSesManager;
+/// use bsm_dynamodb::{ConnectionSlot, slot, use_boto_session};
+///
+/// struct Reports;
+///
+/// impl ConnectionSlot for Reports {}
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let _session = use_boto_session::<Reports>(&BotoSesManager::from_profile("staging"));
+/// let client = slot::<Reports>().client().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait ConnectionSlot: 'static {
+    /// The region, where no manager was chosen for this very slot.
+    ///
+    /// Without one it is the region of the active manager.
+    const REGION: Option<&'static str> = None;
 }
 
-impl<M: Model> Slot<M> {
+impl<M: Model> ConnectionSlot for M {
+    const REGION: Option<&'static str> = <M as Model>::REGION;
+}
+
+/// A connection, bound to a manager; see [`slot`].
+pub struct Slot<S> {
+    manager: BotoSesManager,
+    stands_for: PhantomData<fn() -> S>,
+}
+
+impl<S> Slot<S> {
     /// Returns the manager that the slot is bound to.
     pub fn manager(&self) -> &BotoSesManager {
         &self.manager
@@ -66,18 +97,23 @@ impl<M: Model> Slot<M> {
 
     /// Returns the DynamoDB client of the slot's manager.
     ///
-    /// Each manager has one client for all models, made on first use. It has a retry quota of its
+    /// Each manager has one client for all slots, made on first use. It has a retry quota of its
     /// own: throttling in one account does not use up the retries of another.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Session`] if the manager cannot provide one: there is no session in scope, no
-    /// region, a profile that does not exist. [`Error::session_error`] tells.
-    pub fn client(&self) -> impl Future<Output = Result<Client, Error>> + Send + use<M> {
-        let call = self.call("client()");
-        async move { call.client().await.cloned() }
+    /// The session's own if the manager cannot provide one: there is no session in scope, no
+    /// region, a profile that does not exist.
+    pub fn client(&self) -> impl Future<Output = Result<Client, bsm_core::Error>> + Send + use<S> {
+        let manager = self.manager.clone();
+        async move {
+            let client = manager.client(|config| SlotClient::new(config.into()));
+            Ok(client.await?.0)
+        }
     }
+}
 
+impl<M: Model> Slot<M> {
     /// Begins a call of the DynamoDB API.
     pub(crate) fn call(&self, operation: &'static str) -> Call<M> {
         Call {
@@ -88,32 +124,32 @@ impl<M: Model> Slot<M> {
     }
 }
 
-impl<M> Clone for Slot<M> {
+impl<S> Clone for Slot<S> {
     fn clone(&self) -> Self {
         Self {
             manager: self.manager.clone(),
-            model: PhantomData,
+            stands_for: PhantomData,
         }
     }
 }
 
-impl<M> fmt::Debug for Slot<M> {
+impl<S> fmt::Debug for Slot<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slot")
-            .field("model", &std::any::type_name::<M>())
+            .field("stands_for", &std::any::type_name::<S>())
             .field("manager", &self.manager)
             .finish()
     }
 }
 
-/// The client that the models of one manager share.
+/// The client that the slots of one manager share.
 ///
 /// A type of its own, because a manager caches its clients by type, and the program may well ask
 /// the manager for a plain `Client`.
 #[derive(Clone)]
-struct ModelClient(Client);
+struct SlotClient(Client);
 
-impl ModelClient {
+impl SlotClient {
     fn new(config: aws_sdk_dynamodb::config::Builder) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -134,12 +170,8 @@ impl<M: Model> Call<M> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = self
-            .slot
-            .manager
-            .client(|config| ModelClient::new(config.into()));
-        match client.await {
-            Ok(ModelClient(client)) => Ok(self.client.get_or_init(|| client)),
+        match self.slot.client().await {
+            Ok(client) => Ok(self.client.get_or_init(|| client)),
             Err(error) => Err(self.no_session(error)),
         }
     }

@@ -1,10 +1,14 @@
 //! What the tests across the crates share.
 
+mod hostile;
+
 use std::path::Path;
 
 use bsm_core::{BotoSesManager, Builder};
 use bsm_local_aws::LocalAws;
 use tempfile::TempDir;
+
+pub use hostile::{HOSTILE_VARIABLES, hostile};
 
 /// The standard local AWS, and managers for its profiles that see nothing of the process's own
 /// environment.

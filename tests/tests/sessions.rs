@@ -1,7 +1,9 @@
 //! Sessions, end to end, by the local AWS's own record.
 
+use std::process::Command;
+
 use bsm_core::{BotoSesManager, InCurrentScope as _};
-use bsm_tests::Playground;
+use bsm_tests::{Playground, hostile};
 
 #[tokio::test]
 async fn a_profile_is_the_account_that_its_role_belongs_to() {
@@ -117,4 +119,15 @@ async fn credentials_that_expire_are_replaced_before_a_request_fails() {
     }
     let last = staging.credentials().await.unwrap();
     assert_ne!(first.access_key_id(), last.access_key_id());
+}
+
+/// The tests of this file pass in the environment of somebody else, so they do not read it.
+#[test]
+fn tests_do_not_see_the_environment_they_run_in() {
+    let this_test = "tests_do_not_see_the_environment_they_run_in";
+    let mut tests = Command::new(std::env::current_exe().unwrap());
+    let output = hostile(tests.args(["--skip", this_test])).output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}");
+    assert!(!report.contains("running 0 tests"), "{report}");
 }

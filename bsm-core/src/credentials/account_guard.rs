@@ -1,5 +1,7 @@
 //! The guard that refuses credentials of another account.
 
+use std::sync::{Arc, OnceLock};
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_types::SdkConfig;
@@ -16,24 +18,40 @@ pub(crate) struct AccountGuard {
     account: String,
     source: SharedCredentialsProvider,
     sts: SdkConfig,
+    seen: Arc<OnceLock<CallerIdentity>>,
 }
 
 impl AccountGuard {
-    /// `sts` says how STS is reached.
-    pub(crate) fn new(account: String, source: SharedCredentialsProvider, sts: SdkConfig) -> Self {
+    /// `sts` says how STS is reached. The first identity that passes is left in `seen`, so that
+    /// nobody need ask again.
+    pub(crate) fn new(
+        account: String,
+        source: SharedCredentialsProvider,
+        sts: SdkConfig,
+        seen: Arc<OnceLock<CallerIdentity>>,
+    ) -> Self {
         Self {
             account,
             source,
             sts,
+            seen,
         }
     }
 
     async fn checked(&self) -> Result<Credentials, Error> {
+        self.check_expectation()?;
         let credentials = self.source.provide_credentials().await?;
         let caller = CallerIdentity::of(&credentials, &self.sts).await?;
         if caller.account() == self.account {
+            tracing::debug!(account = self.account, "the account is the expected one");
+            self.seen.get_or_init(|| caller);
             return Ok(credentials);
         }
+        tracing::warn!(
+            account = caller.account(),
+            expected = self.account,
+            "refused credentials of another account"
+        );
         Err(Error::new(
             ErrorKind::AccountMismatch,
             format!(
@@ -41,6 +59,20 @@ impl AccountGuard {
                  was sent; check the profile, or the account given to expect_account",
                 caller.account(),
                 caller.arn(),
+                self.account
+            ),
+        ))
+    }
+
+    /// An account that cannot exist would otherwise look like a mismatch.
+    fn check_expectation(&self) -> Result<(), Error> {
+        if self.account.len() == 12 && self.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{:?}, given to expect_account, is not an account: write its twelve digits",
                 self.account
             ),
         ))

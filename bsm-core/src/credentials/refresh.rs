@@ -29,11 +29,12 @@ use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use parking_lot::Mutex;
 
 use super::kept::{Age, Kept};
 use super::supply::Supply;
+use crate::calendar::calendar;
 use crate::error::{Error, ErrorKind};
 use crate::flight::{Flight, catch_panic};
 
@@ -404,7 +405,10 @@ fn already_expired(credentials: &Credentials) -> Error {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+    match calendar(time) {
+        Some(date) => date.to_rfc3339_opts(SecondsFormat::Secs, true),
+        None => "the end of time".to_owned(),
+    }
 }
 
 /// A random number of seconds in a range, so that many processes do not act in step.

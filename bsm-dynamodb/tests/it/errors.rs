@@ -74,7 +74,7 @@ async fn no_session_in_scope() {
     let error = get(&BotoSesManager::none()).await;
     assert!(error.session_error().unwrap().is_no_session(), "{error:?}");
     let error = BotoSesManager::none().sync_scope(slot::<User>).client();
-    assert!(error.await.unwrap_err().is_session());
+    assert!(error.await.unwrap_err().is_no_session());
 }
 
 #[tokio::test]

@@ -97,16 +97,15 @@ impl Authorization {
         let key = directory
             .key(&self.access_key_id)
             .ok_or(AuthError::UnknownKey)?;
-        let token = request.header(TOKEN);
-        if token != key.temporary.as_ref().map(|(token, _)| token.as_str()) {
+        if request.header(TOKEN) != key.token() {
             return Err(AuthError::UnknownKey);
         }
         check_time(signed_at, clock)?;
         if self.signature_with(&key, request, signed_at).as_deref() != Some(&*self.signature) {
             return Err(AuthError::WrongSignature);
         }
-        match key.temporary {
-            Some((_, expiration)) if expiration <= clock.now() => Err(AuthError::Expired),
+        match &key.temporary {
+            Some(temporary) if temporary.expiration <= clock.now() => Err(AuthError::Expired),
             _ => Ok(key),
         }
     }
@@ -118,8 +117,10 @@ impl Authorization {
             AuthError::Incomplete(message.to_owned())
         })?;
         let parsed = NaiveDateTime::parse_from_str(written, "%Y%m%dT%H%M%SZ").map_err(|_| {
-            let message = format!("Date must be in ISO-8601 'basic format'. Got '{written}'. See http://en.wikipedia.org/wiki/ISO_8601");
-            AuthError::Incomplete(message)
+            AuthError::Incomplete(format!(
+                "Date must be in ISO-8601 'basic format'. Got '{written}'. See \
+                 http://en.wikipedia.org/wiki/ISO_8601"
+            ))
         })?;
         Ok(parsed.and_utc().into())
     }
@@ -131,7 +132,7 @@ impl Authorization {
         request: &Request,
         signed_at: SystemTime,
     ) -> Option<String> {
-        let token = key.temporary.as_ref().map(|(token, _)| token.clone());
+        let token = key.token().map(str::to_owned);
         let secret = key.secret.reveal();
         let identity =
             Credentials::new(&self.access_key_id, secret, token, None, "bsm-local-aws").into();
@@ -177,7 +178,10 @@ impl AuthError {
     /// See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
     /// and <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>.
     pub(crate) fn refusal(self, protocol: Protocol) -> Refusal {
-        let is_json = protocol == Protocol::Json;
+        let query_status = match self {
+            Self::Incomplete(_) => 400,
+            _ => 403,
+        };
         let (json_code, query_code, message) = match self {
             Self::MissingToken => (
                 "MissingAuthenticationTokenException",
@@ -213,9 +217,9 @@ impl AuthError {
                 "The security token included in the request is expired".to_owned(),
             ),
         };
-        match is_json {
-            true => Refusal::new(400, json_code, message),
-            false => Refusal::new(403, query_code, message),
+        match protocol {
+            Protocol::Json => Refusal::new(400, json_code, message),
+            Protocol::Query(_) => Refusal::new(query_status, query_code, message),
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::request::Request;
 
 const PREFIX: &str = "/_local/";
 
+/// The furthest the clock is moved at once, in seconds: a century.
+const FURTHEST: u64 = 100 * 365 * 86_400;
+
 /// How the clock is to be moved.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +64,10 @@ fn add_fault(world: &World, request: &Request) -> serde_json::Result<Value> {
 
 fn move_clock(world: &World, request: &Request) -> serde_json::Result<Value> {
     let by: Move = serde_json::from_slice(&request.body)?;
+    if by.advance_seconds > FURTHEST {
+        let problem = format!("advance_seconds is at most {FURTHEST}");
+        return Err(serde::de::Error::custom(problem));
+    }
     world.clock.advance(Duration::from_secs(by.advance_seconds));
     Ok(now(world))
 }

@@ -36,9 +36,16 @@ pub(crate) struct RoleEntry {
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) secret: Secret,
-    /// The token and the end of temporary credentials.
-    pub(crate) temporary: Option<(String, SystemTime)>,
+    /// What only temporary credentials have.
+    pub(crate) temporary: Option<Temporary>,
     pub(crate) identity: Identity,
+}
+
+/// The session token of temporary credentials, and their end.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    pub(crate) token: Secret,
+    pub(crate) expiration: SystemTime,
 }
 
 /// The principal behind an access key.
@@ -52,6 +59,13 @@ pub(crate) struct Identity {
     /// The session that issued the key, for temporary credentials.
     pub(crate) session: Option<Session>,
     deny: Vec<String>,
+}
+
+impl Key {
+    /// Returns the session token that requests must carry, if any.
+    pub(crate) fn token(&self) -> Option<&str> {
+        Some(self.temporary.as_ref()?.token.reveal())
+    }
 }
 
 impl Identity {
@@ -149,7 +163,10 @@ impl Directory {
             .expect("temporary credentials have a session");
         let key = Arc::new(Key {
             secret: Secret::new(ids::secret_access_key()),
-            temporary: Some((ids::session_token(minimum_token_size), session.expiration)),
+            temporary: Some(Temporary {
+                token: Secret::new(ids::session_token(minimum_token_size)),
+                expiration: session.expiration,
+            }),
             identity,
         });
         self.keys
@@ -172,6 +189,11 @@ impl Directory {
             .is_some()
         {
             return Err(Error::accounts(format!("account {id} is described twice")));
+        }
+        let mut names = HashSet::new();
+        if let Some(user) = account.users.iter().find(|user| !names.insert(&user.name)) {
+            let arn = user_arn(id, &user.name);
+            return Err(Error::accounts(format!("user {arn} is described twice")));
         }
         account
             .users

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::arns::Arns;
+use self::arns::{Arns, Named};
 use crate::access;
 use crate::answer::{Answer, Refusal};
 use crate::clock::Clock;
@@ -51,12 +51,12 @@ impl Databases {
         unprocessed: Option<Amount>,
     ) -> Result<Answer, Refusal> {
         if !OPERATIONS.contains(&operation) {
-            return Err(Refusal::new(400, "UnknownOperationException", ""));
+            return Err(unknown_operation(operation));
         }
         let arns = Arns::new(&caller.account, region);
-        let action = format!("dynamodb:{operation}");
-        access::authorize(caller, &action, &arns.resource(&body), Service::DynamoDb)?;
-        let body = arns.localize(caller, operation, body)?;
+        let named = Named::of(&body);
+        authorize(caller, operation, &arns, &named)?;
+        let body = arns.localize(&named, body);
         let database = self.database(&caller.account, region)?;
         let operation = operation.to_owned();
         let work = move || match unprocessed {
@@ -65,7 +65,7 @@ impl Databases {
         };
         // The engine blocks, and may panic: neither may hold up the others.
         let body = match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result.map_err(|refusal| arns.globalize_refusal(refusal))?,
+            Ok(result) => result.map_err(|refusal| arns.globalize_refusal(caller, refusal))?,
             Err(failure) => std::panic::resume_unwind(failure.into_panic()),
         };
         Ok(Answer::json(arns.globalize(body)))
@@ -144,6 +144,34 @@ impl std::fmt::Debug for Opened {
     }
 }
 
+/// Refuses what the caller may not do: what is denied, and what belongs to others, since no resource
+/// policy lets anyone in.
+fn authorize(
+    caller: &Identity,
+    operation: &str,
+    arns: &Arns,
+    named: &Named,
+) -> Result<(), Refusal> {
+    let action = format!("dynamodb:{operation}");
+    if let Some(arn) = arns.foreign(named) {
+        let why = format!(" because no resource-based policy allows the {action} action");
+        return Err(access::denied(
+            caller,
+            &action,
+            arn,
+            &why,
+            Service::DynamoDb,
+        ));
+    }
+    access::authorize(caller, &action, &arns.resource(named), Service::DynamoDb)
+}
+
+/// Refuses an operation that DynamoDB or the engine does not have. AWS gives no message.
+fn unknown_operation(operation: &str) -> Refusal {
+    let message = format!("bsm-local-aws does not know the operation {operation}");
+    Refusal::new(400, "UnknownOperationException", message)
+}
+
 /// Defines the operations the engine knows, and how each is called.
 macro_rules! operations {
     ($($name:literal => $method:ident,)*) => {
@@ -153,7 +181,7 @@ macro_rules! operations {
         fn execute(database: &Database, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
             match operation {
                 $($name => call(operation, body, |request| database.$method(request)),)*
-                _ => Err(Refusal::new(400, "UnknownOperationException", "")),
+                _ => Err(unknown_operation(operation)),
             }
         }
     };

@@ -38,6 +38,7 @@ pub(crate) enum Outcome {
 
 /// A request, what it asks for and on whose behalf.
 struct Exchange {
+    number: u64,
     request: Request,
     target: Target,
     region: String,
@@ -45,28 +46,42 @@ struct Exchange {
 }
 
 impl World {
-    /// Serves one request: records it, lets faults have their way, performs it.
+    /// Serves one request: records it, lets faults have their way, performs it. A panic is answered
+    /// with 500.
     pub(crate) async fn serve(&self, request: Request) -> Outcome {
         let authorization = Authorization::of(&request);
         let signed = authorization.as_ref().ok();
         let target = Target::of(&request, signed.map(|signed| signed.service.as_str()));
+        let service = target.service;
         let call = self.describe(&request, &target, signed);
-        let caller =
-            authorization.and_then(|signed| signed.verify(&request, &self.directory, &self.clock));
-        let region = call.region.clone().unwrap_or_default();
-        let exchange = Exchange {
-            request,
-            target,
-            region,
-            caller,
-        };
-        let call = exchange.with_caller(call);
-        let verdict = self.faults.judge(&circumstances(&call));
-        let number = self.record.begin(call);
-        self.answer(&exchange, verdict, number).await
+        let number = self.record.begin(call.clone());
+        let served = AssertUnwindSafe(async {
+            let caller = authorization
+                .and_then(|signed| signed.verify(&request, &self.directory, &self.clock));
+            if let Ok(key) = &caller {
+                self.record.identify(number, &key.identity);
+            }
+            let region = call.region.clone().unwrap_or_default();
+            let exchange = Exchange {
+                number,
+                request,
+                target,
+                region,
+                caller,
+            };
+            let verdict = self.faults.judge(&exchange.circumstances(&call));
+            self.answer(&exchange, verdict).await
+        });
+        served.catch_unwind().await.unwrap_or_else(|panic| {
+            let mut refusal = internal_error(service);
+            refusal.message = format!("bsm-local-aws panicked: {}", panic_message(&*panic));
+            let answer = refusal.into_answer(service.protocol());
+            self.finish(number, &answer);
+            Outcome::Answered(answer)
+        })
     }
 
-    async fn answer(&self, exchange: &Exchange, verdict: Verdict, number: u64) -> Outcome {
+    async fn answer(&self, exchange: &Exchange, verdict: Verdict) -> Outcome {
         if !verdict.latency.is_zero() {
             tokio::time::sleep(verdict.latency).await;
         }
@@ -74,35 +89,30 @@ impl World {
         if matches!(effect, Some(Effect::DroppedConnection)) {
             return Outcome::Dropped;
         }
-        let answer = self.result(exchange, effect.as_ref()).await;
+        let protocol = exchange.target.service.protocol();
+        let answer = self
+            .perform(exchange, effect.as_ref())
+            .await
+            .unwrap_or_else(|refusal| refusal.into_answer(protocol));
         if matches!(effect, Some(Effect::DroppedAnswer)) {
             return Outcome::Dropped;
         }
-        let error = answer
-            .error
-            .as_ref()
-            .map(|error| (&*error.code, &*error.message));
-        self.record.finish(number, answer.status, error);
+        self.finish(exchange.number, &answer);
         match effect {
             Some(Effect::TruncatedBody) => Outcome::Truncated(answer),
             _ => Outcome::Answered(answer),
         }
     }
 
-    /// Performs the request, or what a fault puts in its place. A panic is answered with 500.
-    async fn result(&self, exchange: &Exchange, effect: Option<&Effect>) -> Answer {
-        let service = exchange.target.service;
-        let performed = AssertUnwindSafe(self.perform(exchange, effect))
-            .catch_unwind()
-            .await;
-        let result = performed.unwrap_or_else(|panic| {
-            let mut refusal = internal_error(service);
-            refusal.message = format!("bsm-local-aws panicked: {}", panic_message(&*panic));
-            Err(refusal)
-        });
-        result.unwrap_or_else(|refusal| refusal.into_answer(service.protocol()))
+    fn finish(&self, number: u64, answer: &Answer) {
+        let error = answer
+            .error
+            .as_ref()
+            .map(|error| (&*error.code, &*error.message));
+        self.record.finish(number, answer.status, error);
     }
 
+    /// Performs the request, or refuses it as a fault wants.
     async fn perform(
         &self,
         exchange: &Exchange,
@@ -113,6 +123,7 @@ impl World {
             target,
             region,
             caller,
+            ..
         } = exchange;
         let (service, operation) = (target.service, target.operation.as_str());
         if let Some(refusal) = effect.and_then(|effect| effect.refusal(service, operation)) {
@@ -168,23 +179,19 @@ impl World {
 }
 
 impl Exchange {
-    /// Adds to a call who made it, if that is believed.
-    fn with_caller(&self, mut call: Call) -> Call {
-        if let Ok(key) = &self.caller {
-            call.account = Some(key.identity.account.clone());
-            call.principal_arn = Some(key.identity.arn.clone());
+    /// Returns what faults may look at.
+    fn circumstances<'a>(&'a self, call: &'a Call) -> Circumstances<'a> {
+        Circumstances {
+            service: &self.target.service_name,
+            operation: &self.target.operation,
+            account: self
+                .caller
+                .as_ref()
+                .ok()
+                .map(|key| key.identity.account.as_str()),
+            region: call.region.as_deref(),
+            table: call.table.as_deref(),
         }
-        call
-    }
-}
-
-fn circumstances(call: &Call) -> Circumstances<'_> {
-    Circumstances {
-        service: &call.service,
-        operation: &call.operation,
-        account: call.account.as_deref(),
-        region: call.region.as_deref(),
-        table: call.table.as_deref(),
     }
 }
 

@@ -1,15 +1,17 @@
 //! Faults on demand: what should go wrong, for which requests, and how often.
 
-use std::sync::Arc;
+mod active;
+
 use std::time::Duration;
 
-use fastrand::Rng;
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Refusal;
 use crate::auth::AuthError;
 use crate::request::Service;
+
+pub(crate) use self::active::Verdict;
+pub use self::active::{FaultId, Faults};
 
 /// Something that should go wrong, for ever and for every request unless it is narrowed down.
 ///
@@ -245,116 +247,6 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) table: Option<&'a str>,
 }
 
-/// Which fault: the answer of [`Faults::add`].
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct FaultId(u64);
-
-/// The faults of a running server. Clones are handles to the same ones.
-///
-/// Of several faults that match a request, the one added first hits it.
-#[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Active>>);
-
-#[derive(Debug, Default)]
-struct Active {
-    last: u64,
-    faults: Vec<ActiveFault>,
-}
-
-#[derive(Debug)]
-struct ActiveFault {
-    id: FaultId,
-    fault: Fault,
-    seen: u64,
-    hits: u64,
-    rng: Rng,
-}
-
-/// What should happen to one request.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) latency: Duration,
-    pub(crate) effect: Option<Effect>,
-}
-
-impl Faults {
-    /// Adds a fault, effective at once.
-    pub fn add(&self, fault: Fault) -> FaultId {
-        let mut active = self.0.lock();
-        active.last += 1;
-        let id = FaultId(active.last);
-        let rng = Rng::with_seed(fault.seed);
-        active.faults.push(ActiveFault {
-            id,
-            fault,
-            seen: 0,
-            hits: 0,
-            rng,
-        });
-        id
-    }
-
-    /// Removes a fault, and tells whether it was there.
-    pub fn remove(&self, id: FaultId) -> bool {
-        let mut active = self.0.lock();
-        let before = active.faults.len();
-        active.faults.retain(|fault| fault.id != id);
-        active.faults.len() < before
-    }
-
-    /// Removes every fault.
-    pub fn clear(&self) {
-        self.0.lock().faults.clear();
-    }
-
-    /// Counts how often a fault has hit; 0 for one that was removed.
-    pub fn hits(&self, id: FaultId) -> u64 {
-        self.0
-            .lock()
-            .faults
-            .iter()
-            .find(|fault| fault.id == id)
-            .map_or(0, |fault| fault.hits)
-    }
-
-    /// Decides what happens to a request, and counts it.
-    pub(crate) fn judge(&self, request: &Circumstances<'_>) -> Verdict {
-        let mut verdict = Verdict::default();
-        for active in &mut self.0.lock().faults {
-            let is_latency = matches!(active.fault.effect, Effect::Latency { .. });
-            if !is_latency && verdict.effect.is_some() || !active.hits(request) {
-                continue;
-            }
-            match active.fault.effect {
-                Effect::Latency { milliseconds } => {
-                    verdict.latency += Duration::from_millis(milliseconds);
-                }
-                _ => verdict.effect = Some(active.fault.effect.clone()),
-            }
-        }
-        verdict
-    }
-}
-
-impl ActiveFault {
-    /// Tells whether the fault hits this request, and counts it.
-    fn hits(&mut self, request: &Circumstances<'_>) -> bool {
-        let is_spent = self.fault.times.is_some_and(|times| self.hits >= times);
-        if is_spent || !self.fault.matches(request) {
-            return false;
-        }
-        self.seen += 1;
-        let is_due = self.seen > self.fault.after;
-        let is_drawn = self
-            .fault
-            .probability
-            .is_none_or(|chance| self.rng.f64() < chance);
-        self.hits += u64::from(is_due && is_drawn);
-        is_due && is_drawn
-    }
-}
-
 impl Amount {
     /// Returns how many of `total` items are left.
     pub(crate) fn of(self, total: usize) -> usize {
@@ -425,66 +317,6 @@ pub(crate) fn internal_error(service: Service) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn put_item() -> Circumstances<'static> {
-        Circumstances {
-            service: "dynamodb",
-            operation: "PutItem",
-            account: Some("111111111111"),
-            region: Some("us-east-1"),
-            table: Some("users"),
-        }
-    }
-
-    fn hits(fault: Fault, calls: usize) -> Vec<bool> {
-        let faults = Faults::default();
-        faults.add(fault);
-        (0..calls)
-            .map(|_| faults.judge(&put_item()).effect.is_some())
-            .collect()
-    }
-
-    #[test]
-    fn a_fault_begins_and_ends_when_told() {
-        let hits = hits(Fault::throttling().after(1).times(2), 5);
-        assert_eq!(hits, [false, true, true, false, false]);
-    }
-
-    #[test]
-    fn a_seeded_probability_hits_the_same_requests_every_time() {
-        let fault = Fault::throttling().probability(0.5, 7);
-        let first = hits(fault.clone(), 100);
-        assert_eq!(first, hits(fault, 100));
-        assert!(first.contains(&true) && first.contains(&false));
-    }
-
-    #[test]
-    fn every_narrowing_must_match() {
-        let all = Fault::throttling()
-            .service("dynamodb")
-            .operation("PutItem")
-            .account("111111111111")
-            .region("us-east-1")
-            .table("users");
-        assert_eq!(hits(all.clone(), 1), [true]);
-        assert_eq!(hits(all.clone().service("sts"), 1), [false]);
-        assert_eq!(hits(all.clone().operation("GetItem"), 1), [false]);
-        assert_eq!(hits(all.clone().account("222222222222"), 1), [false]);
-        assert_eq!(hits(all.clone().region("eu-west-1"), 1), [false]);
-        assert_eq!(hits(all.table("orders"), 1), [false]);
-    }
-
-    #[test]
-    fn delays_add_up_and_go_with_another_fault() {
-        let faults = Faults::default();
-        faults.add(Fault::latency(Duration::from_millis(5)));
-        faults.add(Fault::internal_error());
-        faults.add(Fault::throttling().times(1));
-        faults.add(Fault::latency(Duration::from_millis(7)));
-        let verdict = faults.judge(&put_item());
-        assert_eq!(verdict.latency, Duration::from_millis(12));
-        assert!(matches!(verdict.effect, Some(Effect::InternalError)));
-    }
 
     #[test]
     fn a_fraction_of_a_batch_is_rounded_up() {

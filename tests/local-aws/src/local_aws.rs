@@ -1,5 +1,6 @@
 //! The handle to a running local AWS, and its builder.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::dynamodb::Databases;
 use crate::error::Error;
 use crate::exchange::World;
 use crate::faults::Faults;
+use crate::layout::Layout;
 use crate::profiles::{self, Profile};
 use crate::record::{Call, Record};
 use crate::server::Server;
@@ -22,7 +24,6 @@ use crate::standard;
 ///
 /// It has a thread and a runtime of its own, so it may be made in one `#[tokio::test]` and used
 /// from another, or from code that is not async.
-#[derive(Debug)]
 pub struct LocalAws {
     world: Arc<World>,
     profiles: Vec<Profile>,
@@ -37,6 +38,7 @@ pub struct LocalAws {
 pub struct LocalAwsBuilder {
     accounts: Vec<Account>,
     profiles: Vec<Profile>,
+    session_name: Option<String>,
     clock: Clock,
     port: u16,
 }
@@ -54,12 +56,7 @@ impl LocalAws {
 
     /// Describes the standard local AWS, to be changed before it is started.
     pub fn standard() -> LocalAwsBuilder {
-        let builder = standard::accounts()
-            .into_iter()
-            .fold(Self::builder(), |builder, account| builder.account(account));
-        standard::profiles()
-            .into_iter()
-            .fold(builder, |builder, profile| builder.profile(profile))
+        Self::builder().layout(standard::layout())
     }
 
     /// Describes a local AWS of your own.
@@ -127,7 +124,8 @@ impl LocalAws {
     ///
     /// # Errors
     ///
-    /// If the files cannot be written, or a profile names a user that has no access key.
+    /// If the files cannot be written, or there are some that were not written by this, or a
+    /// profile names a user that has no access key.
     pub fn write_profiles(&self, directory: impl AsRef<Path>) -> Result<(), Error> {
         profiles::write(
             directory.as_ref(),
@@ -135,6 +133,14 @@ impl LocalAws {
             &self.accounts,
             &self.endpoint_url,
         )
+    }
+}
+
+impl fmt::Debug for LocalAws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalAws")
+            .field("endpoint_url", &self.endpoint_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,6 +154,23 @@ impl LocalAwsBuilder {
     /// Adds a profile for [`LocalAws::write_profiles`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profiles.push(profile);
+        self
+    }
+
+    /// Adds the accounts and profiles of a layout.
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.accounts.extend(layout.accounts);
+        self.profiles.extend(layout.profiles);
+        self
+    }
+
+    /// Gives every profile that assumes a role, and has no session name, this one.
+    ///
+    /// The AWS CLI keeps role sessions in `~/.aws/cli/cache` and knows them again by role and
+    /// session name, also when the server that issued them is gone. A new name for every server
+    /// keeps it from trying.
+    pub fn session_name(mut self, name: impl Into<String>) -> Self {
+        self.session_name = Some(name.into());
         self
     }
 
@@ -177,7 +200,12 @@ impl LocalAwsBuilder {
     /// # Errors
     ///
     /// As [`start`](Self::start).
-    pub fn start_now(self) -> Result<LocalAws, Error> {
+    pub fn start_now(mut self) -> Result<LocalAws, Error> {
+        if let Some(name) = &self.session_name {
+            self.profiles
+                .iter_mut()
+                .for_each(|profile| profile.default_session_name(name));
+        }
         let world = Arc::new(World {
             directory: Directory::new(&self.accounts)?,
             databases: Databases::new(self.clock.clone()),

@@ -20,7 +20,7 @@ pub struct MfaDevice {
     #[serde(default)]
     totp_secret: Option<Secret>,
     #[serde(default)]
-    codes: Vec<String>,
+    codes: Vec<Secret>,
 }
 
 impl MfaDevice {
@@ -43,7 +43,7 @@ impl MfaDevice {
         Self {
             serial: serial.into(),
             totp_secret: None,
-            codes: codes.into_iter().map(Into::into).collect(),
+            codes: codes.into_iter().map(Secret::new).collect(),
         }
     }
 
@@ -75,7 +75,7 @@ impl MfaDevice {
             None => self
                 .codes
                 .iter()
-                .any(|known| known == code)
+                .any(|known| known.reveal() == code)
                 .then(|| MfaUse::Code(code.to_owned())),
         }
     }

@@ -11,6 +11,9 @@ use crate::accounts::Account;
 use crate::directory::user_arn;
 use crate::error::{Error, ErrorKind};
 
+/// The first line of the files, by which they are known again.
+const MARK: &str = "# Written by bsm-local-aws, a local AWS for tests.";
+
 /// A profile in the files that [`LocalAws::write_profiles`](crate::LocalAws::write_profiles)
 /// writes.
 ///
@@ -67,6 +70,14 @@ impl Profile {
         self
     }
 
+    /// Sets the session name, if the profile assumes a role and has none.
+    pub(crate) fn default_session_name(&mut self, name: &str) {
+        if self.settings.contains_key("role_arn") {
+            let setting = self.settings.entry("role_session_name".to_owned());
+            setting.or_insert_with(|| name.to_owned());
+        }
+    }
+
     fn config(&self, endpoint_url: &str) -> String {
         let mut text = match self.name.as_str() {
             "default" => "[default]\n".to_owned(),
@@ -118,11 +129,26 @@ pub(crate) fn write(
         .filter_map(|profile| profile.credentials(accounts).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     fs::create_dir_all(directory).map_err(|error| cannot_write(directory, error))?;
-    for (name, sections) in [("config", config), ("credentials", credentials)] {
-        let path = directory.join(name);
-        fs::write(&path, sections.join("\n")).map_err(|error| cannot_write(&path, error))?;
+    let files = [("config", config), ("credentials", credentials)];
+    let files = files.map(|(name, sections)| (directory.join(name), sections.join("\n")));
+    files
+        .iter()
+        .try_for_each(|(path, _)| refuse_foreign(path))?;
+    files.iter().try_for_each(|(path, sections)| {
+        fs::write(path, format!("{MARK}\n\n{sections}")).map_err(|error| cannot_write(path, error))
+    })
+}
+
+/// Refuses to overwrite a file that was not written here: it may be someone's real `~/.aws`.
+fn refuse_foreign(path: &Path) -> Result<(), Error> {
+    match fs::read(path) {
+        Ok(content) if !content.starts_with(MARK.as_bytes()) => {
+            let path = path.display();
+            let message = format!("{path} is not from bsm-local-aws and is left as it is");
+            Err(Error::new(ErrorKind::File, message))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn access_key<'a>(accounts: &'a [Account], arn: &str) -> Option<(&'a str, &'a str)> {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::clock::serialize_iso8601;
+use crate::directory::Identity;
 
 /// How many calls are remembered; older ones are forgotten.
 const CAPACITY: usize = 100_000;
@@ -72,20 +73,22 @@ impl Record {
         record.last
     }
 
-    /// Notes what a call was answered, unless it has been cleared away meanwhile.
+    /// Notes who made a call.
+    pub(crate) fn identify(&self, number: u64, caller: &Identity) {
+        self.update(number, |call| {
+            call.account = Some(caller.account.clone());
+            call.principal_arn = Some(caller.arn.clone());
+        });
+    }
+
+    /// Notes what a call was answered.
     pub(crate) fn finish(&self, number: u64, status: u16, error: Option<(&str, &str)>) {
-        let mut record = self.0.lock();
-        let call = record
-            .calls
-            .iter_mut()
-            .rev()
-            .find(|call| call.number == number);
-        if let Some(call) = call {
+        self.update(number, |call| {
             call.status = Some(status);
             (call.error_code, call.error_message) = error
                 .map(|(code, message)| (code.to_owned(), message.to_owned()))
                 .unzip();
-        }
+        });
     }
 
     /// Returns every call remembered, oldest first.
@@ -97,6 +100,20 @@ impl Record {
     pub(crate) fn count(&self, service: &str, operation: &str) -> usize {
         let matches = |call: &&Call| call.service == service && call.operation == operation;
         self.0.lock().calls.iter().filter(matches).count()
+    }
+
+    /// Changes a call, unless it has been forgotten meanwhile.
+    fn update(&self, number: u64, change: impl FnOnce(&mut Call)) {
+        let mut record = self.0.lock();
+        // It is one of the last.
+        if let Some(call) = record
+            .calls
+            .iter_mut()
+            .rev()
+            .find(|call| call.number == number)
+        {
+            change(call);
+        }
     }
 
     /// Forgets every call. Numbers go on.

@@ -7,6 +7,7 @@
 //! | `production` | [`PRODUCTION_ACCOUNT`] | the role `Production`, assumed by `dev` |
 
 use crate::accounts::{Account, Role, Trust, User};
+use crate::layout::Layout;
 use crate::profiles::Profile;
 
 /// The account of the user.
@@ -28,28 +29,24 @@ pub const PRODUCTION_ROLE_ARN: &str = "arn:aws:iam::333333333333:role/Production
 /// The region of the profiles.
 pub const REGION: &str = "us-east-1";
 
-pub(crate) fn accounts() -> [Account; 3] {
+pub(crate) fn layout() -> Layout {
     let user = User::new("dev").access_key(ACCESS_KEY_ID, SECRET_ACCESS_KEY);
     let role = |name: &str| Role::new(name).trust(Trust::principal(USER_ARN));
-    [
-        Account::new(DEFAULT_ACCOUNT).alias("default-co").user(user),
-        Account::new(STAGING_ACCOUNT)
-            .alias("staging-co")
-            .role(role("Staging")),
-        Account::new(PRODUCTION_ACCOUNT)
-            .alias("production-co")
-            .role(role("Production")),
-    ]
-}
-
-pub(crate) fn profiles() -> [Profile; 3] {
-    [
-        Profile::new("default").region(REGION).user(USER_ARN),
-        Profile::new("staging")
-            .region(REGION)
-            .role(STAGING_ROLE_ARN, "default"),
-        Profile::new("production")
-            .region(REGION)
-            .role(PRODUCTION_ROLE_ARN, "default"),
-    ]
+    let profile = |name: &str| Profile::new(name).region(REGION);
+    Layout {
+        accounts: vec![
+            Account::new(DEFAULT_ACCOUNT).alias("default-co").user(user),
+            Account::new(STAGING_ACCOUNT)
+                .alias("staging-co")
+                .role(role("Staging")),
+            Account::new(PRODUCTION_ACCOUNT)
+                .alias("production-co")
+                .role(role("Production")),
+        ],
+        profiles: vec![
+            profile("default").user(USER_ARN),
+            profile("staging").role(STAGING_ROLE_ARN, "default"),
+            profile("production").role(PRODUCTION_ROLE_ARN, "default"),
+        ],
+    }
 }

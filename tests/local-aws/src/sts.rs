@@ -13,13 +13,16 @@ use self::parameters::{Parameters, SERIAL_NUMBER, TOKEN_CODE};
 use crate::access;
 use crate::answer::{Answer, Refusal, element};
 use crate::clock::{Clock, iso8601};
-use crate::directory::{Directory, Identity, Key};
+use crate::directory::{Directory, Identity, Key, Temporary};
 use crate::ids;
 use crate::request::{Form, STS_NAMESPACE, Service};
 use crate::session::Session;
 
 /// How long the credentials of GetSessionToken last unless asked otherwise.
 const DEFAULT_SESSION_TOKEN_SECONDS: u64 = 43_200;
+
+/// The largest session token, in bytes.
+const MAXIMUM_TOKEN_SIZE: usize = 4_096;
 
 /// What the operations work on.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,7 @@ impl Sts<'_> {
         let seconds = parameters.seconds("DurationSeconds", 129_600);
         let serial = parameters.text("SerialNumber", &SERIAL_NUMBER);
         let code = parameters.text("TokenCode", &TOKEN_CODE);
+        let minimum_token_size = minimum_token_size(&mut parameters);
         parameters.finish()?;
         if self.caller.session.is_some() {
             let message = "Cannot call GetSessionToken with session credentials";
@@ -67,7 +71,9 @@ impl Sts<'_> {
             ..self.new_session(now, seconds.unwrap_or(DEFAULT_SESSION_TOKEN_SECONDS))
         };
         let identity = self.caller.in_session(session);
-        Ok(credentials(&self.directory.issue(identity, 0)))
+        Ok(credentials(
+            &self.directory.issue(identity, minimum_token_size),
+        ))
     }
 
     /// Describes a session of the caller's own, from now on.
@@ -140,15 +146,31 @@ pub(crate) fn unknown_action(operation: &str, form: &Form) -> Refusal {
     Refusal::new(400, "InvalidAction", message)
 }
 
-/// Writes the `Credentials` element of an answer.
+/// Reads the size that a session token must at least have.
+fn minimum_token_size(parameters: &mut Parameters<'_>) -> usize {
+    let size = parameters.number("MinimumSessionTokenSize").unwrap_or(0);
+    match usize::try_from(size) {
+        Ok(size) if size <= MAXIMUM_TOKEN_SIZE => size,
+        _ => {
+            let bound =
+                format!("Member must have value less than or equal to {MAXIMUM_TOKEN_SIZE}");
+            parameters.problem("minimumSessionTokenSize", size, &bound);
+            0
+        }
+    }
+}
+
+/// Writes the part of an answer that is about the credentials.
 fn credentials(key: &Key) -> String {
-    let (token, expiration) = key
-        .temporary
-        .as_ref()
-        .expect("only temporary credentials are answered");
+    let temporary = key.temporary.as_ref();
+    let Temporary { token, expiration } = temporary.expect("only temporary keys are answered");
+    let token = token.reveal();
     let fields = element("AccessKeyId", &key.identity.access_key_id)
         + &element("SecretAccessKey", key.secret.reveal())
         + &element("SessionToken", token)
         + &element("Expiration", &iso8601(*expiration));
-    format!("    <Credentials>\n{fields}    </Credentials>\n")
+    let size = element("SessionTokenSize", &token.len().to_string());
+    let percent = (token.len() * 100).div_ceil(MAXIMUM_TOKEN_SIZE);
+    let utilization = element("SessionTokenUtilization", &percent.to_string());
+    format!("    <Credentials>\n{fields}    </Credentials>\n{size}{utilization}")
 }

@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::python::write_string;
+use crate::calendar::calendar;
 use crate::credentials::role::{Assumed, RoleRequest};
 
 /// How long an entry has to be valid yet to be used; botocore's advisory window.
@@ -126,7 +127,7 @@ pub(super) fn write(
     source: Option<&str>,
 ) -> Option<Zeroizing<String>> {
     let credentials = &assumed.credentials;
-    let expiry = DateTime::<Utc>::from(credentials.expiry()?);
+    let expiry = calendar(credentials.expiry()?)?;
     let account = match &assumed.user {
         Some((_, arn)) => arn.split(':').nth(4),
         None => request.account(),

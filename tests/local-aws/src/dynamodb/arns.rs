@@ -9,10 +9,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::to_bytes;
-use crate::access;
 use crate::answer::Refusal;
 use crate::directory::Identity;
-use crate::request::Service;
 
 /// Translates between the ARNs of one account and region and the engine's.
 #[derive(Clone, Debug)]
@@ -22,9 +20,9 @@ pub(super) struct Arns {
 }
 
 /// The members of a request that say which table it is about.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
+pub(super) struct Named {
     table_name: Option<String>,
     resource_arn: Option<String>,
     stream_arn: Option<String>,
@@ -33,22 +31,24 @@ struct Named {
 
 /// Returns the table that a request names, if it names exactly one.
 pub(crate) fn table_of(body: &[u8]) -> Option<String> {
-    let named = Named::of(body);
-    let mut batch = named.request_items.unwrap_or_default().into_keys();
-    let table = named
-        .table_name
-        .or(named.resource_arn)
-        .or(named.stream_arn)
-        .or_else(|| {
-            let first = batch.next();
-            first.filter(|_| batch.next().is_none())
-        })?;
-    Some(table_in_arn(&table).unwrap_or(&table).to_owned())
+    Named::of(body).table().map(str::to_owned)
 }
 
 impl Named {
-    fn of(body: &[u8]) -> Self {
+    pub(super) fn of(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    fn table(&self) -> Option<&str> {
+        let mut batch = self.request_items.iter().flat_map(BTreeMap::keys);
+        let only_in_batch = batch.next().filter(|_| batch.next().is_none());
+        let name = self.texts().next().or(only_in_batch.map(String::as_str))?;
+        Some(table_in_arn(name).unwrap_or(name))
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let members = [&self.table_name, &self.resource_arn, &self.stream_arn];
+        members.into_iter().filter_map(|member| member.as_deref())
     }
 }
 
@@ -61,39 +61,23 @@ impl Arns {
     }
 
     /// Returns the ARN of what a request is about, as an access decision names it.
-    pub(super) fn resource(&self, body: &[u8]) -> String {
-        let table = table_of(body).unwrap_or_else(|| "*".to_owned());
-        format!("{}table/{table}", self.prefix())
+    pub(super) fn resource(&self, named: &Named) -> String {
+        format!("{}table/{}", self.prefix(), named.table().unwrap_or("*"))
     }
 
-    /// Turns a table ARN in a request into the name the engine wants, and refuses the ARNs of
-    /// others: no resource policy lets anyone in.
-    pub(super) fn localize(
-        &self,
-        caller: &Identity,
-        operation: &str,
-        body: Bytes,
-    ) -> Result<Bytes, Refusal> {
-        let named = Named::of(&body);
-        let arns = [&named.table_name, &named.resource_arn, &named.stream_arn];
-        let foreign = arns
-            .into_iter()
-            .flatten()
-            .find(|arn| table_in_arn(arn).is_some() && !arn.starts_with(&self.prefix()));
-        if let Some(arn) = foreign {
-            let action = format!("dynamodb:{operation}");
-            let why = format!(" because no resource-based policy allows the {action} action");
-            return Err(access::denied(
-                caller,
-                &action,
-                arn,
-                &why,
-                Service::DynamoDb,
-            ));
-        }
+    /// Returns the first ARN in a request that belongs to another account or region.
+    pub(super) fn foreign<'a>(&self, named: &'a Named) -> Option<&'a str> {
+        let is_own = |arn: &str| arn.starts_with(&self.prefix());
+        named
+            .texts()
+            .find(|text| table_in_arn(text).is_some() && !is_own(text))
+    }
+
+    /// Turns a table ARN in a request into the name, which is all the engine knows.
+    pub(super) fn localize(&self, named: &Named, body: Bytes) -> Bytes {
         match named.table_name.as_deref().and_then(table_in_arn) {
-            Some(table) => Ok(with_table_name(&body, table)),
-            None => Ok(body),
+            Some(table) => with_table_name(&body, table),
+            None => body,
         }
     }
 
@@ -112,12 +96,12 @@ impl Arns {
         }
     }
 
-    /// Does the same to an error, whose message may have an ARN in it.
-    pub(super) fn globalize_refusal(&self, mut refusal: Refusal) -> Refusal {
-        let root = format!("arn:aws:iam::{LOCAL_ACCOUNT}:");
+    /// Does the same to an error, whose message may have ARNs in it, the caller's among them.
+    pub(super) fn globalize_refusal(&self, caller: &Identity, mut refusal: Refusal) -> Refusal {
+        let local_caller = format!("arn:aws:iam::{LOCAL_ACCOUNT}:root");
         let replace = |text: &str| {
             text.replace(&local_prefix(), &self.prefix())
-                .replace(&root, &format!("arn:aws:iam::{}:", self.account))
+                .replace(&local_caller, &caller.arn)
         };
         refusal.message = replace(&refusal.message);
         refusal.body = refusal.body.map(|body| replace(&body));

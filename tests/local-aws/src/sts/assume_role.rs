@@ -9,7 +9,7 @@ use super::parameters::{
     validation_error,
 };
 use super::tags::RequestedTags;
-use super::{Sts, credentials};
+use super::{Sts, credentials, minimum_token_size};
 use crate::access;
 use crate::answer::{Refusal, element};
 use crate::directory::RoleEntry;
@@ -34,9 +34,6 @@ const MAXIMUM_POLICY_SIZE: usize = 2_048;
 /// The most managed session policies.
 const MAXIMUM_POLICY_ARNS: usize = 10;
 
-/// The longest session token that may be asked for.
-const MAXIMUM_TOKEN_SIZE: u64 = 4_096;
-
 /// What policies and tags may take when packed. AWS's packing is not public, so this is a guess
 /// at which the largest request AWS allows by number still fits.
 const PACKED_CAPACITY: usize = 24_576;
@@ -53,7 +50,7 @@ struct AssumeRole<'a> {
     serial_number: Option<&'a str>,
     token_code: Option<&'a str>,
     source_identity: Option<&'a str>,
-    minimum_token_size: Option<u64>,
+    minimum_token_size: usize,
 }
 
 impl<'a> AssumeRole<'a> {
@@ -70,16 +67,8 @@ impl<'a> AssumeRole<'a> {
             serial_number: parameters.text("SerialNumber", &SERIAL_NUMBER),
             token_code: parameters.text("TokenCode", &TOKEN_CODE),
             source_identity: parameters.text("SourceIdentity", &SOURCE_IDENTITY),
-            minimum_token_size: parameters.number("MinimumSessionTokenSize"),
+            minimum_token_size: minimum_token_size(&mut parameters),
         };
-        if let Some(size) = request
-            .minimum_token_size
-            .filter(|size| *size > MAXIMUM_TOKEN_SIZE)
-        {
-            let bound =
-                format!("Member must have value less than or equal to {MAXIMUM_TOKEN_SIZE}");
-            parameters.problem("minimumSessionTokenSize", size, &bound);
-        }
         parameters.finish()?;
         request.check_role_arn()?;
         request.check_policies()?;
@@ -219,12 +208,6 @@ impl Sts<'_> {
 
     /// Returns the source identity of the new session: once set, it stays along a chain.
     fn source_identity<'a>(&'a self, request: &AssumeRole<'a>) -> Result<Option<&'a str>, Refusal> {
-        if request
-            .source_identity
-            .is_some_and(|identity| identity.starts_with("aws:"))
-        {
-            return Err(validation_error("SourceIdentity cannot begin with aws:"));
-        }
         let session = self.caller.session.as_ref();
         let inherited = session.and_then(|session| session.source_identity.as_deref());
         match (inherited, request.source_identity) {
@@ -238,11 +221,8 @@ impl Sts<'_> {
     /// Issues the credentials and writes the answer.
     fn issue(&self, request: &AssumeRole<'_>, role: &RoleEntry, session: Session) -> String {
         let source_identity = session.source_identity.clone();
-        let token_size = request
-            .minimum_token_size
-            .and_then(|size| size.try_into().ok());
         let identity = role.session_identity(session);
-        let key = self.directory.issue(identity, token_size.unwrap_or(0));
+        let key = self.directory.issue(identity, request.minimum_token_size);
         let user =
             element("AssumedRoleId", &key.identity.unique_id) + &element("Arn", &key.identity.arn);
         let mut answer = credentials(&key);

@@ -236,7 +236,6 @@ async fn transitive_tags_and_the_source_identity_go_along_a_chain() {
         .await
         .unwrap();
     assert_eq!(answer.source_identity(), Some("alice"));
-    assert!(answer.packed_policy_size().unwrap() >= 1);
     let first = session(answer.credentials.unwrap());
     let hop = || {
         let request = sts(&aws, first.clone())
@@ -304,8 +303,17 @@ async fn a_session_token_can_be_asked_to_be_long() {
         .send()
         .await
         .unwrap();
+    assert_eq!(answer.session_token_size(), Some(4096));
+    assert_eq!(answer.session_token_utilization(), Some(100));
     let credentials = session(answer.credentials.unwrap());
     assert_eq!(credentials.session_token().unwrap().len(), 4096);
+    let error = refusal(staging(&aws).minimum_session_token_size(4097)).await;
+    assert!(
+        error
+            .message
+            .contains("at 'minimumSessionTokenSize' failed"),
+        "{error:?}"
+    );
     sts(&aws, credentials)
         .get_caller_identity()
         .send()

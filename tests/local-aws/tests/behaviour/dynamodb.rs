@@ -177,6 +177,24 @@ async fn errors_have_dynamodbs_codes_and_messages() {
 }
 
 #[tokio::test]
+async fn the_checksum_of_an_answer_is_that_of_its_body() {
+    // botocore checks it.
+    let aws = LocalAws::start().await.unwrap();
+    let error = dynamodb(&aws, dev())
+        .scan()
+        .table_name("nowhere")
+        .send()
+        .await
+        .unwrap_err();
+    let answer = error.raw_response().unwrap();
+    let checksum = crc32fast::hash(answer.body().bytes().unwrap());
+    assert_eq!(
+        answer.headers().get("x-amz-crc32"),
+        Some(checksum.to_string().as_str())
+    );
+}
+
+#[tokio::test]
 async fn a_denied_action_is_refused_in_aws_words() {
     let user = User::new("reader")
         .access_key("AKIALOCALREADER00001", "s")

@@ -219,7 +219,10 @@ async fn signed_garbage(
     dynamodb(aws, dev())
         .list_tables()
         .customize()
-        .mutate_request(|request| *request.body_mut() = "garbage".into())
+        .mutate_request(|request| {
+            *request.body_mut() = "garbage".into();
+            request.headers_mut().insert("content-length", "7");
+        })
         .send()
         .await
 }

@@ -8,8 +8,6 @@ use aws_sdk_dynamodb as ddb;
 use aws_sdk_sts as sts;
 use bsm_local_aws::{LocalAws, standard};
 use ddb::config::http::HttpResponse;
-use ddb::config::retry::RetryConfig;
-use ddb::config::{BehaviorVersion, Region};
 use ddb::error::{ProvideErrorMetadata, SdkError};
 use ddb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
@@ -32,11 +30,11 @@ pub(crate) fn keys(id: &str, secret: &str) -> Credentials {
 macro_rules! config {
     ($service:ident, $aws:expr, $credentials:expr, $region:expr) => {
         $service::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
+            .behavior_version(::aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .endpoint_url($aws.endpoint_url())
             .time_source($aws.clock())
-            .retry_config(RetryConfig::disabled())
-            .region(Region::new($region))
+            .retry_config(::aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+            .region(::aws_sdk_dynamodb::config::Region::new($region))
             .credentials_provider($credentials)
     };
 }

@@ -1,0 +1,52 @@
+//! An `SdkConfig` that can be printed.
+
+use std::fmt;
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::future::ProvideToken as TokenFuture;
+use aws_credential_types::provider::token::{ProvideToken, SharedTokenProvider};
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+/// Hides the two things in a configuration that print the secrets of every profile: aws-config's
+/// settings for single services and its token provider.
+pub(crate) fn redacted(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder();
+    if config.service_config().is_some() {
+        builder.set_service_config(Some(Services(Box::new(config.clone()))));
+    }
+    if let Some(tokens) = config.token_provider() {
+        builder.set_token_provider(Some(SharedTokenProvider::new(Tokens(tokens))));
+    }
+    builder.build()
+}
+
+struct Services(Box<SdkConfig>);
+
+impl LoadServiceConfig for Services {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        self.0.service_config()?.load_config(key)
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Services(..)")
+    }
+}
+
+struct Tokens(SharedTokenProvider);
+
+impl ProvideToken for Tokens {
+    fn provide_token<'a>(&'a self) -> TokenFuture<'a>
+    where
+        Self: 'a,
+    {
+        self.0.provide_token()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(..)")
+    }
+}

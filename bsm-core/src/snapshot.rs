@@ -1,0 +1,445 @@
+//! Sessions that are handed to another process of the same user.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use aws_smithy_async::time::SharedTimeSource;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::calendar::calendar;
+use crate::error::{Error, ErrorKind};
+use crate::handover::Handover;
+use crate::manager::BotoSesManager;
+use crate::secret::{SecretText, json};
+use crate::settings::Settings;
+use crate::temp_snapshot::TempSnapshot;
+
+/// What a snapshot says that it is.
+const FORMAT: &str = "bsm-session-snapshot";
+
+/// The version of the schema. A reader refuses any other.
+const VERSION: u64 = 1;
+
+/// No snapshot is longer: a file that is was not written by us, and may have no end.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// # Snapshots
+impl BotoSesManager {
+    /// Returns the session as it is now: credentials with their expiry, region and endpoints.
+    ///
+    /// A snapshot cannot refresh its credentials. Before long work, ask for enough time with
+    /// [`credentials_for`](Self::credentials_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn to_snapshot(&self) -> Result<Snapshot, Error> {
+        let handover = self.handover().await?;
+        tracing::debug!(
+            session = %self,
+            access_key_id = handover.credentials.access_key_id(),
+            region = handover.region,
+            "took a snapshot"
+        );
+        Ok(Snapshot { handover })
+    }
+
+    /// Makes a manager of a snapshot.
+    ///
+    /// It works until the snapshot's credentials expire; from then on every use fails with
+    /// [`ErrorKind::SnapshotExpired`]. To expect an account, or to give another region, see
+    /// [`Builder::snapshot`](crate::Builder::snapshot).
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::{BotoSesManager, Snapshot};
+    ///
+    /// let staging = BotoSesManager::from_snapshot(Snapshot::read("/run/user/1000/bsm-4kX9zQ.json")?);
+    /// println!("{}", staging.who_am_i().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_snapshot(snapshot: Snapshot) -> Self {
+        Self::builder().snapshot(snapshot).build()
+    }
+
+    /// Writes a snapshot to a file that is removed when the guard is dropped.
+    ///
+    /// `path` is a directory, in which the file gets a unique name, or the name of a file that
+    /// does not exist yet. Give the other process [`TempSnapshot::path`].
+    ///
+    /// The file is made by this call or not at all: nothing that is there already is opened, no
+    /// link is followed, and on Unix only its owner may read it (mode 0600). Elsewhere it has the
+    /// permissions that its directory gives: choose one that is the user's own. A process that is
+    /// killed leaves the file behind, with credentials that expire.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let staging = bsm_core::BotoSesManager::new();
+    /// let snapshot = staging.temp_snapshot(std::env::temp_dir()).await?;
+    /// std::process::Command::new("worker").arg(snapshot.path()).status()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and [`ErrorKind::File`] if the file cannot be made,
+    /// for example because there is one.
+    pub async fn temp_snapshot(&self, path: impl AsRef<Path>) -> Result<TempSnapshot, Error> {
+        TempSnapshot::write(&self.to_snapshot().await?, path.as_ref())
+    }
+}
+
+/// A session at one moment: credentials with their expiry, region and endpoints.
+///
+/// See [`BotoSesManager::to_snapshot`]. The `Debug` form shows no secret.
+#[derive(Clone)]
+pub struct Snapshot {
+    handover: Handover,
+}
+
+impl Snapshot {
+    /// Reads a snapshot from a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::File`] if the file cannot be read, and those of
+    /// [`from_json`](Self::from_json).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+        File::open(path)
+            .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|error| {
+                let message = format!(
+                    "the snapshot {} cannot be read: is the session that wrote it still open?",
+                    path.display()
+                );
+                Error::new(ErrorKind::File, message).with_source(error)
+            })?;
+        let snapshot = Self::from_json(&*bytes)?;
+        tracing::debug!(path = %path.display(), ?snapshot, "read a snapshot");
+        Ok(snapshot)
+    }
+
+    /// Reads a snapshot from the text that [`to_json`](Self::to_json) wrote.
+    ///
+    /// An expired one is read: the manager made of it says that it has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSnapshot`] for a damaged snapshot or something else altogether;
+    /// [`ErrorKind::UnsupportedSnapshot`] for a version of the schema that this crate does not
+    /// read.
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let json = json.as_ref();
+        if json.len() > MAX_BYTES {
+            return Err(invalid("it is too long"));
+        }
+        let header: Header = serde_json::from_slice(json).map_err(not_json)?;
+        if header.format.as_deref() != Some(FORMAT) {
+            return Err(invalid("it is something else"));
+        }
+        match header.version {
+            Some(VERSION) => {}
+            Some(version) => {
+                return Err(Error::new(
+                    ErrorKind::UnsupportedSnapshot,
+                    format!(
+                        "the snapshot is of version {version}, and this program reads version \
+                         {VERSION}: use the same version of bsm-core on both sides"
+                    ),
+                ));
+            }
+            None => return Err(invalid("it has no version")),
+        }
+        let body: Body = serde_json::from_slice(json).map_err(not_json)?;
+        Ok(Self {
+            handover: body.try_into()?,
+        })
+    }
+
+    /// Writes the snapshot as JSON, secrets and all.
+    pub fn to_json(&self) -> SecretText {
+        json(&Body::from(&self.handover), self.handover.json_capacity())
+    }
+
+    /// Returns the region, if the session had one.
+    pub fn region(&self) -> Option<&str> {
+        self.handover.region.as_deref()
+    }
+
+    /// Returns when the credentials expire, if they do.
+    pub fn expiration(&self) -> Option<DateTime<Utc>> {
+        self.handover.expiration()
+    }
+
+    /// Fills in what the settings do not say themselves.
+    pub(crate) fn restore(self, settings: &mut Settings) -> impl ProvideCredentials + use<> {
+        let Handover {
+            credentials,
+            region,
+            endpoint_url,
+            service_endpoint_urls,
+        } = self.handover;
+        settings.region = settings.region.take().or(region);
+        settings.endpoint_url = settings.endpoint_url.take().or(endpoint_url);
+        for (service, url) in service_endpoint_urls {
+            settings.service_endpoint_urls.entry(service).or_insert(url);
+        }
+        Restored {
+            credentials,
+            time: settings.time_source(),
+        }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("access_key_id", &self.handover.credentials.access_key_id())
+            .field("region", &self.handover.region)
+            .field("expiration", &self.handover.rfc3339_expiration())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The credentials of a snapshot, as long as they are valid.
+struct Restored {
+    credentials: Credentials,
+    time: SharedTimeSource,
+}
+
+impl ProvideCredentials for Restored {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let expired = self
+            .credentials
+            .expiry()
+            .filter(|expiry| *expiry <= self.time.now());
+        future::ProvideCredentials::ready(match expired {
+            None => Ok(self.credentials.clone()),
+            Some(expiry) => provider::Result::Err(snapshot_expired(expiry).into()),
+        })
+    }
+}
+
+impl fmt::Debug for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Restored(..)")
+    }
+}
+
+/// What tells a snapshot from other JSON, whatever its version.
+#[derive(Deserialize)]
+struct Header {
+    format: Option<String>,
+    version: Option<u64>,
+}
+
+/// Version 1 of the schema.
+#[derive(Deserialize, Serialize)]
+struct Body {
+    format: String,
+    version: u64,
+    access_key_id: String,
+    secret_access_key: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+    account_id: Option<String>,
+    /// As in RFC 3339.
+    expiration: Option<String>,
+    region: Option<String>,
+    endpoint_url: Option<String>,
+    #[serde(default)]
+    service_endpoint_urls: BTreeMap<String, String>,
+}
+
+impl From<&Handover> for Body {
+    fn from(handover: &Handover) -> Self {
+        let credentials = &handover.credentials;
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            access_key_id: credentials.access_key_id().to_owned(),
+            secret_access_key: secret(credentials.secret_access_key()),
+            session_token: credentials.session_token().map(secret),
+            account_id: credentials.account_id().map(|id| id.as_str().to_owned()),
+            expiration: handover.rfc3339_expiration(),
+            region: handover.region.clone(),
+            endpoint_url: handover.endpoint_url.clone(),
+            service_endpoint_urls: handover.service_endpoint_urls.clone(),
+        }
+    }
+}
+
+impl TryFrom<Body> for Handover {
+    type Error = Error;
+
+    fn try_from(body: Body) -> Result<Self, Error> {
+        if body.access_key_id.is_empty() || body.secret_access_key.is_empty() {
+            return Err(invalid("it has no keys"));
+        }
+        let mut credentials = Credentials::builder()
+            .access_key_id(body.access_key_id)
+            .secret_access_key(body.secret_access_key.as_str())
+            .provider_name("snapshot");
+        credentials.set_session_token(body.session_token.map(|token| token.to_string()));
+        credentials.set_expiry(body.expiration.as_deref().map(expiry).transpose()?);
+        if let Some(account_id) = body.account_id {
+            credentials = credentials.account_id(account_id);
+        }
+        Ok(Self {
+            credentials: credentials.build(),
+            region: body.region,
+            endpoint_url: body.endpoint_url,
+            service_endpoint_urls: body.service_endpoint_urls,
+        })
+    }
+}
+
+fn expiry(text: &str) -> Result<SystemTime, Error> {
+    let from_epoch = |time: DateTime<_>| {
+        let seconds = u64::try_from(time.timestamp()).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds))
+    };
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .and_then(from_epoch)
+        .ok_or_else(|| invalid("its expiration is not a time"))
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidSnapshot,
+        format!("this is not a snapshot that to_snapshot() made: {why}"),
+    )
+}
+
+/// serde's message is left out, because it quotes what it stumbled over: perhaps a secret.
+fn not_json(error: serde_json::Error) -> Error {
+    invalid(&format!(
+        "it is damaged at line {}, column {}",
+        error.line(),
+        error.column()
+    ))
+}
+
+fn snapshot_expired(expiry: SystemTime) -> Error {
+    let when = calendar(expiry).map(|time| format!(" at {}", time.format("%Y-%m-%dT%H:%M:%SZ")));
+    Error::new(
+        ErrorKind::SnapshotExpired,
+        format!(
+            "the credentials of the snapshot expired{}: take a new one in the process that made it",
+            when.unwrap_or_default()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WHOLE: &str = r#"{"format":"bsm-session-snapshot","version":1,
+        "access_key_id":"ASIAEXAMPLE","secret_access_key":"hush","session_token":"psst",
+        "expiration":"2030-01-02T03:04:05Z","region":"eu-central-1",
+        "service_endpoint_urls":{"dynamodb":"http://localhost:8000"}}"#;
+
+    fn kind(json: &str) -> ErrorKind {
+        Snapshot::from_json(json).unwrap_err().kind()
+    }
+
+    #[test]
+    fn a_snapshot_that_is_written_and_read_is_the_same() {
+        let read = Snapshot::from_json(WHOLE).unwrap();
+        let again = Snapshot::from_json(read.to_json().expose()).unwrap();
+        assert_eq!(again.handover.credentials, read.handover.credentials);
+        assert_eq!(again.region(), Some("eu-central-1"));
+        assert_eq!(again.expiration(), read.expiration());
+        assert_eq!(
+            again.expiration().unwrap().to_rfc3339(),
+            "2030-01-02T03:04:05+00:00"
+        );
+        assert_eq!(
+            again.handover.service_endpoint_urls["dynamodb"],
+            "http://localhost:8000"
+        );
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_snapshot_is_told_from_one_of_another_version() {
+        for json in ["", "{", "[]", "7", "{}", r#"{"Version":1}"#, "\u{0}"] {
+            assert_eq!(kind(json), ErrorKind::InvalidSnapshot, "{json:?}");
+        }
+        for (what, instead) in [
+            ("\"hush\"", "\"\""),
+            ("\"hush\"", "null"),
+            ("2030", "203O"),
+            ("2030-01-02", "1930-01-02"),
+            ("\"version\":1,", ""),
+        ] {
+            let json = WHOLE.replace(what, instead);
+            assert_eq!(kind(&json), ErrorKind::InvalidSnapshot, "{json}");
+        }
+        let newer = WHOLE.replace("\"version\":1", "\"version\":2");
+        assert_eq!(kind(&newer), ErrorKind::UnsupportedSnapshot);
+        let endless = format!("{WHOLE}{}", " ".repeat(MAX_BYTES));
+        assert_eq!(kind(&endless), ErrorKind::InvalidSnapshot);
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_snapshot() {
+        let json = WHOLE.replace("\"secret_access_key\":\"hush\"", "\"version\":\"hush\"");
+        let error = Snapshot::from_json(json).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hush"));
+        assert!(std::error::Error::source(&error).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Snapshot::from_json(bytes);
+        }
+
+        #[test]
+        fn reading_what_is_nearly_a_snapshot_never_panics(
+            at in 0..WHOLE.len(),
+            length in 0..20_usize,
+            instead in "\\PC{0,20}|[0-9TZ:+-]{0,40}|[\\[\\]{}\",:]{0,9}",
+        ) {
+            let mut bytes = WHOLE.as_bytes().to_vec();
+            bytes.splice(at..(at + length).min(WHOLE.len()), instead.bytes());
+            if let Ok(snapshot) = Snapshot::from_json(&bytes) {
+                let again = Snapshot::from_json(snapshot.to_json().expose()).unwrap();
+                prop_assert_eq!(again.expiration(), snapshot.expiration());
+                let _ = format!("{:?}", snapshot);
+            }
+        }
+
+        #[test]
+        fn any_text_survives(region in any::<String>(), secret in "[^\0]{1,40}") {
+            let mut snapshot = Snapshot::from_json(WHOLE).unwrap();
+            snapshot.handover.region = Some(region);
+            snapshot.handover.credentials = Credentials::new("AKIA", secret, None, None, "test");
+            let json = snapshot.to_json();
+            let again = Snapshot::from_json(json.expose()).unwrap();
+            prop_assert_eq!(again.region(), snapshot.region());
+            prop_assert_eq!(again.handover.credentials.secret_access_key(),
+                snapshot.handover.credentials.secret_access_key());
+            prop_assert!(json.expose().len() <= snapshot.handover.json_capacity());
+        }
+    }
+}

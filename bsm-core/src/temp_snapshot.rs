@@ -1,0 +1,189 @@
+//! The file that a snapshot is handed over in.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind};
+use crate::snapshot::Snapshot;
+
+/// A file with a snapshot, removed when this is dropped.
+///
+/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file
+/// has taken its place meanwhile, that one stays (on Unix; elsewhere the two cannot be told apart).
+#[must_use = "the file is removed when the guard is dropped: bind it to a name"]
+pub struct TempSnapshot {
+    path: PathBuf,
+    file: File,
+}
+
+impl TempSnapshot {
+    pub(crate) fn write(snapshot: &Snapshot, path: &Path) -> Result<Self, Error> {
+        let written = Self::create(path).and_then(|mut guard| {
+            let text = snapshot.to_json();
+            guard.file.write_all(text.expose().as_bytes())?;
+            Ok(guard)
+        });
+        let guard = written.map_err(|error| {
+            let message = format!(
+                "no snapshot can be written to {}: name a directory, or a file that does not exist",
+                path.display()
+            );
+            Error::new(ErrorKind::File, message).with_source(error)
+        })?;
+        tracing::debug!(path = %guard.path.display(), "wrote a snapshot");
+        Ok(guard)
+    }
+
+    fn create(path: &Path) -> io::Result<Self> {
+        // Absolute, so that the file is found again from another working directory.
+        let path = std::path::absolute(path)?;
+        if !path.is_dir() {
+            let file = create_private(&path)?;
+            return Ok(Self { path, file });
+        }
+        let (file, path) = tempfile::Builder::new()
+            .prefix("bsm-")
+            .suffix(".json")
+            .rand_bytes(12)
+            .make_in(&path, create_private)?
+            .keep()
+            .map_err(|error| error.error)?;
+        Ok(Self { path, file })
+    }
+
+    /// Returns where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempSnapshot {
+    fn drop(&mut self) {
+        if !is_still(&self.file, &self.path) {
+            tracing::debug!(path = %self.path.display(), "a snapshot was gone before its guard");
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a snapshot could not be removed");
+        }
+    }
+}
+
+impl fmt::Debug for TempSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TempSnapshot")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Creates a file for its owner alone; fails if there is anything at `path`, even a dangling link.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_still(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        let json = r#"{"format":"bsm-session-snapshot","version":1,"access_key_id":"AKIA",
+            "secret_access_key":"hush"}"#;
+        Snapshot::from_json(json).unwrap()
+    }
+
+    #[test]
+    fn a_file_in_a_directory_has_a_unique_name_and_goes_with_its_guard() {
+        let dir = TempDir::new().unwrap();
+        let one = TempSnapshot::write(&snapshot(), dir.path()).unwrap();
+        let two = TempSnapshot::write(&snapshot(), dir.path()).unwrap();
+        assert_ne!(one.path(), two.path());
+        Snapshot::read(one.path()).unwrap();
+        let path = one.path().to_owned();
+        drop(one);
+        assert!(!path.exists());
+        Snapshot::read(two.path()).unwrap();
+        drop(two);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_already_is_neither_opened_nor_removed() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("mine");
+        fs::write(&path, "mine").unwrap();
+        let error = TempSnapshot::write(&snapshot(), &path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_ours_stays() {
+        let dir = TempDir::new().unwrap();
+        let guard = TempSnapshot::write(&snapshot(), &dir.path().join("s.json")).unwrap();
+        let path = guard.path().to_owned();
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        fs::write(&path, "another").unwrap();
+        drop(guard);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "another");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = TempDir::new().unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("s.json")] {
+            let guard = TempSnapshot::write(&snapshot(), &path).unwrap();
+            let mode = fs::metadata(guard.path()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_followed() {
+        let dir = TempDir::new().unwrap();
+        let target = dir.path().join("target");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let error = TempSnapshot::write(&snapshot(), &link).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File);
+        assert!(!target.exists());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_from_a_damaged_one() {
+        let dir = TempDir::new().unwrap();
+        let missing = Snapshot::read(dir.path().join("none")).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::File);
+        let path = dir.path().join("empty");
+        fs::write(&path, "").unwrap();
+        let damaged = Snapshot::read(&path).unwrap_err();
+        assert_eq!(damaged.kind(), ErrorKind::InvalidSnapshot);
+    }
+}
