@@ -12,6 +12,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::app_name::AppName;
 
+use crate::credentials::cli_cache::CliCache;
+use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
 use crate::error::Error;
 use crate::manager::BotoSesManager;
 use crate::profile::ProfileInfo;
@@ -160,6 +162,24 @@ impl Builder {
     /// credentials are fetched or refreshed, and before any other request is made with them.
     pub fn expect_account(mut self, account: impl Into<String>) -> Self {
         self.settings.expect_account = Some(account.into());
+        self
+    }
+
+    /// Sets who gives the codes of MFA devices, for this manager's profile and for roles that are
+    /// assumed from it; see [`mfa`](crate::mfa).
+    ///
+    /// Default: nobody, so that a role with an `mfa_serial` fails with
+    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). No program is
+    /// stopped by a prompt that it did not ask for.
+    pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
+        self.settings.mfa = Some(TokenCodes::new(provider));
+        self
+    }
+
+    /// Shares the credentials of assumed roles with the AWS CLI and with other processes, through
+    /// the CLI's own cache. Default: off.
+    pub fn cli_cache(mut self, cache: CliCache) -> Self {
+        self.settings.cli_cache = Some(cache);
         self
     }
 

@@ -2,10 +2,19 @@
 
 mod account_guard;
 pub(crate) mod assume_role;
+pub(crate) mod cli_cache;
+mod kept;
+mod limits;
+pub mod mfa;
 mod process;
-pub(crate) mod refresh;
+mod refresh;
+pub(crate) mod role;
 pub(crate) mod source;
+mod supply;
+#[cfg(test)]
+mod testing;
 mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
 pub(crate) use refresh::Refresher;
+pub(crate) use supply::Supply;

@@ -52,6 +52,10 @@ pub enum ErrorKind {
     NoCredentials,
     /// A source of credentials was found, but did not deliver any.
     CredentialsUnavailable,
+    /// A code of an MFA device is needed, and nobody could give one.
+    MfaCodeUnavailable,
+    /// A code of an MFA device was mistyped, wrong, or used before. The next call asks for another.
+    MfaCodeRejected,
     /// The credentials are no longer valid, or were refused as unknown or wrong.
     CredentialsRejected,
     /// AWS refused the call: the identity lacks the permission.
@@ -119,6 +123,16 @@ impl Error {
     /// Says whether no credentials could be found.
     pub fn is_no_credentials(&self) -> bool {
         self.kind() == ErrorKind::NoCredentials
+    }
+
+    /// Says whether a code of an MFA device was needed that nobody could give.
+    pub fn is_mfa_code_unavailable(&self) -> bool {
+        self.kind() == ErrorKind::MfaCodeUnavailable
+    }
+
+    /// Says whether the code of an MFA device was wrong; the next call asks for another one.
+    pub fn is_mfa_code_rejected(&self) -> bool {
+        self.kind() == ErrorKind::MfaCodeRejected
     }
 
     /// Says whether AWS refused the call for want of permission.

@@ -1,7 +1,11 @@
 //! Work that is done once for everyone who waits for it.
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use parking_lot::Mutex;
 use tokio::runtime::{self, Handle};
@@ -17,20 +21,30 @@ const MAX_STARTS: usize = 2;
 ///
 /// The work runs as a task of its own: a waiter that is dropped takes nothing with it. If the
 /// runtime goes away under the work, the waiters start it again on theirs. Waiters of different
-/// runtimes never wait for each other, because nobody may be driving the other runtime.
+/// runtimes never wait for each other, because nobody may be driving the other runtime: there is
+/// one piece of work at a time *per runtime*.
 pub(crate) struct Flight<T> {
-    under_way: Mutex<Option<UnderWay<T>>>,
+    under_way: Mutex<Vec<UnderWay<T>>>,
 }
 
 struct UnderWay<T> {
     runtime: runtime::Id,
-    outcome: watch::Receiver<Option<Result<T, Error>>>,
+    outcome: Outcome<T>,
+}
+
+/// `None` while the work is under way; closed without a result if its runtime went away.
+pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
+
+impl<T> UnderWay<T> {
+    fn has_landed(&self) -> bool {
+        self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
+    }
 }
 
 impl<T> Default for Flight<T> {
     fn default() -> Self {
         Self {
-            under_way: Mutex::new(None),
+            under_way: Mutex::new(Vec::new()),
         }
     }
 }
@@ -51,34 +65,29 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         }
         Err(Error::new(
             ErrorKind::Runtime,
-            "the work was given up, because its runtime shut down or the work panicked",
+            "the work was given up, because its runtime is shutting down",
         ))
     }
 
     /// Starts `work` unless it is under way on this runtime, and does not wait for it.
-    pub(crate) fn start<F>(
-        &self,
-        work: impl Fn() -> F,
-    ) -> Result<watch::Receiver<Option<Result<T, Error>>>, Error>
+    pub(crate) fn start<F>(&self, work: impl Fn() -> F) -> Result<Outcome<T>, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let handle = Handle::try_current().map_err(|_| no_runtime())?;
         let mut under_way = self.under_way.lock();
-        if let Some(flight) = &*under_way
-            && flight.runtime == handle.id()
-            && flight.outcome.borrow().is_none()
-            && flight.outcome.has_changed().is_ok()
-        {
+        under_way.retain(|flight| !flight.has_landed());
+        let here = |flight: &&UnderWay<T>| flight.runtime == handle.id();
+        if let Some(flight) = under_way.iter().find(here) {
             return Ok(flight.outcome.clone());
         }
         let (landed, outcome) = watch::channel(None);
-        let work = work().in_current_span();
+        let work = catch_panic(work()).in_current_span();
         handle.spawn(async move {
             let result = work.await;
             landed.send_replace(Some(result));
         });
-        *under_way = Some(UnderWay {
+        under_way.push(UnderWay {
             runtime: handle.id(),
             outcome: outcome.clone(),
         });
@@ -90,6 +99,30 @@ fn no_runtime() -> Error {
     Error::new(
         ErrorKind::Runtime,
         "AWS sessions need a tokio runtime: call this from inside of one",
+    )
+}
+
+/// Turns a panic of the work into an error.
+///
+/// What the work has left behind is not seen again: it is dropped, and a later start begins anew.
+pub(crate) async fn catch_panic<T>(
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            // What it panicked with may hold anything, secrets too.
+            Err(_) => Poll::Ready(Err(panicked())),
+        }
+    })
+    .await
+}
+
+fn panicked() -> Error {
+    Error::new(
+        ErrorKind::Runtime,
+        "the work panicked: look for the panic's own message in the output of the process",
     )
 }
 
@@ -105,6 +138,12 @@ impl<T> Default for Once<T> {
             value: Arc::default(),
             flight: Flight::default(),
         }
+    }
+}
+
+impl<T> fmt::Debug for Once<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
     }
 }
 
@@ -140,5 +179,99 @@ impl<T: Clone + Send + Sync + 'static> Once<T> {
             let resolved = work.await?;
             Ok(value.get_or_init(|| resolved).clone())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn runtime() -> runtime::Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_is_dropped_does_not_lose_the_work() {
+        let flight = Arc::new(Flight::default());
+        let (go, starts) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let join = || {
+            let (flight, go, starts) = (flight.clone(), go.clone(), starts.clone());
+            async move {
+                let work = || {
+                    let go = go.clone();
+                    starts.fetch_add(1, Ordering::SeqCst);
+                    async move {
+                        go.notified().await;
+                        Ok(7)
+                    }
+                };
+                flight.join(work).await
+            }
+        };
+        let first = tokio::spawn(join());
+        tokio::task::yield_now().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        let second = tokio::spawn(join());
+        tokio::task::yield_now().await;
+        go.notify_one();
+        assert_eq!(second.await.unwrap().unwrap(), 7);
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_for_every_waiter() {
+        let flight = Flight::<()>::default();
+        let work = || async { panic!("the work is broken") };
+        let waiters = (0..10).map(|_| flight.join(work));
+        for outcome in futures_util::future::join_all(waiters).await {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Runtime);
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_went_away_takes_its_work_along_and_another_starts_it_again() {
+        let flight = Flight::default();
+        let first = runtime();
+        first.block_on(async {
+            flight
+                .start(std::future::pending::<Result<i32, Error>>)
+                .unwrap();
+            tokio::task::yield_now().await;
+        });
+        drop(first);
+        let landed = runtime().block_on(flight.join(|| async { Ok(7) }));
+        assert_eq!(landed.unwrap(), 7);
+    }
+
+    #[test]
+    fn a_runtime_that_stands_still_holds_nobody_up() {
+        let flight = Flight::default();
+        let still = runtime();
+        still.block_on(async {
+            flight.start(|| async { Ok(1) }).unwrap();
+        });
+        let landed = runtime().block_on(flight.join(|| async { Ok(2) }));
+        assert_eq!(landed.unwrap(), 2);
+        // The first one goes on where it stood.
+        let landed = still.block_on(flight.join(|| async { Ok(3) }));
+        assert_eq!(landed.unwrap(), 1);
+    }
+
+    #[test]
+    fn work_on_a_runtime_that_is_shutting_down_ends_in_an_error() {
+        let flight = Arc::new(Flight::<()>::default());
+        let dying = runtime();
+        let handle = dying.handle().clone();
+        dying.shutdown_timeout(Duration::ZERO);
+        let _inside = handle.enter();
+        let outcome = futures_util::FutureExt::now_or_never(flight.join(|| async { Ok(()) }));
+        assert_eq!(outcome.unwrap().unwrap_err().kind(), ErrorKind::Runtime);
     }
 }

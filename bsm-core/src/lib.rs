@@ -33,6 +33,8 @@ mod temp_snapshot;
 
 pub use builder::Builder;
 pub use credentials::assume_role::AssumeRole;
+pub use credentials::cli_cache::CliCache;
+pub use credentials::mfa;
 pub use default::install_default;
 pub use environment::{ChildCommand, EnvVars};
 pub use error::{Error, ErrorKind};

@@ -14,7 +14,9 @@ use parking_lot::Mutex;
 
 use crate::builder::Builder;
 use crate::calendar::calendar;
-use crate::credentials::assume_role::{AssumeRole, RoleRequest};
+use crate::credentials::assume_role::AssumeRole;
+use crate::credentials::mfa::TokenCodes;
+use crate::credentials::role::RoleRequest;
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::memory::{Epoch, Memory};
@@ -154,11 +156,18 @@ impl BotoSesManager {
         Self::view(Session::new(origin, settings), None)
     }
 
-    pub(crate) fn assumed(parent: Self, request: RoleRequest, region: Option<String>) -> Self {
+    pub(crate) fn assumed(
+        parent: Self,
+        request: RoleRequest,
+        region: Option<String>,
+        mfa: Option<TokenCodes>,
+    ) -> Self {
+        let inherited = parent.session().settings.clone();
         let settings = Settings {
             region,
             expect_account: None,
-            ..parent.session().settings.clone()
+            mfa: mfa.or(inherited.mfa.clone()),
+            ..inherited
         };
         let request = Box::new(request);
         Self::with_session(Origin::Role { parent, request }, settings)

@@ -12,9 +12,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::default_async_sleep;
 use tracing::Instrument as _;
 
-use crate::credentials::assume_role::{AssumedRole, RoleRequest};
+use crate::credentials::role::{AssumedRole, Means, RoleRequest};
 use crate::credentials::source::Sources;
-use crate::credentials::{AccountGuard, Refresher};
+use crate::credentials::{AccountGuard, Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::flight::Once;
 use crate::identity::CallerIdentity;
@@ -187,12 +187,15 @@ impl Session {
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
         let guarded = Arc::default();
         let source = match &self.settings.expect_account {
-            Some(account) => SharedCredentialsProvider::new(AccountGuard::new(
-                account.clone(),
-                source,
-                sts_config(&config, region.as_ref()),
-                Arc::clone(&guarded),
-            )),
+            Some(account) => Supply {
+                provider: SharedCredentialsProvider::new(AccountGuard::new(
+                    account.clone(),
+                    source.provider,
+                    sts_config(&config, region.as_ref()),
+                    Arc::clone(&guarded),
+                )),
+                ..source
+            },
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
@@ -237,7 +240,7 @@ impl Session {
         Ok(Found {
             region: self.told_region().or_else(|| config.region().cloned()),
             config: builder.build(),
-            source,
+            source: source.into(),
         })
     }
 
@@ -251,11 +254,16 @@ impl Session {
             .told_region()
             .or_else(|| parent.region_override())
             .or_else(|| resolved.region.clone());
-        let assumed = AssumedRole::new(request.clone(), &resolved.sts())?;
+        let means = Means {
+            parent: &resolved.credentials,
+            sts: &resolved.sts(),
+            mfa: self.settings.mfa.as_ref(),
+            cli_cache: self.settings.cli_cache(),
+        };
         Ok(Found {
             config: resolved.config.clone(),
             region,
-            source: SharedCredentialsProvider::new(assumed),
+            source: AssumedRole::supply(request.clone(), &means)?,
         })
     }
 
@@ -272,9 +280,9 @@ impl Session {
             sts: &sts,
         };
         let source = match (&self.origin, found.chosen) {
-            (Origin::Keys(keys), _) => SharedCredentialsProvider::new(keys.clone()),
-            (Origin::Provider(provider), _) => provider.clone(),
-            (_, Chosen::Environment(keys)) => SharedCredentialsProvider::new(keys),
+            (Origin::Keys(keys), _) => SharedCredentialsProvider::new(keys.clone()).into(),
+            (Origin::Provider(provider), _) => provider.clone().into(),
+            (_, Chosen::Environment(keys)) => SharedCredentialsProvider::new(keys).into(),
             (_, Chosen::Plan(plan)) => sources.of_plan(plan)?,
             (_, Chosen::Told | Chosen::Machine) => {
                 let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
@@ -285,7 +293,7 @@ impl Session {
                         .region()
                         .await;
                 }
-                machine
+                machine.into()
             }
         };
         Ok(Found {
@@ -310,7 +318,7 @@ impl Resolved {
 struct Found {
     config: SdkConfig,
     region: Option<Region>,
-    source: SharedCredentialsProvider,
+    source: Supply,
 }
 
 fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
@@ -331,7 +339,8 @@ pub(crate) fn check_region(expected: Option<&str>, region: Option<&Region>) -> R
     Err(Error::new(
         ErrorKind::RegionMismatch,
         format!(
-            "{found}, but {expected} was expected: nothing was sent; check AWS_REGION, the profile              and the region given, or the one given to expect_region"
+            "{found}, but {expected} was expected: nothing was sent; check AWS_REGION, the profile and \
+             the region given, or the one given to expect_region"
         ),
     ))
 }

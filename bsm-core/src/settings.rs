@@ -16,6 +16,8 @@ use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::ambient::Ambient;
+use crate::credentials::cli_cache::{CliCache, Store};
+use crate::credentials::mfa::TokenCodes;
 use crate::error::{Error, ErrorKind};
 use crate::http;
 use crate::profile::{Profile, Profiles};
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) time_source: Option<SharedTimeSource>,
     pub(crate) expect_account: Option<String>,
     pub(crate) expect_region: Option<String>,
+    pub(crate) mfa: Option<TokenCodes>,
+    pub(crate) cli_cache: Option<CliCache>,
     pub(crate) ambient: Ambient,
 }
 
@@ -63,6 +67,11 @@ impl Settings {
             }
             None => Ok(http::shared()),
         }
+    }
+
+    /// The AWS CLI's cache, if it is to be used and there is a place for it.
+    pub(crate) fn cli_cache(&self) -> Option<Store> {
+        self.cli_cache.as_ref()?.store(self.ambient.home())
     }
 
     /// Loads what aws-config knows of these settings, their environment and their profile, without

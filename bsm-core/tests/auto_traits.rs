@@ -3,8 +3,9 @@
 use std::marker::{PhantomData, PhantomPinned};
 
 use bsm_core::{
-    AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, EnvVars, Error,
-    ErrorKind, OfFuture, OfStream, ProfileInfo, ProfileKind, Scoped, SecretText, Shell, Snapshot, TempSnapshot, WhoAmI,
+    AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars,
+    Error, ErrorKind, OfFuture, OfStream, ProfileInfo, ProfileKind, Scoped, SecretText, Shell,
+    Snapshot, TempSnapshot, WhoAmI,
 };
 
 /// Tells whether a type has a trait: an inherent constant, where its bound holds, comes before the
@@ -50,6 +51,7 @@ table! {
     BotoSesManager:   true  true  true,
     Builder:          true  true  true,
     CallerIdentity:   true  true  true,
+    CliCache:         true  true  true,
     EnvVars:          true  true  true,
     Error:            true  true  true,
     ErrorKind:        true  true  true,

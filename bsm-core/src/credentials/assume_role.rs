@@ -1,213 +1,30 @@
-//! Roles, assumed with STS AssumeRole.
+//! What a manager's user says of a role to assume.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, future};
-use aws_sdk_sts::types::{PolicyDescriptorType, ProvidedContext, Tag};
-use aws_types::SdkConfig;
-
-use crate::error::{Error, ErrorKind};
+use super::mfa::{MfaTokenProvider, TokenCodes};
+use super::role::RoleRequest;
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
-use crate::profile::RoleLink;
-
-/// What is asked of STS, field by field as in its API.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RoleRequest {
-    pub(crate) role_arn: String,
-    pub(crate) role_session_name: Option<String>,
-    pub(crate) duration: Option<Duration>,
-    pub(crate) policy: Option<String>,
-    pub(crate) policy_arns: Vec<String>,
-    pub(crate) tags: Vec<(String, String)>,
-    pub(crate) transitive_tag_keys: Vec<String>,
-    pub(crate) external_id: Option<String>,
-    pub(crate) source_identity: Option<String>,
-    pub(crate) mfa_serial: Option<String>,
-    pub(crate) provided_contexts: Vec<(String, String)>,
-}
-
-impl From<RoleLink> for RoleRequest {
-    fn from(link: RoleLink) -> Self {
-        Self {
-            role_arn: link.role_arn,
-            role_session_name: link.session_name,
-            duration: link.duration,
-            external_id: link.external_id,
-            mfa_serial: link.mfa_serial,
-            ..Self::default()
-        }
-    }
-}
-
-impl RoleRequest {
-    /// Finds what STS would refuse, before it is asked.
-    ///
-    /// Source: the [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html) page.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
-        let parts: Vec<_> = self.role_arn.splitn(6, ':').collect();
-        if !matches!(parts[..], ["arn", _, "iam", "", account, resource]
-            if account.len() == 12 && resource.starts_with("role/"))
-        {
-            return refuse(format!(
-                "{:?} is not the ARN of a role: write it as arn:aws:iam::111122223333:role/Name",
-                self.role_arn
-            ));
-        }
-        if let Some(name) = &self.role_session_name {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-            if !(2..=64).contains(&name.len()) || !name.chars().all(allowed) {
-                return refuse(format!(
-                    "the role session name {name:?} is not acceptable: use 2 to 64 letters, digits \
-                     and the characters _+=,.@-"
-                ));
-            }
-        }
-        if let Some(duration) = self.duration
-            && !(900..=43_200).contains(&duration.as_secs())
-        {
-            return refuse(format!(
-                "a role cannot be assumed for {} s: it is 900 s (15 minutes) to 43200 s (12 hours)",
-                duration.as_secs()
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The credentials of a role, got from STS with those of `sts`.
-///
-/// It asks at every call; a [`Refresher`](super::Refresher) in front of it keeps the answer.
-#[derive(Debug)]
-pub(crate) struct AssumedRole {
-    request: RoleRequest,
-    sts: aws_sdk_sts::Client,
-    session_name: String,
-}
-
-impl AssumedRole {
-    pub(crate) fn new(request: RoleRequest, sts: &SdkConfig) -> Result<Self, Error> {
-        request.check()?;
-        let session_name = request
-            .role_session_name
-            .clone()
-            .unwrap_or_else(generated_session_name);
-        Ok(Self {
-            request,
-            sts: aws_sdk_sts::Client::new(sts),
-            session_name,
-        })
-    }
-
-    async fn assume(&self) -> Result<Credentials, Error> {
-        let request = &self.request;
-        if let Some(serial) = &request.mfa_serial {
-            return Err(Error::new(
-                ErrorKind::CredentialsUnavailable,
-                format!(
-                    "the role needs a code of the MFA device {serial}, and nobody can give one"
-                ),
-            ));
-        }
-        tracing::debug!(role_arn = request.role_arn, "assuming a role");
-        let answer = self
-            .sts
-            .assume_role()
-            .role_arn(&request.role_arn)
-            .role_session_name(&self.session_name)
-            .set_duration_seconds(request.duration.map(|duration| duration.as_secs() as i32))
-            .set_policy(request.policy.clone())
-            .set_policy_arns(some(&request.policy_arns, |arn| {
-                PolicyDescriptorType::builder().arn(arn).build()
-            }))
-            .set_tags(request.tags()?)
-            .set_transitive_tag_keys(some(&request.transitive_tag_keys, String::clone))
-            .set_external_id(request.external_id.clone())
-            .set_source_identity(request.source_identity.clone())
-            .set_provided_contexts(some(&request.provided_contexts, |(arn, assertion)| {
-                ProvidedContext::builder()
-                    .provider_arn(arn)
-                    .context_assertion(assertion)
-                    .build()
-            }))
-            .send()
-            .await
-            .map_err(|error| {
-                Error::from_call(&format!("assume the role {}", request.role_arn), error)
-            })?;
-        answer
-            .credentials
-            .ok_or_else(|| incomplete(&request.role_arn))
-            .and_then(|credentials| {
-                let expiry = SystemTime::try_from(credentials.expiration)
-                    .map_err(|_| incomplete(&request.role_arn))?;
-                let mut assumed = Credentials::builder()
-                    .access_key_id(credentials.access_key_id)
-                    .secret_access_key(credentials.secret_access_key)
-                    .session_token(credentials.session_token)
-                    .expiry(expiry)
-                    .provider_name("AssumeRole");
-                if let Some(account) = request.role_arn.split(':').nth(4) {
-                    assumed = assumed.account_id(account);
-                }
-                Ok(assumed.build())
-            })
-    }
-}
-
-impl RoleRequest {
-    fn tags(&self) -> Result<Option<Vec<Tag>>, Error> {
-        let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-        let tags: Result<Vec<_>, _> = self.tags.iter().map(tag).collect();
-        match tags {
-            Ok(tags) => Ok((!tags.is_empty()).then_some(tags)),
-            Err(error) => Err(
-                Error::new(ErrorKind::InvalidInput, "a session tag is incomplete")
-                    .with_source(error),
-            ),
-        }
-    }
-}
-
-impl ProvideCredentials for AssumedRole {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { provider::Result::Ok(self.assume().await?) })
-    }
-}
-
-/// STS distinguishes an empty list from none.
-fn some<T, U>(items: &[T], to: impl FnMut(&T) -> U) -> Option<Vec<U>> {
-    (!items.is_empty()).then(|| items.iter().map(to).collect())
-}
-
-fn incomplete(role_arn: &str) -> Error {
-    Error::new(
-        ErrorKind::Service,
-        format!(
-            "STS answered without credentials for {role_arn}: is the endpoint an AWS endpoint?"
-        ),
-    )
-}
-
-pub(super) fn generated_session_name() -> String {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    format!("bsm-session-{}", since_epoch.unwrap_or_default().as_secs())
-}
 
 /// A role to assume with the credentials of a manager; see [`BotoSesManager::assume_role`].
 ///
 /// The setters are the fields of STS
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). What STS
+/// would refuse is found before it is asked.
+///
+/// STS is asked at most twice for one set of credentials, whatever the retry configuration says,
+/// and an attempt may take 10 seconds, unless a time-out was set: a failing STS is asked again after
+/// a pause of seconds or minutes, and never by more than one caller at a time.
 #[derive(Clone, Debug)]
 #[must_use = "finish it with `.build()`, or with `.load().await` to assume the role at once"]
 pub struct AssumeRole {
     parent: BotoSesManager,
     request: RoleRequest,
     region: Option<String>,
+    mfa: Option<TokenCodes>,
 }
 
 impl AssumeRole {
@@ -219,6 +36,7 @@ impl AssumeRole {
                 ..RoleRequest::default()
             },
             region: None,
+            mfa: None,
         }
     }
 
@@ -240,6 +58,8 @@ impl AssumeRole {
     }
 
     /// Narrows the permissions by a policy in JSON.
+    ///
+    /// AWS packs policies and tags into a limited space, and refuses what does not fit.
     pub fn policy(mut self, policy: impl Into<String>) -> Self {
         self.request.policy = Some(policy.into());
         self
@@ -251,31 +71,52 @@ impl AssumeRole {
         self
     }
 
-    /// Adds a session tag; may be called up to fifty times.
+    /// Adds a session tag; may be called up to fifty times. Keys differ by more than case.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.request.tags.push((key.into(), value.into()));
         self
     }
 
-    /// Lets a session tag go over to roles that are assumed from this one.
+    /// Lets a session tag go over to roles that are assumed from this one. Name a tag of this call.
     pub fn transitive_tag_key(mut self, key: impl Into<String>) -> Self {
         self.request.transitive_tag_keys.push(key.into());
         self
     }
 
-    /// Gives the external id that the role's trust policy asks for.
+    /// Gives the external id that the role's trust policy asks for: 2 to 1224 letters, digits and
+    /// `_+=,.@:/-`.
     pub fn external_id(mut self, id: impl Into<String>) -> Self {
         self.request.external_id = Some(id.into());
         self
     }
 
-    /// Gives the source identity, which stays with every role that is assumed from this one.
+    /// Gives the source identity, which stays with every role that is assumed from this one: 2 to
+    /// 64 letters, digits and `_+=,.@-`.
     pub fn source_identity(mut self, identity: impl Into<String>) -> Self {
         self.request.source_identity = Some(identity.into());
         self
     }
 
-    /// Adds a trusted context assertion.
+    /// Names the MFA device that the role's trust policy asks for: an ARN, or the serial number of
+    /// a hardware device.
+    ///
+    /// A code of it is needed each time the role is assumed, and asked of the
+    /// [token provider](crate::Builder::mfa_token_provider). A code is sent once: a call that fails
+    /// on the way is not repeated before there is another code.
+    pub fn mfa_serial(mut self, serial: impl Into<String>) -> Self {
+        self.request.mfa_serial = Some(serial.into());
+        self
+    }
+
+    /// Sets who gives the codes of MFA devices, for this role and those assumed from it.
+    ///
+    /// Default: this manager's own; see [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider).
+    pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
+        self.mfa = Some(TokenCodes::new(provider));
+        self
+    }
+
+    /// Adds a trusted context assertion; may be called up to five times.
     pub fn provided_context(
         mut self,
         provider_arn: impl Into<String>,
@@ -295,7 +136,7 @@ impl AssumeRole {
 
     /// Makes the manager; the role is assumed when it is first needed.
     pub fn build(self) -> BotoSesManager {
-        BotoSesManager::assumed(self.parent, self.request, self.region)
+        BotoSesManager::assumed(self.parent, self.request, self.region, self.mfa)
     }
 
     /// Makes the manager and assumes the role at once.
@@ -303,8 +144,9 @@ impl AssumeRole {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for a field that STS would refuse;
-    /// [`ErrorKind::AccessDenied`] if the role does not exist or does not trust this manager; and
-    /// whatever this manager's own credentials can fail with.
+    /// [`ErrorKind::AccessDenied`] if the role does not exist or does not trust this manager;
+    /// [`ErrorKind::MfaCodeUnavailable`] and [`ErrorKind::MfaCodeRejected`] for a role with an
+    /// [MFA device](Self::mfa_serial); and whatever this manager's own credentials can fail with.
     pub async fn load(self) -> Result<BotoSesManager, Error> {
         let assumed = self.build();
         assumed.credentials().await?;

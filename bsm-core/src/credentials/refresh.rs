@@ -4,13 +4,22 @@
 //! |---|---|
 //! | fresh | the kept ones, without a lock |
 //! | in the advisory window | the kept ones; one refresh runs in the background |
-//! | in the mandatory window | everyone waits for one refresh and shares its result |
-//! | expired, or none yet | the same, and a failure is everyone's error |
+//! | in the mandatory window | everyone waits, a few seconds at most, for one refresh |
+//! | expired, or none yet | everyone waits for one refresh, and a failure is everyone's error |
 //!
 //! A refresh that fails while the kept credentials are valid fails nobody: they are used until
 //! their last second, and the source is asked again after a pause. The windows are those of AWS's
-//! static-stability standard, which botocore and the Rust SDK are both taking over; see
-//! [`Windows`].
+//! static-stability standard, which botocore and the Rust SDK are both taking over; they depend on
+//! the lifetime, see [`Kept`].
+//!
+//! *How often a source is asked.* Once per window if it delivers. If it fails, once in 5 to 10
+//! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
+//! in between, callers get the kept credentials or the last error. A role's source makes at most
+//! two attempts at AssumeRole each time. So STS is called at most twice in any second.
+//!
+//! *MFA.* A refresh that has to ask somebody for a code never runs in the background: a prompt is
+//! for a caller who waits. It is put off to the mandatory window, and if nobody answers there, to
+//! the expiry.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -20,93 +29,21 @@ use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use parking_lot::Mutex;
 
+use super::kept::{Age, Kept};
+use super::supply::Supply;
+use crate::calendar::calendar;
 use crate::error::{Error, ErrorKind};
-use crate::flight::Flight;
+use crate::flight::{Flight, catch_panic};
 
-/// How long before the expiry of credentials they are refreshed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Windows {
-    /// From here on a refresh runs in the background.
-    advisory: Duration,
-    /// From here on callers wait for it.
-    mandatory: Duration,
-}
+/// How long a caller waits for new credentials while the kept ones are valid.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Windows {
-    fn for_lifetime(lifetime: Duration) -> Self {
-        const MINUTE: Duration = Duration::from_secs(60);
-        let advisory = if lifetime <= 20 * MINUTE {
-            5 * MINUTE
-        } else if lifetime < 90 * MINUTE {
-            15 * MINUTE
-        } else {
-            60 * MINUTE
-        };
-        // Credentials that live for a few minutes would otherwise never be fresh.
-        Self {
-            advisory: advisory.min(lifetime / 2),
-            mandatory: MINUTE.min(lifetime / 4),
-        }
-    }
-}
-
-/// Credentials, and when to replace them.
-#[derive(Debug)]
-struct Kept {
-    credentials: Credentials,
-    /// When the windows open; `None` for credentials that do not expire.
-    deadlines: Option<Deadlines>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Deadlines {
-    advisory: SystemTime,
-    mandatory: SystemTime,
-    expiry: SystemTime,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Age {
-    Fresh,
-    Advisory,
-    Mandatory,
-    Expired,
-}
-
-impl Kept {
-    fn new(credentials: Credentials, now: SystemTime) -> Self {
-        let deadlines = credentials.expiry().map(|expiry| {
-            let windows = Windows::for_lifetime(expiry.duration_since(now).unwrap_or_default());
-            Deadlines {
-                advisory: expiry - windows.advisory,
-                mandatory: expiry - windows.mandatory,
-                expiry,
-            }
-        });
-        Self {
-            credentials,
-            deadlines,
-        }
-    }
-
-    fn age(&self, now: SystemTime) -> Age {
-        match self.deadlines {
-            Some(at) if now >= at.expiry => Age::Expired,
-            Some(at) if now >= at.mandatory => Age::Mandatory,
-            Some(at) if now >= at.advisory => Age::Advisory,
-            _ => Age::Fresh,
-        }
-    }
-
-    /// Time left, or `None` for credentials that do not expire.
-    fn remaining(&self, now: SystemTime) -> Option<Duration> {
-        let expiry = self.deadlines?.expiry;
-        Some(expiry.duration_since(now).unwrap_or_default())
-    }
-}
+/// How long it is taken for granted that a source which gave credentials for too short a time would
+/// do so again.
+const TOO_SHORT_FOR: Duration = Duration::from_secs(60);
 
 /// A source of credentials behind a cache that keeps them fresh.
 ///
@@ -117,27 +54,41 @@ pub(crate) struct Refresher {
 }
 
 struct Inner {
-    source: SharedCredentialsProvider,
+    supply: Supply,
     time: SharedTimeSource,
     kept: ArcSwapOption<Kept>,
-    /// Until when the source is left alone, and its last error.
     pause: Mutex<Option<Pause>>,
-    flight: Flight<Arc<Kept>>,
+    /// When, and for how long, the source last gave credentials that expire too early for a caller.
+    too_short: Mutex<Option<(SystemTime, Duration)>>,
+    flight: Flight<Refreshed>,
 }
 
+/// A failure of the source, and how long it is left alone for it.
 struct Pause {
+    since: SystemTime,
+    /// Until when valid credentials are given out without a thought of new ones.
+    content_until: SystemTime,
+    /// Until when the source is not asked, even if there are no others.
     until: SystemTime,
     error: Error,
 }
 
+/// What a refresh came to: new credentials, or the old ones and the reason.
+#[derive(Clone)]
+struct Refreshed {
+    kept: Arc<Kept>,
+    failure: Option<Error>,
+}
+
 impl Refresher {
-    pub(crate) fn new(source: impl ProvideCredentials + 'static, time: SharedTimeSource) -> Self {
+    pub(crate) fn new(supply: impl Into<Supply>, time: SharedTimeSource) -> Self {
         Self {
             inner: Arc::new(Inner {
-                source: SharedCredentialsProvider::new(source),
+                supply: supply.into(),
                 time,
                 kept: ArcSwapOption::empty(),
                 pause: Mutex::new(None),
+                too_short: Mutex::new(None),
                 flight: Flight::default(),
             }),
         }
@@ -145,46 +96,78 @@ impl Refresher {
 
     /// Returns credentials that are valid now.
     pub(crate) async fn credentials(&self) -> Result<Credentials, Error> {
-        match self.inner.without_waiting() {
-            Some(kept) => Ok(kept.credentials.clone()),
-            None => Ok(self.wait_for_refresh().await?.credentials.clone()),
-        }
+        let kept = match self.inner.without_waiting() {
+            Some(kept) => kept,
+            None => self.kept_or_refreshed().await?,
+        };
+        Ok(kept.credentials.clone())
     }
 
     /// Returns credentials that are valid for at least `at_least` from now.
     pub(crate) async fn credentials_for(&self, at_least: Duration) -> Result<Credentials, Error> {
-        let enough = |kept: &Kept| {
-            let remaining = kept.remaining(self.inner.time.now());
-            remaining.is_none_or(|remaining| remaining >= at_least)
-        };
-        if let Some(kept) = self.inner.without_waiting().filter(|kept| enough(kept)) {
+        let now = || self.inner.time.now();
+        if let Some(kept) = self.inner.without_waiting()
+            && kept.lasts_for(at_least, now())
+        {
             return Ok(kept.credentials.clone());
         }
-        let kept = self.wait_for_refresh().await?;
-        if enough(&kept) {
-            return Ok(kept.credentials.clone());
+        if let Some(lifetime) = self.inner.known_too_short(at_least) {
+            return Err(too_short(at_least, lifetime));
         }
-        let remaining = kept.remaining(self.inner.time.now()).unwrap_or_default();
-        Err(Error::new(
-            ErrorKind::CredentialsUnavailable,
-            format!(
-                "credentials for {} s were asked for, but new ones are valid for only {} s: ask \
-                 for less, or raise the duration of the role",
-                at_least.as_secs(),
-                remaining.as_secs()
-            ),
-        ))
+        let mut lifetime = Duration::ZERO;
+        // The first answer may come out of a cache that is shared with other processes, and have
+        // little time left.
+        for _ in 0..2 {
+            let Refreshed { kept, failure } = self.refreshed().await?;
+            match (kept.lasts_for(at_least, now()), failure) {
+                (true, _) => return Ok(kept.credentials.clone()),
+                (false, Some(failure)) => return Err(failure),
+                (false, None) => lifetime = kept.lifetime().unwrap_or(Duration::MAX),
+            }
+        }
+        *self.inner.too_short.lock() = Some((now(), lifetime));
+        Err(too_short(at_least, lifetime))
     }
 
     /// Returns when the kept credentials expire; `None` if there are none, or they do not expire.
     pub(crate) fn expiration(&self) -> Option<SystemTime> {
-        Some(self.inner.kept.load().as_ref()?.deadlines?.expiry)
+        self.inner.kept.load().as_ref()?.expiry()
     }
 
-    async fn wait_for_refresh(&self) -> Result<Arc<Kept>, Error> {
+    /// Says whether the credentials are those of a role.
+    pub(crate) fn is_role(&self) -> bool {
+        self.inner.supply.is_role
+    }
+
+    /// Says whether asking for credentials now may disturb somebody.
+    pub(super) fn may_disturb(&self) -> bool {
+        let kept = self.inner.kept.load_full();
+        let now = self.inner.time.now();
+        let at_hand = kept.is_some_and(|kept| kept.age(now) < Age::Mandatory);
+        !at_hand && self.inner.supply.may_disturb()
+    }
+
+    /// Waits for new credentials, but not for long while the kept ones are valid.
+    async fn kept_or_refreshed(&self) -> Result<Arc<Kept>, Error> {
+        let inner = &self.inner;
+        if let Some(kept) = inner.valid() {
+            let error = match tokio::time::timeout(PATIENCE, self.refreshed()).await {
+                Ok(Ok(refreshed)) => return Ok(refreshed.kept),
+                Ok(Err(error)) => error,
+                Err(_) => slow(),
+            };
+            if kept.is_valid(inner.time.now()) {
+                inner.pause(error, Some(&kept));
+                return Ok(kept);
+            }
+        }
+        Ok(self.refreshed().await?.kept)
+    }
+
+    async fn refreshed(&self) -> Result<Refreshed, Error> {
         let seen = self.inner.kept.load_full();
         let inner = Arc::downgrade(&self.inner);
-        let source = &self.inner.source;
+        let source = &self.inner.supply.provider;
         self.inner
             .flight
             .join(|| refresh(inner.clone(), source.clone(), seen.clone()))
@@ -200,73 +183,133 @@ impl Inner {
         match kept.age(now) {
             Age::Fresh => Some(kept),
             Age::Advisory => {
-                if !self.is_paused(now) {
+                if !self.is_content(now) && !self.supply.may_disturb() {
                     self.refresh_in_background(&kept);
                 }
                 Some(kept)
             }
-            Age::Mandatory => self.is_paused(now).then_some(kept),
+            Age::Mandatory => self.is_content(now).then_some(kept),
             Age::Expired => None,
         }
     }
 
     fn refresh_in_background(self: &Arc<Self>, kept: &Arc<Kept>) {
         let inner = Arc::downgrade(self);
+        let source = &self.supply.provider;
         let started = self
             .flight
-            .start(|| refresh(inner.clone(), self.source.clone(), Some(Arc::clone(kept))));
+            .start(|| refresh(inner.clone(), source.clone(), Some(Arc::clone(kept))));
         if let Err(error) = started {
             tracing::debug!(%error, "the advisory refresh could not be started");
         }
     }
 
-    fn is_paused(&self, now: SystemTime) -> bool {
-        matches!(&*self.pause.lock(), Some(pause) if now < pause.until)
+    fn valid(&self) -> Option<Arc<Kept>> {
+        let kept = self.kept.load_full()?;
+        kept.is_valid(self.time.now()).then_some(kept)
+    }
+
+    fn is_content(&self, now: SystemTime) -> bool {
+        let pause = self.pause.lock();
+        pause
+            .as_ref()
+            .is_some_and(|pause| pause.lasts(now, pause.content_until))
     }
 
     /// The last error of the source, while it is left alone.
     fn pause_error(&self, now: SystemTime) -> Option<Error> {
         let pause = self.pause.lock();
-        let pause = pause.as_ref().filter(|pause| now < pause.until)?;
+        let pause = pause
+            .as_ref()
+            .filter(|pause| pause.lasts(now, pause.until))?;
         Some(pause.error.clone())
     }
 
-    fn succeeded(&self, credentials: Credentials) -> Result<Arc<Kept>, Error> {
+    /// Returns the lifetime of the source's credentials if it is known to be too short.
+    fn known_too_short(&self, at_least: Duration) -> Option<Duration> {
+        let (since, lifetime) = (*self.too_short.lock())?;
+        let ago = self.time.now().duration_since(since).ok()?;
+        (ago < TOO_SHORT_FOR && lifetime < at_least).then_some(lifetime)
+    }
+
+    /// Keeps new credentials, unless better ones have come since the refresh began.
+    fn succeeded(
+        &self,
+        credentials: Credentials,
+        seen: Option<&Arc<Kept>>,
+    ) -> Result<Refreshed, Error> {
         let now = self.time.now();
-        let kept = Arc::new(Kept::new(credentials, now));
-        if kept.age(now) == Age::Expired {
+        let mut kept = Arc::new(Kept::new(credentials, now));
+        if !kept.is_valid(now) {
             return Err(already_expired(&kept.credentials));
         }
         tracing::debug!(
-            expiration = kept.credentials.expiry().map(rfc3339),
+            expiration = kept.expiry().map(rfc3339),
             "refreshed credentials"
         );
+        match self.newer_than(seen).filter(|newer| newer.outlasts(&kept)) {
+            Some(newer) => kept = newer,
+            None => self.kept.store(Some(Arc::clone(&kept))),
+        }
         *self.pause.lock() = None;
-        self.kept.store(Some(Arc::clone(&kept)));
-        Ok(kept)
+        Ok(Refreshed {
+            kept,
+            failure: None,
+        })
     }
 
-    /// Lets the source alone for a while, and says what callers get meanwhile.
-    fn failed(&self, error: Error) -> Result<Arc<Kept>, Error> {
-        let now = self.time.now();
-        let kept = self.kept.load_full();
-        let valid = kept.filter(|kept| kept.age(now) < Age::Expired);
-        let mandatory = valid.as_ref().and_then(|kept| kept.deadlines);
-        let until = match mandatory {
-            Some(at) if now < at.mandatory => (now + jitter(300.0..600.0)).min(at.mandatory),
-            _ => now + jitter(1.0..5.0),
-        };
-        *self.pause.lock() = Some(Pause {
-            until,
-            error: error.clone(),
-        });
+    /// Leaves the source alone for a while, and says what callers get meanwhile.
+    fn failed(&self, error: Error, seen: Option<&Arc<Kept>>) -> Result<Refreshed, Error> {
+        if let Some(kept) = self.newer_than(seen) {
+            return Ok(Refreshed {
+                kept,
+                failure: None,
+            });
+        }
+        let valid = self.valid();
+        self.pause(error.clone(), valid.as_ref());
         match valid {
             Some(kept) => {
                 tracing::warn!(%error, "a refresh failed; the old credentials are still valid");
-                Ok(kept)
+                Ok(Refreshed {
+                    kept,
+                    failure: Some(error),
+                })
             }
             None => Err(error),
         }
+    }
+
+    /// The credentials that another runtime's refresh has brought since the caller `seen` some.
+    fn newer_than(&self, seen: Option<&Arc<Kept>>) -> Option<Arc<Kept>> {
+        let same = |kept: &Arc<Kept>| seen.is_some_and(|seen| Arc::ptr_eq(seen, kept));
+        self.valid().filter(|kept| !same(kept))
+    }
+
+    fn pause(&self, error: Error, valid: Option<&Arc<Kept>>) {
+        let now = self.time.now();
+        let until = now + jitter(1.0..5.0);
+        let content_until = match valid.and_then(|kept| kept.deadlines) {
+            // Whoever could not give a code is asked again when there is no way round it.
+            Some(at) if error.kind() == ErrorKind::MfaCodeUnavailable => at.expiry,
+            Some(at) if now < at.mandatory => (now + jitter(300.0..600.0)).min(at.mandatory),
+            // A mistyped code is to be mended at once.
+            None if error.kind() == ErrorKind::MfaCodeRejected => return,
+            _ => until,
+        };
+        *self.pause.lock() = Some(Pause {
+            since: now,
+            content_until,
+            until,
+            error,
+        });
+    }
+}
+
+impl Pause {
+    /// A clock that was set back ends it, too.
+    fn lasts(&self, now: SystemTime, until: SystemTime) -> bool {
+        (self.since..until).contains(&now)
     }
 }
 
@@ -277,21 +320,25 @@ async fn refresh(
     inner: Weak<Inner>,
     source: SharedCredentialsProvider,
     seen: Option<Arc<Kept>>,
-) -> Result<Arc<Kept>, Error> {
+) -> Result<Refreshed, Error> {
     if let Some(inner) = inner.upgrade() {
-        let kept = inner.kept.load_full();
-        let landed = kept
-            .filter(|kept| !matches!(&seen, Some(seen) if Arc::ptr_eq(seen, kept)))
-            .filter(|kept| kept.age(inner.time.now()) < Age::Expired);
-        if let Some(kept) = landed {
-            return Ok(kept);
+        if let Some(kept) = inner.newer_than(seen.as_ref()) {
+            return Ok(Refreshed {
+                kept,
+                failure: None,
+            });
         }
         if let Some(error) = inner.pause_error(inner.time.now()) {
-            let valid = seen.filter(|kept| kept.age(inner.time.now()) < Age::Expired);
-            return valid.ok_or(error);
+            return match inner.valid() {
+                Some(kept) => Ok(Refreshed {
+                    kept,
+                    failure: Some(error),
+                }),
+                None => Err(error),
+            };
         }
     }
-    let outcome = source.provide_credentials().await.map_err(Error::from);
+    let outcome = catch_panic(async { Ok(source.provide_credentials().await?) }).await;
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
             ErrorKind::Runtime,
@@ -299,8 +346,8 @@ async fn refresh(
         ));
     };
     outcome
-        .and_then(|credentials| inner.succeeded(credentials))
-        .or_else(|error| inner.failed(error))
+        .and_then(|credentials| inner.succeeded(credentials, seen.as_ref()))
+        .or_else(|error| inner.failed(error, seen.as_ref()))
 }
 
 impl ProvideCredentials for Refresher {
@@ -311,16 +358,14 @@ impl ProvideCredentials for Refresher {
         match self.inner.without_waiting() {
             Some(kept) => future::ProvideCredentials::ready(Ok(kept.credentials.clone())),
             None => future::ProvideCredentials::new(async move {
-                let kept = self.wait_for_refresh().await?;
+                let kept = self.kept_or_refreshed().await?;
                 provider::Result::Ok(kept.credentials.clone())
             }),
         }
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        let kept = self.inner.kept.load_full()?;
-        let valid = kept.age(self.inner.time.now()) < Age::Expired;
-        valid.then(|| kept.credentials.clone())
+        Some(self.inner.valid()?.credentials.clone())
     }
 }
 
@@ -332,6 +377,25 @@ impl fmt::Debug for Refresher {
     }
 }
 
+fn slow() -> Error {
+    Error::new(
+        ErrorKind::Unreachable,
+        "the source of credentials has not answered yet: it takes its time, or cannot be reached",
+    )
+}
+
+fn too_short(at_least: Duration, lifetime: Duration) -> Error {
+    Error::new(
+        ErrorKind::CredentialsUnavailable,
+        format!(
+            "credentials for {} s were asked for, but new ones are valid for only {} s: ask for \
+             less, or raise the duration of the role",
+            at_least.as_secs(),
+            lifetime.as_secs()
+        ),
+    )
+}
+
 fn already_expired(credentials: &Credentials) -> Error {
     let expiry = credentials.expiry().map(rfc3339).unwrap_or_default();
     Error::new(
@@ -341,7 +405,10 @@ fn already_expired(credentials: &Credentials) -> Error {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+    match calendar(time) {
+        Some(date) => date.to_rfc3339_opts(SecondsFormat::Secs, true),
+        None => "the end of time".to_owned(),
+    }
 }
 
 /// A random number of seconds in a range, so that many processes do not act in step.
@@ -349,3 +416,6 @@ fn jitter(seconds: std::ops::Range<f64>) -> Duration {
     let spread = seconds.end - seconds.start;
     Duration::from_secs_f64(seconds.start + spread * fastrand::f64())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,11 @@ use aws_credential_types::provider::{
     self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
 
-use super::Refresher;
-use super::assume_role::AssumedRole;
+use super::cli_cache::CachedSso;
 use super::process::CredentialProcess;
+use super::role::{AssumedRole, Means};
 use super::web_identity::WebIdentityRole;
+use super::{Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
 use crate::settings::{Settings, behavior_version};
@@ -28,43 +29,44 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    pub(crate) fn of_plan(&self, plan: Plan) -> Result<SharedCredentialsProvider, Error> {
+    pub(crate) fn of_plan(&self, plan: Plan) -> Result<Supply, Error> {
         let source = self.of_source(plan.source)?;
         plan.roles
             .into_iter()
             .try_fold(source, |source, role| self.assumed(source, role))
     }
 
-    fn assumed(
-        &self,
-        source: SharedCredentialsProvider,
-        role: RoleLink,
-    ) -> Result<SharedCredentialsProvider, Error> {
-        let source = Refresher::new(source, self.settings.time_source());
-        let sts = self
-            .sts
-            .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(source))
-            .build();
+    fn assumed(&self, source: Supply, role: RoleLink) -> Result<Supply, Error> {
         let profile = role.profile.clone();
-        let assumed = AssumedRole::new(role.into(), &sts).map_err(|error| {
+        let means = Means {
+            parent: &Refresher::new(source, self.settings.time_source()),
+            sts: self.sts,
+            mfa: self.settings.mfa.as_ref(),
+            cli_cache: self.settings.cli_cache(),
+        };
+        AssumedRole::supply(role.into(), &means).map_err(|error| {
             let message = format!("profile {profile:?} cannot be used: {error}");
             Error::new(ErrorKind::InvalidConfig, message)
-        })?;
-        Ok(SharedCredentialsProvider::new(assumed))
+        })
     }
 
-    fn of_source(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
+    fn of_source(&self, source: Source) -> Result<Supply, Error> {
+        let is_role = matches!(source, Source::WebIdentity(_) | Source::Sso(_));
+        let provider = self.provider_of(source)?;
+        Ok(match is_role {
+            true => Supply::of_role(provider),
+            false => provider.into(),
+        })
+    }
+
+    fn provider_of(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
         let what = source.to_string();
         Ok(match source {
             Source::Keys { keys, .. } => SharedCredentialsProvider::new(keys),
             Source::WebIdentity(identity) => {
                 SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts))
             }
-            Source::Sso(sso) => {
-                let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
-                Explained::shared(what, advice, self.sso(sso))
-            }
+            Source::Sso(sso) => self.cached_sso(what, sso),
             Source::Login { profile, session } => self.login(what, &profile, session)?,
             Source::Process { profile, command } => {
                 SharedCredentialsProvider::new(CredentialProcess::new(profile, command))
@@ -98,6 +100,21 @@ impl Sources<'_> {
         let chain = CredentialsProviderChain::first_try("EcsContainer", self.ecs())
             .or_else("Ec2InstanceMetadata", self.imds());
         Some(SharedCredentialsProvider::new(chain))
+    }
+
+    /// SSO, behind the AWS CLI's cache if that is to be used.
+    fn cached_sso(&self, what: String, sso: Sso) -> SharedCredentialsProvider {
+        let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
+        let provider = Explained::shared(what, advice, self.sso(sso.clone()));
+        match self.settings.cli_cache() {
+            None => provider,
+            Some(store) => SharedCredentialsProvider::new(CachedSso::new(
+                provider,
+                &sso,
+                store,
+                self.settings.time_source(),
+            )),
+        }
     }
 
     fn sso(&self, sso: Sso) -> SsoCredentialsProvider {

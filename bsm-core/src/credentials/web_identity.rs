@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 
-use super::assume_role::generated_session_name;
+use super::role::{generated_session_name, time_of};
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;
 
@@ -26,7 +26,7 @@ impl WebIdentityRole {
         let session_name = identity.session_name.clone();
         Self {
             identity,
-            session_name: session_name.unwrap_or_else(generated_session_name),
+            session_name: session_name.unwrap_or_else(|| generated_session_name(&time_of(sts))),
             sts: aws_sdk_sts::Client::new(sts),
         }
     }

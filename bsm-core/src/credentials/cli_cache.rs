@@ -1,0 +1,84 @@
+//! The cache that the AWS CLI keeps in `~/.aws/cli/cache`.
+//!
+//! Entries for assumed roles are read and written as the CLI does, byte for byte, so that both use
+//! each other's; entries for SSO roles are read. Unlike the CLI, processes that find no entry make
+//! one call between them: the first takes an advisory lock on a file beside the entry, and the
+//! others look again.
+
+mod cached;
+mod entry;
+mod key;
+mod python;
+mod store;
+
+use std::path::PathBuf;
+
+pub(crate) use cached::{CachedRole, CachedSso};
+pub(crate) use store::Store;
+
+/// Shares the credentials of roles with the AWS CLI, and with other processes that use its cache.
+///
+/// Off by default, as in boto3; see [`Builder::cli_cache`](crate::Builder::cli_cache).
+///
+/// - The entries are those of the AWS CLI: `~/.aws/cli/cache/<hash>.json`, readable for the user
+///   alone, replaced in one piece. One that is damaged, or belongs to another role, counts as not
+///   there, and is overwritten.
+/// - An entry is used while it is valid for 15 minutes or more, as the CLI does. So a role that is
+///   assumed for 15 minutes is never found in it.
+/// - Any number of processes that find none make one call: they wait for whoever makes it, for 30
+///   seconds at most, and then go on by themselves.
+/// - A cache that cannot be read or written is no error: the role is assumed without it.
+/// - The credentials of SSO roles are read, if the CLI has left some, but not written.
+///
+/// The file's name says which role is assumed, with which session name, duration, policy and so
+/// forth, but not with whose credentials: the CLI finds `dev`'s session where `admin` assumes the
+/// same role. [`same_source_only`](Self::same_source_only) does not.
+///
+/// ```
+/// use bsm_core::{BotoSesManager, CliCache};
+///
+/// let production = BotoSesManager::builder()
+///     .profile_name("production")
+///     .cli_cache(CliCache::new())
+///     .build();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CliCache {
+    directory: Option<PathBuf>,
+    same_source_only: bool,
+}
+
+impl CliCache {
+    /// Makes a cache in `~/.aws/cli/cache`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the directory. It is made when there is something to write.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Uses only entries that are known to come from the same user or role as this manager's.
+    ///
+    /// The AWS CLI does not note whose credentials a role was assumed with, so its entries are not
+    /// used then; ours have a field for it, which the CLI passes over. Whose credentials these are
+    /// is asked of STS GetCallerIdentity, once for each role and process.
+    #[must_use]
+    pub fn same_source_only(mut self) -> Self {
+        self.same_source_only = true;
+        self
+    }
+
+    /// The store, if there is a place for it: `home` is the user's home directory.
+    pub(crate) fn store(&self, home: Option<PathBuf>) -> Option<Store> {
+        let in_home = || Some(home?.join(".aws").join("cli").join("cache"));
+        let directory = self.directory.clone().or_else(in_home)?;
+        Some(Store::new(directory, self.same_source_only))
+    }
+}
+
+#[cfg(test)]
+mod tests;

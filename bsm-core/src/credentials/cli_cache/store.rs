@@ -1,0 +1,129 @@
+//! The directory with the entries.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tokio::task;
+use zeroize::Zeroizing;
+
+use super::key::Key;
+
+/// No entry is that long; whatever is, is not read.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A directory of entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    directory: PathBuf,
+    /// Whether entries are told apart by whose credentials they were got with.
+    pub(super) same_source_only: bool,
+}
+
+/// The right to make the call for an entry, held until it is dropped.
+///
+/// The file stays: whoever removed it could take it from under another process.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file gives up the lock")] File);
+
+/// What came of trying to get the lock.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Mine(Lock),
+    /// Another process has it.
+    Theirs,
+    /// There are no locks here.
+    Unknown,
+}
+
+impl Store {
+    pub(super) fn new(directory: PathBuf, same_source_only: bool) -> Self {
+        Self {
+            directory,
+            same_source_only,
+        }
+    }
+
+    /// Reads an entry; `None` if there is none, or it cannot be read.
+    pub(super) async fn read(&self, key: &Key) -> Option<Zeroizing<String>> {
+        let path = self.path(key, "json");
+        blocking(move || read(&path)).await
+    }
+
+    /// Replaces an entry.
+    pub(super) async fn write(&self, key: &Key, text: Zeroizing<String>) {
+        let (directory, path) = (self.directory.clone(), self.path(key, "json"));
+        let written = blocking(move || Some(replace(&directory, &path, text.as_bytes()))).await;
+        if let Some(Err(error)) = written {
+            tracing::warn!(%error, directory = %self.directory.display(), "the credentials could not be put into the AWS CLI's cache");
+        }
+    }
+
+    /// Tries to get the right to make the call for an entry, and does not wait for it.
+    pub(super) async fn try_lock(&self, key: &Key) -> Turn {
+        let (directory, path) = (self.directory.clone(), self.path(key, "lock"));
+        let turn = blocking(move || Some(try_lock(&directory, &path))).await;
+        turn.unwrap_or(Turn::Unknown)
+    }
+
+    fn path(&self, key: &Key, extension: &str) -> PathBuf {
+        self.directory.join(format!("{}.{extension}", key.as_str()))
+    }
+}
+
+/// Runs file operations where they hold nobody up. A runtime that is shutting down has no answer.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Option<T> {
+    task::spawn_blocking(work).await.ok().flatten()
+}
+
+fn read(path: &Path) -> Option<Zeroizing<String>> {
+    let is_plausible = std::fs::metadata(path).ok()?.len() <= MAX_BYTES;
+    let text = is_plausible.then(|| std::fs::read_to_string(path).ok())??;
+    Some(Zeroizing::new(text))
+}
+
+fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
+    make(directory)?;
+    // Readable for the user alone, and removed again if something fails.
+    let mut file = tempfile::Builder::new()
+        .suffix(".tmp")
+        .tempfile_in(directory)?;
+    file.write_all(contents)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn try_lock(directory: &Path, path: &Path) -> Turn {
+    let opened = make(directory).and_then(|()| {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)
+    });
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => return no_locks(&error, path),
+    };
+    match file.try_lock() {
+        Ok(()) => Turn::Mine(Lock(file)),
+        Err(TryLockError::WouldBlock) => Turn::Theirs,
+        Err(TryLockError::Error(error)) => no_locks(&error, path),
+    }
+}
+
+fn no_locks(error: &io::Error, path: &Path) -> Turn {
+    tracing::debug!(%error, path = %path.display(), "the AWS CLI's cache cannot be locked");
+    Turn::Unknown
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}

@@ -1,0 +1,125 @@
+//! A program that prints the code.
+
+use std::ffi::{OsStr, OsString};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use zeroize::Zeroizing;
+
+use super::{BoxFuture, MfaTokenProvider, TokenRequest};
+use crate::error::{Error, ErrorKind};
+
+/// How long a program may take. It may have to be unlocked first.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs a program that prints the code, a password manager for example.
+///
+/// The program is run as it is, without a shell. Its standard error goes to that of this process,
+/// and the device's serial is in its environment, in `BSM_MFA_SERIAL`.
+///
+/// ```
+/// use bsm_core::{BotoSesManager, mfa::TokenCommand};
+///
+/// let bsm = BotoSesManager::builder()
+///     .profile_name("production")
+///     .mfa_token_provider(TokenCommand::new("op").args(["item", "get", "aws", "--otp"]))
+///     .build();
+/// ```
+#[derive(Clone)]
+pub struct TokenCommand {
+    program: OsString,
+    args: Vec<OsString>,
+    timeout: Duration,
+    is_unattended: bool,
+}
+
+impl TokenCommand {
+    /// Names the program.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            timeout: TIMEOUT,
+            is_unattended: false,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.args.extend(args);
+        self
+    }
+
+    /// Sets how long the program may take. Default: 60 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Says that the program needs nobody, not even a fingerprint, so that it can be run in the
+    /// background to refresh credentials in good time. Default: it may need somebody.
+    #[must_use]
+    pub fn unattended(mut self) -> Self {
+        self.is_unattended = true;
+        self
+    }
+
+    async fn run(&self, request: &TokenRequest) -> Result<String, Error> {
+        let failed = |reason: &str| {
+            Error::new(
+                ErrorKind::MfaCodeUnavailable,
+                format!(
+                    "the program {:?} gave no code of the MFA device {}: {reason}",
+                    self.program,
+                    request.serial()
+                ),
+            )
+        };
+        let output = Command::new(&self.program)
+            .args(&self.args)
+            .env("BSM_MFA_SERIAL", request.serial())
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(self.timeout, output)
+            .await
+            .map_err(|_| failed("it took too long"))?
+            .map_err(|error| failed("it could not be run").with_source(error))?;
+        if !output.status.success() {
+            return Err(failed(&format!("it ended with {}", output.status)));
+        }
+        let printed = Zeroizing::new(output.stdout);
+        let code = std::str::from_utf8(&printed);
+        code.map(str::to_owned)
+            .map_err(|_| failed("it printed something other than text"))
+    }
+}
+
+impl MfaTokenProvider for TokenCommand {
+    fn token_code<'a>(&'a self, request: &'a TokenRequest) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(async move {
+            if request.is_repeat() {
+                request.next_code().await;
+            }
+            self.run(request).await
+        })
+    }
+
+    fn disturbs_somebody(&self) -> bool {
+        !self.is_unattended
+    }
+}
+
+/// Shows the program, but not its arguments: there may be a secret among them.
+impl std::fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCommand")
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,221 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::testing::Clock;
+use super::*;
+
+const SERIAL: &str = "arn:aws:iam::111122223333:mfa/me";
+const ROLE: &str = "arn:aws:iam::111122223333:role/Admin";
+
+fn request(clock: &Clock) -> TokenRequest {
+    TokenRequest::new(SERIAL, ROLE, clock.shared())
+}
+
+/// Gives codes from a list, and says which of its requests were repeats.
+fn scripted(codes: &[&str]) -> (TokenCodes, Arc<Mutex<Vec<bool>>>) {
+    let repeats = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&repeats);
+    let codes: Vec<_> = codes.iter().map(|code| (*code).to_owned()).collect();
+    let provider = from_fn(move |request| {
+        let mut noted = noted.lock().unwrap();
+        let code = codes.get(noted.len()).cloned();
+        noted.push(request.is_repeat());
+        async move { code.ok_or("the list is over") }
+    });
+    (TokenCodes::new(provider), repeats)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_not_given_twice() {
+    let clock = Clock::new();
+    let (codes, repeats) = scripted(&["111111", "111111", "222222"]);
+    assert_eq!(codes.code(request(&clock)).await.unwrap(), "111111");
+    let before = tokio::time::Instant::now();
+    assert_eq!(codes.code(request(&clock)).await.unwrap(), "222222");
+    assert_eq!(*repeats.lock().unwrap(), [false, false, true]);
+    // The device shows another code only in its next step.
+    let waited = before.elapsed();
+    assert!(waited > Duration::ZERO && waited <= STEP, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_knows_one_code_only_ends_in_an_error() {
+    let clock = Clock::new();
+    let (codes, repeats) = scripted(&["111111"; 10]);
+    codes.code(request(&clock)).await.unwrap();
+    let error = codes.code(request(&clock)).await.unwrap_err();
+    assert!(error.is_mfa_code_rejected(), "{error}");
+    assert_eq!(repeats.lock().unwrap().len(), 1 + MAX_TRIES);
+}
+
+#[tokio::test]
+async fn another_device_may_show_the_same_code() {
+    let clock = Clock::new();
+    let (codes, _) = scripted(&["111111", "111111"]);
+    codes.code(request(&clock)).await.unwrap();
+    let other = TokenRequest::new("GAHT12345678", ROLE, clock.shared());
+    codes.code(other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_code_may_come_again_when_aws_has_forgotten_it() {
+    let clock = Clock::new();
+    let (codes, repeats) = scripted(&["111111", "111111"]);
+    codes.code(request(&clock)).await.unwrap();
+    clock.advance(MEMORY.as_secs());
+    codes.code(request(&clock)).await.unwrap();
+    assert_eq!(*repeats.lock().unwrap(), [false, false]);
+}
+
+#[tokio::test]
+async fn blanks_do_not_matter_and_anything_but_six_digits_is_refused() {
+    let clock = Clock::new();
+    let (codes, _) = scripted(&[" 123 456\n", "12345", "1234567", "abcdef", "", "١٢٣٤٥٦"]);
+    assert_eq!(codes.code(request(&clock)).await.unwrap(), "123456");
+    for kind in [
+        ErrorKind::MfaCodeRejected,
+        ErrorKind::MfaCodeRejected,
+        ErrorKind::MfaCodeRejected,
+        ErrorKind::MfaCodeUnavailable,
+        ErrorKind::MfaCodeRejected,
+        // The list is over.
+        ErrorKind::MfaCodeUnavailable,
+    ] {
+        let error = codes.code(request(&clock)).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(!format!("{error} {error:?}").contains("abcdef"));
+    }
+}
+
+#[tokio::test]
+async fn one_code_is_asked_for_at_a_time() {
+    let clock = Clock::new();
+    let (asking, most, next) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+        AtomicUsize::new(100_000),
+    );
+    let peak = Arc::clone(&most);
+    let codes = TokenCodes::new(from_fn(move |_| {
+        let (asking, most) = (Arc::clone(&asking), Arc::clone(&most));
+        let code = next.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let now = asking.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            asking.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, Error>(code.to_string())
+        }
+    }));
+    let asked = (0..50).map(|_| codes.code(request(&clock)));
+    assert!(
+        futures_util::future::join_all(asked)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
+    assert_eq!(peak.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_prompt_without_a_terminal_is_a_typed_error() {
+    let clock = Clock::new();
+    for no_terminal in ["/no/such/terminal", "/dev/null/tty"] {
+        let codes = TokenCodes::new(TerminalPrompt::on(no_terminal));
+        let error = codes.code(request(&clock)).await.unwrap_err();
+        assert!(error.is_mfa_code_unavailable(), "{error}");
+        assert!(error.to_string().contains("no terminal"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+mod command {
+    use super::*;
+
+    fn sh(script: &str) -> TokenCommand {
+        TokenCommand::new("sh").args(["-c", script])
+    }
+
+    async fn outcome(command: TokenCommand) -> Result<String, Error> {
+        let codes = TokenCodes::new(command);
+        codes.code(request(&Clock::new())).await
+    }
+
+    #[tokio::test]
+    async fn the_program_prints_the_code_of_the_device_in_its_environment() {
+        let script = format!("test \"$BSM_MFA_SERIAL\" = {SERIAL} && echo 123456");
+        assert_eq!(outcome(sh(&script)).await.unwrap(), "123456");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_hangs_or_is_not_there_is_a_typed_error() {
+        let slow = sh("sleep 60").timeout(Duration::from_millis(50));
+        let missing = TokenCommand::new("/no/such/program");
+        for command in [sh("echo 123456; exit 3"), sh("true"), slow, missing] {
+            let error = outcome(command).await.unwrap_err();
+            assert!(error.is_mfa_code_unavailable(), "{error}");
+            assert!(!format!("{error} {error:?}").contains("123456"));
+        }
+    }
+}
+
+#[cfg(feature = "totp")]
+mod totp {
+    use super::*;
+
+    /// The secret of RFC 6238, appendix B.
+    const SECRET: &str = "GEZD GNBV gy3t qojq GEZDGNBVGY3TQOJQ====";
+
+    #[tokio::test(start_paused = true)]
+    async fn the_codes_are_those_of_rfc_6238() {
+        // Appendix B lists eight digits; the last six are the six-digit code.
+        for (seconds, code) in [
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (2_000_000_000, "279037"),
+        ] {
+            let time = aws_smithy_async::time::StaticTimeSource::from_secs(seconds);
+            let request = TokenRequest::new(SERIAL, ROLE, SharedTimeSource::new(time));
+            let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+            assert_eq!(codes.code(request).await.unwrap(), code);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_used_code_is_followed_by_the_next_one_after_the_rest_of_its_time() {
+        let clock = Clock::new();
+        clock.advance(12);
+        let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+        let before = tokio::time::Instant::now();
+        let first = codes.code(request(&clock)).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        let second = codes.code(request(&clock)).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::from_secs(18));
+        assert_ne!(first, second);
+        clock.advance(30);
+        let third = codes.code(request(&clock)).await.unwrap();
+        assert!(![first, second].contains(&third));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_stops_nothing() {
+        let clock = Clock::new();
+        let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+        codes.code(request(&clock)).await.unwrap();
+        clock.set_back(86_400);
+        let before = tokio::time::Instant::now();
+        codes.code(request(&clock)).await.unwrap();
+        assert!(before.elapsed() <= STEP);
+    }
+
+    #[test]
+    fn a_secret_that_is_not_base32_is_refused_and_not_shown() {
+        for secret in ["", "0189!", "1nvalid"] {
+            let error = Totp::new(secret).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(secret.is_empty() || !format!("{error:?}").contains(secret));
+        }
+        let shown = format!("{:?}", Totp::new(SECRET).unwrap());
+        assert_eq!(shown, "Totp { .. }");
+    }
+}

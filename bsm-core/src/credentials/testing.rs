@@ -1,0 +1,121 @@
+//! A clock that is set by hand, and a source that counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::error::{Error, ErrorKind};
+
+#[derive(Clone, Debug)]
+pub(super) struct Clock(Arc<Mutex<SystemTime>>);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        Self(Arc::new(Mutex::new(start)))
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        *self.0.lock() += Duration::from_secs(seconds);
+    }
+
+    pub(super) fn set_back(&self, seconds: u64) {
+        *self.0.lock() -= Duration::from_secs(seconds);
+    }
+
+    pub(super) fn shared(&self) -> SharedTimeSource {
+        SharedTimeSource::new(self.clone())
+    }
+}
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        *self.0.lock()
+    }
+}
+
+/// What a [`Fake`] does when it is asked.
+#[derive(Clone, Debug)]
+pub(super) enum Behaviour {
+    /// Credentials for so many seconds.
+    Give(u64),
+    Fail(ErrorKind),
+    Panic,
+    /// Nothing, until it is told to behave otherwise.
+    Hang,
+}
+
+/// A source of credentials that counts how often it is asked. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct Fake {
+    clock: Clock,
+    behaviour: Arc<Mutex<Behaviour>>,
+    changed: Arc<Notify>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Fake {
+    pub(super) fn new(clock: &Clock, behaviour: Behaviour) -> Self {
+        Self {
+            clock: clock.clone(),
+            behaviour: Arc::new(Mutex::new(behaviour)),
+            changed: Arc::default(),
+            calls: Arc::default(),
+        }
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock() = behaviour;
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn provider(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(self.clone())
+    }
+
+    async fn answer(&self) -> Result<Credentials, Error> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        // So that callers do come together.
+        tokio::task::yield_now().await;
+        loop {
+            let changed = self.changed.notified();
+            let behaviour = self.behaviour.lock().clone();
+            match behaviour {
+                Behaviour::Give(seconds) => {
+                    let expiry = self.clock.now() + Duration::from_secs(seconds);
+                    return Ok(Credentials::new(
+                        format!("key {call}"),
+                        "secret",
+                        None,
+                        Some(expiry),
+                        "fake",
+                    ));
+                }
+                Behaviour::Fail(kind) => {
+                    return Err(Error::new(kind, format!("failure {call}")));
+                }
+                Behaviour::Panic => panic!("the source is broken"),
+                Behaviour::Hang => changed.await,
+            }
+        }
+    }
+}
+
+impl ProvideCredentials for Fake {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move { provider::Result::Ok(self.answer().await?) })
+    }
+}

@@ -1,0 +1,11 @@
+//! Refresh, assumed roles, MFA and the AWS CLI's cache, against a local AWS.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod assume_role;
+#[cfg(unix)]
+mod cli_cache;
+mod mfa;
+mod refresh;
+mod secrets;
+mod support;

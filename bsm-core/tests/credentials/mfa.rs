@@ -1,0 +1,283 @@
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bsm_core::{Error, mfa};
+use futures_util::future::join_all;
+
+use crate::support::{AUDIT, Playground, READER, SERIAL, WITH_MFA, request};
+
+/// Somebody who types the codes in turn, and who counts how often they are asked.
+fn somebody(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
+    let prompts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&prompts);
+    let provider = mfa::from_fn(move |request| {
+        assert_eq!(request.serial(), SERIAL);
+        let prompt = counter.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            codes
+                .get(prompt)
+                .map(|code| (*code).to_owned())
+                .ok_or("nobody is there")
+        }
+    });
+    (provider, prompts)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() {
+    let playground = Playground::start();
+    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let bsm = playground
+        .builder()
+        .profile_name("mfa")
+        .mfa_token_provider(provider)
+        .build();
+    let ask_all = || {
+        join_all((0..100).map(|_| {
+            let bsm = bsm.clone();
+            tokio::spawn(async move { bsm.credentials().await.unwrap() })
+        }))
+    };
+    ask_all()
+        .await
+        .into_iter()
+        .for_each(|task| drop(task.unwrap()));
+    assert_eq!(
+        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (1, 1)
+    );
+
+    playground.aws.clock().advance(Duration::from_secs(3_600));
+    ask_all()
+        .await
+        .into_iter()
+        .for_each(|task| drop(task.unwrap()));
+    assert_eq!(
+        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (2, 2)
+    );
+    assert!(
+        playground
+            .aws
+            .sessions()
+            .iter()
+            .all(|session| session.mfa_authenticated)
+    );
+}
+
+#[tokio::test]
+async fn no_prompt_appears_in_the_background() {
+    let playground = Playground::start();
+    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let bsm = playground
+        .builder()
+        .profile_name("mfa")
+        .mfa_token_provider(provider)
+        .build();
+    let reader = bsm.assume_role(READER).build();
+    request(&reader).await;
+    playground.aws.clock().advance(Duration::from_secs(3_500));
+    for _ in 0..20 {
+        request(&bsm).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(prompts.load(Ordering::SeqCst), 1);
+    // In the last minute there is a caller to ask.
+    playground.aws.clock().advance(Duration::from_secs(50));
+    request(&reader).await;
+    assert_eq!(prompts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
+    let playground = Playground::start();
+    let (provider, prompts) = somebody(&["999999", "135790"]);
+    let bsm = playground
+        .builder()
+        .profile_name("mfa")
+        .mfa_token_provider(provider)
+        .build();
+    let error = bsm.credentials().await.unwrap_err();
+    assert!(error.is_mfa_code_rejected(), "{error:?}");
+    assert!(error.to_string().contains(SERIAL), "{error}");
+    assert!(!format!("{error:?} {error}").contains("999999"));
+    bsm.credentials().await.unwrap();
+    assert_eq!(
+        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
+    let playground = Playground::start();
+    let lost = bsm_local_aws::Fault::dropped_answer()
+        .operation("AssumeRole")
+        .times(1);
+    playground.aws.faults().add(lost);
+    let (provider, _) = somebody(&["135790", "246802"]);
+    let bsm = playground
+        .builder()
+        .profile_name("mfa")
+        .mfa_token_provider(provider)
+        .build();
+    assert!(bsm.credentials().await.unwrap_err().is_unreachable());
+    assert_eq!(playground.assumed(), 1);
+    playground.aws.clock().advance(Duration::from_secs(5));
+    bsm.credentials().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
+    let playground = Playground::start();
+    let silent = playground.profile("mfa");
+    let error = silent.credentials().await.unwrap_err();
+    assert!(error.is_mfa_code_unavailable(), "{error:?}");
+    assert!(error.to_string().contains("mfa_token_provider"), "{error}");
+
+    let nobody = mfa::from_fn(|_| async { Err::<String, _>("gone") });
+    let assumed = playground
+        .profile("dev")
+        .assume_role(WITH_MFA)
+        .mfa_serial(SERIAL);
+    let error = assumed.mfa_token_provider(nobody).load().await.unwrap_err();
+    assert!(error.is_mfa_code_unavailable(), "{error:?}");
+    assert_eq!(playground.assumed(), 0);
+}
+
+#[tokio::test]
+async fn children_inherit_who_is_asked() {
+    let playground = Playground::start();
+    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let dev = playground
+        .builder()
+        .profile_name("dev")
+        .mfa_token_provider(provider)
+        .build();
+    for role in [WITH_MFA, AUDIT] {
+        dev.assume_role(role)
+            .mfa_serial(SERIAL)
+            .load()
+            .await
+            .unwrap();
+    }
+    assert_eq!(prompts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_error_of_ones_own_provider_comes_out_as_it_is() {
+    struct Locked;
+    impl mfa::MfaTokenProvider for Locked {
+        fn token_code<'a>(
+            &'a self,
+            _: &'a mfa::TokenRequest,
+        ) -> mfa::BoxFuture<'a, Result<String, Error>> {
+            let error = Error::new(
+                bsm_core::ErrorKind::MfaCodeUnavailable,
+                "unlock the keychain",
+            );
+            Box::pin(async { Err(error) })
+        }
+    }
+    let playground = Playground::start();
+    let bsm = playground
+        .builder()
+        .profile_name("mfa")
+        .mfa_token_provider(Locked)
+        .build();
+    assert_eq!(
+        bsm.credentials().await.unwrap_err().to_string(),
+        "unlock the keychain"
+    );
+}
+
+/// By hand: `cargo test -p bsm-core --all-features --test credentials terminal -- --ignored`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs python3"]
+async fn a_person_at_a_terminal_is_asked_and_the_code_is_not_shown() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/terminal.py");
+    let mut person = Command::new("python3")
+        .args([script, "135790"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(person.stdout.take().unwrap()).lines();
+    let terminal = printed.next().unwrap().unwrap();
+
+    let playground = Playground::start();
+    let prompt = mfa::TerminalPrompt::on(terminal);
+    let builder = playground.builder().profile_name("mfa");
+    builder
+        .mfa_token_provider(prompt)
+        .build()
+        .credentials()
+        .await
+        .unwrap();
+
+    let shown = printed.next().unwrap().unwrap();
+    assert!(
+        shown.contains(&format!("Enter MFA code for {SERIAL}: ")),
+        "{shown}"
+    );
+    assert!(!shown.contains("135790"), "{shown}");
+    person.wait().unwrap();
+}
+
+#[cfg(feature = "totp")]
+mod totp {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use bsm_local_aws::{Clock, MfaDevice};
+
+    use super::*;
+
+    const DEVICE_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    /// One second before the device shows its next code.
+    fn late() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000 + 29)
+    }
+
+    #[tokio::test]
+    async fn two_roles_of_one_device_get_a_code_each() {
+        let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
+        let playground = Playground::with(device, Clock::frozen_at(late()));
+        let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
+        let dev = playground
+            .builder()
+            .profile_name("dev")
+            .mfa_token_provider(totp)
+            .build();
+        let assume = |role: &str| dev.assume_role(role).mfa_serial(SERIAL).load();
+        let (one, other) = tokio::join!(assume(WITH_MFA), assume(AUDIT));
+        one.unwrap();
+        other.unwrap();
+        assert_eq!(playground.assumed(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_role_is_refreshed_in_the_background_when_nobody_need_be_asked() {
+        let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
+        let playground = Playground::with(device, Clock::frozen_at(late()));
+        let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
+        let bsm = playground
+            .builder()
+            .profile_name("mfa")
+            .mfa_token_provider(totp)
+            .build();
+        request(&bsm).await;
+        playground.aws.clock().advance(Duration::from_secs(2_800));
+        request(&bsm).await;
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if playground.assumed() == 2 {
+                return;
+            }
+        }
+        panic!("there was no refresh in the background");
+    }
+}

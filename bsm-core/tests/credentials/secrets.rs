@@ -1,0 +1,82 @@
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bsm_core::{CliCache, mfa};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::support::{Playground, SECRET, SERIAL, WITH_MFA};
+
+/// Everything that is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn neither_secrets_nor_codes_are_logged_or_shown() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+
+    let playground = Playground::start();
+    let codes = ["864209", "135790", "246802"];
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let provider = mfa::from_fn(move |_| {
+        let code = codes[next.fetch_add(1, std::sync::atomic::Ordering::SeqCst)];
+        async move { Ok::<_, io::Error>(code.to_owned()) }
+    });
+    let cache = CliCache::new().directory(playground.dir().join("cache"));
+    let builder = playground
+        .builder()
+        .profile_name("dev")
+        .mfa_token_provider(provider);
+    let dev = builder.cli_cache(cache).build();
+    let role = dev.assume_role(WITH_MFA).mfa_serial(SERIAL);
+
+    let error = role.clone().load().await.unwrap_err();
+    let bsm = role.clone().load().await.unwrap();
+    let credentials = bsm.credentials().await.unwrap();
+    playground.aws.clock().advance(Duration::from_secs(3_550));
+    let again = bsm.credentials().await.unwrap();
+    let found = role.clone().load().await;
+
+    let mut shown = format!("{error:?} {error} {bsm:?} {dev:?} {role:?} {credentials:?}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        shown += &format!(" {error:?} {error}");
+        cause = error.source();
+    }
+    shown += &format!("{again:?} {found:?}");
+    shown += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for logged in [
+        "asking for an MFA code",
+        "refreshed credentials",
+        "aws_smithy",
+    ] {
+        assert!(shown.contains(logged), "{logged} is not in the log");
+    }
+    let (first, second) = (credentials.secret_access_key(), again.secret_access_key());
+    let token = credentials.session_token().unwrap();
+    for secret in [SECRET, first, second, token].into_iter().chain(codes) {
+        if let Some(at) = shown.find(secret) {
+            let before = shown[..at].rfind('\n').unwrap_or(0);
+            panic!(
+                "{secret} is shown: {}",
+                &shown[before..(at + 100).min(shown.len())]
+            );
+        }
+    }
+}
