@@ -26,8 +26,8 @@ pub struct Items<T> {
 }
 
 impl<T: Send + 'static> Items<T> {
-    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: Slot<M>) -> Self {
-        let (read, call) = bound(read, &slot);
+    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: &Slot<M>) -> Self {
+        let (read, call) = bound(read, slot);
         let items = {
             let (read, call) = (read.clone(), call.clone());
             move |page| stream::iter(items_of(&read, &call, page)).map(Ok)
@@ -83,8 +83,9 @@ pub struct Pages<T> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: Slot<M>) -> Self {
-        let (read, call) = bound(read, &slot);
+    pub(crate) fn new<M: Model>(mut read: Read<M, T>, slot: &Slot<M>) -> Self {
+        read.limit = None;
+        let (read, call) = bound(read, slot);
         let decode = read.projection.decode;
         let page = {
             let call = call.clone();
@@ -181,7 +182,7 @@ impl<M: Model, T: Send + 'static> Collect<M, T> {
     }
 
     async fn run(self, slot: Slot<M>) -> Result<Vec<T>, Error> {
-        Items::new(self.read, slot).try_collect().await
+        Items::new(self.read, &slot).try_collect().await
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn expand(input: &DeriveInput, paths: Option<&Ident>) -> Result<Token
     Ok(match paths {
         None => quote! {
             #[automatically_derived]
-            #[allow(dead_code, reason = "not every path is used")]
+            #[allow(dead_code, clippy::all, clippy::pedantic, reason = "fields have any names")]
             impl #impl_generics #model #ty_generics #where_clause {
                 #(#functions)*
             }
@@ -56,7 +56,7 @@ pub(crate) fn expand(input: &DeriveInput, paths: Option<&Ident>) -> Result<Token
                 #visibility enum #name {}
 
                 #[automatically_derived]
-                #[allow(dead_code, reason = "not every path is used")]
+                #[allow(dead_code, clippy::all, clippy::pedantic, reason = "fields have any names")]
                 impl #name {
                     #(#functions)*
                 }
