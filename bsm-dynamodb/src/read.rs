@@ -449,6 +449,9 @@ macro_rules! reads {
 
             /// Goes on where an earlier operation stood.
             ///
+            /// To tell whether the cursor is of the same account, the manager asks STS for its
+            /// identity, once.
+            ///
             /// # Errors
             ///
             /// When it is run: [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor), before

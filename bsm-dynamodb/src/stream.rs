@@ -47,8 +47,8 @@ impl<T> Items<T> {
     ///
     /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the account cannot be told. It is asked
     /// for once for each manager.
-    pub async fn cursor(&self) -> Result<Cursor, Error> {
-        self.progress.cursor().await
+    pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
+        self.progress.cursor()
     }
 }
 
@@ -116,8 +116,8 @@ impl<T> Pages<T> {
     /// # Errors
     ///
     /// As [`Items::cursor`].
-    pub async fn cursor(&self) -> Result<Cursor, Error> {
-        self.progress.cursor().await
+    pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
+        self.progress.cursor()
     }
 }
 
@@ -257,9 +257,9 @@ impl Progress {
         self.positions[segment] = position;
     }
 
-    async fn cursor(&self) -> Result<Cursor, Error> {
-        let location = (self.location)().await?;
-        Ok(Cursor::new(location, self.positions.clone()))
+    fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<> {
+        let (location, positions) = ((self.location)(), self.positions.clone());
+        async move { Ok(Cursor::new(location.await?, positions)) }
     }
 }
 

@@ -9,8 +9,7 @@ use crate::model::named_fields;
 use crate::serde_names::{RenameAll, SerdeField};
 
 /// The functions of the trait `Model` that can be called as `User::name()`.
-const TAKEN: [&str; 14] = [
-    "batch_get",
+const TAKEN: [&str; 16] = [
     "batch_write",
     "create_table",
     "delete",
@@ -19,11 +18,14 @@ const TAKEN: [&str; 14] = [
     "describe_table",
     "exists",
     "get",
+    "get_many",
     "query",
     "refresh",
     "save",
     "scan",
+    "table_name",
     "update",
+    "update_ttl",
 ];
 
 /// Writes a function for each field: on the model, or on a type of its own, `paths`.
@@ -195,6 +197,17 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("hex (self . 0"), "{text}");
+    }
+
+    #[test]
+    fn every_function_of_a_model_is_known() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/model.rs");
+        let source = std::fs::read_to_string(path).unwrap();
+        let functions = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("    fn "));
+        let mut names = functions.filter_map(|rest| rest.split(['(', '<']).next());
+        assert_eq!(names.find(|name| !TAKEN.contains(name)), None);
     }
 
     #[test]

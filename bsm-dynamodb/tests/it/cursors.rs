@@ -122,6 +122,24 @@ async fn pages_resume_after_the_page_that_was_given_last() {
 }
 
 #[tokio::test]
+async fn a_cursor_can_be_made_on_another_task() {
+    let local = with_orders(5).await;
+    let (mut items, pages) = local
+        .manager("default")
+        .sync_scope(|| (Order::scan().stream(), Order::scan().pages()));
+    let task = tokio::spawn(async move {
+        items.try_next().await.unwrap();
+        (items.cursor().await.unwrap(), pages.cursor().await.unwrap())
+    });
+    let (after_one, start) = task.await.unwrap();
+    let count = async |cursor| {
+        let scan = Order::scan().resume(cursor).count();
+        local.manager("default").scope(scan).await.unwrap()
+    };
+    assert_eq!((count(after_one).await, count(start).await), (9, 10));
+}
+
+#[tokio::test]
 async fn a_projection_without_the_key_can_be_resumed() {
     #[derive(Debug, PartialEq, serde::Deserialize)]
     struct Status {

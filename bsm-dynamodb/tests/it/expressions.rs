@@ -169,6 +169,60 @@ async fn a_value_that_cannot_be_stored_is_refused_before_the_request() {
     assert!(local.aws.calls().is_empty());
 }
 
+#[tokio::test]
+async fn bounds_in_the_wrong_order_are_refused_by_dynamodb() {
+    let local = with_one_thing().await;
+    let _default = local.manager("default").awsenv();
+    let wrong = Thing::size().between(9, 7);
+    let error = Thing::delete_key("1").condition(wrong.clone()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
+    // DynamoDB refuses the filter, too; the embedded engine finds nothing instead.
+    let count = Thing::scan().filter(wrong).count().await;
+    assert!(!count.is_ok_and(|count| count > 0));
+}
+
+/// A model whose getters and fields have the names that paths would have.
+#[derive(Debug, Serialize, Deserialize, Model)]
+#[model(table = "calls", paths = CallPaths)]
+struct Call {
+    #[model(hash_key)]
+    id: String,
+    query: Option<u32>,
+}
+
+impl Call {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A model with a parameter.
+#[derive(Debug, Serialize, Deserialize, Model)]
+#[model(table = "tagged")]
+#[serde(bound = "")]
+struct Tagged<T>
+where
+    T: Serialize + serde::de::DeserializeOwned + Send + 'static,
+{
+    #[model(hash_key)]
+    id: String,
+    value: T,
+}
+
+#[test]
+fn paths_go_to_a_type_of_their_own_if_asked_and_take_the_parameters_of_the_model() {
+    let call = Call {
+        id: "1".into(),
+        query: None,
+    };
+    assert_eq!((call.id(), call.query), ("1", None));
+    let text = format!("{:?}", CallPaths::id().exists() & CallPaths::query().eq(7));
+    assert!(text.contains(r#"["id", "query"]"#), "{text}");
+    let text = format!("{:?}", Tagged::<u8>::value().eq(7) & Tagged::id().exists());
+    assert!(text.contains(r#"["value", "id"]"#), "{text}");
+}
+
 #[test]
 fn debug_shows_names_and_no_values() {
     let condition = Thing::name().eq("secret") & Thing::parts().index(3).field("name").exists();
