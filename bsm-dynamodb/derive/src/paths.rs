@@ -124,9 +124,10 @@ fn function(
             }
         }),
     };
+    // The error about a method of the same name points at the field.
     let path = match encoding {
-        None => quote! { ::bsm_dynamodb::Path<#model, #ty> },
-        Some(_) => quote! {
+        None => quote_spanned! { ident.span() => ::bsm_dynamodb::Path<#model, #ty> },
+        Some(_) => quote_spanned! { ident.span() =>
             ::bsm_dynamodb::Path<#model, #ty, impl ::bsm_dynamodb::Encode<#ty>>
         },
     };

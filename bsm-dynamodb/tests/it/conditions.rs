@@ -119,6 +119,7 @@ async fn an_item_is_read_again() {
 #[tokio::test]
 async fn a_projection_reads_the_fields_of_another_type() {
     #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Summary {
         name: String,
         missing: Option<u8>,
