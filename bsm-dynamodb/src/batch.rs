@@ -3,6 +3,7 @@
 use std::borrow::{Borrow, Cow};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::item::key_of;
 use crate::key::{IntoKey, KeyValues};
 use crate::model::Model;
-use crate::operation::Pending;
+use crate::operation::bind_when_awaited;
 use crate::slot::{Call, Slot};
 
 /// The limits of one request: 25 writes, and 16 MB as they are sent.
@@ -26,13 +27,11 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes and deletes any number of items; see [`Model::batch_write`].
 ///
-/// The batch was bound to its model's manager when it was made; it may be awaited anywhere.
-///
 /// Writes to the same key are merged, the last one wins. They go out 25 to a request, and no request
 /// is larger than 16 MB. What DynamoDB leaves unprocessed is sent again after a random pause of up
 /// to 50 ms, which doubles with every attempt up to 5 s; after 10 attempts in a row without any
-/// progress, about 8 s, the batch gives up. A batch is not a transaction: after an error, some of its writes may
-/// have been done.
+/// progress, about 8 s, the batch gives up. A batch is not a transaction: after an error, some of
+/// its writes may have been done.
 ///
 /// # Errors
 ///
@@ -40,17 +39,17 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Whatever the error, [`Error::unprocessed`] has the writes that were not acknowledged.
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct BatchWrite<M> {
-    slot: Slot<M>,
     writes: Result<Writes, CodecError>,
     max_attempts: u32,
+    model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> BatchWrite<M> {
-    pub(crate) fn new(slot: Slot<M>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            slot,
             writes: Ok(Writes::default()),
             max_attempts: 10,
+            model: PhantomData,
         }
     }
 
@@ -97,8 +96,8 @@ impl<M: Model> BatchWrite<M> {
         self
     }
 
-    async fn run(self) -> Result<(), Error> {
-        let call = self.slot.call("BatchWriteItem");
+    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
+        let call = slot.call("BatchWriteItem");
         let writes = self.writes.map_err(|cause| call.not_encoded(cause))?;
         let total = writes.in_order.len();
         let mut pending = VecDeque::from(writes.in_order);
@@ -136,22 +135,17 @@ impl<M: Model> BatchWrite<M> {
     }
 }
 
-impl<M: Model> IntoFuture for BatchWrite<M> {
-    type Output = Result<(), Error>;
-    type IntoFuture = Pending<()>;
-
-    fn into_future(self) -> Pending<()> {
-        Box::pin(self.run())
-    }
+bind_when_awaited! {
+    BatchWrite => (),
 }
 
 impl<M> fmt::Debug for BatchWrite<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let writes = self.writes.as_ref().map(|writes| writes.in_order.len());
         f.debug_struct("BatchWrite")
-            .field("slot", &self.slot)
             .field("writes", &writes)
-            .finish()
+            .field("max_attempts", &self.max_attempts)
+            .finish_non_exhaustive()
     }
 }
 

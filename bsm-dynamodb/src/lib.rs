@@ -74,9 +74,8 @@
 //! # Which account an operation reaches
 //!
 //! An operation such as `User::get("123")` is bound to a manager where it is awaited, or started
-//! otherwise, and keeps it to its end. What has more than one step is bound where it is made:
-//! [`Scan::stream`], [`Scan::pages`], [`Model::batch_write`] and [`slot()`]. The manager is the first
-//! of these that there is:
+//! otherwise, and keeps it to its end. A stream ([`Scan::stream`], [`Scan::pages`]) and a [`slot()`]
+//! are bound where they are made. The manager is the first of these that there is:
 //!
 //! 1. the innermost session that names the model: [`use_boto_session`], [`with_boto_session`];
 //! 2. the manager that the model was left on with

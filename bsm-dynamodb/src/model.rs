@@ -41,9 +41,9 @@ use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists};
 /// # Operations
 ///
 /// An operation does nothing until it is awaited. That is when it is bound to the manager which the
-/// model follows (see [`slot`](crate::slot)), and it never changes it. The exceptions are those
-/// that take more than one step: a batch, a stream and pages are bound when they are made, so that
-/// all their steps reach the same account.
+/// model follows (see [`slot`](crate::slot)), and it never changes it, however many requests it
+/// takes. A stream and pages, which are read step by step and never awaited as a whole, are bound
+/// when they are made.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     note = "derive it: `#[derive(Model)]` with `#[model(table = \"…\")]` on the struct and \
@@ -214,8 +214,6 @@ pub trait Model: Sized + Send + 'static {
 
     /// Writes and deletes any number of items, 25 to a request.
     ///
-    /// The batch is bound to the model's manager here, when it is made.
-    ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
     /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
@@ -226,7 +224,11 @@ pub trait Model: Sized + Send + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`BatchWrite`] says.
     fn batch_write() -> BatchWrite<Self> {
-        BatchWrite::new(crate::slot())
+        BatchWrite::new()
     }
 }
