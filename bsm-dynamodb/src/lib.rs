@@ -93,6 +93,7 @@
 mod batch;
 mod codec;
 mod error;
+mod index;
 mod item;
 mod key;
 mod model;
@@ -192,8 +193,9 @@ pub use bsm_dynamodb_derive::Model;
 pub use batch::{BatchWrite, Unprocessed};
 pub use codec::{Codec, CodecError, Item, Serde};
 pub use error::{Error, ErrorKind};
+pub use index::{GlobalIndex, Index, IndexKind, LocalIndex};
 pub use item::{Delete, Get, Save};
-pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues};
+pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey};
 pub use model::Model;
 pub use operation::Pending;
 pub use query::{Collect, Items, Page, Pages, Scan};
