@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use crate::batch::BatchWrite;
+use crate::billing::Billing;
 use crate::codec::Codec;
+use crate::index::IndexDefinition;
 use crate::item::{Delete, Get, Save};
 use crate::key::{IntoKey, Key, KeySchema};
 use crate::query::Scan;
-use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists};
+use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
+use crate::version::VersionAttribute;
 
 /// A type whose values are the items of a DynamoDB table.
 ///
@@ -64,14 +67,29 @@ pub trait Model: Sized + Send + 'static {
     /// Without one it is the region of the active manager.
     const REGION: Option<&'static str> = None;
 
+    /// How the capacity of a table that [`create_table`](Self::create_table) makes is paid for.
+    const BILLING: Billing = Billing::OnDemand;
+
+    /// The secondary indexes of the table.
+    const INDEXES: &'static [IndexDefinition] = &[];
+
+    /// The attribute that says when DynamoDB may delete an item, in seconds of the Unix epoch.
+    ///
+    /// [`epoch_seconds`](crate::epoch_seconds) stores a `SystemTime` that way. Source: [Time to live](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html)
+    /// in the Developer Guide.
+    const TTL: Option<&'static str> = None;
+
+    /// The attribute by which [`save`](Self::save) notices that somebody else has changed the item.
+    const VERSION: Option<VersionAttribute<Self>> = None;
+
     /// Returns the name of the table.
     ///
     /// It is asked for by every request, and should always be the same.
     fn table_name() -> Cow<'static, str>;
 
-    /// Creates the table, with on-demand billing.
+    /// Creates the table, with the model's indexes and billing.
     ///
-    /// A table that exists already and has the model's key is left as it is. Add
+    /// A table that exists already and has the model's key and indexes is left as it is. Add
     /// [`wait()`](CreateTable::wait) to return when the table can be used.
     ///
     /// ```no_run
@@ -88,11 +106,37 @@ pub trait Model: Sized + Send + 'static {
     /// # Errors
     ///
     /// [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if a table of that name has
-    /// another key; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
+    /// another key or lacks an index; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
     /// unless `wait()` is there;
     /// [`ErrorKind::WaitTimedOut`](crate::ErrorKind::WaitTimedOut) if it does not become active.
     fn create_table() -> CreateTable<Self> {
         CreateTable::new()
+    }
+
+    /// Turns on time to live for the model's attribute, [`TTL`](Self::TTL).
+    ///
+    /// If it is on already, that is fine. The table has to be active. DynamoDB deletes an item within
+    /// a few days after its time; until then it can be read. Source: [UpdateTimeToLive](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)
+    /// in the API Reference.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "sessions")]
+    /// # struct Session { #[model(hash_key)] id: String, #[model(ttl)] expires: u64 }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// Session::update_ttl().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the model has no such
+    /// attribute, if time to live is on with another one, or if it was changed within the last hour;
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    fn update_ttl() -> UpdateTtl<Self> {
+        UpdateTtl::new()
     }
 
     /// Deletes the table and every item in it.

@@ -86,22 +86,28 @@ fn pascal_case(field: &str) -> String {
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,
-    /// Where it is said that the field may be missing from what serde writes, if it is.
-    pub(crate) absent: Option<Span>,
+    /// Where it is said that serde does not write the field, or not under a name, if it is.
+    pub(crate) skipped: Option<Span>,
+    /// Where it is said that serde may leave the field out, if it is.
+    pub(crate) conditional: Option<Span>,
 }
 
 impl SerdeField {
     pub(crate) fn new(field: &Field, rename_all: RenameAll) -> Result<Self> {
         let mut renamed = None;
-        let mut absent = None;
+        let mut skipped = None;
+        let mut conditional = None;
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
                 renamed = Some(one_name(&meta)?.value());
                 return Ok(());
             }
-            let leaves_out = ["skip", "skip_serializing", "skip_serializing_if", "flatten"];
-            if leaves_out.iter().any(|name| meta.path.is_ident(name)) {
-                absent.get_or_insert(meta.path.segments[0].ident.span());
+            let at = meta.path.segments[0].ident.span();
+            let skips = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
+            if skips.iter().any(|name| meta.path.is_ident(name)) {
+                skipped.get_or_insert(at);
+            } else if meta.path.is_ident("skip_serializing_if") {
+                conditional.get_or_insert(at);
             }
             skip(&meta)
         })?;
@@ -109,7 +115,11 @@ impl SerdeField {
             let ident = field.ident.as_ref().map(|ident| ident.unraw().to_string());
             rename_all.apply(&ident.unwrap_or_default())
         });
-        Ok(Self { name, absent })
+        Ok(Self {
+            name,
+            skipped,
+            conditional,
+        })
     }
 }
 
@@ -219,6 +229,9 @@ mod tests {
     fn a_field_that_serde_may_leave_out_is_noticed() {
         let field: Field = parse_quote! { #[serde(skip_serializing_if = "Option::is_none")] f: u8 };
         let named = SerdeField::new(&field, RenameAll::default()).unwrap();
-        assert!(named.absent.is_some());
+        assert!(named.conditional.is_some() && named.skipped.is_none());
+        let field: Field = parse_quote! { #[serde(skip)] f: u8 };
+        let named = SerdeField::new(&field, RenameAll::default()).unwrap();
+        assert!(named.skipped.is_some());
     }
 }
