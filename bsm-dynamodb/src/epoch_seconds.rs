@@ -1,6 +1,7 @@
 //! Stores a `SystemTime` as whole seconds of the Unix epoch, which is what time to live needs.
 //!
-//! For a field of type `SystemTime` or `Option<SystemTime>`; fractions of a second are cut off.
+//! For a field of type `SystemTime` or `Option<SystemTime>`; fractions of a second are cut off. Add
+//! `#[serde(default)]` if the attribute may be missing.
 //!
 //! # Examples
 //!

@@ -102,8 +102,10 @@ mod model;
 mod operation;
 mod query;
 mod session;
+pub mod set;
 mod slot;
 mod table;
+mod types;
 mod version;
 
 /// Derives [`KeyAttribute`] for a newtype of a type that is one.
@@ -241,7 +243,7 @@ pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, Unprocessed};
 pub use billing::Billing;
-pub use codec::{Codec, CodecError, Item, Serde};
+pub use codec::{Codec, CodecError, Item, Serde, Sparse};
 pub use error::{Error, ErrorKind};
 pub use index::{GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection};
 pub use item::{Delete, Get, Save};
@@ -252,4 +254,5 @@ pub use query::{Collect, Items, Page, Pages, Scan};
 pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
 pub use slot::{Slot, slot};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
+pub use types::{Binary, Number, ParseNumberError, Set};
 pub use version::{Version, VersionAttribute};
