@@ -167,6 +167,11 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
     Ok(T::deserialize(Decoder(AttributeValue::M(item)))?)
 }
 
+/// Turns one value into the value of an attribute, as [`Serde`] does in an item.
+pub(crate) fn to_attribute_value(value: &impl Serialize) -> Result<AttributeValue, CodecError> {
+    Ok(value.serialize(Encoder)?)
+}
+
 /// The names by which the types of this crate tell the codec what they are.
 pub(crate) const NUMBER: &str = "\u{037E}bsm_dynamodb::Number";
 pub(crate) const SET: &str = "\u{037E}bsm_dynamodb::Set";

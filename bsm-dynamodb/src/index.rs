@@ -1,7 +1,9 @@
 //! The secondary indexes of a table, as types.
 
-use crate::key::{Key, KeySchema, KeyType};
+use crate::key::{IntoKey, Key, KeySchema, KeyType};
 use crate::model::Model;
+use crate::query::Query;
+use crate::scan::Scan;
 
 /// A secondary index of a model's table: a second key under which its items can be found.
 ///
@@ -65,7 +67,99 @@ pub trait Index: Sized + 'static {
 
     /// Which attributes the index has besides the keys; all of them unless told otherwise.
     const PROJECTION: Projection = Projection::All;
+
+    /// Reads the items that have this hash key in the index.
+    ///
+    /// End it with [`collect()`](Query::collect), [`stream()`](Query::stream) or
+    /// [`pages()`](Query::pages). An index that does not hold all attributes gives items that may
+    /// not fit the model; [`project()`](Query::project) reads them as another type.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{GlobalIndex, Index, KeySchema, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String, email: String }
+    /// # enum ByEmail {}
+    /// # impl Index for ByEmail {
+    /// #     type Model = User;
+    /// #     type Key = String;
+    /// #     type Kind = GlobalIndex;
+    /// #     const NAME: &'static str = "by-email";
+    /// #     const KEY: KeySchema<String> = KeySchema::hash("email");
+    /// # }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let users: Vec<User> = ByEmail::query("someone@example.com").collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A global index cannot be read consistently:
+    ///
+    /// ```compile_fail
+    /// # use bsm_dynamodb::{GlobalIndex, Index, KeySchema, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String, email: String }
+    /// # enum ByEmail {}
+    /// # impl Index for ByEmail {
+    /// #     type Model = User;
+    /// #     type Key = String;
+    /// #     type Kind = GlobalIndex;
+    /// #     const NAME: &'static str = "by-email";
+    /// #     const KEY: KeySchema<String> = KeySchema::hash("email");
+    /// # }
+    /// let query = ByEmail::query("someone@example.com").consistent_read(true);
+    /// ```
+    fn query(hash: impl IntoKey<<Self::Key as Key>::Hash>) -> Query<Self::Model, Self> {
+        Query::new(hash.into_key().into_hash())
+    }
+
+    /// Reads every item of the index: those of the table that have the index's key.
+    fn scan() -> Scan<Self::Model, Self> {
+        Scan::new()
+    }
 }
+
+/// The table itself, as opposed to an [`Index`] of it, in [`Query`] and [`Scan`].
+#[derive(Clone, Copy, Debug)]
+pub enum Table {}
+
+/// What a [`Query`] or [`Scan`] of the model `M` reads: its [`Table`], or an [`Index`] of it.
+pub trait Source<M>: 'static {
+    /// The type of the key.
+    type Key: Key;
+
+    /// The name of the index, if it is one.
+    const INDEX: Option<&'static str>;
+
+    /// The names of the key attributes.
+    const KEY: KeySchema<Self::Key>;
+}
+
+impl<M: Model> Source<M> for Table {
+    type Key = M::Key;
+
+    const INDEX: Option<&'static str> = None;
+    const KEY: KeySchema<M::Key> = M::KEY;
+}
+
+impl<M: Model, I: Index<Model = M>> Source<M> for I {
+    type Key = I::Key;
+
+    const INDEX: Option<&'static str> = Some(I::NAME);
+    const KEY: KeySchema<I::Key> = I::KEY;
+}
+
+/// What can be read consistently: a [`Table`], or an index that is local.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read consistently",
+    note = "the table and its local indexes can, a global index cannot"
+)]
+pub trait ConsistentRead {}
+
+impl ConsistentRead for Table {}
+
+impl<I: Index<Kind = LocalIndex>> ConsistentRead for I {}
 
 /// Whether an index is global or local: [`GlobalIndex`] or [`LocalIndex`].
 ///

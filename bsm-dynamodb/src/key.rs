@@ -277,6 +277,11 @@ impl KeyValues {
     fn hash(hash: KeyValue) -> Self {
         Self { hash, range: None }
     }
+
+    /// Takes the hash key out.
+    pub(crate) fn into_hash(self) -> KeyValue {
+        self.hash
+    }
 }
 
 /// The names of the key attributes of a table whose key has the type `K`.

@@ -93,19 +93,27 @@
 mod batch;
 mod billing;
 mod codec;
+mod cursor;
 pub mod epoch_seconds;
 mod error;
+mod expression;
 mod index;
 mod item;
 mod key;
 mod model;
 mod operation;
+mod projection;
 mod query;
+mod rate_limit;
+mod read;
+mod scan;
 mod session;
 pub mod set;
 mod slot;
+mod stream;
 mod table;
 mod types;
+mod update;
 mod version;
 
 /// Derives [`KeyAttribute`] for a newtype of a type that is one.
@@ -139,6 +147,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// | `region = "us-east-1"` | The region, where no session was chosen for this very model. |
 /// | `billing = Billing::Provisioned { read: 5, write: 2 }` | The [`Billing`] of a table that is created; on demand unless told otherwise. |
 /// | `codec = MyCodec` | The [`Codec`]; [`Serde`] unless told otherwise. |
+/// | `paths = UserPaths` | Puts the paths of the attributes on an own type of this name. |
 ///
 /// # On fields
 ///
@@ -195,6 +204,13 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// assert_eq!(ByDate::KEY.hash_name(), "customer");
 /// ```
 ///
+/// # Paths
+///
+/// Each field that serde writes gets a function on the model that gives the [`Path`] of its
+/// attribute: `User::age().ge(18)` is a condition for a field `age`. It is as visible as the field.
+/// Where the model has a method of that name already, such as a getter `fn age(&self)`, say where
+/// the functions are to be instead: with `#[model(paths = UserPaths)]` it is `UserPaths::age()`.
+///
 /// # Examples
 ///
 /// ```
@@ -244,15 +260,30 @@ pub use bsm_dynamodb_derive::Model;
 pub use batch::{BatchWrite, Unprocessed};
 pub use billing::Billing;
 pub use codec::{Codec, CodecError, Item, Serde, Sparse};
+pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
-pub use index::{GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection};
-pub use item::{Delete, Get, Save};
+pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};
+pub use index::{
+    ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
+    Table,
+};
+pub use item::{Delete, Get, ReturnOld, Save};
 pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey};
 pub use model::Model;
-pub use operation::Pending;
-pub use query::{Collect, Items, Page, Pages, Scan};
+pub use operation::{Pending, Raw};
+pub use query::Query;
+pub use scan::Scan;
 pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
 pub use slot::{Slot, slot};
+pub use stream::{Collect, Count, Items, Page, Pages};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 pub use types::{Binary, Number, ParseNumberError, Set};
+pub use update::Update;
 pub use version::{Version, VersionAttribute};
+
+/// What the expansion of the derive macros needs.
+#[doc(hidden)]
+pub mod __private {
+    pub use aws_sdk_dynamodb::types::AttributeValue;
+    pub use serde;
+}

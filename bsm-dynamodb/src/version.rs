@@ -69,6 +69,14 @@ impl Version {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Sees the same number as this one does, now and later.
+    pub(crate) fn watch(&self) -> Watched {
+        Watched {
+            known: self.get(),
+            version: self.0.clone(),
+        }
+    }
 }
 
 impl From<u64> for Version {
@@ -162,5 +170,29 @@ impl<M> Copy for VersionAttribute<M> {}
 impl<M> fmt::Debug for VersionAttribute<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("VersionAttribute").field(&self.name).finish()
+    }
+}
+
+/// The version of a model whose write is under way.
+pub(crate) struct Watched {
+    known: u64,
+    version: Arc<AtomicU64>,
+}
+
+impl Watched {
+    /// The version that the item in the table should have.
+    pub(crate) fn known(&self) -> u64 {
+        self.known
+    }
+
+    /// Makes the value in memory follow the table.
+    ///
+    /// It does nothing if another write of the same value was acknowledged first.
+    pub(crate) fn becomes(&self, number: u64) {
+        let (now, ordering) = (self.known, Ordering::Relaxed);
+        // A failure means that it is not the known one any more, and then there is nothing to do.
+        let _ = self
+            .version
+            .compare_exchange(now, number, ordering, ordering);
     }
 }

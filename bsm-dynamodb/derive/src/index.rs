@@ -107,6 +107,7 @@ impl<'a> IndexField<'a> {
             name,
             skipped,
             conditional,
+            ..
         } = SerdeField::new(field, rename_all)?;
         if let Some(span) = skipped {
             return Err(Error::new(

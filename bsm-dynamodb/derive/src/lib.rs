@@ -7,6 +7,7 @@ mod field;
 mod index;
 mod key_attribute;
 mod model;
+mod paths;
 mod serde_names;
 
 /// Derives `Model` for a struct with named fields.

@@ -9,12 +9,15 @@ use syn::{
 
 use crate::field::{FieldOptions, KeyRole, is_resource_name, model_attributes, set_once};
 use crate::index::{Index, Indexes};
+use crate::paths;
 use crate::serde_names::{RenameAll, SerdeField};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let options = StructOptions::parse(input)?;
     let attributes = Attributes::find(input, &options)?;
-    expand(input, &options, &attributes)
+    let model = expand(input, &options, &attributes)?;
+    let paths = paths::expand(input, options.paths.as_ref())?;
+    Ok(quote! { #model #paths })
 }
 
 const OF_FIELDS: [&str; 6] = [
@@ -32,6 +35,7 @@ struct StructOptions {
     region: Option<LitStr>,
     billing: Option<Expr>,
     codec: Option<Path>,
+    paths: Option<Ident>,
 }
 
 impl StructOptions {
@@ -40,6 +44,7 @@ impl StructOptions {
         let mut region = None;
         let mut billing = None;
         let mut codec = None;
+        let mut paths = None;
         for attribute in model_attributes(&input.attrs) {
             attribute.parse_nested_meta(|meta| {
                 let at = meta.path.span();
@@ -53,10 +58,12 @@ impl StructOptions {
                     set_once("billing", &mut billing, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("codec") {
                     set_once("codec", &mut codec, meta.value()?.parse()?, at)
+                } else if meta.path.is_ident("paths") {
+                    set_once("paths", &mut paths, meta.value()?.parse()?, at)
                 } else if OF_FIELDS.iter().any(|name| meta.path.is_ident(name)) {
                     Err(meta.error("this goes on a field"))
                 } else {
-                    Err(meta.error("expected `table`, `region`, `billing` or `codec`"))
+                    Err(meta.error("expected `table`, `region`, `billing`, `codec` or `paths`"))
                 }
             })?;
         }
@@ -71,6 +78,7 @@ impl StructOptions {
             region,
             billing,
             codec,
+            paths,
         })
     }
 }
@@ -167,7 +175,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
+pub(crate) fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     match &input.data {
         Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => Ok(data.fields.iter()),
         _ => Err(Error::new(

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, Field, LitStr, Result, Token};
+use syn::{Attribute, Error, Field, LitStr, Path, Result, Token, parse_quote};
 
 /// The rule of `#[serde(rename_all = "…")]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -90,6 +90,8 @@ pub(crate) struct SerdeField {
     pub(crate) skipped: Option<Span>,
     /// Where it is said that serde may leave the field out, if it is.
     pub(crate) conditional: Option<Span>,
+    /// The function that writes it, if it is not the `Serialize` of its type.
+    pub(crate) serialize_with: Option<Path>,
 }
 
 impl SerdeField {
@@ -97,13 +99,24 @@ impl SerdeField {
         let mut renamed = None;
         let mut skipped = None;
         let mut conditional = None;
+        let mut serialize_with = None;
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
                 renamed = Some(one_name(&meta)?.value());
                 return Ok(());
             }
+            if meta.path.is_ident("with") {
+                let mut module: Path = meta.value()?.parse::<LitStr>()?.parse()?;
+                module.segments.push(parse_quote!(serialize));
+                serialize_with = Some(module);
+                return Ok(());
+            }
+            if meta.path.is_ident("serialize_with") {
+                serialize_with = Some(meta.value()?.parse::<LitStr>()?.parse()?);
+                return Ok(());
+            }
             let at = meta.path.segments[0].ident.span();
-            let skips = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
+            let skips = ["skip", "skip_serializing", "flatten"];
             if skips.iter().any(|name| meta.path.is_ident(name)) {
                 skipped.get_or_insert(at);
             } else if meta.path.is_ident("skip_serializing_if") {
@@ -119,6 +132,7 @@ impl SerdeField {
             name,
             skipped,
             conditional,
+            serialize_with,
         })
     }
 }
