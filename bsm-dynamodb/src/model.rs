@@ -222,7 +222,9 @@ pub trait Model: Sized + Send + 'static {
 
     /// Writes this item, in place of one with the same key.
     ///
-    /// The value is taken when `save` is called; it may change before the operation is awaited.
+    /// The value is taken when `save` is called; it may change before the operation is awaited. If the
+    /// model has a [`Version`](crate::Version), somebody else's changes are not overwritten, and the
+    /// version in memory follows the table.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::codec::{Codec, CodecError};
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too};
+use crate::expression::{
+    Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too, value_of,
+};
 use crate::item::old_item_if;
 use crate::key::KeyValues;
 use crate::model::Model;
@@ -60,9 +62,15 @@ pub struct Update<M> {
 
 impl<M: Model> Update<M> {
     pub(crate) fn new(key: KeyValues) -> Self {
+        let mut changes = Changes::default();
+        if let Some(version) = M::VERSION {
+            let one = Term::Value(value_of(&1));
+            let place = DocumentPath::attribute(version.name());
+            changes.added.push((place, one));
+        }
         Self {
             key,
-            changes: Changes::default(),
+            changes,
             condition: None,
             model: PhantomData,
         }

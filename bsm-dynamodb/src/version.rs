@@ -4,23 +4,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::codec::Item;
+use crate::expression::{Comparator, DocumentPath, Node, Term, value_of};
+use crate::model::Model;
 
 /// The version of an item, as this program knows it: 0 before it is first saved.
 ///
 /// A model with a field `#[model(version)]` cannot overwrite what somebody else has written in
-/// between. [`save`](crate::Model::save) writes the next version under the condition that the item
+/// between. [`save`](Model::save) writes the next version under the condition that the item
 /// in the table still has this one; a version of 0 demands that there is no item, or one without a
-/// version. [`delete`](crate::Model::delete) is under the same condition. If it does not hold, the
+/// version. [`delete`](Model::delete) is under the same condition. If it does not hold, the
 /// error is [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed).
 ///
 /// The value in memory follows the table, although `save` takes `&self`: the version becomes the
 /// next one when DynamoDB has acknowledged the write, 0 when it has acknowledged the deletion, and
 /// stays as it is when either fails. A clone is a version of its own.
 ///
-/// What goes around the condition: [`batch_write`](crate::Model::batch_write), for which DynamoDB
+/// [`update`](Model::update), which knows no version, is under no condition and makes the
+/// next one, so that other savers notice. What goes around the condition: [`batch_write`](Model::batch_write), for which DynamoDB
 /// has no conditions, writes items with the version that they have; and
-/// [`delete_key`](crate::Model::delete_key) deletes any version.
+/// [`delete_key`](Model::delete_key) deletes any version.
 ///
 /// If the answer to a write is lost, the write may have been done and the next save fails: read the
 /// item again.
@@ -69,14 +75,6 @@ impl Version {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-
-    /// Sees the same number as this one does, now and later.
-    pub(crate) fn watch(&self) -> Watched {
-        Watched {
-            known: self.get(),
-            version: self.0.clone(),
-        }
-    }
 }
 
 impl From<u64> for Version {
@@ -123,7 +121,7 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// Which attribute of a model is its version; see [`Model::VERSION`](crate::Model::VERSION).
+/// Which attribute of a model is its version; see [`Model::VERSION`](Model::VERSION).
 ///
 /// # Examples
 ///
@@ -173,26 +171,65 @@ impl<M> fmt::Debug for VersionAttribute<M> {
     }
 }
 
-/// The version of a model whose write is under way.
+/// The version of a value whose write is under way.
 pub(crate) struct Watched {
+    name: &'static str,
+    /// What the item in the table should have.
     known: u64,
     version: Arc<AtomicU64>,
 }
 
 impl Watched {
-    /// The version that the item in the table should have.
-    pub(crate) fn known(&self) -> u64 {
-        self.known
+    /// Watches the version of a value, if its model has one.
+    pub(crate) fn of<M: Model>(model: &M) -> Option<Self> {
+        let attribute = M::VERSION?;
+        let version = attribute.of(model);
+        Some(Self {
+            name: attribute.name,
+            known: version.get(),
+            version: version.0.clone(),
+        })
     }
 
-    /// Makes the value in memory follow the table.
-    ///
-    /// It does nothing if another write of the same value was acknowledged first.
-    pub(crate) fn becomes(&self, number: u64) {
-        let (now, ordering) = (self.known, Ordering::Relaxed);
-        // A failure means that it is not the known one any more, and then there is nothing to do.
+    /// Demands that the item in the table has the version that is known.
+    pub(crate) fn condition(&self) -> Node {
+        let place = DocumentPath::attribute(self.name);
+        let known = Term::Value(value_of(&self.known));
+        let same = Node::Compare(Term::Path(place.clone()), Comparator::Eq, known);
+        match self.known {
+            0 => Node::Any(vec![
+                Node::Function("attribute_not_exists", place, None),
+                same,
+            ]),
+            _ => same,
+        }
+    }
+
+    /// Gives an item that is to be written the next version.
+    pub(crate) fn advance(&self, item: &mut Item) {
+        let next = AttributeValue::N(self.next().to_string());
+        item.insert(self.name.to_owned(), next);
+    }
+
+    /// Makes the value in memory follow a write that was acknowledged.
+    pub(crate) fn saved(&self) {
+        self.becomes(self.next());
+    }
+
+    /// Makes the value in memory follow a deletion that was acknowledged.
+    pub(crate) fn deleted(&self) {
+        self.becomes(0);
+    }
+
+    fn next(&self) -> u64 {
+        self.known.saturating_add(1)
+    }
+
+    fn becomes(&self, number: u64) {
+        let ordering = Ordering::Relaxed;
+        // If the value has another version by now, it follows a write that came after this one.
         let _ = self
             .version
-            .compare_exchange(now, number, ordering, ordering);
+            .compare_exchange(self.known, number, ordering, ordering);
     }
 }

@@ -12,3 +12,4 @@ mod sessions;
 mod support;
 mod tables;
 mod types;
+mod versions;
