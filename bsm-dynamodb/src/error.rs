@@ -40,6 +40,7 @@ struct Inner {
     aws_code: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     unprocessed: Option<Unprocessed>,
+    unread_keys: Option<Vec<Item>>,
     existing_item: Option<Item>,
 }
 
@@ -80,7 +81,8 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A cursor belongs to another table, index, account or region, or to another operation.
     InvalidCursor,
-    /// Some writes of a batch were not done; see [`Error::unprocessed`].
+    /// Some writes of a batch were not done, or some keys not read; see [`Error::unprocessed`] and
+    /// [`Error::unread_keys`].
     BatchIncomplete,
     /// The table did not become ready within the time that was given.
     WaitTimedOut,
@@ -99,6 +101,7 @@ impl Error {
             aws_code: None,
             source: None,
             unprocessed: None,
+            unread_keys: None,
             existing_item: None,
         }))
     }
@@ -113,6 +116,11 @@ impl Error {
 
     pub(crate) fn with_aws_code(mut self, code: Option<&str>) -> Self {
         self.0.aws_code = code.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn with_unread_keys(mut self, keys: Vec<Item>) -> Self {
+        self.0.unread_keys = Some(keys);
         self
     }
 
@@ -156,6 +164,11 @@ impl Error {
     /// They may be given to [`BatchWrite::resume`](crate::BatchWrite::resume) later.
     pub fn unprocessed(&self) -> Option<&Unprocessed> {
         self.0.unprocessed.as_ref()
+    }
+
+    /// Returns the keys that [`get_many`](crate::Model::get_many) did not read.
+    pub fn unread_keys(&self) -> Option<&[Item]> {
+        self.0.unread_keys.as_deref()
     }
 
     /// Takes out the writes that a batch did not do.
@@ -234,9 +247,9 @@ impl Error {
         self.kind() == ErrorKind::Session
     }
 
-    /// Says whether some writes of a batch were not done, whatever the reason.
+    /// Says whether some writes of a batch were not done, or some keys not read, whatever the reason.
     pub fn is_batch_incomplete(&self) -> bool {
-        self.0.unprocessed.is_some()
+        self.0.unprocessed.is_some() || self.0.unread_keys.is_some()
     }
 
     /// Says whether the endpoint could not be reached.
@@ -339,6 +352,9 @@ impl fmt::Debug for Error {
             .collect();
         if !causes.is_empty() {
             debug.field("causes", &causes);
+        }
+        if let Some(keys) = &self.0.unread_keys {
+            debug.field("unread_keys", &keys.len());
         }
         if let Some(unprocessed) = &self.0.unprocessed {
             debug.field("unprocessed", unprocessed);

@@ -257,7 +257,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 #[doc(inline)]
 pub use bsm_dynamodb_derive::Model;
 
-pub use batch::{BatchWrite, Unprocessed};
+pub use batch::{BatchWrite, GetMany, Unprocessed};
 pub use billing::Billing;
 pub use codec::{Codec, CodecError, Item, Serde, Sparse};
 pub use cursor::Cursor;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::batch::BatchWrite;
+use crate::batch::{BatchWrite, GetMany};
 use crate::billing::Billing;
 use crate::codec::Codec;
 use crate::index::IndexDefinition;
@@ -218,6 +218,28 @@ pub trait Model: Sized + Send + 'static {
     /// As [`get`](Self::get).
     fn refresh(&self) -> Get<Self> {
         Get::again(self)
+    }
+
+    /// Reads the items that have these keys, any number of them, 100 to a request.
+    ///
+    /// They come in the order of their keys; a key that no item has is passed over.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let users: Vec<User> = User::get_many(["1", "2", "3"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`GetMany`] says, and as [`get`](Self::get), but for items that do not exist.
+    fn get_many(keys: impl IntoIterator<Item = impl IntoKey<Self::Key>>) -> GetMany<Self> {
+        GetMany::new(keys)
     }
 
     /// Writes this item, in place of one with the same key.
