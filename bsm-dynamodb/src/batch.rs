@@ -6,4 +6,5 @@ mod size;
 mod write;
 
 pub use get::GetMany;
+pub(crate) use size::least_stored_bytes;
 pub use write::{BatchWrite, Unprocessed};

@@ -110,6 +110,11 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
         Raw::new(self)
     }
 
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (Result<KeyValues, CodecError>, Projection<T>) {
+        (self.key, self.projection)
+    }
+
     async fn run(self, slot: Slot<M>) -> Result<T, Error> {
         let call = slot.call(Self::NAME);
         let decode = self.projection.decode;
@@ -200,6 +205,11 @@ impl<M: Model> Save<M> {
     /// Gives the request in the words of the SDK; see [`Get::raw`].
     pub fn raw(self) -> Raw<M, PutItemFluentBuilder> {
         Raw::new(self)
+    }
+
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (Result<Item, CodecError>, Option<Node>, Option<Watched>) {
+        (self.item, self.condition, self.version)
     }
 
     async fn run(mut self, slot: Slot<M>) -> Result<(), Error> {
@@ -294,6 +304,13 @@ impl<M: Model> Delete<M> {
     /// Gives the request in the words of the SDK; see [`Get::raw`].
     pub fn raw(self) -> Raw<M, DeleteItemFluentBuilder> {
         Raw::new(self)
+    }
+
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(
+        self,
+    ) -> (Result<KeyValues, CodecError>, Option<Node>, Option<Watched>) {
+        (self.key, self.condition, self.version)
     }
 
     async fn run(mut self, slot: Slot<M>) -> Result<(), Error> {

@@ -112,6 +112,7 @@ pub mod set;
 mod slot;
 mod stream;
 mod table;
+mod transact;
 mod types;
 mod update;
 mod version;
@@ -277,6 +278,9 @@ pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_
 pub use slot::{Slot, slot};
 pub use stream::{Collect, Count, Items, Page, Pages};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
+pub use transact::{
+    Action, CancellationReason, Gets, TransactGet, TransactWrite, transact_get, transact_write,
+};
 pub use types::{Binary, Number, ParseNumberError, Set};
 pub use update::Update;
 pub use version::{Version, VersionAttribute};

@@ -165,6 +165,11 @@ impl<M: Model> Update<M> {
         self
     }
 
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (KeyValues, Changes, Option<Node>) {
+        (self.key, self.changes, self.condition)
+    }
+
     async fn run(self, slot: Slot<M>) -> Result<M, Error> {
         let call = slot.call(Self::NAME);
         let output = self.build(&call).await?.send().await;
@@ -221,7 +226,7 @@ enum Assigned {
 }
 
 impl Changes {
-    fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
+    pub(crate) fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
         let set = self.set.iter().map(|(path, assigned)| {
             let path = writer.path(path);
             Ok(format!("{path} = {}", assigned.expression(writer)?))

@@ -5,9 +5,30 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::codec::Item;
 
 /// About how many bytes an item takes in a request, which is JSON.
-pub(crate) fn sent_bytes(item: &Item) -> usize {
+pub(super) fn sent_bytes(item: &Item) -> usize {
     item.iter()
         .map(|(name, value)| text_bytes(name) + value_bytes(value))
+        .sum()
+}
+
+/// The least that an item takes in a table.
+///
+/// Source: [Item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)
+/// in the Developer Guide.
+pub(crate) fn least_stored_bytes(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+            AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+            AttributeValue::L(values) => values.iter().map(of).sum(),
+            AttributeValue::M(map) => least_stored_bytes(map),
+            _ => 1,
+        }
+    }
+    item.iter()
+        .map(|(name, value)| name.len() + of(value))
         .sum()
 }
 

@@ -11,5 +11,6 @@ mod manual;
 mod sessions;
 mod support;
 mod tables;
+mod transactions;
 mod types;
 mod versions;
