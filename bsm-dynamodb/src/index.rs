@@ -159,7 +159,7 @@ pub trait ConsistentRead {}
 
 impl ConsistentRead for Table {}
 
-impl<I: Index<Kind = LocalIndex>> ConsistentRead for I {}
+impl<I: Index<Kind: sealed::Consistent>> ConsistentRead for I {}
 
 /// Whether an index is global or local: [`GlobalIndex`] or [`LocalIndex`].
 ///
@@ -249,4 +249,12 @@ mod sealed {
 
     impl Sealed for super::GlobalIndex {}
     impl Sealed for super::LocalIndex {}
+
+    #[diagnostic::on_unimplemented(
+        message = "a global index cannot be read consistently",
+        note = "the table and its local indexes can"
+    )]
+    pub trait Consistent {}
+
+    impl Consistent for super::LocalIndex {}
 }

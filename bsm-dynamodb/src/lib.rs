@@ -71,11 +71,41 @@
 //! # }
 //! ```
 //!
+//! # Conditions, updates and queries
+//!
+//! The derive gives each field a function that names its attribute, with the field's type. It makes
+//! the conditions of writes, the filters of queries and scans, and the targets of updates:
+//!
+//! ```no_run
+//! # use bsm_dynamodb::{Error, Model};
+//! # #[derive(serde::Serialize, serde::Deserialize, Model)]
+//! # #[model(table = "orders")]
+//! # struct Order {
+//! #     #[model(hash_key)] customer: String, #[model(range_key)] number: u64,
+//! #     paid: bool, total: u64, reminders: u32,
+//! # }
+//! # async fn f(order: Order) -> Result<(), Error> {
+//! order.save().condition(Order::customer().not_exists()).await?; // a new one, or an error
+//!
+//! let order = Order::update(("customer", 7))
+//!     .increment(Order::reminders(), 1)
+//!     .condition(Order::paid().eq(false) & Order::reminders().lt(3))
+//!     .await?;
+//!
+//! let large = Order::total().ge(1_000) | Order::reminders().gt(0);
+//! let unpaid = Order::query("customer").range_ge(100).filter(large & Order::paid().eq(false));
+//! for order in unpaid.descending().limit(20).collect().await? {
+//!     println!("{}: {}", order.number, order.total);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Which account an operation reaches
 //!
 //! An operation such as `User::get("123")` is bound to a manager where it is awaited, or started
-//! otherwise, and keeps it to its end. A stream ([`Scan::stream`], [`Scan::pages`]) and a [`slot()`]
-//! are bound where they are made. The manager is the first of these that there is:
+//! otherwise, and keeps it to its end. The `stream()` and `pages()` of a [`Query`] or [`Scan`] and a
+//! [`slot()`] are bound where they are made. The manager is the first of these that there is:
 //!
 //! 1. the innermost session that names the model: [`use_boto_session`], [`with_boto_session`];
 //! 2. the manager that the model was left on with

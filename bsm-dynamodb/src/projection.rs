@@ -30,7 +30,7 @@ impl<T> Projection<T> {
         T: DeserializeOwned,
     {
         Self {
-            decode: decode_with_serde::<T>,
+            decode: decode_fields::<T>,
             attributes: fields_of::<T>(),
         }
     }
@@ -65,6 +65,15 @@ impl<T> fmt::Debug for Projection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.attributes).finish()
     }
+}
+
+/// Decodes the fields of `T`, without what was read besides, which `T` may not put up with.
+fn decode_fields<T: DeserializeOwned>(mut item: Item) -> Result<T, CodecError> {
+    let fields = fields_of::<T>();
+    if !fields.is_empty() {
+        item.retain(|name, _| fields.contains(&name.as_str()));
+    }
+    decode_with_serde(item)
 }
 
 /// Finds out which fields `T` asks serde for. A type that does not say has none.

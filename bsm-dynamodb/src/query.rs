@@ -118,6 +118,8 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     }
 
     /// Reads the items whose range key is not less than `low` and not greater than `high`.
+    ///
+    /// DynamoDB refuses the request if `low` is greater than `high`.
     pub fn range_between(
         self,
         low: impl IntoKey<Range<M, S>>,
@@ -129,7 +131,15 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
 
     /// Reads the items whose range key, a text, begins like this.
     ///
-    /// With a range key of another type it does not compile.
+    /// With a range key of another type it does not compile:
+    ///
+    /// ```compile_fail
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "orders")]
+    /// # struct Order { #[model(hash_key)] customer: String, #[model(range_key)] number: u64 }
+    /// let query = Order::query("customer").range_begins_with("7");
+    /// ```
     pub fn range_begins_with(self, prefix: impl Into<String>) -> Self {
         const {
             assert!(

@@ -430,7 +430,8 @@ macro_rules! reads {
 
             /// Ends after this many items in total, after the filter.
             ///
-            /// [`pages`](Self::pages) does not look at it, except that no page is larger.
+            /// An item that does not fit the model counts, too. [`pages`](Self::pages) does not look
+            /// at the limit.
             pub fn limit(mut self, items: usize) -> Self {
                 self.read.limit = Some(items);
                 self
@@ -447,6 +448,9 @@ macro_rules! reads {
             }
 
             /// Goes on where an earlier operation stood.
+            ///
+            /// To tell whether the cursor is of the same account, the manager asks STS for its
+            /// identity, once.
             ///
             /// # Errors
             ///
@@ -501,7 +505,7 @@ macro_rules! reads {
             /// The stream is bound to the model's manager here, wherever it is read afterwards. It
             /// goes on after an item that does not fit the model, and ends after any other error.
             pub fn stream(self) -> $crate::Items<T> {
-                $crate::Items::new(self.read, crate::slot())
+                $crate::Items::new(self.read, &crate::slot())
             }
 
             /// Streams the pages that DynamoDB answers with. A page may be empty and not be the
@@ -509,7 +513,7 @@ macro_rules! reads {
             ///
             /// The stream is bound to the model's manager here, wherever it is read afterwards.
             pub fn pages(self) -> $crate::Pages<T> {
-                $crate::Pages::new(self.read, crate::slot())
+                $crate::Pages::new(self.read, &crate::slot())
             }
         }
     };

@@ -26,8 +26,8 @@ pub struct Items<T> {
 }
 
 impl<T: Send + 'static> Items<T> {
-    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: Slot<M>) -> Self {
-        let (read, call) = bound(read, &slot);
+    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: &Slot<M>) -> Self {
+        let (read, call) = bound(read, slot);
         let items = {
             let (read, call) = (read.clone(), call.clone());
             move |page| stream::iter(items_of(&read, &call, page)).map(Ok)
@@ -47,8 +47,8 @@ impl<T> Items<T> {
     ///
     /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the account cannot be told. It is asked
     /// for once for each manager.
-    pub async fn cursor(&self) -> Result<Cursor, Error> {
-        self.progress.cursor().await
+    pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
+        self.progress.cursor()
     }
 }
 
@@ -83,8 +83,9 @@ pub struct Pages<T> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: Slot<M>) -> Self {
-        let (read, call) = bound(read, &slot);
+    pub(crate) fn new<M: Model>(mut read: Read<M, T>, slot: &Slot<M>) -> Self {
+        read.limit = None;
+        let (read, call) = bound(read, slot);
         let decode = read.projection.decode;
         let page = {
             let call = call.clone();
@@ -115,8 +116,8 @@ impl<T> Pages<T> {
     /// # Errors
     ///
     /// As [`Items::cursor`].
-    pub async fn cursor(&self) -> Result<Cursor, Error> {
-        self.progress.cursor().await
+    pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
+        self.progress.cursor()
     }
 }
 
@@ -181,7 +182,7 @@ impl<M: Model, T: Send + 'static> Collect<M, T> {
     }
 
     async fn run(self, slot: Slot<M>) -> Result<Vec<T>, Error> {
-        Items::new(self.read, slot).try_collect().await
+        Items::new(self.read, &slot).try_collect().await
     }
 }
 
@@ -256,9 +257,9 @@ impl Progress {
         self.positions[segment] = position;
     }
 
-    async fn cursor(&self) -> Result<Cursor, Error> {
-        let location = (self.location)().await?;
-        Ok(Cursor::new(location, self.positions.clone()))
+    fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<> {
+        let (location, positions) = ((self.location)(), self.positions.clone());
+        async move { Ok(Cursor::new(location.await?, positions)) }
     }
 }
 

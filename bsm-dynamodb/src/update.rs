@@ -130,14 +130,19 @@ impl<M: Model> Update<M> {
         self
     }
 
-    /// Adds to a number or a set at a path, which counts as 0 or empty if there is none.
+    /// Adds to a number or a set, which counts as 0 or empty if there is none.
+    ///
+    /// AWS documents it for attributes only, not for what is nested in one;
+    /// [`increment`](Self::increment) is for both.
     pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
         let value = value.into_given().term();
         self.changes.added.push((path.into_place(), value));
         self
     }
 
-    /// Takes elements out of the set at a path. A set that becomes empty is removed.
+    /// Takes elements out of a set. A set that becomes empty is removed.
+    ///
+    /// AWS documents it for attributes only, not for what is nested in one.
     pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         let elements = elements.into_given().term();
         self.changes.deleted.push((path.into_place(), elements));

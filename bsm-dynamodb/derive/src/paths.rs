@@ -9,7 +9,7 @@ use crate::model::named_fields;
 use crate::serde_names::{RenameAll, SerdeField};
 
 /// The functions of the trait `Model` that can be called as `User::name()`.
-const TAKEN: [&str; 15] = [
+const TAKEN: [&str; 16] = [
     "batch_write",
     "create_table",
     "delete",
@@ -23,6 +23,7 @@ const TAKEN: [&str; 15] = [
     "refresh",
     "save",
     "scan",
+    "table_name",
     "update",
     "update_ttl",
 ];
@@ -38,7 +39,7 @@ pub(crate) fn expand(input: &DeriveInput, paths: Option<&Ident>) -> Result<Token
     Ok(match paths {
         None => quote! {
             #[automatically_derived]
-            #[allow(dead_code, reason = "not every path is used")]
+            #[allow(dead_code, clippy::all, clippy::pedantic, reason = "fields have any names")]
             impl #impl_generics #model #ty_generics #where_clause {
                 #(#functions)*
             }
@@ -57,7 +58,7 @@ pub(crate) fn expand(input: &DeriveInput, paths: Option<&Ident>) -> Result<Token
                 #visibility enum #name {}
 
                 #[automatically_derived]
-                #[allow(dead_code, reason = "not every path is used")]
+                #[allow(dead_code, clippy::all, clippy::pedantic, reason = "fields have any names")]
                 impl #name {
                     #(#functions)*
                 }
@@ -123,9 +124,10 @@ fn function(
             }
         }),
     };
+    // The error about a method of the same name points at the field.
     let path = match encoding {
-        None => quote! { ::bsm_dynamodb::Path<#model, #ty> },
-        Some(_) => quote! {
+        None => quote_spanned! { ident.span() => ::bsm_dynamodb::Path<#model, #ty> },
+        Some(_) => quote_spanned! { ident.span() =>
             ::bsm_dynamodb::Path<#model, #ty, impl ::bsm_dynamodb::Encode<#ty>>
         },
     };
@@ -196,6 +198,17 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("hex (self . 0"), "{text}");
+    }
+
+    #[test]
+    fn every_function_of_a_model_is_known() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/model.rs");
+        let source = std::fs::read_to_string(path).unwrap();
+        let functions = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("    fn "));
+        let mut names = functions.filter_map(|rest| rest.split(['(', '<']).next());
+        assert_eq!(names.find(|name| !TAKEN.contains(name)), None);
     }
 
     #[test]

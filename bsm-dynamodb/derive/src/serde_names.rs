@@ -82,7 +82,6 @@ fn pascal_case(field: &str) -> String {
 }
 
 /// How serde treats one field.
-#[derive(Debug)]
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,

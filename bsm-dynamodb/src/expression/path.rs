@@ -154,6 +154,8 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     /// Demands that the value is not less than `low` and not greater than `high`.
+    ///
+    /// DynamoDB refuses the request if `low` is greater than `high`.
     pub fn between(self, low: impl Operand<M, T, E>, high: impl Operand<M, T, E>) -> Condition<M> {
         let (low, high) = (low.into_given().term(), high.into_given().term());
         Condition::new(Node::Between(self.into_term(), low, high))

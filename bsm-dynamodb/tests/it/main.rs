@@ -5,12 +5,17 @@
 mod attributes;
 mod batches;
 mod binding;
+mod conditions;
+mod cursors;
 mod errors;
+mod expressions;
 mod items;
 mod manual;
+mod queries;
 mod sessions;
 mod support;
 mod tables;
 mod transactions;
 mod types;
+mod updates;
 mod versions;
