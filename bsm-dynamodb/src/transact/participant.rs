@@ -17,9 +17,12 @@ use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::slot::Call;
 
+/// Binds a model, for an operation of the DynamoDB API.
+type Bind = fn(&'static str) -> Connection;
+
 /// The models that take part, each once.
 #[derive(Default)]
-pub(super) struct Participants(Vec<(TypeId, fn(&'static str) -> Connection)>);
+pub(super) struct Participants(Vec<(TypeId, Bind)>);
 
 impl Participants {
     pub(super) fn add<M: Model>(&mut self) {

@@ -42,13 +42,13 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// # async fn f(transfer: Transfer) -> Result<(), bsm_dynamodb::Error> {
 /// let outcome = transact_write()
-///     .add(transfer.save().condition(Transfer::id().not_exists()))
-///     .add(
+///     .write(transfer.save().condition(Transfer::id().not_exists()))
+///     .write(
 ///         Account::update("alice")
 ///             .decrement(Account::balance(), 10)
 ///             .condition(Account::balance().ge(10)),
 ///     )
-///     .add(Account::update("bob").increment(Account::balance(), 10))
+///     .write(Account::update("bob").increment(Account::balance(), 10))
 ///     .check("bank", Account::open().eq(true))
 ///     .await;
 /// if let Err(error) = outcome {
@@ -91,7 +91,7 @@ pub struct TransactWrite {
 impl TransactWrite {
     /// Adds a write of one item: what [`save`](Model::save), [`update`](Model::update),
     /// [`delete`](Model::delete) or [`delete_key`](Model::delete_key) returns.
-    pub fn add<A: Action>(mut self, action: A) -> Self {
+    pub fn write<A: Action>(mut self, action: A) -> Self {
         self.participants.add::<A::Model>();
         self.parts.push(action.into_part());
         self
@@ -184,7 +184,7 @@ impl fmt::Debug for TransactWrite {
     }
 }
 
-/// An operation that can be part of a transaction; see [`TransactWrite::add`].
+/// An operation that can be part of a transaction; see [`TransactWrite::write`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a transaction",
     note = "what `save`, `update`, `delete` and `delete_key` return can"
@@ -201,8 +201,10 @@ pub trait Action {
 pub struct Part {
     item: Result<TransactWriteItem, CodecError>,
     /// The version in memory, and how it follows the table.
-    version: Option<(Watched, fn(&Watched))>,
+    version: Option<(Watched, Follow)>,
 }
+
+type Follow = fn(&Watched);
 
 /// The expressions of one action.
 struct Expressions {
@@ -250,7 +252,7 @@ impl<M: Model> Action for Save<M> {
         });
         Part {
             item,
-            version: version.map(|version| (version, Watched::saved as fn(&Watched))),
+            version: version.map(|version| (version, Watched::saved as Follow)),
         }
     }
 }
@@ -275,7 +277,7 @@ impl<M: Model> Action for Delete<M> {
         });
         Part {
             item,
-            version: version.map(|version| (version, Watched::deleted as fn(&Watched))),
+            version: version.map(|version| (version, Watched::deleted as Follow)),
         }
     }
 }

@@ -62,13 +62,13 @@ async fn balances() -> (i64, i64) {
 
 fn pay(transfer: &Transfer, amount: i64) -> bsm_dynamodb::TransactWrite {
     transact_write()
-        .add(transfer.save().condition(Transfer::from().not_exists()))
-        .add(
+        .write(transfer.save().condition(Transfer::from().not_exists()))
+        .write(
             Account::update("alice")
                 .decrement(Account::balance(), amount)
                 .condition(Account::balance().ge(amount)),
         )
-        .add(Account::update("bob").increment(Account::balance(), amount))
+        .write(Account::update("bob").increment(Account::balance(), amount))
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn every_action_of_several_models_is_done() {
     assert_eq!(Transfer::get(("alice", 1)).await.unwrap(), transfer);
 
     transact_write()
-        .add(transfer.delete())
-        .add(Account::delete_key("bob"))
+        .write(transfer.delete())
+        .write(Account::delete_key("bob"))
         .check("alice", Account::balance().eq(30))
         .await
         .unwrap();
@@ -134,7 +134,7 @@ async fn a_version_is_checked_in_a_transaction_too() {
     mine.save().await.unwrap();
     let theirs = mine.clone();
     theirs.save().await.unwrap();
-    let error = transact_write().add(mine.save()).await.unwrap_err();
+    let error = transact_write().write(mine.save()).await.unwrap_err();
     assert!(error.cancellation_reasons()[0].is_conditional_check_failed());
     assert_eq!(mine.version.get(), 1);
 }
@@ -145,13 +145,13 @@ async fn a_transaction_with_a_token_is_done_once() {
     let _default = local.manager("default").awsenv();
     let pay = || {
         let update = Account::update("bob").increment(Account::balance(), 5);
-        transact_write().add(update).token("payment-1")
+        transact_write().write(update).token("payment-1")
     };
     pay().await.unwrap();
     pay().await.unwrap();
     assert_eq!(balances().await, (100, 5));
     let other = transact_write()
-        .add(Account::update("bob").increment(Account::balance(), 6))
+        .write(Account::update("bob").increment(Account::balance(), 6))
         .token("payment-1");
     let error = other.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
@@ -192,7 +192,7 @@ async fn a_transaction_is_bound_where_it_is_awaited() {
         Transfer::create_table().wait().await.unwrap();
     };
     staging.scope(create).await;
-    let write = transact_write().add(account("carol", 1).save());
+    let write = transact_write().write(account("carol", 1).save());
     staging.scope(write).await.unwrap();
     assert_eq!(local.ids(STAGING, "accounts"), ["carol"]);
     assert_eq!(local.ids(DEFAULT, "accounts"), ["alice", "bob"]);
@@ -237,7 +237,7 @@ async fn what_is_too_large_is_refused_before_it_is_sent() {
     let _default = local.manager("default").awsenv();
     local.aws.clear_calls();
     let many = (0..101).fold(transact_write(), |all, n| {
-        all.add(account(&n.to_string(), 0).save())
+        all.write(account(&n.to_string(), 0).save())
     });
     let error = many.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
@@ -255,7 +255,7 @@ async fn what_is_too_large_is_refused_before_it_is_sent() {
             id: n.to_string(),
             text: "x".repeat(390_000),
         };
-        all.add(large.save())
+        all.write(large.save())
     });
     let error = large.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
@@ -270,8 +270,8 @@ async fn two_actions_on_one_item_are_refused() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     let twice = transact_write()
-        .add(account("alice", 1).save())
-        .add(Account::delete_key("alice"));
+        .write(account("alice", 1).save())
+        .write(Account::delete_key("alice"));
     let error = twice.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert_eq!(balances().await, (100, 0));
