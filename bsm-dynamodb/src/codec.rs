@@ -1,14 +1,18 @@
 //! How a model becomes an item, and back.
 
+mod decode;
+mod encode;
+mod refused;
+
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_dynamo::aws_sdk_dynamodb_1 as serde_dynamo_1;
-use serde_path_to_error::Segment;
+
+use self::decode::Decoder;
+use self::encode::Encoder;
 
 /// An item as DynamoDB has it: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -77,15 +81,28 @@ pub trait Codec<M> {
     fn from_item(item: Item) -> Result<M, CodecError>;
 }
 
-/// The default codec: serde, by way of the `serde_dynamo` crate.
+/// The default codec: serde.
+///
+/// It writes what the `serde_dynamo` crate writes, so items can be shared with programs that use
+/// that, and reads the same. Besides, it takes what that crate has no way to carry: [`Number`],
+/// `u128` and `i128`, integers that another program wrote as `1.0` or `1E2`; and it leaves out sets
+/// that are empty, which DynamoDB would refuse.
+///
+/// `None` is written as NULL; a field with `#[serde(skip_serializing_if = "Option::is_none")]` is left
+/// out instead, and with the codec [`Sparse`] every `None` is. Both are read as `None`.
 ///
 /// Its errors say what is wrong, but not with which value.
+///
+/// [`Number`]: crate::Number
 #[derive(Clone, Copy, Debug)]
 pub enum Serde {}
 
 impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     fn to_item(model: &M) -> Result<Item, CodecError> {
-        serde_dynamo_1::to_item(model).map_err(|error| Refused::without_value(None, &error).into())
+        match model.serialize(Encoder)? {
+            AttributeValue::M(item) => Ok(item),
+            _ => Err("the model does not serialize as a struct or a map".into()),
+        }
     }
 
     fn from_item(item: Item) -> Result<M, CodecError> {
@@ -93,83 +110,80 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     }
 }
 
+/// A codec like [`Serde`] that leaves out what is `None`, instead of writing NULL.
+///
+/// An attribute that is missing costs nothing and can be asked for with `attribute_not_exists`; an
+/// index leaves out an item that lacks its key, and refuses one that has NULL there.
+///
+/// serde reads a missing field of type `Option` as `None`, unless it has `#[serde(with)]`: add
+/// `#[serde(default)]` to those.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_dynamodb::{Codec, Model, Sparse};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "users", codec = Sparse)]
+/// struct User {
+///     #[model(hash_key)]
+///     id: String,
+///     name: Option<String>,
+/// }
+///
+/// # fn main() -> Result<(), bsm_dynamodb::CodecError> {
+/// let nameless = User { id: "1".into(), name: None };
+/// assert!(!Sparse::to_item(&nameless)?.contains_key("name"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Sparse {}
+
+impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
+    fn to_item(model: &M) -> Result<Item, CodecError> {
+        let mut item = Serde::to_item(model)?;
+        remove_nulls(&mut item);
+        Ok(item)
+    }
+
+    fn from_item(item: Item) -> Result<M, CodecError> {
+        Serde::from_item(item)
+    }
+}
+
+fn remove_nulls(item: &mut Item) {
+    item.retain(|_, value| !value.is_null());
+    for value in item.values_mut() {
+        if let AttributeValue::M(map) = value {
+            remove_nulls(map);
+        }
+    }
+}
+
 /// Turns an item into any type that serde can deserialize.
 pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, CodecError> {
-    let item = serde_dynamo::Item::from(item);
-    let value = serde_dynamo::AttributeValue::M(item.into());
-    let deserializer = serde_dynamo::Deserializer::from_attribute_value(value);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let attribute = match error.path().iter().next() {
-            Some(Segment::Map { key }) => Some(key.as_str()),
-            _ => None,
-        };
-        Refused::without_value(attribute, error.inner()).into()
-    })
+    Ok(T::deserialize(Decoder(AttributeValue::M(item)))?)
 }
 
 /// Turns one value into the value of an attribute, as [`Serde`] does in an item.
 pub(crate) fn to_attribute_value(value: &impl Serialize) -> Result<AttributeValue, CodecError> {
-    serde_dynamo_1::to_attribute_value(value)
-        .map_err(|error| Refused::without_value(None, &error).into())
+    Ok(value.serialize(Encoder)?)
 }
 
-/// Why serde failed, and at which attribute, without the value that it failed on.
-#[derive(Debug)]
-struct Refused {
-    attribute: Option<String>,
-    reason: String,
-}
+/// The names by which the types of this crate tell the codec what they are.
+pub(crate) const NUMBER: &str = "\u{037E}bsm_dynamodb::Number";
+pub(crate) const SET: &str = "\u{037E}bsm_dynamodb::Set";
 
-impl Refused {
-    fn without_value(attribute: Option<&str>, error: &serde_dynamo::Error) -> Self {
-        Self {
-            attribute: attribute.map(str::to_owned),
-            reason: Self::reason(&error.to_string()),
-        }
-    }
-
-    /// Keeps a message of serde or serde_dynamo as far as it is known not to show a value.
-    fn reason(message: &str) -> String {
-        const HARMLESS: [&str; 9] = [
-            "missing field `",
-            "duplicate field `",
-            "data did not match any variant of untagged enum",
-            "Not a ",
-            "Expected ",
-            "Key must be a string",
-            "String set element",
-            "Number set element",
-            "Binary set element",
-        ];
-        if HARMLESS.iter().any(|start| message.starts_with(start)) {
-            return message.to_owned();
-        }
-        // serde: "invalid type: string \"the value\", expected u64"
-        let expected = message.rfind(", expected ").map(|at| &message[at..]);
-        for start in ["invalid type: ", "invalid value: ", "unknown variant"] {
-            if let (Some(rest), Some(expected)) = (message.strip_prefix(start), expected) {
-                let found = rest.split(['"', '`', ',']).next().unwrap_or_default();
-                return format!("{start}{}{expected}", found.trim_end());
-            }
-        }
-        let number = message.strip_prefix("Failed to parse '");
-        if let Some(at) = number.and_then(|_| message.rfind("' as ")) {
-            return format!("the number cannot be read {}", &message[at + 2..]);
-        }
-        "the value is refused by its Serialize or Deserialize".to_owned()
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(attribute) = &self.attribute {
-            write!(f, "attribute `{attribute}`: ")?;
-        }
-        f.write_str(&self.reason)
-    }
-}
-
-impl StdError for Refused {}
+/// Everything that is a set: ours, and what has `#[serde(with = "serde_dynamo::string_set")]` or one
+/// of its kind.
+const SETS: [&str; 4] = [
+    SET,
+    "\u{037E}STRINGSET\u{037E}",
+    "\u{037E}NUMBERSET\u{037E}",
+    "\u{037E}BINARYSET\u{037E}",
+];
 
 #[cfg(test)]
 mod tests {
@@ -218,17 +232,20 @@ mod tests {
         let text = || AttributeValue::S("secret, expected secret".into());
         let number = |number: &str| AttributeValue::N(number.into());
         for (attribute, value, wanted) in [
-            ("age", text(), "attribute `age`: Expected num"),
+            (
+                "age",
+                text(),
+                "attribute `age`: expected a number, found a string",
+            ),
             (
                 "age",
                 number("4711"),
-                "attribute `age`: the number cannot be read as an integer: \
-                 number too large to fit in target type",
+                "attribute `age`: the number does not fit an integer of this size",
             ),
             (
                 "level",
                 text(),
-                "attribute `level`: unknown variant, expected `Basic`",
+                "attribute `level`: unknown variant, expected one of `Basic`",
             ),
             (
                 "birthday",

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::batch::Unprocessed;
 use crate::codec::{Codec, CodecError, Item};
 use crate::model::Model;
+use crate::transact::CancellationReason;
 
 /// Why an operation on a model failed.
 ///
@@ -40,6 +41,8 @@ struct Inner {
     aws_code: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     unprocessed: Option<Unprocessed>,
+    unread_keys: Option<Vec<Item>>,
+    cancellation_reasons: Vec<CancellationReason>,
     existing_item: Option<Item>,
 }
 
@@ -66,6 +69,8 @@ pub enum ErrorKind {
     TableMismatch,
     /// The condition of a write did not hold.
     ConditionalCheckFailed,
+    /// A transaction was cancelled, and nothing was done; see [`Error::cancellation_reasons`].
+    TransactionCancelled,
     /// DynamoDB refused the request because there are too many of them.
     Throttled,
     /// The identity lacks the permission.
@@ -80,7 +85,8 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A cursor belongs to another table, index, account or region, or to another operation.
     InvalidCursor,
-    /// Some writes of a batch were not done; see [`Error::unprocessed`].
+    /// Some writes of a batch were not done, or some keys not read; see [`Error::unprocessed`] and
+    /// [`Error::unread_keys`].
     BatchIncomplete,
     /// The table did not become ready within the time that was given.
     WaitTimedOut,
@@ -99,6 +105,8 @@ impl Error {
             aws_code: None,
             source: None,
             unprocessed: None,
+            unread_keys: None,
+            cancellation_reasons: Vec::new(),
             existing_item: None,
         }))
     }
@@ -113,6 +121,24 @@ impl Error {
 
     pub(crate) fn with_aws_code(mut self, code: Option<&str>) -> Self {
         self.0.aws_code = code.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn with_table(mut self, table: String) -> Self {
+        self.0.at.table = table.into();
+        self
+    }
+
+    pub(crate) fn with_cancellation_reasons(
+        mut self,
+        reasons: Option<Vec<CancellationReason>>,
+    ) -> Self {
+        self.0.cancellation_reasons = reasons.unwrap_or_default();
+        self
+    }
+
+    pub(crate) fn with_unread_keys(mut self, keys: Vec<Item>) -> Self {
+        self.0.unread_keys = Some(keys);
         self
     }
 
@@ -156,6 +182,18 @@ impl Error {
     /// They may be given to [`BatchWrite::resume`](crate::BatchWrite::resume) later.
     pub fn unprocessed(&self) -> Option<&Unprocessed> {
         self.0.unprocessed.as_ref()
+    }
+
+    /// Returns why a transaction was cancelled: a reason for each action, in the order of the call.
+    ///
+    /// It is empty if the error is none of a cancelled transaction.
+    pub fn cancellation_reasons(&self) -> &[CancellationReason] {
+        &self.0.cancellation_reasons
+    }
+
+    /// Returns the keys that [`get_many`](crate::Model::get_many) did not read.
+    pub fn unread_keys(&self) -> Option<&[Item]> {
+        self.0.unread_keys.as_deref()
     }
 
     /// Takes out the writes that a batch did not do.
@@ -219,6 +257,11 @@ impl Error {
         self.kind() == ErrorKind::InvalidCursor
     }
 
+    /// Says whether a transaction was cancelled; see [`Error::cancellation_reasons`].
+    pub fn is_transaction_cancelled(&self) -> bool {
+        self.kind() == ErrorKind::TransactionCancelled
+    }
+
     /// Says whether DynamoDB refused the request because there are too many of them.
     pub fn is_throttled(&self) -> bool {
         self.kind() == ErrorKind::Throttled
@@ -234,9 +277,9 @@ impl Error {
         self.kind() == ErrorKind::Session
     }
 
-    /// Says whether some writes of a batch were not done, whatever the reason.
+    /// Says whether some writes of a batch were not done, or some keys not read, whatever the reason.
     pub fn is_batch_incomplete(&self) -> bool {
-        self.0.unprocessed.is_some()
+        self.0.unprocessed.is_some() || self.0.unread_keys.is_some()
     }
 
     /// Says whether the endpoint could not be reached.
@@ -257,6 +300,7 @@ impl ErrorKind {
                 Self::TableInUse
             }
             "ConditionalCheckFailedException" => Self::ConditionalCheckFailed,
+            "TransactionCanceledException" => Self::TransactionCancelled,
             "LimitExceededException"
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
@@ -270,7 +314,8 @@ impl ErrorKind {
             | "MissingAuthenticationTokenException"
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException" => Self::CredentialsRejected,
-            "ItemCollectionSizeLimitExceededException"
+            "IdempotentParameterMismatchException"
+            | "ItemCollectionSizeLimitExceededException"
             | "SerializationException"
             | "ValidationException" => Self::InvalidRequest,
             _ => Self::Service,
@@ -288,6 +333,10 @@ impl ErrorKind {
                 "the table is being created, changed or deleted: try again when it is done"
             }
             Self::ConditionalCheckFailed => "the condition of the write does not hold",
+            Self::TransactionCancelled => {
+                "the transaction was cancelled and nothing was done: cancellation_reasons() says \
+                 why, action by action"
+            }
             Self::Throttled => {
                 "DynamoDB refused the request because there are too many: send fewer, or give the \
                  table more capacity"
@@ -339,6 +388,12 @@ impl fmt::Debug for Error {
             .collect();
         if !causes.is_empty() {
             debug.field("causes", &causes);
+        }
+        if !self.cancellation_reasons().is_empty() {
+            debug.field("cancellation_reasons", &self.cancellation_reasons());
+        }
+        if let Some(keys) = &self.0.unread_keys {
+            debug.field("unread_keys", &keys.len());
         }
         if let Some(unprocessed) = &self.0.unprocessed {
             debug.field("unprocessed", unprocessed);

@@ -14,6 +14,6 @@ pub use operand::{Encode, Operand};
 pub use path::{AttributeType, Path, Untyped};
 
 pub(crate) use condition::{Comparator, Node, demand_too};
-pub(crate) use operand::Term;
+pub(crate) use operand::{Term, value_of};
 pub(crate) use path::DocumentPath;
 pub(crate) use writer::Writer;

@@ -1,6 +1,6 @@
 //! The secondary indexes of a table, as types.
 
-use crate::key::{IntoKey, Key, KeySchema};
+use crate::key::{IntoKey, Key, KeySchema, KeyType};
 use crate::model::Model;
 use crate::query::Query;
 use crate::scan::Scan;
@@ -8,19 +8,34 @@ use crate::scan::Scan;
 /// A secondary index of a model's table: a second key under which its items can be found.
 ///
 /// An index is a type of its own, so that a query of it takes the right kind of key.
+/// [`#[derive(Model)]`](derive@crate::Model) makes one for each index that is named on a field.
 ///
 /// # Examples
 ///
+/// By hand, an index is also named by its model, so that
+/// [`create_table`](Model::create_table) knows of it:
+///
 /// ```
-/// use bsm_dynamodb::{GlobalIndex, Index, KeySchema, Model};
+/// use std::borrow::Cow;
+///
+/// use bsm_dynamodb::{GlobalIndex, Index, IndexDefinition, KeySchema, Model, Serde};
 /// use serde::{Deserialize, Serialize};
 ///
-/// #[derive(Serialize, Deserialize, Model)]
-/// #[model(table = "users")]
+/// #[derive(Serialize, Deserialize)]
 /// struct User {
-///     #[model(hash_key)]
 ///     id: String,
 ///     email: String,
+/// }
+///
+/// impl Model for User {
+///     type Key = String;
+///     type Codec = Serde;
+///     const KEY: KeySchema<String> = KeySchema::hash("id");
+///     const INDEXES: &'static [IndexDefinition] = &[IndexDefinition::of::<ByEmail>()];
+///
+///     fn table_name() -> Cow<'static, str> {
+///         "users".into()
+///     }
 /// }
 ///
 /// enum ByEmail {}
@@ -49,6 +64,9 @@ pub trait Index: Sized + 'static {
 
     /// The names of the attributes that are the index's key.
     const KEY: KeySchema<Self::Key>;
+
+    /// Which attributes the index has besides the keys; all of them unless told otherwise.
+    const PROJECTION: Projection = Projection::All;
 
     /// Reads the items that have this hash key in the index.
     ///
@@ -168,6 +186,62 @@ pub enum LocalIndex {}
 
 impl IndexKind for LocalIndex {
     const IS_GLOBAL: bool = false;
+}
+
+/// The attributes that an index has besides its own key and the table's.
+///
+/// Source: [Projection](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html)
+/// in the API Reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// Every attribute.
+    All,
+    /// None.
+    KeysOnly,
+    /// These, at most 20 of them.
+    Include(&'static [&'static str]),
+}
+
+/// An index in the list of a model's indexes, [`Model::INDEXES`].
+#[derive(Clone, Copy, Debug)]
+pub struct IndexDefinition {
+    pub(crate) name: &'static str,
+    pub(crate) is_global: bool,
+    pub(crate) projection: Projection,
+    pub(crate) hash: (&'static str, KeyType),
+    pub(crate) range: Option<(&'static str, KeyType)>,
+}
+
+impl IndexDefinition {
+    /// Describes an index.
+    pub const fn of<I: Index>() -> Self {
+        let (hash, range) = I::Key::TYPES;
+        Self {
+            name: I::NAME,
+            is_global: I::Kind::IS_GLOBAL,
+            projection: I::PROJECTION,
+            hash: (I::KEY.hash_name(), hash),
+            range: match (I::KEY.range_name(), range) {
+                (Some(name), Some(key_type)) => Some((name, key_type)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Returns the name of the index.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Says whether the index is global.
+    pub const fn is_global(&self) -> bool {
+        self.is_global
+    }
+
+    /// Returns which attributes the index has besides the keys.
+    pub const fn projection(&self) -> Projection {
+        self.projection
+    }
 }
 
 mod sealed {

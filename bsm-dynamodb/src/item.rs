@@ -17,6 +17,7 @@ use crate::model::Model;
 use crate::operation::{Pending, Raw, Request, bind_when_awaited, debug_settings};
 use crate::projection::Projection;
 use crate::slot::{Call, Slot};
+use crate::version::Watched;
 
 /// Reads one item; see [`Model::get`] and [`Model::refresh`].
 #[must_use = "operations do nothing unless they are awaited"]
@@ -109,6 +110,11 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
         Raw::new(self)
     }
 
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (Result<KeyValues, CodecError>, Projection<T>) {
+        (self.key, self.projection)
+    }
+
     async fn run(self, slot: Slot<M>) -> Result<T, Error> {
         let call = slot.call(Self::NAME);
         let decode = self.projection.decode;
@@ -149,14 +155,21 @@ impl<M: Model, T: Send + 'static> Request for Get<M, T> {
 pub struct Save<M> {
     item: Result<Item, CodecError>,
     condition: Option<Node>,
+    version: Option<Watched>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Save<M> {
     pub(crate) fn new(model: &M) -> Self {
+        let mut item = M::Codec::to_item(model);
+        let version = Watched::of(model);
+        if let (Some(version), Ok(item)) = (&version, &mut item) {
+            version.advance(item);
+        }
         Self {
-            item: M::Codec::to_item(model),
-            condition: None,
+            item,
+            condition: version.as_ref().map(Watched::condition),
+            version,
             model: PhantomData,
         }
     }
@@ -194,18 +207,27 @@ impl<M: Model> Save<M> {
         Raw::new(self)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (Result<Item, CodecError>, Option<Node>, Option<Watched>) {
+        (self.item, self.condition, self.version)
+    }
+
+    async fn run(mut self, slot: Slot<M>) -> Result<(), Error> {
         let call = slot.call(Self::NAME);
+        let version = self.version.take();
         let output = self.build(&call).await?.send().await;
         output.map_err(|error| call.write_failed(error))?;
+        version.inspect(Watched::saved);
         Ok(())
     }
 
-    async fn run_for_old(self, slot: Slot<M>) -> Result<Option<M>, Error> {
+    async fn run_for_old(mut self, slot: Slot<M>) -> Result<Option<M>, Error> {
         let call = slot.call(Self::NAME);
+        let version = self.version.take();
         let request = self.build(&call).await?.return_values(ReturnValue::AllOld);
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
+        version.inspect(Watched::saved);
         old.map(|item| call.decode(M::Codec::from_item, item))
             .transpose()
     }
@@ -239,22 +261,25 @@ impl<M: Model> Request for Save<M> {
 pub struct Delete<M> {
     key: Result<KeyValues, CodecError>,
     condition: Option<Node>,
+    version: Option<Watched>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Delete<M> {
     pub(crate) fn of(model: &M) -> Self {
-        Self::new(M::Codec::to_item(model).and_then(|item| key_of::<M>(&item)))
+        let key = M::Codec::to_item(model).and_then(|item| key_of::<M>(&item));
+        Self::new(key, Watched::of(model))
     }
 
     pub(crate) fn of_key(key: KeyValues) -> Self {
-        Self::new(Ok(key))
+        Self::new(Ok(key), None)
     }
 
-    fn new(key: Result<KeyValues, CodecError>) -> Self {
+    fn new(key: Result<KeyValues, CodecError>, version: Option<Watched>) -> Self {
         Self {
             key,
-            condition: None,
+            condition: version.as_ref().map(Watched::condition),
+            version,
             model: PhantomData,
         }
     }
@@ -281,18 +306,29 @@ impl<M: Model> Delete<M> {
         Raw::new(self)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(
+        self,
+    ) -> (Result<KeyValues, CodecError>, Option<Node>, Option<Watched>) {
+        (self.key, self.condition, self.version)
+    }
+
+    async fn run(mut self, slot: Slot<M>) -> Result<(), Error> {
         let call = slot.call(Self::NAME);
+        let version = self.version.take();
         let output = self.build(&call).await?.send().await;
         output.map_err(|error| call.write_failed(error))?;
+        version.inspect(Watched::deleted);
         Ok(())
     }
 
-    async fn run_for_old(self, slot: Slot<M>) -> Result<Option<M>, Error> {
+    async fn run_for_old(mut self, slot: Slot<M>) -> Result<Option<M>, Error> {
         let call = slot.call(Self::NAME);
+        let version = self.version.take();
         let request = self.build(&call).await?.return_values(ReturnValue::AllOld);
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
+        version.inspect(Watched::deleted);
         old.map(|item| call.decode(M::Codec::from_item, item))
             .transpose()
     }

@@ -178,7 +178,9 @@ macro_rules! number_keys {
     )*};
 }
 
-number_keys!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+number_keys!(
+    i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize
+);
 
 /// The key of a model: a [`KeyAttribute`], or a pair of them for a table with a range key.
 #[diagnostic::on_unimplemented(

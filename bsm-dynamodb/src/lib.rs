@@ -104,9 +104,8 @@
 //! # Which account an operation reaches
 //!
 //! An operation such as `User::get("123")` is bound to a manager where it is awaited, or started
-//! otherwise, and keeps it to its end. What has more than one step is bound where it is made:
-//! the `stream()` and `pages()` of a [`Query`] or [`Scan`], [`Model::batch_write`] and [`slot()`]. The manager is the first
-//! of these that there is:
+//! otherwise, and keeps it to its end. The `stream()` and `pages()` of a [`Query`] or [`Scan`] and a
+//! [`slot()`] are bound where they are made. The manager is the first of these that there is:
 //!
 //! 1. the innermost session that names the model: [`use_boto_session`], [`with_boto_session`];
 //! 2. the manager that the model was left on with
@@ -122,8 +121,10 @@
 //! none; [`ConnectionSlot`] lets sessions be chosen for such code.
 
 mod batch;
+mod billing;
 mod codec;
 mod cursor;
+pub mod epoch_seconds;
 mod error;
 mod expression;
 mod index;
@@ -137,10 +138,14 @@ mod rate_limit;
 mod read;
 mod scan;
 mod session;
+pub mod set;
 mod slot;
 mod stream;
 mod table;
+mod transact;
+mod types;
 mod update;
+mod version;
 
 /// Derives [`KeyAttribute`] for a newtype of a type that is one.
 ///
@@ -171,6 +176,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// |---|---|
 /// | `table = "users"` | The name of the table; required. Any expression that becomes a `Cow<'static, str>` will do, such as a call: `table = table_name()`. |
 /// | `region = "us-east-1"` | The region, where no session was chosen for this very model. |
+/// | `billing = Billing::Provisioned { read: 5, write: 2 }` | The [`Billing`] of a table that is created; on demand unless told otherwise. |
 /// | `codec = MyCodec` | The [`Codec`]; [`Serde`] unless told otherwise. |
 /// | `paths = UserPaths` | Puts the paths of the attributes on an own type of this name. |
 ///
@@ -180,9 +186,54 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// |---|---|
 /// | `hash_key` | The hash key, also called partition key; required. |
 /// | `range_key` | The range key, also called sort key. |
+/// | `index(ByEmail)` | The hash key of a global index; see below. |
+/// | `local_index(ByDate)` | The range key of a local index, which has the table's hash key. |
+/// | `ttl` | When DynamoDB may delete the item: seconds of the Unix epoch, such as a `u64`, or a `SystemTime` with [`epoch_seconds`]. |
+/// | `version` | A [`Version`], for optimistic locking. |
 ///
-/// A key attribute has the name under which serde writes the field: `#[serde(rename)]` and
-/// `#[serde(rename_all)]` are honoured. Its type is a [`KeyAttribute`].
+/// An attribute has the name under which serde writes the field: `#[serde(rename)]` and
+/// `#[serde(rename_all)]` are honoured. The type of a key is a [`KeyAttribute`].
+///
+/// # Indexes
+///
+/// An index is a type that the derive makes, with the visibility of the model. In the parentheses
+/// after the name of the type:
+///
+/// | | meaning |
+/// |---|---|
+/// | `hash_key` or `range_key` | What the field is in a global index; the hash key unless told otherwise. |
+/// | `name = "by-email"` | The name of the index in the table; that of the type unless told otherwise. |
+/// | `projection = keys_only` | What the index has besides the keys: `all` (the default), `keys_only`, or `include(field, …)`. |
+///
+/// An item without the key of an index is not in that index. The field is an `Option` then, with
+/// `#[serde(skip_serializing_if = "Option::is_none")]`.
+///
+/// ```
+/// use bsm_dynamodb::{Index, Model, Projection};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "orders")]
+/// #[serde(rename_all = "camelCase")]
+/// struct Order {
+///     #[model(hash_key)]
+///     customer: String,
+///     #[model(range_key)]
+///     number: u64,
+///     #[model(index(ByCourier, hash_key, name = "by-courier", projection = include(total_price)))]
+///     #[serde(skip_serializing_if = "Option::is_none")]
+///     courier: Option<String>,
+///     #[model(index(ByCourier, range_key), local_index(ByDate))]
+///     date: String,
+///     total_price: u64,
+/// }
+///
+/// assert_eq!(ByCourier::NAME, "by-courier");
+/// assert_eq!(ByCourier::KEY.range_name(), Some("date"));
+/// assert_eq!(ByCourier::PROJECTION, Projection::Include(&["totalPrice"]));
+/// assert_eq!(ByDate::NAME, "ByDate");
+/// assert_eq!(ByDate::KEY.hash_name(), "customer");
+/// ```
 ///
 /// # Paths
 ///
@@ -237,12 +288,16 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 #[doc(inline)]
 pub use bsm_dynamodb_derive::Model;
 
-pub use batch::{BatchWrite, Unprocessed};
-pub use codec::{Codec, CodecError, Item, Serde};
+pub use batch::{BatchWrite, GetMany, Unprocessed};
+pub use billing::Billing;
+pub use codec::{Codec, CodecError, Item, Serde, Sparse};
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};
-pub use index::{ConsistentRead, GlobalIndex, Index, IndexKind, LocalIndex, Source, Table};
+pub use index::{
+    ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
+    Table,
+};
 pub use item::{Delete, Get, ReturnOld, Save};
 pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey};
 pub use model::Model;
@@ -252,8 +307,13 @@ pub use scan::Scan;
 pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
 pub use slot::{ConnectionSlot, Slot, slot};
 pub use stream::{Collect, Count, Items, Page, Pages};
-pub use table::{CreateTable, DeleteTable, DescribeTable, Exists};
+pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
+pub use transact::{
+    Action, CancellationReason, Gets, TransactGet, TransactWrite, transact_get, transact_write,
+};
+pub use types::{Binary, Number, ParseNumberError, Set};
 pub use update::Update;
+pub use version::{Version, VersionAttribute};
 
 /// What the expansion of the derive macros needs.
 #[doc(hidden)]

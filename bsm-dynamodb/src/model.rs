@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 
-use crate::batch::BatchWrite;
+use crate::batch::{BatchWrite, GetMany};
+use crate::billing::Billing;
 use crate::codec::Codec;
+use crate::index::IndexDefinition;
 use crate::item::{Delete, Get, Save};
 use crate::key::{IntoKey, Key, KeySchema};
 use crate::query::Query;
 use crate::scan::Scan;
-use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists};
+use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 use crate::update::Update;
+use crate::version::VersionAttribute;
 
 /// A type whose values are the items of a DynamoDB table.
 ///
@@ -43,9 +46,9 @@ use crate::update::Update;
 /// # Operations
 ///
 /// An operation does nothing until it is awaited. That is when it is bound to the manager which the
-/// model follows (see [`slot`](crate::slot)), and it never changes it. The exceptions are those
-/// that take more than one step: a batch, a stream and pages are bound when they are made, so that
-/// all their steps reach the same account.
+/// model follows (see [`slot`](crate::slot)), and it never changes it, however many requests it
+/// takes. A stream and pages, which are read step by step and never awaited as a whole, are bound
+/// when they are made.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     note = "derive it: `#[derive(Model)]` with `#[model(table = \"…\")]` on the struct and \
@@ -66,14 +69,29 @@ pub trait Model: Sized + Send + 'static {
     /// Without one it is the region of the active manager.
     const REGION: Option<&'static str> = None;
 
+    /// How the capacity of a table that [`create_table`](Self::create_table) makes is paid for.
+    const BILLING: Billing = Billing::OnDemand;
+
+    /// The secondary indexes of the table.
+    const INDEXES: &'static [IndexDefinition] = &[];
+
+    /// The attribute that says when DynamoDB may delete an item, in seconds of the Unix epoch.
+    ///
+    /// [`epoch_seconds`](crate::epoch_seconds) stores a `SystemTime` that way. Source: [Time to live](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html)
+    /// in the Developer Guide.
+    const TTL: Option<&'static str> = None;
+
+    /// The attribute by which [`save`](Self::save) notices that somebody else has changed the item.
+    const VERSION: Option<VersionAttribute<Self>> = None;
+
     /// Returns the name of the table.
     ///
     /// It is asked for by every request, and should always be the same.
     fn table_name() -> Cow<'static, str>;
 
-    /// Creates the table, with on-demand billing.
+    /// Creates the table, with the model's indexes and billing.
     ///
-    /// A table that exists already and has the model's key is left as it is. Add
+    /// A table that exists already and has the model's key and indexes is left as it is. Add
     /// [`wait()`](CreateTable::wait) to return when the table can be used.
     ///
     /// ```no_run
@@ -90,11 +108,37 @@ pub trait Model: Sized + Send + 'static {
     /// # Errors
     ///
     /// [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if a table of that name has
-    /// another key; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
+    /// another key or lacks an index; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
     /// unless `wait()` is there;
     /// [`ErrorKind::WaitTimedOut`](crate::ErrorKind::WaitTimedOut) if it does not become active.
     fn create_table() -> CreateTable<Self> {
         CreateTable::new()
+    }
+
+    /// Turns on time to live for the model's attribute, [`TTL`](Self::TTL).
+    ///
+    /// If it is on already, that is fine. The table has to be active. DynamoDB deletes an item within
+    /// a few days after its time; until then it can be read. Source: [UpdateTimeToLive](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)
+    /// in the API Reference.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "sessions")]
+    /// # struct Session { #[model(hash_key)] id: String, #[model(ttl)] expires: u64 }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// Session::update_ttl().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the model has no such
+    /// attribute, if time to live is on with another one, or if it was changed within the last hour;
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    fn update_ttl() -> UpdateTtl<Self> {
+        UpdateTtl::new()
     }
 
     /// Deletes the table and every item in it.
@@ -176,9 +220,33 @@ pub trait Model: Sized + Send + 'static {
         Get::again(self)
     }
 
+    /// Reads the items that have these keys, any number of them, 100 to a request.
+    ///
+    /// They come in the order of their keys; a key that no item has is passed over.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let users: Vec<User> = User::get_many(["1", "2", "3"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`GetMany`] says, and as [`get`](Self::get), but for items that do not exist.
+    fn get_many(keys: impl IntoIterator<Item = impl IntoKey<Self::Key>>) -> GetMany<Self> {
+        GetMany::new(keys)
+    }
+
     /// Writes this item, in place of one with the same key.
     ///
-    /// The value is taken when `save` is called; it may change before the operation is awaited.
+    /// The value is taken when `save` is called; it may change before the operation is awaited. If the
+    /// model has a [`Version`](crate::Version), somebody else's changes are not overwritten, and the
+    /// version in memory follows the table.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -279,8 +347,6 @@ pub trait Model: Sized + Send + 'static {
 
     /// Writes and deletes any number of items, 25 to a request.
     ///
-    /// The batch is bound to the model's manager here, when it is made.
-    ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
     /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
@@ -291,7 +357,11 @@ pub trait Model: Sized + Send + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`BatchWrite`] says.
     fn batch_write() -> BatchWrite<Self> {
-        BatchWrite::new(crate::slot())
+        BatchWrite::new()
     }
 }

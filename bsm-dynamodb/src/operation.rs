@@ -1,9 +1,10 @@
 //! How an operation meets its account.
 //!
-//! An operation such as [`Get`](crate::Get) is data until it is awaited: it holds no connection, and
-//! may be kept, moved to another thread, or dropped. `IntoFuture::into_future` is where it looks up
-//! the manager that its model follows, once, and before there is a future that could be polled. So
-//! a request's account never depends on when, where or how often it is polled.
+//! An operation such as [`Get`](crate::Get), or a whole [`BatchWrite`](crate::BatchWrite), is data until
+//! it is awaited: it holds no connection, and may be kept, moved to another thread, or dropped.
+//! `IntoFuture::into_future` is where it looks up the manager that its model follows, once, and before
+//! there is a future that could be polled. So a request's account never depends on when, where or how
+//! often it is polled.
 
 use std::fmt;
 use std::pin::Pin;

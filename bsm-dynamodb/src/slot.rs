@@ -229,6 +229,17 @@ impl<M: Model> Call<M> {
         built.with_source(error)
     }
 
+    /// Returns the manager that the call is bound to.
+    pub(crate) fn manager(&self) -> &BotoSesManager {
+        &self.slot.manager
+    }
+
+    /// Returns who makes the call.
+    pub(crate) async fn principal_arn(&self) -> Result<String, Error> {
+        let arn = self.slot.manager.principal_arn().await;
+        arn.map_err(|error| self.no_session(error))
+    }
+
     /// Returns the account that the call goes to.
     pub(crate) async fn account(&self) -> Result<String, Error> {
         let account = self.slot.manager.aws_account_id().await;

@@ -1,17 +1,22 @@
 //! Operations on the table as a whole.
 
+mod definition;
+mod ttl;
+mod wait;
+
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType as KeyRole, TableDescription,
-    TableStatus,
+    IndexStatus, StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag,
 };
-use tokio::time::{self, Instant};
 
+use self::definition::{Missing, TableDefinition};
+pub use self::ttl::UpdateTtl;
+use self::wait::Wait;
+use crate::billing::Billing;
 use crate::error::{Error, ErrorKind};
-use crate::key::Key;
 use crate::model::Model;
 use crate::operation::{bind_when_awaited, debug_settings};
 use crate::slot::{Call, Slot};
@@ -20,23 +25,95 @@ use crate::slot::{Call, Slot};
 const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Creates the table; see [`Model::create_table`].
+///
+/// The key, the indexes and the attribute for time to live are the model's. What is said here besides
+/// is for a new table; one that exists is left as it is.
+///
+/// Source: [CreateTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html)
+/// in the API Reference.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+/// use aws_sdk_dynamodb::types::StreamViewType;
+/// use bsm_dynamodb::Billing;
+///
+/// User::create_table()
+///     .billing(Billing::Provisioned { read: 5, write: 2 })
+///     .tag("team", "accounts")
+///     .stream(StreamViewType::NewAndOldImages)
+///     .deletion_protection(true)
+///     .wait()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct CreateTable<M> {
+    options: Options,
     wait: Option<Duration>,
     model: PhantomData<fn() -> M>,
+}
+
+/// What is said about a new table besides what its model says.
+#[derive(Debug)]
+struct Options {
+    billing: Billing,
+    tags: Vec<(String, String)>,
+    stream: Option<StreamViewType>,
+    deletion_protection: Option<bool>,
 }
 
 impl<M: Model> CreateTable<M> {
     pub(crate) fn new() -> Self {
         Self {
+            options: Options {
+                billing: M::BILLING,
+                tags: Vec::new(),
+                stream: None,
+                deletion_protection: None,
+            },
             wait: None,
             model: PhantomData,
         }
     }
 
-    /// Waits until the table can be used, at most 5 minutes.
+    /// Says how the capacity is paid for. Default: [`Model::BILLING`].
     ///
-    /// It also waits for a table of the same name to be gone that is being deleted.
+    /// Provisioned capacity holds for the table and for each of its global indexes.
+    pub fn billing(mut self, billing: Billing) -> Self {
+        self.options.billing = billing;
+        self
+    }
+
+    /// Adds a tag; at most 50.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Turns on a stream of changes, with this much about each. Default: no stream.
+    pub fn stream(mut self, view: StreamViewType) -> Self {
+        self.options.stream = Some(view);
+        self
+    }
+
+    /// Says whether the table is protected from being deleted. Default: no.
+    pub fn deletion_protection(mut self, protect: bool) -> Self {
+        self.options.deletion_protection = Some(protect);
+        self
+    }
+
+    /// Waits until the table and its indexes can be used, at most 5 minutes, and then turns on time
+    /// to live, if the model has an attribute for it.
+    ///
+    /// It also waits for a table of the same name to be gone that is being deleted. Without `wait`,
+    /// time to live is left to [`update_ttl`](Model::update_ttl), as a table has to be active for it.
     pub fn wait(self) -> Self {
         self.wait_at_most(WAIT_LIMIT)
     }
@@ -50,7 +127,7 @@ impl<M: Model> CreateTable<M> {
     async fn run(self, slot: Slot<M>) -> Result<(), Error> {
         let call = slot.call("CreateTable");
         let mut wait = self.wait.map(Wait::new);
-        while let Err(refusal) = create(&call).await {
+        while let Err(refusal) = create(&call, &self.options).await {
             if refusal.kind() != ErrorKind::TableInUse {
                 return Err(refusal);
             }
@@ -60,17 +137,20 @@ impl<M: Model> CreateTable<M> {
                     until_gone(&call, wait).await?;
                 }
                 (Some(table), _) => {
-                    check_key(&call, &table)?;
+                    check(&call, &table)?;
                     break;
                 }
                 // It has gone in between.
                 (None, _) => {}
             }
         }
-        match &mut wait {
-            Some(wait) => until_active(&call, wait).await,
-            None => Ok(()),
+        if let Some(wait) = &mut wait {
+            until_active(&call, wait).await?;
+            if M::TTL.is_some() {
+                M::update_ttl().run(slot).await?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -161,66 +241,55 @@ bind_when_awaited! {
 }
 
 debug_settings! {
-    CreateTable { wait },
+    CreateTable { options, wait },
     DeleteTable { wait },
     Exists {},
     DescribeTable {},
 }
 
-async fn create<M: Model>(call: &Call<M>) -> Result<(), Error> {
-    let (attributes, schema) = key_definition::<M>().map_err(|error| {
-        call.error(ErrorKind::InvalidRequest, "the key has no name")
+async fn create<M: Model>(call: &Call<M>, options: &Options) -> Result<(), Error> {
+    let unbuildable = |error: BuildError| {
+        let message = "the table's definition is incomplete: the cause says where";
+        call.error(ErrorKind::InvalidRequest, message)
             .with_source(error)
-    })?;
+    };
+    let definition = TableDefinition::of::<M>(options.billing).map_err(unbuildable)?;
+    let tags = options
+        .tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unbuildable)?;
+    let stream = options.stream.clone().map(|view| {
+        let stream = StreamSpecification::builder().stream_enabled(true);
+        stream.stream_view_type(view).build()
+    });
     let request = call.client().await?.create_table();
-    request
-        .table_name(call.table())
-        .set_attribute_definitions(Some(attributes))
-        .set_key_schema(Some(schema))
-        .billing_mode(BillingMode::PayPerRequest)
+    definition
+        .fill(request.table_name(call.table()))
+        .set_tags((!tags.is_empty()).then_some(tags))
+        .set_stream_specification(stream.transpose().map_err(unbuildable)?)
+        .set_deletion_protection_enabled(options.deletion_protection)
         .send()
         .await
         .map_err(|error| call.failed(error))?;
     Ok(())
 }
 
-type KeyDefinition = (Vec<AttributeDefinition>, Vec<KeySchemaElement>);
-
-fn key_definition<M: Model>() -> Result<KeyDefinition, BuildError> {
-    let (hash_type, range_type) = M::Key::TYPES;
-    let hash = (M::KEY.hash_name(), hash_type, KeyRole::Hash);
-    let range = M::KEY.range_name().zip(range_type);
-    let range = range.map(|(name, key_type)| (name, key_type, KeyRole::Range));
-    std::iter::once(hash)
-        .chain(range)
-        .map(|(name, key_type, role)| {
-            let attribute = AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(key_type.into())
-                .build()?;
-            let element = KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(role)
-                .build()?;
-            Ok((attribute, element))
-        })
-        .collect()
-}
-
-/// Refuses a table that has another key than the model.
-fn check_key<M: Model>(call: &Call<M>, table: &TableDescription) -> Result<(), Error> {
-    let same = key_definition::<M>().is_ok_and(|(attributes, schema)| {
-        let defined = table.attribute_definitions();
-        table.key_schema() == schema && attributes.iter().all(|wanted| defined.contains(wanted))
-    });
-    if same {
-        return Ok(());
-    }
-    Err(call.error(
-        ErrorKind::TableMismatch,
-        "the table exists, but its key is not the model's: compare describe_table() with the \
-         model's hash_key and range_key",
-    ))
+/// Refuses a table that lacks the model's key, or one of its indexes.
+fn check<M: Model>(call: &Call<M>, table: &TableDescription) -> Result<(), Error> {
+    let wanted = TableDefinition::of::<M>(M::BILLING).ok();
+    let problem = match wanted.map(|wanted| wanted.missing_in(table)) {
+        Some(None) => return Ok(()),
+        Some(Some(Missing::Index(name))) => format!(
+            "the table exists, but has no index {name} with the model's key: compare \
+             describe_table() with the model's indexes"
+        ),
+        _ => "the table exists, but its key is not the model's: compare describe_table() with the \
+              model's hash_key and range_key"
+            .to_owned(),
+    };
+    Err(call.error(ErrorKind::TableMismatch, problem))
 }
 
 /// Describes the table, or returns `None` if there is none.
@@ -239,15 +308,23 @@ fn is_being_deleted(table: &TableDescription) -> bool {
     table.table_status() == Some(&TableStatus::Deleting)
 }
 
-/// Polls until the table is active.
+fn is_active(table: &TableDescription) -> bool {
+    let mut indexes = table.global_secondary_indexes().iter();
+    table.table_status() == Some(&TableStatus::Active)
+        && indexes.all(|index| {
+            index
+                .index_status()
+                .is_none_or(|it| *it == IndexStatus::Active)
+        })
+}
+
+/// Polls until the table and its indexes are active.
 ///
 /// A table that was just created may not be found at first, as DescribeTable is eventually
 /// consistent. Source: [DescribeTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html).
 async fn until_active<M: Model>(call: &Call<M>, wait: &mut Wait) -> Result<(), Error> {
     loop {
-        let table = describe(call).await?;
-        let status = table.as_ref().and_then(TableDescription::table_status);
-        if status == Some(&TableStatus::Active) {
+        if describe(call).await?.is_some_and(|table| is_active(&table)) {
             return Ok(());
         }
         wait.pause(call, "the table has not become active").await?;
@@ -259,39 +336,4 @@ async fn until_gone<M: Model>(call: &Call<M>, wait: &mut Wait) -> Result<(), Err
         wait.pause(call, "the table has not been deleted").await?;
     }
     Ok(())
-}
-
-/// The pauses between polls: 0.1 s, and twice as long each time up to 5 s, until a limit.
-struct Wait {
-    limit: Duration,
-    deadline: Instant,
-    pause: Duration,
-}
-
-impl Wait {
-    const FIRST: Duration = Duration::from_millis(100);
-    const LONGEST: Duration = Duration::from_secs(5);
-
-    fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            deadline: Instant::now() + limit,
-            pause: Self::FIRST,
-        }
-    }
-
-    async fn pause<M: Model>(&mut self, call: &Call<M>, fact: &str) -> Result<(), Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let message = format!(
-                "{fact} within {:?}: wait longer with wait_at_most(), or look at it with \
-                 describe_table()",
-                self.limit
-            );
-            return Err(call.error(ErrorKind::WaitTimedOut, message));
-        }
-        time::sleep(self.pause.min(left)).await;
-        self.pause = (self.pause * 2).min(Self::LONGEST);
-        Ok(())
-    }
 }

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::codec::{Codec, CodecError};
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too};
+use crate::expression::{
+    Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too, value_of,
+};
 use crate::item::old_item_if;
 use crate::key::KeyValues;
 use crate::model::Model;
@@ -60,9 +62,15 @@ pub struct Update<M> {
 
 impl<M: Model> Update<M> {
     pub(crate) fn new(key: KeyValues) -> Self {
+        let mut changes = Changes::default();
+        if let Some(version) = M::VERSION {
+            let one = Term::Value(value_of(&1));
+            let place = DocumentPath::attribute(version.name());
+            changes.added.push((place, one));
+        }
         Self {
             key,
-            changes: Changes::default(),
+            changes,
             condition: None,
             model: PhantomData,
         }
@@ -162,6 +170,11 @@ impl<M: Model> Update<M> {
         self
     }
 
+    /// Takes it apart, for a transaction.
+    pub(crate) fn into_parts(self) -> (KeyValues, Changes, Option<Node>) {
+        (self.key, self.changes, self.condition)
+    }
+
     async fn run(self, slot: Slot<M>) -> Result<M, Error> {
         let call = slot.call(Self::NAME);
         let output = self.build(&call).await?.send().await;
@@ -218,7 +231,7 @@ enum Assigned {
 }
 
 impl Changes {
-    fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
+    pub(crate) fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
         let set = self.set.iter().map(|(path, assigned)| {
             let path = writer.path(path);
             Ok(format!("{path} = {}", assigned.expression(writer)?))

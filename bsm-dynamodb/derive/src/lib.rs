@@ -3,6 +3,8 @@
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
+mod field;
+mod index;
 mod key_attribute;
 mod model;
 mod paths;

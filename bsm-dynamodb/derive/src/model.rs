@@ -1,28 +1,39 @@
 //! `#[derive(Model)]`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Path,
-    Result, Type,
+    Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Path, Result, Type,
 };
 
+use crate::field::{FieldOptions, KeyRole, is_resource_name, model_attributes, set_once};
+use crate::index::{Index, Indexes};
 use crate::paths;
 use crate::serde_names::{RenameAll, SerdeField};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let options = StructOptions::parse(input)?;
-    let keys = Keys::find(input)?;
-    let model = expand(input, &options, &keys);
+    let attributes = Attributes::find(input, &options)?;
+    let model = expand(input, &options, &attributes)?;
     let paths = paths::expand(input, options.paths.as_ref())?;
     Ok(quote! { #model #paths })
 }
+
+const OF_FIELDS: [&str; 6] = [
+    "hash_key",
+    "range_key",
+    "ttl",
+    "version",
+    "index",
+    "local_index",
+];
 
 /// What `#[model(…)]` says on the struct.
 struct StructOptions {
     table: Expr,
     region: Option<LitStr>,
+    billing: Option<Expr>,
     codec: Option<Path>,
     paths: Option<Ident>,
 }
@@ -31,6 +42,7 @@ impl StructOptions {
     fn parse(input: &DeriveInput) -> Result<Self> {
         let mut table = None;
         let mut region = None;
+        let mut billing = None;
         let mut codec = None;
         let mut paths = None;
         for attribute in model_attributes(&input.attrs) {
@@ -42,14 +54,16 @@ impl StructOptions {
                     set_once("table", &mut table, name, at)
                 } else if meta.path.is_ident("region") {
                     set_once("region", &mut region, meta.value()?.parse()?, at)
+                } else if meta.path.is_ident("billing") {
+                    set_once("billing", &mut billing, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("codec") {
                     set_once("codec", &mut codec, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("paths") {
                     set_once("paths", &mut paths, meta.value()?.parse()?, at)
-                } else if meta.path.is_ident("hash_key") || meta.path.is_ident("range_key") {
+                } else if OF_FIELDS.iter().any(|name| meta.path.is_ident(name)) {
                     Err(meta.error("this goes on a field"))
                 } else {
-                    Err(meta.error("expected `table`, `region`, `codec` or `paths`"))
+                    Err(meta.error("expected `table`, `region`, `billing`, `codec` or `paths`"))
                 }
             })?;
         }
@@ -62,6 +76,7 @@ impl StructOptions {
         Ok(Self {
             table,
             region,
+            billing,
             codec,
             paths,
         })
@@ -79,9 +94,7 @@ fn check_table_name(name: &Expr) -> Result<()> {
     else {
         return Ok(());
     };
-    let name = literal.value();
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if (3..=255).contains(&name.len()) && name.chars().all(allowed) {
+    if is_resource_name(&literal.value()) {
         return Ok(());
     }
     Err(Error::new(
@@ -90,31 +103,58 @@ fn check_table_name(name: &Expr) -> Result<()> {
     ))
 }
 
-/// The key attributes of the table.
-struct Keys<'a> {
+/// The attributes that have a meaning to the table.
+struct Attributes<'a> {
     hash: KeyField<'a>,
     range: Option<KeyField<'a>>,
+    ttl: Option<String>,
+    version: Option<VersionField<'a>>,
+    indexes: Vec<Index<'a>>,
+    /// Every field that serde writes, and its attribute.
+    names: Vec<(&'a Ident, String)>,
 }
 
-impl<'a> Keys<'a> {
-    fn find(input: &'a DeriveInput) -> Result<Self> {
+struct VersionField<'a> {
+    name: String,
+    ident: &'a Ident,
+    ty: &'a Type,
+}
+
+impl<'a> Attributes<'a> {
+    fn find(input: &'a DeriveInput, options: &StructOptions) -> Result<Self> {
         let rename_all = RenameAll::of_struct(&input.attrs)?;
-        let mut hash = None;
-        let mut range = None;
+        let mut indexes = Indexes::new(rename_all, options.codec.is_some());
+        let (mut hash, mut range) = (None, None);
+        let (mut ttl, mut version) = (None, None);
+        let mut names = Vec::new();
         for field in named_fields(input)? {
-            match FieldRole::parse(field)? {
-                Some(FieldRole::HashKey(at)) => {
-                    set_once("hash_key", &mut hash, KeyField::new(field, rename_all)?, at)?;
-                }
-                Some(FieldRole::RangeKey(at)) => {
-                    set_once(
-                        "range_key",
-                        &mut range,
-                        KeyField::new(field, rename_all)?,
-                        at,
-                    )?;
-                }
-                None => {}
+            let said = FieldOptions::parse(field)?;
+            let serde = SerdeField::new(field, rename_all)?;
+            if let Some((role, at)) = said.key {
+                let (name, place) = match role {
+                    KeyRole::Hash => ("hash_key", &mut hash),
+                    KeyRole::Range => ("range_key", &mut range),
+                };
+                set_once(name, place, KeyField::new(field, &serde)?, at)?;
+            }
+            if let (Some(at), Some(skipped)) = (said.ttl.or(said.version), serde.skipped) {
+                let mut error = Error::new(skipped, "serde must write and read this field");
+                error.combine(Error::new(at, "as it is an attribute of the table"));
+                return Err(error);
+            }
+            if let Some(at) = said.ttl {
+                set_once("ttl", &mut ttl, serde.name.clone(), at)?;
+            }
+            if let (Some(at), Some(ident)) = (said.version, &field.ident) {
+                let (name, ty) = (serde.name.clone(), &field.ty);
+                let field = VersionField { name, ident, ty };
+                set_once("version", &mut version, field, at)?;
+            }
+            for index in said.indexes {
+                indexes.add(field, index)?;
+            }
+            if let (Some(ident), None) = (&field.ident, serde.skipped) {
+                names.push((ident, serde.name));
             }
         }
         let hash = hash.ok_or_else(|| {
@@ -123,7 +163,15 @@ impl<'a> Keys<'a> {
                 "a model needs a hash key: add `#[model(hash_key)]` to a field",
             )
         })?;
-        Ok(Self { hash, range })
+        let indexes = indexes.finish(input, range.is_some())?;
+        Ok(Self {
+            hash,
+            range,
+            ttl,
+            version,
+            indexes,
+            names,
+        })
     }
 }
 
@@ -137,50 +185,23 @@ pub(crate) fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &
     }
 }
 
-/// What `#[model(…)]` says on a field.
-enum FieldRole {
-    HashKey(Span),
-    RangeKey(Span),
-}
-
-impl FieldRole {
-    fn parse(field: &Field) -> Result<Option<Self>> {
-        let mut role = None;
-        for attribute in model_attributes(&field.attrs) {
-            attribute.parse_nested_meta(|meta| {
-                let found = if meta.path.is_ident("hash_key") {
-                    Self::HashKey(meta.path.span())
-                } else if meta.path.is_ident("range_key") {
-                    Self::RangeKey(meta.path.span())
-                } else {
-                    return Err(meta.error("expected `hash_key` or `range_key`"));
-                };
-                if role.replace(found).is_some() {
-                    return Err(meta.error("a field is one of `hash_key` and `range_key`"));
-                }
-                Ok(())
-            })?;
-        }
-        Ok(role)
-    }
-}
-
 struct KeyField<'a> {
     name: String,
     ty: &'a Type,
 }
 
 impl<'a> KeyField<'a> {
-    fn new(field: &'a Field, rename_all: RenameAll) -> Result<Self> {
-        let SerdeField { name, absent, .. } = SerdeField::new(field, rename_all)?;
-        if let Some(span) = absent {
+    fn new(field: &'a Field, serde: &SerdeField) -> Result<Self> {
+        if let Some(span) = serde.skipped.or(serde.conditional) {
             return Err(Error::new(
                 span,
                 "a key attribute is part of every item: serde must always write this field",
             ));
         }
-        let ty = &field.ty;
-        Ok(Self { name, ty })
+        Ok(Self {
+            name: serde.name.clone(),
+            ty: &field.ty,
+        })
     }
 
     /// Demands that the field's type can be a key, in an error that points at the type.
@@ -190,16 +211,20 @@ impl<'a> KeyField<'a> {
     }
 }
 
-fn expand(input: &DeriveInput, options: &StructOptions, keys: &Keys<'_>) -> TokenStream {
+fn expand(
+    input: &DeriveInput,
+    options: &StructOptions,
+    attributes: &Attributes<'_>,
+) -> Result<TokenStream> {
     let name = &input.ident;
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let bounds = where_clause.map(|clause| &clause.predicates);
     let bounds = bounds.into_iter().flatten();
-    let key_bounds = [Some(&keys.hash), keys.range.as_ref()];
+    let key_bounds = [Some(&attributes.hash), attributes.range.as_ref()];
     let key_bounds = key_bounds.into_iter().flatten().map(KeyField::bound);
 
-    let (hash_name, hash_type) = (&keys.hash.name, &keys.hash.ty);
-    let (key, schema) = match &keys.range {
+    let (hash_name, hash_type) = (&attributes.hash.name, attributes.hash.ty);
+    let (key, schema) = match &attributes.range {
         None => (
             quote! { #hash_type },
             quote! { ::bsm_dynamodb::KeySchema::hash(#hash_name) },
@@ -219,9 +244,30 @@ fn expand(input: &DeriveInput, options: &StructOptions, keys: &Keys<'_>) -> Toke
                 ::core::option::Option::Some(#region);
         }
     });
+    let billing = options.billing.as_ref().map(|billing| {
+        quote! { const BILLING: ::bsm_dynamodb::Billing = #billing; }
+    });
+    let ttl = attributes.ttl.as_ref().map(|name| {
+        quote! {
+            const TTL: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
+        }
+    });
+    let version = attributes.version.as_ref().map(VersionField::expand);
+    let markers = attributes.indexes.iter().map(|index| &index.marker);
+    let indexes = (!attributes.indexes.is_empty()).then(|| {
+        quote! {
+            const INDEXES: &'static [::bsm_dynamodb::IndexDefinition] =
+                &[#(::bsm_dynamodb::IndexDefinition::of::<#markers>()),*];
+        }
+    });
+    let index_types = attributes
+        .indexes
+        .iter()
+        .map(|index| index.expand(input, (hash_name, hash_type), &attributes.names))
+        .collect::<Result<Vec<_>>>()?;
     let table = &options.table;
 
-    quote! {
+    Ok(quote! {
         #[automatically_derived]
         impl #impl_generics ::bsm_dynamodb::Model for #name #ty_generics
         where
@@ -233,24 +279,31 @@ fn expand(input: &DeriveInput, options: &StructOptions, keys: &Keys<'_>) -> Toke
 
             const KEY: ::bsm_dynamodb::KeySchema<Self::Key> = #schema;
             #region
+            #billing
+            #indexes
+            #ttl
+            #version
 
             fn table_name() -> ::std::borrow::Cow<'static, str> {
                 ::core::convert::Into::into(#table)
             }
         }
-    }
+
+        #(#index_types)*
+    })
 }
 
-fn model_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("model"))
-}
-
-fn set_once<T>(name: &str, place: &mut Option<T>, value: T, at: Span) -> Result<()> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Error::new(at, format!("a model has one `{name}`"))),
+impl VersionField<'_> {
+    /// Demands that the field is a `Version`, in an error that points at its type.
+    fn expand(&self) -> TokenStream {
+        let Self { name, ident, ty } = self;
+        let field = quote_spanned! { ty.span() => &model.#ident };
+        quote! {
+            const VERSION: ::core::option::Option<::bsm_dynamodb::VersionAttribute<Self>> =
+                ::core::option::Option::Some(
+                    ::bsm_dynamodb::VersionAttribute::new(#name, |model: &Self| #field)
+                );
+        }
     }
 }
 
@@ -324,6 +377,107 @@ mod tests {
             struct User { #[model(hash_key, range_key)] a: String }
         });
         assert!(message.contains("one of"), "{message}");
+    }
+
+    #[test]
+    fn an_index_is_a_type_with_the_names_of_serde() {
+        let text = expanded(&parse_quote! {
+            #[model(table = "orders")]
+            #[serde(rename_all = "camelCase")]
+            pub(crate) struct Order {
+                #[model(hash_key)] customer_id: String,
+                #[model(range_key)] number: u64,
+                #[model(index(ByCourier, name = "by-courier", projection = include(total_price)))]
+                #[serde(skip_serializing_if = "Option::is_none")]
+                courier_id: Option<CourierId>,
+                #[model(index(ByCourier, range_key), local_index(ByDate, projection = keys_only))]
+                date: String,
+                total_price: u64,
+            }
+        });
+        for wanted in [
+            "pub (crate) enum ByCourier { }",
+            "type Key = (CourierId , String) ;",
+            r#"NAME : & 'static str = "by-courier""#,
+            r#"hash_and_range ("courierId" , "date")"#,
+            "GlobalIndex",
+            r#"Include (& ["totalPrice"])"#,
+            "pub (crate) enum ByDate { }",
+            r#"hash_and_range ("customerId" , "date")"#,
+            "LocalIndex",
+            "Projection :: KeysOnly",
+            "IndexDefinition :: of :: < ByCourier > ()",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn an_index_that_dynamodb_would_refuse_does_not_compile() {
+        let refused = |field: TokenStream, wanted: &str| {
+            let message = refused(&parse_quote! {
+                #[model(table = "users")]
+                struct User { #[model(hash_key)] id: String, #field }
+            });
+            assert!(message.contains(wanted), "{message}");
+        };
+        refused(
+            quote! { #[model(index(ByName, range_key))] name: String },
+            "a global index has a hash key",
+        );
+        refused(
+            quote! { #[model(local_index(ByName))] name: String },
+            "a table with local indexes has a range key",
+        );
+        refused(
+            quote! { #[model(index(ByName))] name: Option<String> },
+            "skip_serializing_if",
+        );
+        refused(
+            quote! { #[model(index(ByName, name = "no spaces"))] name: String },
+            "3 to 255 characters",
+        );
+        refused(
+            quote! { #[model(index(ByName, projection = include(nothing)))] name: String },
+            "no such field",
+        );
+        refused(
+            quote! { #[model(index(ByName))] name: String, #[model(index(ByName))] other: String },
+            "an index has one hash key",
+        );
+        refused(
+            quote! { #[model(index(hash_key))] name: String },
+            "needs the name of a type",
+        );
+    }
+
+    #[test]
+    fn billing_time_to_live_and_version() {
+        let text = expanded(&parse_quote! {
+            #[model(table = "users", billing = Billing::Provisioned { read: 5, write: 2 })]
+            struct User {
+                #[model(hash_key)] id: String,
+                #[model(ttl)] #[serde(rename = "exp")] expires: u64,
+                #[model(version)] version: Version,
+            }
+        });
+        assert!(text.contains("Billing = Billing :: Provisioned { read : 5 , write : 2 } ;"));
+        assert!(text.contains(r#"Some ("exp")"#));
+        assert!(
+            text.contains(r#"new ("version" , | model : & Self | & model . version)"#),
+            "{text}"
+        );
+
+        let message = refused(&parse_quote! {
+            #[model(table = "users")]
+            struct User { #[model(hash_key)] id: String, #[model(ttl)] #[serde(skip)] ttl: u64 }
+        });
+        assert!(message.contains("must write and read"), "{message}");
+        let message = refused(&parse_quote! {
+            #[model(table = "users")]
+            struct User { #[model(hash_key, version)] id: Version }
+        });
+        assert!(message.contains("a key cannot change"), "{message}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn function(
         return Ok(None);
     };
     let serde = SerdeField::new(field, rename_all)?;
-    if !serde.stored {
+    if serde.skipped.is_some() {
         return Ok(None);
     }
     if paths.is_none() && TAKEN.contains(&ident.unraw().to_string().as_str()) {

@@ -85,10 +85,10 @@ fn pascal_case(field: &str) -> String {
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,
-    /// Where it is said that the field may be missing from what serde writes, if it is.
-    pub(crate) absent: Option<Span>,
-    /// Whether it is an attribute of its own, if it is written.
-    pub(crate) stored: bool,
+    /// Where it is said that serde does not write the field, or not under a name, if it is.
+    pub(crate) skipped: Option<Span>,
+    /// Where it is said that serde may leave the field out, if it is.
+    pub(crate) conditional: Option<Span>,
     /// The function that writes it, if it is not the `Serialize` of its type.
     pub(crate) serialize_with: Option<Path>,
 }
@@ -96,8 +96,8 @@ pub(crate) struct SerdeField {
 impl SerdeField {
     pub(crate) fn new(field: &Field, rename_all: RenameAll) -> Result<Self> {
         let mut renamed = None;
-        let mut absent = None;
-        let mut stored = true;
+        let mut skipped = None;
+        let mut conditional = None;
         let mut serialize_with = None;
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
@@ -114,11 +114,12 @@ impl SerdeField {
                 serialize_with = Some(meta.value()?.parse::<LitStr>()?.parse()?);
                 return Ok(());
             }
-            let never_written = ["skip", "skip_serializing", "flatten"];
-            stored &= !never_written.iter().any(|name| meta.path.is_ident(name));
-            let leaves_out = ["skip", "skip_serializing", "skip_serializing_if", "flatten"];
-            if leaves_out.iter().any(|name| meta.path.is_ident(name)) {
-                absent.get_or_insert(meta.path.segments[0].ident.span());
+            let at = meta.path.segments[0].ident.span();
+            let skips = ["skip", "skip_serializing", "flatten"];
+            if skips.iter().any(|name| meta.path.is_ident(name)) {
+                skipped.get_or_insert(at);
+            } else if meta.path.is_ident("skip_serializing_if") {
+                conditional.get_or_insert(at);
             }
             skip(&meta)
         })?;
@@ -128,8 +129,8 @@ impl SerdeField {
         });
         Ok(Self {
             name,
-            absent,
-            stored,
+            skipped,
+            conditional,
             serialize_with,
         })
     }
@@ -241,6 +242,9 @@ mod tests {
     fn a_field_that_serde_may_leave_out_is_noticed() {
         let field: Field = parse_quote! { #[serde(skip_serializing_if = "Option::is_none")] f: u8 };
         let named = SerdeField::new(&field, RenameAll::default()).unwrap();
-        assert!(named.absent.is_some());
+        assert!(named.conditional.is_some() && named.skipped.is_none());
+        let field: Field = parse_quote! { #[serde(skip)] f: u8 };
+        let named = SerdeField::new(&field, RenameAll::default()).unwrap();
+        assert!(named.skipped.is_some());
     }
 }

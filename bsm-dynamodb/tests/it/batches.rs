@@ -1,4 +1,4 @@
-//! Batches: everything is written, or what was not is reported.
+//! Batches: everything is written or read, or what was not is reported.
 
 use std::error::Error as _;
 
@@ -164,4 +164,129 @@ async fn unprocessed_writes_of_another_table_are_refused() {
     let error = batch.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
     assert!(local.aws.tables(DEFAULT, standard::REGION) == ["users"]);
+}
+
+#[tokio::test]
+async fn any_number_of_keys_is_read_100_to_a_request_and_in_order() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    User::batch_write().save_all(users(230)).await.unwrap();
+    let mut keys = ids(230);
+    keys.reverse();
+    keys.insert(3, "missing".into());
+    keys.push("007".into());
+    let found = User::get_many(&keys).consistent_read(true).await.unwrap();
+    let mut expected = users(230);
+    expected.reverse();
+    assert_eq!(found, expected);
+    assert_eq!(local.aws.call_count("dynamodb", "BatchGetItem"), 3);
+    assert!(User::get_many([""; 0]).await.unwrap().is_empty());
+    assert_eq!(local.aws.call_count("dynamodb", "BatchGetItem"), 3);
+}
+
+#[tokio::test]
+async fn unprocessed_keys_are_asked_for_again_until_all_are_read() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    User::batch_write().save_all(users(60)).await.unwrap();
+    let half = Fault::unprocessed_fraction(0.5).operation("BatchGetItem");
+    local.aws.faults().add(half.times(5));
+    assert_eq!(User::get_many(ids(60)).await.unwrap(), users(60));
+}
+
+#[tokio::test]
+async fn keys_that_were_never_read_are_reported() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    User::batch_write().save_all(users(120)).await.unwrap();
+    let stuck = Fault::unprocessed_items(100).operation("BatchGetItem");
+    local.aws.faults().add(stuck.after(1));
+    let get = User::get_many(ids(120)).max_attempts(2);
+    let error = get.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BatchIncomplete, "{error}");
+    assert!(error.to_string().contains("20 of 120 keys"), "{error}");
+    assert_eq!(error.unread_keys().unwrap().len(), 20);
+    assert!(error.is_batch_incomplete() && error.unprocessed().is_none());
+    assert!(!format!("{error:?}").contains("\"119\""), "{error:?}");
+
+    local.aws.faults().clear();
+    let denied = Fault::error(400, "AccessDeniedException", "no");
+    local
+        .aws
+        .faults()
+        .add(denied.operation("BatchGetItem").after(1));
+    let error = User::get_many(ids(120)).await.unwrap_err();
+    assert!(error.is_access_denied(), "{error}");
+    assert_eq!(error.unread_keys().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn only_the_attributes_of_another_type_are_read() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "orders")]
+    struct Order {
+        #[model(hash_key)]
+        customer: String,
+        #[model(range_key)]
+        number: u64,
+        total: u64,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Total {
+        total: u64,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Order::create_table().wait().await.unwrap();
+    let orders = (0..3).map(|number| Order {
+        customer: "c".into(),
+        number,
+        total: number * 10,
+    });
+    Order::batch_write().save_all(orders).await.unwrap();
+    let keys = [("c", 2), ("c", 0), ("d", 0)];
+    let totals = Order::get_many(keys).project::<Total>().await.unwrap();
+    assert_eq!(totals, [Total { total: 20 }, Total { total: 0 }]);
+}
+
+/// How often and how much of it is left is generated; what is stored in the end must not be.
+#[test]
+fn a_batch_ends_with_exactly_what_was_given_whatever_is_left_in_between() {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = runtime.block_on(with_table());
+    let default = local.manager("default");
+    let faults = proptest::collection::vec((0.05..0.95f64, 0u64..4), 0..6);
+    let keys = proptest::collection::vec(0usize..60, 0..90);
+    let mut runner = TestRunner::new(Config {
+        cases: 12,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let ends_with_exactly_those = |(keys, faults): (Vec<usize>, Vec<(f64, u64)>)| {
+        let mut expected: Vec<_> = keys.iter().map(|n| format!("{n:03}")).collect();
+        expected.sort();
+        expected.dedup();
+        let read = runtime.block_on(default.scope(async {
+            User::batch_write().delete_all(ids(60)).await.unwrap();
+            for (fraction, after) in faults {
+                let fault = Fault::unprocessed_fraction(fraction);
+                local.aws.faults().add(fault.after(after).times(1));
+            }
+            let given = keys.iter().map(|n| User::new(format!("{n:03}")));
+            User::batch_write().save_all(given).await.unwrap();
+            let read = User::get_many(ids(60)).await.unwrap();
+            local.aws.faults().clear();
+            read
+        }));
+        let read: Vec<_> = read.into_iter().map(|user| user.id).collect();
+        prop_assert_eq!(&read, &expected);
+        prop_assert_eq!(local.ids(DEFAULT, "users"), expected);
+        Ok(())
+    };
+    runner
+        .run(&(keys, faults), ends_with_exactly_those)
+        .unwrap();
 }

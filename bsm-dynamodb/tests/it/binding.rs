@@ -1,6 +1,6 @@
 //! An operation is bound to its account when it is started, and never changes it.
 
-use bsm_dynamodb::{Model, slot};
+use bsm_dynamodb::{Model, slot, with_boto_session};
 use futures_util::TryStreamExt as _;
 
 use crate::support::{DEFAULT, Local, PRODUCTION, STAGING, user_model};
@@ -59,14 +59,26 @@ async fn a_stream_and_pages_stay_where_they_were_made() {
 }
 
 #[tokio::test]
-async fn a_batch_stays_where_it_was_made() {
+async fn a_batch_is_bound_where_it_is_awaited_and_stays_there() {
     let local = three_accounts().await;
+    let _default = local.manager("default").awsenv();
+    let batch = || {
+        let batch = User::batch_write();
+        batch.save_all([User::new("new")]).delete_all(["staging"])
+    };
     let staging = local.manager("staging");
-    let batch = staging.sync_scope(User::batch_write);
-    let batch = batch.save_all([User::new("new")]).delete_all(["staging"]);
-    local.manager("production").scope(batch).await.unwrap();
+    with_boto_session::<User, _>(&staging, batch())
+        .await
+        .unwrap();
     assert_eq!(local.ids(STAGING, "users"), ["new"]);
-    assert_eq!(local.ids(PRODUCTION, "users"), ["production"]);
+    assert_eq!(local.ids(DEFAULT, "users"), ["default"]);
+
+    let started = local
+        .manager("production")
+        .sync_scope(|| batch().into_future());
+    staging.scope(started).await.unwrap();
+    assert_eq!(local.ids(PRODUCTION, "users"), ["new", "production"]);
+    assert_eq!(local.ids(DEFAULT, "users"), ["default"]);
 }
 
 #[tokio::test]

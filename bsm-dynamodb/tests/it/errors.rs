@@ -163,7 +163,10 @@ async fn an_item_that_does_not_fit_the_model() {
     let error = Aged::get("1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidItem);
     let report = report(&error);
-    assert_eq!(report[1], "attribute `age`: Expected num");
+    assert_eq!(
+        report[1],
+        "attribute `age`: expected a number, found a string"
+    );
     assert!(!format!("{error:?} {report:?}").contains("very secret"));
 }
 

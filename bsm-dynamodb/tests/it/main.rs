@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attributes;
 mod batches;
 mod binding;
 mod conditions;
@@ -14,5 +15,7 @@ mod queries;
 mod sessions;
 mod support;
 mod tables;
+mod transactions;
 mod types;
 mod updates;
+mod versions;

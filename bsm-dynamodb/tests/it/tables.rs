@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bsm_dynamodb::{ErrorKind, Model};
+use aws_sdk_dynamodb::types::{StreamViewType, TimeToLiveStatus};
+use bsm_dynamodb::{Billing, ErrorKind, Model, slot};
 use bsm_local_aws::Fault;
 
-use crate::support::{Local, user_model};
+use crate::support::{DEFAULT, Local, user_model};
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
 #[model(table = "orders")]
@@ -122,4 +123,174 @@ async fn waiting_has_an_end() {
     let error = create.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimedOut, "{error}");
     assert!(error.to_string().contains("within 250ms"), "{error}");
+}
+
+/// A model with everything that a table can have.
+#[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+#[model(table = "parcels", billing = Billing::Provisioned { read: 5, write: 2 })]
+#[serde(rename_all = "camelCase")]
+struct Parcel {
+    #[model(hash_key)]
+    customer: String,
+    #[model(range_key)]
+    number: u64,
+    #[model(index(ByCourier, name = "by-courier", projection = include(total_weight)))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    courier: Option<String>,
+    #[model(index(ByCourier, range_key), local_index(ByDate, projection = keys_only))]
+    sent_on: String,
+    total_weight: u64,
+    #[model(ttl)]
+    expires: u64,
+}
+
+#[tokio::test]
+async fn a_table_has_the_models_indexes_billing_and_time_to_live() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Parcel::create_table()
+        .tag("team", "shipping")
+        .stream(StreamViewType::NewImage)
+        .deletion_protection(true)
+        .wait()
+        .await
+        .unwrap();
+    let table = Parcel::describe_table().await.unwrap();
+    let capacity = table.provisioned_throughput().unwrap();
+    assert_eq!(capacity.read_capacity_units(), Some(5));
+    assert_eq!(capacity.write_capacity_units(), Some(2));
+
+    let [global] = table.global_secondary_indexes() else {
+        panic!("{table:?}")
+    };
+    assert_eq!(global.index_name(), Some("by-courier"));
+    let keys = global.key_schema().iter();
+    let keys: Vec<_> = keys.map(|key| key.attribute_name()).collect();
+    assert_eq!(keys, ["courier", "sentOn"]);
+    let projection = global.projection().unwrap();
+    assert_eq!(projection.non_key_attributes(), ["totalWeight"]);
+    let capacity = global.provisioned_throughput().unwrap();
+    assert_eq!(capacity.read_capacity_units(), Some(5));
+
+    let [local_index] = table.local_secondary_indexes() else {
+        panic!("{table:?}")
+    };
+    assert_eq!(local_index.index_name(), Some("ByDate"));
+    let keys = local_index.key_schema().iter();
+    let keys: Vec<_> = keys.map(|key| key.attribute_name()).collect();
+    assert_eq!(keys, ["customer", "sentOn"]);
+
+    assert_eq!(table.deletion_protection_enabled(), Some(true));
+    let stream = table.stream_specification().unwrap();
+    assert_eq!(stream.stream_view_type(), Some(&StreamViewType::NewImage));
+    let client = slot::<Parcel>().client().await.unwrap();
+    let arn = table.table_arn().unwrap();
+    let tags = client.list_tags_of_resource().resource_arn(arn).send();
+    let tags = tags.await.unwrap();
+    assert_eq!(tags.tags()[0].key(), "team");
+    assert_eq!(
+        time_to_live(&client).await,
+        (TimeToLiveStatus::Enabled, "expires".into())
+    );
+    assert!(Parcel::delete_table().await.is_err());
+    assert_eq!(local.aws.tables(DEFAULT, "us-east-1"), ["parcels"]);
+
+    // And again: everything is there already.
+    Parcel::create_table().wait().await.unwrap();
+    Parcel::update_ttl().await.unwrap();
+}
+
+async fn time_to_live(client: &aws_sdk_dynamodb::Client) -> (TimeToLiveStatus, String) {
+    let output = client.describe_time_to_live().table_name("parcels").send();
+    let now = output.await.unwrap().time_to_live_description.unwrap();
+    let name = now.attribute_name.unwrap_or_default();
+    (now.time_to_live_status.unwrap(), name)
+}
+
+#[tokio::test]
+async fn an_item_without_the_key_of_an_index_is_not_in_it() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let create = Parcel::create_table().billing(Billing::OnDemand);
+    create.wait().await.unwrap();
+    for (number, courier) in [(1, Some("dhl".to_owned())), (2, None)] {
+        let parcel = Parcel {
+            customer: "c".into(),
+            number,
+            courier,
+            sent_on: "2026-11-22".into(),
+            total_weight: 7,
+            expires: 1_900_000_000,
+        };
+        parcel.save().await.unwrap();
+    }
+    let client = slot::<Parcel>().client().await.unwrap();
+    let scan = client.scan().table_name("parcels").index_name("by-courier");
+    assert_eq!(scan.send().await.unwrap().count(), 1);
+    let table = Parcel::describe_table().await.unwrap();
+    let billing = table.billing_mode_summary().unwrap();
+    assert_eq!(billing.billing_mode().unwrap().as_str(), "PAY_PER_REQUEST");
+}
+
+#[tokio::test]
+async fn a_table_without_an_index_of_the_model_is_refused() {
+    #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "users")]
+    struct Found {
+        #[model(hash_key)]
+        id: String,
+        #[model(index(ByEmail, name = "by-email"))]
+        email: String,
+    }
+    user_model!(User);
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    User::create_table().wait().await.unwrap();
+    let error = Found::create_table().wait().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TableMismatch, "{error}");
+    assert!(error.to_string().contains("no index by-email"), "{error}");
+
+    // The other way round, the table has more than the model needs.
+    User::delete_table().wait().await.unwrap();
+    Found::create_table().wait().await.unwrap();
+    User::create_table().wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn time_to_live_is_turned_on_once_and_off_again() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Parcel::create_table().await.unwrap();
+    let client = slot::<Parcel>().client().await.unwrap();
+    assert_eq!(time_to_live(&client).await.0, TimeToLiveStatus::Disabled);
+    Parcel::update_ttl().await.unwrap();
+    Parcel::update_ttl().await.unwrap();
+    assert_eq!(time_to_live(&client).await.0, TimeToLiveStatus::Enabled);
+    Parcel::update_ttl().enabled(false).await.unwrap();
+    Parcel::update_ttl().enabled(false).await.unwrap();
+    assert_eq!(time_to_live(&client).await.0, TimeToLiveStatus::Disabled);
+
+    user_model!(User);
+    let error = User::update_ttl().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+    assert!(error.to_string().contains("#[model(ttl)]"), "{error}");
+}
+
+#[tokio::test]
+async fn time_to_live_with_another_attribute_is_refused() {
+    #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "parcels")]
+    struct Other {
+        #[model(hash_key)]
+        customer: String,
+        #[model(range_key)]
+        number: u64,
+        #[model(ttl)]
+        until: u64,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Parcel::create_table().wait().await.unwrap();
+    let error = Other::update_ttl().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
 }

@@ -1,0 +1,60 @@
+//! How large an item is when it is sent.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::codec::Item;
+
+/// About how many bytes an item takes in a request, which is JSON.
+pub(super) fn sent_bytes(item: &Item) -> usize {
+    item.iter()
+        .map(|(name, value)| text_bytes(name) + value_bytes(value))
+        .sum()
+}
+
+/// The least that an item takes in a table.
+///
+/// Source: [Item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)
+/// in the Developer Guide.
+pub(crate) fn least_stored_bytes(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+            AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+            AttributeValue::L(values) => values.iter().map(of).sum(),
+            AttributeValue::M(map) => least_stored_bytes(map),
+            _ => 1,
+        }
+    }
+    item.iter()
+        .map(|(name, value)| name.len() + of(value))
+        .sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    // The braces, the type and the separators, as in `{"S":"…"},`.
+    const AROUND: usize = 10;
+    let base64 = |bytes: usize| bytes.div_ceil(3) * 4;
+    AROUND
+        + match value {
+            AttributeValue::S(text) => text_bytes(text),
+            AttributeValue::N(number) => number.len(),
+            AttributeValue::B(bytes) => base64(bytes.as_ref().len()),
+            AttributeValue::Ss(texts) => texts.iter().map(|text| text_bytes(text)).sum(),
+            AttributeValue::Ns(numbers) => numbers.iter().map(|number| number.len() + 3).sum(),
+            AttributeValue::Bs(all) => all.iter().map(|b| base64(b.as_ref().len()) + 3).sum(),
+            AttributeValue::L(values) => values.iter().map(value_bytes).sum(),
+            AttributeValue::M(map) => sent_bytes(map),
+            _ => 5,
+        }
+}
+
+fn text_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum::<usize>() + 4
+}

@@ -1,0 +1,394 @@
+//! From attribute values to serde.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::value::{SeqDeserializer, StringDeserializer};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use super::refused::Refused;
+use super::{Item, NUMBER};
+
+/// Reads a value as `serde_dynamo` does, and what it has no way to read.
+pub(super) struct Decoder(pub(super) AttributeValue);
+
+impl Decoder {
+    fn expected(&self, what: &str) -> Refused {
+        let found = match &self.0 {
+            AttributeValue::S(_) => "a string",
+            AttributeValue::N(_) => "a number",
+            AttributeValue::B(_) => "binary",
+            AttributeValue::Bool(_) => "a boolean",
+            AttributeValue::Null(_) => "NULL",
+            AttributeValue::M(_) => "a map",
+            AttributeValue::L(_) => "a list",
+            AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => "a set",
+            _ => "a type that this version does not know",
+        };
+        Refused::because(format!("expected {what}, found {found}"))
+    }
+}
+
+macro_rules! numbers {
+    ($what:literal, $read:expr; $($method:ident => $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+            let AttributeValue::N(number) = &self.0 else {
+                return Err(self.expected("a number"));
+            };
+            match $read(number) {
+                Some(number) => visitor.$visit(number),
+                None => Err(Refused::because(concat!("the number does not fit ", $what))),
+            }
+        }
+    )*};
+}
+
+macro_rules! values {
+    ($($method:ident, $what:literal: $pattern:pat => $visit:expr,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+            match self.0 {
+                $pattern => $visit(visitor),
+                other => Err(Self(other).expected($what)),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Decoder {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::S(text) => visitor.visit_string(text),
+            AttributeValue::N(number) => any_number(&number, visitor),
+            AttributeValue::B(bytes) => visitor.visit_byte_buf(bytes.into_inner()),
+            AttributeValue::Bool(value) => visitor.visit_bool(value),
+            AttributeValue::Null(_) => visitor.visit_unit(),
+            AttributeValue::M(_) => self.deserialize_map(visitor),
+            _ => self.deserialize_seq(visitor),
+        }
+    }
+
+    numbers! { "an integer of this size", integer;
+        deserialize_i8 => visit_i8,
+        deserialize_i16 => visit_i16,
+        deserialize_i32 => visit_i32,
+        deserialize_i64 => visit_i64,
+        deserialize_i128 => visit_i128,
+        deserialize_u8 => visit_u8,
+        deserialize_u16 => visit_u16,
+        deserialize_u32 => visit_u32,
+        deserialize_u64 => visit_u64,
+        deserialize_u128 => visit_u128,
+    }
+
+    numbers! { "a float", |number: &str| number.parse().ok();
+        deserialize_f32 => visit_f32,
+        deserialize_f64 => visit_f64,
+    }
+
+    values! {
+        deserialize_bool, "a boolean":
+            AttributeValue::Bool(value) => |visitor: V| visitor.visit_bool(value),
+        deserialize_string, "a string":
+            AttributeValue::S(text) => |visitor: V| visitor.visit_string(text),
+        deserialize_byte_buf, "binary":
+            AttributeValue::B(bytes) => |visitor: V| visitor.visit_byte_buf(bytes.into_inner()),
+        deserialize_unit, "NULL":
+            AttributeValue::Null(_) => |visitor: V| visitor.visit_unit(),
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_byte_buf(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::Null(_) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::N(number) if name == NUMBER => visitor.visit_string(number),
+            _ if name == NUMBER => Err(self.expected("a number")),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let values: Vec<AttributeValue> = match self.0 {
+            AttributeValue::L(values) => values,
+            AttributeValue::Ss(all) => all.into_iter().map(AttributeValue::S).collect(),
+            AttributeValue::Ns(all) => all.into_iter().map(AttributeValue::N).collect(),
+            AttributeValue::Bs(all) => all.into_iter().map(AttributeValue::B).collect(),
+            other => return Err(Self(other).expected("a list or a set")),
+        };
+        let mut elements = SeqDeserializer::new(values.into_iter().map(Element));
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.end()?;
+        Ok(value)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::M(item) => visitor.visit_map(Entries::new(item)),
+            other => Err(Self(other).expected("a map")),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::L(_) => self.deserialize_seq(visitor),
+            _ => self.deserialize_map(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        match self.0 {
+            AttributeValue::S(variant) => visitor.visit_enum(variant.into_deserializer()),
+            AttributeValue::M(item) if item.len() == 1 => visitor.visit_enum(Variant(item)),
+            other => Err(Self(other).expected("a variant: a string, or a map with one entry")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+}
+
+/// Reads an integer, in whatever notation: `1`, `1.0` and `1E0`.
+fn integer<T: std::str::FromStr>(number: &str) -> Option<T> {
+    let plain = number.parse().ok();
+    plain.or_else(|| {
+        number
+            .parse::<crate::Number>()
+            .ok()?
+            .to_string()
+            .parse()
+            .ok()
+    })
+}
+
+fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, Refused> {
+    if let Ok(number) = number.parse() {
+        visitor.visit_i64(number)
+    } else if let Ok(number) = number.parse() {
+        visitor.visit_u64(number)
+    } else if let Ok(number) = number.parse() {
+        visitor.visit_f64(number)
+    } else {
+        Err(Refused::because("the number cannot be read"))
+    }
+}
+
+/// An element of a list.
+struct Element(AttributeValue);
+
+impl IntoDeserializer<'_, Refused> for Element {
+    type Deserializer = Decoder;
+
+    fn into_deserializer(self) -> Decoder {
+        Decoder(self.0)
+    }
+}
+
+/// The entries of a map; an error in one of them names it.
+struct Entries {
+    entries: std::collections::hash_map::IntoIter<String, AttributeValue>,
+    value: Option<(String, AttributeValue)>,
+}
+
+impl Entries {
+    fn new(item: Item) -> Self {
+        Self {
+            entries: item.into_iter(),
+            value: None,
+        }
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Entries {
+    type Error = Refused;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Refused> {
+        let Some((key, value)) = self.entries.next() else {
+            return Ok(None);
+        };
+        let read = seed.deserialize(MapKey(key.clone())).map(Some);
+        self.value = Some((key, value));
+        read
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+        let Some((key, value)) = self.value.take() else {
+            return Err(Refused::because("a value of a map was read twice"));
+        };
+        seed.deserialize(Decoder(value))
+            .map_err(|refused| refused.inside_of(&key))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.entries.len())
+    }
+}
+
+/// The key of a map: a string, which may be read as another type.
+struct MapKey(String);
+
+macro_rules! parsed_keys {
+    ($($method:ident => $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+            match self.0.parse() {
+                Ok(key) => visitor.$visit(key),
+                Err(_) => Err(Refused::because("a key of the map does not fit its type")),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for MapKey {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_string(self.0)
+    }
+
+    parsed_keys! {
+        deserialize_bool => visit_bool,
+        deserialize_char => visit_char,
+        deserialize_i8 => visit_i8,
+        deserialize_i16 => visit_i16,
+        deserialize_i32 => visit_i32,
+        deserialize_i64 => visit_i64,
+        deserialize_i128 => visit_i128,
+        deserialize_u8 => visit_u8,
+        deserialize_u16 => visit_u16,
+        deserialize_u32 => visit_u32,
+        deserialize_u64 => visit_u64,
+        deserialize_u128 => visit_u128,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        StringDeserializer::new(self.0).deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// A variant with content: a map of its name to the content.
+struct Variant(Item);
+
+impl<'de> EnumAccess<'de> for Variant {
+    type Error = Refused;
+    type Variant = Content;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Content), Refused> {
+        let Some((name, value)) = self.0.into_iter().next() else {
+            return Err(Refused::because("expected a variant, found an empty map"));
+        };
+        let variant = seed.deserialize(StringDeserializer::<Refused>::new(name))?;
+        Ok((variant, Content(value)))
+    }
+}
+
+struct Content(AttributeValue);
+
+impl<'de> VariantAccess<'de> for Content {
+    type Error = Refused;
+
+    fn unit_variant(self) -> Result<(), Refused> {
+        de::Deserialize::deserialize(Decoder(self.0))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
+        seed.deserialize(Decoder(self.0))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+        Decoder(self.0).deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        Decoder(self.0).deserialize_map(visitor)
+    }
+}

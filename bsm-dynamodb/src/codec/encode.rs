@@ -1,0 +1,354 @@
+//! From serde to attribute values.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::ser::{self, Serialize, Serializer};
+
+use super::refused::Refused;
+use super::{Item, NUMBER, SETS};
+
+/// Writes values as `serde_dynamo` does, and what it has no way to write.
+#[derive(Clone, Copy)]
+pub(super) struct Encoder;
+
+type Encoded = Result<AttributeValue, Refused>;
+
+macro_rules! numbers {
+    ($($method:ident: $number:ty,)*) => {$(
+        fn $method(self, number: $number) -> Encoded {
+            Ok(AttributeValue::N(number.to_string()))
+        }
+    )*};
+}
+
+macro_rules! wide_numbers {
+    ($($method:ident: $number:ty,)*) => {$(
+        fn $method(self, number: $number) -> Encoded {
+            let text = number.to_string();
+            match text.trim_start_matches('-').trim_end_matches('0').len() {
+                0..=38 => Ok(AttributeValue::N(text)),
+                _ => Err(Refused::because("a number has at most 38 digits")),
+            }
+        }
+    )*};
+}
+
+macro_rules! floats {
+    ($($method:ident: $number:ty,)*) => {$(
+        fn $method(self, number: $number) -> Encoded {
+            if number.is_finite() {
+                return Ok(AttributeValue::N(number.to_string()));
+            }
+            Err(Refused::because("DynamoDB has no numbers such as NaN and infinity"))
+        }
+    )*};
+}
+
+impl Serializer for Encoder {
+    type Ok = AttributeValue;
+    type Error = Refused;
+    type SerializeSeq = List;
+    type SerializeTuple = List;
+    type SerializeTupleStruct = List;
+    type SerializeTupleVariant = List;
+    type SerializeMap = Map;
+    type SerializeStruct = Map;
+    type SerializeStructVariant = Map;
+
+    numbers! {
+        serialize_i8: i8,
+        serialize_i16: i16,
+        serialize_i32: i32,
+        serialize_i64: i64,
+        serialize_u8: u8,
+        serialize_u16: u16,
+        serialize_u32: u32,
+        serialize_u64: u64,
+    }
+
+    wide_numbers! {
+        serialize_i128: i128,
+        serialize_u128: u128,
+    }
+
+    floats! {
+        serialize_f32: f32,
+        serialize_f64: f64,
+    }
+
+    fn serialize_bool(self, value: bool) -> Encoded {
+        Ok(AttributeValue::Bool(value))
+    }
+
+    fn serialize_char(self, value: char) -> Encoded {
+        Ok(AttributeValue::S(value.to_string()))
+    }
+
+    fn serialize_str(self, value: &str) -> Encoded {
+        Ok(AttributeValue::S(value.to_owned()))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Encoded {
+        Ok(AttributeValue::B(Blob::new(value)))
+    }
+
+    fn serialize_none(self) -> Encoded {
+        Ok(AttributeValue::Null(true))
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Encoded {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Encoded {
+        Ok(AttributeValue::Null(true))
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Encoded {
+        Ok(AttributeValue::Null(true))
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Encoded {
+        Ok(AttributeValue::S(variant.to_owned()))
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Encoded {
+        let value = value.serialize(self)?;
+        match value {
+            AttributeValue::S(digits) if name == NUMBER => Ok(AttributeValue::N(digits)),
+            AttributeValue::L(values) if SETS.contains(&name) => to_set(values),
+            value => Ok(value),
+        }
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Encoded {
+        Ok(in_variant(Some(variant), value.serialize(self)?))
+    }
+
+    fn serialize_seq(self, length: Option<usize>) -> Result<List, Refused> {
+        Ok(List::new(None, length.unwrap_or_default()))
+    }
+
+    fn serialize_tuple(self, length: usize) -> Result<List, Refused> {
+        Ok(List::new(None, length))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<List, Refused> {
+        Ok(List::new(None, length))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<List, Refused> {
+        Ok(List::new(Some(variant), length))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Map, Refused> {
+        Ok(Map::new(None))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, Refused> {
+        Ok(Map::new(None))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Map, Refused> {
+        Ok(Map::new(Some(variant)))
+    }
+}
+
+/// A list under way; of a variant, if it is named.
+pub(super) struct List {
+    variant: Option<&'static str>,
+    values: Vec<AttributeValue>,
+}
+
+impl List {
+    fn new(variant: Option<&'static str>, length: usize) -> Self {
+        Self {
+            variant,
+            // A length is a hint, and may be anything.
+            values: Vec::with_capacity(length.min(1024)),
+        }
+    }
+
+    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let value = value.serialize(Encoder)?;
+        if is_empty_set(&value) {
+            return Err(Refused::because(
+                "an empty set is left out, which a list cannot do with its elements",
+            ));
+        }
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn finish(self) -> Encoded {
+        Ok(in_variant(self.variant, AttributeValue::L(self.values)))
+    }
+}
+
+macro_rules! lists {
+    ($($kind:ident { $method:ident },)*) => {$(
+        impl ser::$kind for List {
+            type Ok = AttributeValue;
+            type Error = Refused;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+                self.push(value)
+            }
+
+            fn end(self) -> Encoded {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+lists! {
+    SerializeSeq { serialize_element },
+    SerializeTuple { serialize_element },
+    SerializeTupleStruct { serialize_field },
+    SerializeTupleVariant { serialize_field },
+}
+
+/// A map under way; of a variant, if it is named.
+pub(super) struct Map {
+    variant: Option<&'static str>,
+    item: Item,
+    key: Option<String>,
+}
+
+impl Map {
+    fn new(variant: Option<&'static str>) -> Self {
+        Self {
+            variant,
+            item: Item::new(),
+            key: None,
+        }
+    }
+
+    /// Adds an entry, unless it is an empty set, which DynamoDB does not have.
+    fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), Refused> {
+        let value = value
+            .serialize(Encoder)
+            .map_err(|refused| refused.inside_of(&key))?;
+        if !is_empty_set(&value) {
+            self.item.insert(key, value);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Encoded {
+        Ok(in_variant(self.variant, AttributeValue::M(self.item)))
+    }
+}
+
+impl ser::SerializeMap for Map {
+    type Ok = AttributeValue;
+    type Error = Refused;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+        self.key = match key.serialize(Encoder)? {
+            AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
+            AttributeValue::Bool(value) => Some(value.to_string()),
+            _ => return Err(Refused::because("the keys of a map are strings")),
+        };
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        match self.key.take() {
+            Some(key) => self.add(key, value),
+            None => Err(Refused::because("a map has a value without a key")),
+        }
+    }
+
+    fn end(self) -> Encoded {
+        self.finish()
+    }
+}
+
+macro_rules! structs {
+    ($($kind:ident),*) => {$(
+        impl ser::$kind for Map {
+            type Ok = AttributeValue;
+            type Error = Refused;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Refused> {
+                self.add(name.to_owned(), value)
+            }
+
+            fn end(self) -> Encoded {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+structs!(SerializeStruct, SerializeStructVariant);
+
+fn in_variant(variant: Option<&str>, value: AttributeValue) -> AttributeValue {
+    match variant {
+        Some(variant) => AttributeValue::M(HashMap::from([(variant.to_owned(), value)])),
+        None => value,
+    }
+}
+
+fn is_empty_set(value: &AttributeValue) -> bool {
+    matches!(value, AttributeValue::Ss(texts) if texts.is_empty())
+}
+
+/// Makes a set of a list of strings, of numbers or of binary values.
+fn to_set(values: Vec<AttributeValue>) -> Encoded {
+    fn all<T>(
+        values: Vec<AttributeValue>,
+        inner: impl Fn(AttributeValue) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        values.into_iter().map(inner).collect()
+    }
+    let set = match values.first() {
+        None => Some(AttributeValue::Ss(Vec::new())),
+        Some(AttributeValue::S(_)) => all(values, |value| match value {
+            AttributeValue::S(text) => Some(text),
+            _ => None,
+        })
+        .map(AttributeValue::Ss),
+        Some(AttributeValue::N(_)) => all(values, |value| match value {
+            AttributeValue::N(number) => Some(number),
+            _ => None,
+        })
+        .map(AttributeValue::Ns),
+        Some(_) => all(values, |value| match value {
+            AttributeValue::B(bytes) => Some(bytes),
+            _ => None,
+        })
+        .map(AttributeValue::Bs),
+    };
+    set.ok_or_else(|| Refused::because("a set has strings, numbers or binary values, of one kind"))
+}

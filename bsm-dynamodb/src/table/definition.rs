@@ -1,0 +1,180 @@
+//! A model's table in the words of the SDK.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType as KeyRole,
+    LocalSecondaryIndex, Projection as SdkProjection, ProjectionType, ProvisionedThroughput,
+    TableDescription,
+};
+
+use crate::billing::Billing;
+use crate::index::{IndexDefinition, Projection};
+use crate::key::{Key, KeyType};
+use crate::model::Model;
+
+/// A key attribute: its name and its type.
+type Attribute = (&'static str, KeyType);
+
+/// The keys, indexes and billing of a table.
+pub(super) struct TableDefinition {
+    attributes: Vec<AttributeDefinition>,
+    key: Vec<KeySchemaElement>,
+    local: Vec<LocalSecondaryIndex>,
+    global: Vec<GlobalSecondaryIndex>,
+    throughput: Option<ProvisionedThroughput>,
+}
+
+/// What a table lacks of what its model says.
+pub(super) enum Missing {
+    Key,
+    Index(String),
+}
+
+impl TableDefinition {
+    pub(super) fn of<M: Model>(billing: Billing) -> Result<Self, BuildError> {
+        let (hash, range) = M::Key::TYPES;
+        let hash = (M::KEY.hash_name(), hash);
+        let range = M::KEY.range_name().zip(range);
+        let throughput = match billing {
+            Billing::OnDemand => None,
+            Billing::Provisioned { read, write } => Some(units(read, write)?),
+        };
+        let (global, local): (Vec<_>, Vec<_>) = M::INDEXES
+            .iter()
+            .partition(|index: &&IndexDefinition| index.is_global);
+        let of_indexes = M::INDEXES
+            .iter()
+            .flat_map(|index| std::iter::once(index.hash).chain(index.range));
+        let attributes: BTreeMap<_, _> = std::iter::once(hash)
+            .chain(range)
+            .chain(of_indexes)
+            .collect();
+        Ok(Self {
+            attributes: attributes
+                .into_iter()
+                .map(|(name, key_type)| {
+                    let attribute = AttributeDefinition::builder().attribute_name(name);
+                    attribute.attribute_type(key_type.into()).build()
+                })
+                .collect::<Result<_, _>>()?,
+            key: key_schema(hash, range)?,
+            local: local
+                .into_iter()
+                .map(local_index)
+                .collect::<Result<_, _>>()?,
+            global: global
+                .into_iter()
+                .map(|index| global_index(index, throughput.clone()))
+                .collect::<Result<_, _>>()?,
+            throughput,
+        })
+    }
+
+    /// Puts the definition into a request.
+    pub(super) fn fill(self, request: CreateTableFluentBuilder) -> CreateTableFluentBuilder {
+        let billing = match &self.throughput {
+            Some(_) => BillingMode::Provisioned,
+            None => BillingMode::PayPerRequest,
+        };
+        request
+            .set_attribute_definitions(Some(self.attributes))
+            .set_key_schema(Some(self.key))
+            .set_local_secondary_indexes((!self.local.is_empty()).then_some(self.local))
+            .set_global_secondary_indexes((!self.global.is_empty()).then_some(self.global))
+            .billing_mode(billing)
+            .set_provisioned_throughput(self.throughput)
+    }
+
+    /// Returns what a table lacks of this definition. More attributes and indexes are fine.
+    pub(super) fn missing_in(&self, table: &TableDescription) -> Option<Missing> {
+        let types_of = |key: &[KeySchemaElement]| {
+            key.iter().all(|element| {
+                let is_wanted =
+                    |it: &&AttributeDefinition| it.attribute_name() == element.attribute_name();
+                let wanted = self.attributes.iter().find(is_wanted);
+                wanted.is_some_and(|wanted| table.attribute_definitions().contains(wanted))
+            })
+        };
+        if table.key_schema() != self.key || !types_of(&self.key) {
+            return Some(Missing::Key);
+        }
+        let global = self
+            .global
+            .iter()
+            .map(|it| (it.index_name(), it.key_schema()));
+        let local = self
+            .local
+            .iter()
+            .map(|it| (it.index_name(), it.key_schema()));
+        let there = table.global_secondary_indexes().iter();
+        let there = there.map(|it| (it.index_name(), it.key_schema()));
+        let local_there = table.local_secondary_indexes().iter();
+        let there: Vec<_> = local_there
+            .map(|it| (it.index_name(), it.key_schema()))
+            .chain(there)
+            .collect();
+        global
+            .chain(local)
+            .find(|(name, key)| !there.contains(&(Some(name), key)) || !types_of(key))
+            .map(|(name, _)| Missing::Index(name.to_owned()))
+    }
+}
+
+fn key_schema(
+    hash: Attribute,
+    range: Option<Attribute>,
+) -> Result<Vec<KeySchemaElement>, BuildError> {
+    let range = range.map(|range| (range, KeyRole::Range));
+    std::iter::once((hash, KeyRole::Hash))
+        .chain(range)
+        .map(|((name, _), role)| {
+            let element = KeySchemaElement::builder().attribute_name(name);
+            element.key_type(role).build()
+        })
+        .collect()
+}
+
+fn local_index(index: &IndexDefinition) -> Result<LocalSecondaryIndex, BuildError> {
+    LocalSecondaryIndex::builder()
+        .index_name(index.name)
+        .set_key_schema(Some(key_schema(index.hash, index.range)?))
+        .projection(projection(index.projection))
+        .build()
+}
+
+fn global_index(
+    index: &IndexDefinition,
+    throughput: Option<ProvisionedThroughput>,
+) -> Result<GlobalSecondaryIndex, BuildError> {
+    GlobalSecondaryIndex::builder()
+        .index_name(index.name)
+        .set_key_schema(Some(key_schema(index.hash, index.range)?))
+        .projection(projection(index.projection))
+        .set_provisioned_throughput(throughput)
+        .build()
+}
+
+fn projection(projection: Projection) -> SdkProjection {
+    let (kind, attributes) = match projection {
+        Projection::All => (ProjectionType::All, None),
+        Projection::KeysOnly => (ProjectionType::KeysOnly, None),
+        Projection::Include(names) => (ProjectionType::Include, Some(names)),
+    };
+    let names = attributes.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+    SdkProjection::builder()
+        .projection_type(kind)
+        .set_non_key_attributes(names)
+        .build()
+}
+
+fn units(read: u64, write: u64) -> Result<ProvisionedThroughput, BuildError> {
+    // DynamoDB refuses far smaller numbers.
+    let units = |number| i64::try_from(number).unwrap_or(i64::MAX);
+    ProvisionedThroughput::builder()
+        .read_capacity_units(units(read))
+        .write_capacity_units(units(write))
+        .build()
+}

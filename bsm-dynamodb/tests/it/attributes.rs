@@ -1,0 +1,338 @@
+//! What can be stored: every value comes back as it was, or is refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use bsm_dynamodb::{Binary, Codec, ErrorKind, Item, Model, Number, Serde, Set, Sparse, slot};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::support::Local;
+
+/// What serde_dynamo can carry, too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+#[model(table = "plain")]
+#[serde(rename_all = "camelCase")]
+struct Plain {
+    #[model(hash_key)]
+    id: String,
+    whole: i64,
+    large: u64,
+    fraction: f64,
+    small: f32,
+    letter: char,
+    yes_or_no: Option<bool>,
+    list: Vec<Shape>,
+    by_number: BTreeMap<u16, Option<String>>,
+    pair: (u8, String),
+    unit: (),
+    #[serde(with = "serde_dynamo::string_set")]
+    words: BTreeSet<String>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Point,
+    Circle(u32),
+    Box(i8, i8),
+    Named {
+        name: String,
+        inner: Option<Box<Shape>>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Rest {
+    more: String,
+    count: i32,
+}
+
+/// What it cannot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+#[model(table = "special")]
+struct Special {
+    #[model(hash_key)]
+    id: Binary,
+    #[model(range_key)]
+    number: Number,
+    signed: i128,
+    unsigned: u128,
+    words: Set<String>,
+    numbers: Set<Number>,
+    digests: Set<Binary>,
+    #[serde(default, with = "bsm_dynamodb::set")]
+    hashed: HashSet<i32>,
+    #[serde(default, with = "bsm_dynamodb::set")]
+    maybe: Option<BTreeSet<String>>,
+    nested: Vec<Inner>,
+    #[serde(with = "bsm_dynamodb::epoch_seconds")]
+    at: SystemTime,
+    #[serde(default, with = "bsm_dynamodb::epoch_seconds")]
+    until: Option<SystemTime>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Inner {
+    price: Option<Number>,
+    tags: Set<u64>,
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let leaf = prop_oneof![
+        Just(Shape::Point),
+        any::<u32>().prop_map(Shape::Circle),
+        any::<(i8, i8)>().prop_map(|(a, b)| Shape::Box(a, b)),
+    ];
+    leaf.prop_recursive(3, 8, 1, |inner| {
+        let inner = option::of(inner.prop_map(Box::new));
+        (any::<String>(), inner).prop_map(|(name, inner)| Shape::Named { name, inner })
+    })
+}
+
+prop_compose! {
+    fn plains()(
+        (id, whole, large) in ("\\PC{1,20}", any::<i64>(), any::<u64>()),
+        // DynamoDB has no larger numbers, and no zero with a sign.
+        (fraction, small) in ((-1e100..1e100f64), (-1e30..1e30f32)),
+        (letter, yes_or_no) in any::<(char, Option<bool>)>(),
+        list in vec(shapes(), 0..4),
+        by_number in btree_map(any::<u16>(), option::of(any::<String>()), 0..4),
+        pair in any::<(u8, String)>(),
+        words in btree_set(any::<String>(), 1..4),
+        (more, count) in any::<(String, i32)>(),
+    ) -> Plain {
+        Plain {
+            id, whole, large, fraction, small, letter, yes_or_no, list, by_number, pair, unit: (),
+            words, rest: Rest { more, count },
+        }
+    }
+}
+
+fn numbers() -> impl Strategy<Value = Number> {
+    ("-?[0-9]{1,38}", -100i32..80)
+        .prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse().unwrap())
+}
+
+/// Integers of at most 38 digits.
+fn wide() -> impl Strategy<Value = i128> {
+    let limit = 10i128.pow(38) - 1;
+    -limit..=limit
+}
+
+fn binaries() -> impl Strategy<Value = Binary> {
+    vec(any::<u8>(), 1..20).prop_map(Binary::from)
+}
+
+prop_compose! {
+    fn specials()(
+        (id, number, signed, unsigned) in (binaries(), numbers(), wide(), wide()),
+        words in btree_set(any::<String>(), 0..4),
+        numbers in btree_set(numbers(), 0..4),
+        digests in btree_set(binaries(), 0..4),
+        hashed in proptest::collection::hash_set(any::<i32>(), 0..4),
+        // Of an empty one, nothing is stored.
+        maybe in option::of(btree_set("[a-z]{1,5}", 1..4)),
+        nested in vec((option::of(numbers()), btree_set(any::<u64>(), 0..3)), 0..3),
+        (at, until) in (0u64..1 << 40, option::of(0u64..1 << 40)),
+    ) -> Special {
+        let time = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Special {
+            id,
+            number,
+            signed,
+            unsigned: unsigned.unsigned_abs(),
+            words: words.into(),
+            numbers: numbers.into(),
+            digests: digests.into(),
+            hashed,
+            maybe,
+            nested: nested
+                .into_iter()
+                .map(|(price, tags)| Inner { price, tags: tags.into() })
+                .collect(),
+            at: time(at),
+            until: until.map(time),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_model_comes_back_from_its_item(plain in plains(), special in specials()) {
+        let item = Serde::to_item(&plain).unwrap();
+        prop_assert_eq!(<Serde as Codec<Plain>>::from_item(item).unwrap(), plain);
+        let item = Serde::to_item(&special).unwrap();
+        prop_assert_eq!(<Serde as Codec<Special>>::from_item(item).unwrap(), special.clone());
+        let item = Sparse::to_item(&special).unwrap();
+        prop_assert_eq!(<Sparse as Codec<Special>>::from_item(item).unwrap(), special);
+    }
+
+    /// Items are shared with programs that use serde_dynamo.
+    #[test]
+    fn an_item_is_the_one_that_serde_dynamo_writes(plain in plains()) {
+        let item = Serde::to_item(&plain).unwrap();
+        let theirs: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(&plain).unwrap();
+        prop_assert_eq!(&item, &theirs);
+        let read: Plain = serde_dynamo::aws_sdk_dynamodb_1::from_item(item).unwrap();
+        prop_assert_eq!(read, plain);
+    }
+}
+
+/// The same, by way of DynamoDB.
+#[tokio::test]
+async fn a_model_comes_back_from_its_table() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Plain::create_table().wait().await.unwrap();
+    Special::create_table().wait().await.unwrap();
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..50 {
+        let plain = plains().new_tree(&mut runner).unwrap().current();
+        plain.save().await.unwrap();
+        assert_eq!(Plain::get(&plain.id).await.unwrap(), plain);
+        let special = specials().new_tree(&mut runner).unwrap().current();
+        special.save().await.unwrap();
+        let read = Special::get((&special.id, &special.number)).await.unwrap();
+        assert_eq!(read, special);
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+#[model(table = "users")]
+struct User {
+    #[model(hash_key)]
+    id: String,
+    roles: Set<String>,
+    name: Option<String>,
+}
+
+#[tokio::test]
+async fn an_empty_set_removes_the_attribute() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    User::create_table().wait().await.unwrap();
+    let mut user = User {
+        id: "1".into(),
+        roles: Set::from(["admin".to_owned()]),
+        name: None,
+    };
+    user.save().await.unwrap();
+    let stored = || async {
+        let client = slot::<User>().client().await.unwrap();
+        let get = client.get_item().table_name("users");
+        let get = get.key("id", AttributeValue::S("1".into())).send();
+        get.await.unwrap().item.unwrap()
+    };
+    let item = stored().await;
+    assert_eq!(item["roles"], AttributeValue::Ss(vec!["admin".into()]));
+    assert_eq!(item["name"], AttributeValue::Null(true));
+
+    user.roles.clear();
+    user.save().await.unwrap();
+    assert!(!stored().await.contains_key("roles"));
+    assert_eq!(User::get("1").await.unwrap(), user);
+}
+
+#[test]
+fn integers_of_other_programs_are_read_in_any_notation() {
+    #[derive(Deserialize, Serialize)]
+    struct Counted {
+        count: i64,
+        wide: u128,
+    }
+    for (text, count) in [("1.0", 1), ("1E2", 100), ("-2.50e1", -25), ("7", 7)] {
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        let item = Item::from([
+            ("count".to_owned(), number(text)),
+            ("wide".to_owned(), number("1E+30")),
+        ]);
+        let counted = <Serde as Codec<Counted>>::from_item(item).unwrap();
+        assert_eq!((counted.count, counted.wide), (count, 10u128.pow(30)));
+    }
+    let item = Item::from([("count".to_owned(), AttributeValue::N("1.5".to_owned()))]);
+    assert!(<Serde as Codec<Counted>>::from_item(item).is_err());
+}
+
+#[tokio::test]
+async fn what_dynamodb_has_no_value_for_is_refused_before_it_is_sent() {
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "odd")]
+    struct Odd {
+        #[model(hash_key)]
+        id: String,
+        float: f64,
+        wide: u128,
+        sets: Vec<Set<u8>>,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let odd = |float, wide, sets| Odd {
+        id: "1".into(),
+        float,
+        wide,
+        sets,
+    };
+    for (odd, wanted) in [
+        (
+            odd(f64::NAN, 0, vec![]),
+            "attribute `float`: DynamoDB has no numbers such as NaN",
+        ),
+        (
+            odd(0.0, u128::MAX, vec![]),
+            "attribute `wide`: a number has at most 38 digits",
+        ),
+        (
+            odd(0.0, 0, vec![Set::default()]),
+            "attribute `sets`: an empty set",
+        ),
+    ] {
+        let error = odd.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.starts_with(wanted), "{cause}");
+    }
+    assert!(local.aws.calls().is_empty());
+}
+
+#[test]
+fn bytes_and_sets_have_the_types_of_dynamodb() {
+    let special = Special {
+        id: Binary::from([1, 2]),
+        number: "1.50".parse().unwrap(),
+        signed: -(10i128.pow(30)),
+        unsigned: 10u128.pow(30),
+        words: Set::from(["a".to_owned()]),
+        numbers: Set::from([Number::from(2), Number::from(1)]),
+        digests: Set::from([Binary::from([3])]),
+        hashed: HashSet::from([-4]),
+        maybe: None,
+        nested: Vec::new(),
+        at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+        until: None,
+    };
+    let item = Serde::to_item(&special).unwrap();
+    let number = |text: &str| AttributeValue::N(text.to_owned());
+    assert_eq!(item["id"], AttributeValue::B(Blob::new([1, 2])));
+    assert_eq!(item["number"], number("1.5"));
+    assert_eq!(item["signed"], number("-1000000000000000000000000000000"));
+    assert_eq!(item["words"], AttributeValue::Ss(vec!["a".into()]));
+    assert_eq!(
+        item["numbers"],
+        AttributeValue::Ns(vec!["1".into(), "2".into()])
+    );
+    assert_eq!(item["digests"], AttributeValue::Bs(vec![Blob::new([3])]));
+    assert_eq!(item["hashed"], AttributeValue::Ns(vec!["-4".into()]));
+    assert_eq!(item["maybe"], AttributeValue::Null(true));
+    assert_eq!(item["at"], number("7"));
+    let sparse = Sparse::to_item(&special).unwrap();
+    assert!(!sparse.contains_key("maybe") && !sparse.contains_key("until"));
+}

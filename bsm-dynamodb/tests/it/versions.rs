@@ -1,0 +1,198 @@
+//! Optimistic locking: nobody overwrites what they have not seen.
+
+use bsm_dynamodb::{Codec, Model, Serde, Version};
+use bsm_local_aws::Fault;
+use serde::{Deserialize, Serialize};
+
+use crate::support::Local;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+#[model(table = "documents")]
+struct Document {
+    #[model(hash_key)]
+    id: String,
+    text: String,
+    #[model(version)]
+    #[serde(default, rename = "v")]
+    version: Version,
+}
+
+impl Document {
+    fn new(text: &str) -> Self {
+        Self {
+            id: "1".into(),
+            text: text.into(),
+            version: Version::new(),
+        }
+    }
+}
+
+async fn with_table() -> Local {
+    let local = Local::start().await;
+    let default = local.manager("default");
+    default
+        .scope(Document::create_table().wait())
+        .await
+        .unwrap();
+    local
+}
+
+#[tokio::test]
+async fn a_save_makes_the_next_version_in_the_table_and_in_memory() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let mut document = Document::new("one");
+    document.save().await.unwrap();
+    assert_eq!(document.version.get(), 1);
+    document.text = "two".into();
+    document.save().await.unwrap();
+    assert_eq!(document.version.get(), 2);
+    assert_eq!(Document::get("1").await.unwrap(), document);
+}
+
+#[tokio::test]
+async fn a_save_of_an_old_version_fails_and_leaves_the_value_as_it_was() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let mine = Document::new("mine");
+    mine.save().await.unwrap();
+    let theirs = Document {
+        text: "theirs".into(),
+        ..mine.clone()
+    };
+    theirs.save().await.unwrap();
+
+    let before = mine.clone();
+    let error = mine.save().await.unwrap_err();
+    assert!(error.is_conditional_check_failed(), "{error}");
+    let existing = error.existing_item().unwrap().clone();
+    assert_eq!(
+        <Serde as Codec<Document>>::from_item(existing).unwrap(),
+        theirs
+    );
+    assert_eq!(mine, before);
+    assert_eq!(Document::get("1").await.unwrap(), theirs);
+
+    let again = Document::new("again").save().await.unwrap_err();
+    assert!(again.is_conditional_check_failed(), "{again}");
+    assert!(
+        mine.delete()
+            .await
+            .unwrap_err()
+            .is_conditional_check_failed()
+    );
+}
+
+#[tokio::test]
+async fn of_many_that_save_the_same_version_one_wins() {
+    let local = with_table().await;
+    let default = local.manager("default");
+    let document = Document::new("first");
+    default.scope(document.save()).await.unwrap();
+    let tasks: Vec<_> = (0..10)
+        .map(|n| {
+            let mut document = document.clone();
+            document.text = n.to_string();
+            tokio::spawn(default.scope(async move { document.save().await }))
+        })
+        .collect();
+    let mut winners = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(()) => winners += 1,
+            Err(error) => assert!(error.is_conditional_check_failed(), "{error}"),
+        }
+    }
+    assert_eq!(winners, 1);
+    let stored = default.scope(Document::get("1")).await.unwrap();
+    assert_eq!(stored.version.get(), 2);
+}
+
+#[tokio::test]
+async fn a_deleted_item_can_be_saved_again() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let document = Document::new("one");
+    document.save().await.unwrap();
+    document.delete().await.unwrap();
+    assert_eq!(document.version.get(), 0);
+    let old = document.save().return_old().await.unwrap();
+    assert_eq!((old, document.version.get()), (None, 1));
+    Document::delete_key("1").await.unwrap();
+    assert!(document.save().await.is_err());
+}
+
+#[tokio::test]
+async fn a_failure_of_another_kind_leaves_the_value_as_it_was_too() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let document = Document::new("one");
+    let denied = Fault::error(400, "AccessDeniedException", "no");
+    local.aws.faults().add(denied.operation("PutItem").times(1));
+    assert!(document.save().await.unwrap_err().is_access_denied());
+    assert_eq!(document.version.get(), 0);
+    document.save().await.unwrap();
+    assert_eq!(document.version.get(), 1);
+}
+
+#[tokio::test]
+async fn a_condition_of_the_users_holds_besides_the_version() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let document = Document::new("one");
+    document.save().await.unwrap();
+    let wrong = Document::text().eq("other") | Document::text().eq("another");
+    let error = document.save().condition(wrong).await.unwrap_err();
+    assert!(error.is_conditional_check_failed(), "{error}");
+    assert_eq!(document.version.get(), 1);
+    let right = Document::text().eq("one");
+    document.save().condition(right).await.unwrap();
+    assert_eq!(document.version.get(), 2);
+}
+
+#[tokio::test]
+async fn an_item_from_before_there_were_versions_is_taken_over() {
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "documents")]
+    struct Old {
+        #[model(hash_key)]
+        id: String,
+        text: String,
+    }
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let old = Old {
+        id: "1".into(),
+        text: "old".into(),
+    };
+    old.save().await.unwrap();
+    let document = Document::get("1").await.unwrap();
+    assert_eq!(document.version.get(), 0);
+    document.save().await.unwrap();
+    assert_eq!(document.version.get(), 1);
+}
+
+#[tokio::test]
+async fn an_update_makes_the_next_version() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let document = Document::new("one");
+    document.save().await.unwrap();
+    let updated = Document::update("1").set(Document::text(), "two");
+    assert_eq!(updated.await.unwrap().version.get(), 2);
+    let error = document.save().await.unwrap_err();
+    assert!(error.is_conditional_check_failed(), "{error}");
+}
+
+/// BatchWriteItem has no conditions.
+#[tokio::test]
+async fn a_batch_writes_versions_as_they_are() {
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let unsaved = Document::new("batch");
+    Document::batch_write().save_all([&unsaved]).await.unwrap();
+    let read = Document::get("1").await.unwrap();
+    assert_eq!(read, unsaved);
+    read.save().await.unwrap();
+    assert_eq!(read.version.get(), 1);
+}
