@@ -256,6 +256,8 @@ async fn a_table_without_an_index_of_the_model_is_refused() {
     User::create_table().wait().await.unwrap();
 }
 
+/// The engine makes the change at once; AWS takes up to an hour, says `ENABLING` and `DISABLING` in
+/// the meantime, and refuses another change.
 #[tokio::test]
 async fn time_to_live_is_turned_on_once_and_off_again() {
     let local = Local::start().await;

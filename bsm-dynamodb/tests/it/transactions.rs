@@ -265,6 +265,8 @@ async fn what_is_too_large_is_refused_before_it_is_sent() {
     assert!(local.aws.calls().is_empty());
 }
 
+/// A conflict with another transaction, which AWS reports as `TransactionConflict`, cannot be had of
+/// the engine.
 #[tokio::test]
 async fn two_actions_on_one_item_are_refused() {
     let local = bank().await;

@@ -42,6 +42,9 @@ fn what_can_go_to_another_thread() {
     send_and_sync::<(Scan<User>, Query<User>, Collect<User>, Count<User>)>();
     send_and_sync::<(Path<User>, Condition<User>, Size<User>, Cursor)>();
     send_and_sync::<BatchWrite<User>>();
+    send_and_sync::<(bsm_dynamodb::GetMany<User>, bsm_dynamodb::UpdateTtl<User>)>();
+    send_and_sync::<bsm_dynamodb::TransactWrite>();
+    send_and_sync::<bsm_dynamodb::TransactGet<(Get<User>, Vec<Get<User>>)>>();
     send::<(Pending<User>, Items<User>, Pages<User>, Page<User>)>();
 }
 
@@ -76,6 +79,12 @@ fn debug_shows_settings_and_no_values() {
                 .delete_all(["secret"])
         ),
         format!("{:?}", User::scan().page_size(7).collect()),
+        format!("{:?}", User::get_many(["secret"])),
+        format!(
+            "{:?} {:?}",
+            bsm_dynamodb::transact_write().write(user().save()),
+            bsm_dynamodb::transact_get(User::get("secret"))
+        ),
         format!(
             "{:?} {:?}",
             User::query("secret"),
