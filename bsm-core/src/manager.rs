@@ -302,7 +302,8 @@ impl BotoSesManager {
     /// it was assumed with are its parent's, to be cleared there.
     ///
     /// It does not wait for anything. What is under way goes on with what it has, and so do clients
-    /// and configurations that were handed out: ask for them again.
+    /// and configurations that were handed out: ask for them again. Files of the AWS CLI's cache
+    /// are left alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
     pub fn clear_cache(&self) {
         tracing::debug!(session = %self, "forgets what was resolved");
         self.session().clear();

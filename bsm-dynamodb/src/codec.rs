@@ -89,17 +89,28 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     }
 
     fn from_item(item: Item) -> Result<M, CodecError> {
-        let item = serde_dynamo::Item::from(item);
-        let value = serde_dynamo::AttributeValue::M(item.into());
-        let deserializer = serde_dynamo::Deserializer::from_attribute_value(value);
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            let attribute = match error.path().iter().next() {
-                Some(Segment::Map { key }) => Some(key.as_str()),
-                _ => None,
-            };
-            Refused::without_value(attribute, error.inner()).into()
-        })
+        decode_with_serde(item)
     }
+}
+
+/// Turns an item into any type that serde can deserialize.
+pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, CodecError> {
+    let item = serde_dynamo::Item::from(item);
+    let value = serde_dynamo::AttributeValue::M(item.into());
+    let deserializer = serde_dynamo::Deserializer::from_attribute_value(value);
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let attribute = match error.path().iter().next() {
+            Some(Segment::Map { key }) => Some(key.as_str()),
+            _ => None,
+        };
+        Refused::without_value(attribute, error.inner()).into()
+    })
+}
+
+/// Turns one value into the value of an attribute, as [`Serde`] does in an item.
+pub(crate) fn to_attribute_value(value: &impl Serialize) -> Result<AttributeValue, CodecError> {
+    serde_dynamo_1::to_attribute_value(value)
+        .map_err(|error| Refused::without_value(None, &error).into())
 }
 
 /// Why serde failed, and at which attribute, without the value that it failed on.

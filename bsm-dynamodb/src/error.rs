@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::batch::Unprocessed;
+use crate::codec::{Codec, CodecError, Item};
+use crate::model::Model;
 
 /// Why an operation on a model failed.
 ///
@@ -38,6 +40,7 @@ struct Inner {
     aws_code: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     unprocessed: Option<Unprocessed>,
+    existing_item: Option<Item>,
 }
 
 /// Where an error happened.
@@ -75,6 +78,8 @@ pub enum ErrorKind {
     InvalidItem,
     /// DynamoDB does not accept the request as it is.
     InvalidRequest,
+    /// A cursor belongs to another table, index, account or region, or to another operation.
+    InvalidCursor,
     /// Some writes of a batch were not done; see [`Error::unprocessed`].
     BatchIncomplete,
     /// The table did not become ready within the time that was given.
@@ -94,6 +99,7 @@ impl Error {
             aws_code: None,
             source: None,
             unprocessed: None,
+            existing_item: None,
         }))
     }
 
@@ -112,6 +118,11 @@ impl Error {
 
     pub(crate) fn with_unprocessed(mut self, unprocessed: Unprocessed) -> Self {
         self.0.unprocessed = Some(unprocessed);
+        self
+    }
+
+    pub(crate) fn with_existing_item(mut self, item: Option<Item>) -> Self {
+        self.0.existing_item = item;
         self
     }
 
@@ -152,6 +163,42 @@ impl Error {
         self.0.unprocessed
     }
 
+    /// Returns the item that was there when the condition of a write did not hold.
+    ///
+    /// There is none if the condition demanded that there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{Error, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f(user: User) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let saved = user.save().condition(User::id().not_exists()).await;
+    /// match saved {
+    ///     Err(error) if error.is_conditional_check_failed() => {
+    ///         let existing: Option<User> = error.existing_model()?;
+    ///     }
+    ///     saved => saved?,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn existing_item(&self) -> Option<&Item> {
+        self.0.existing_item.as_ref()
+    }
+
+    /// Returns the [`existing_item`](Self::existing_item) as a model.
+    ///
+    /// # Errors
+    ///
+    /// That of the model's codec, if the item does not fit the model.
+    pub fn existing_model<M: Model>(&self) -> Result<Option<M>, CodecError> {
+        let item = self.0.existing_item.clone();
+        item.map(M::Codec::from_item).transpose()
+    }
+
     /// Says whether the table has no item with this key.
     pub fn is_item_not_found(&self) -> bool {
         self.kind() == ErrorKind::ItemNotFound
@@ -165,6 +212,11 @@ impl Error {
     /// Says whether the condition of a write did not hold.
     pub fn is_conditional_check_failed(&self) -> bool {
         self.kind() == ErrorKind::ConditionalCheckFailed
+    }
+
+    /// Says whether a cursor belongs elsewhere.
+    pub fn is_invalid_cursor(&self) -> bool {
+        self.kind() == ErrorKind::InvalidCursor
     }
 
     /// Says whether DynamoDB refused the request because there are too many of them.

@@ -186,16 +186,37 @@ number_keys!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
     note = "a key is one `KeyAttribute`, or a pair of them: (hash key, range key)"
 )]
 pub trait Key: Send + 'static {
+    /// The type of the hash key.
+    type Hash: KeyAttribute;
+
     /// The types of the hash key and of the range key.
     const TYPES: (KeyType, Option<KeyType>);
 }
 
 impl<H: KeyAttribute> Key for H {
+    type Hash = H;
+
     const TYPES: (KeyType, Option<KeyType>) = (H::TYPE, None);
 }
 
 impl<H: KeyAttribute, R: KeyAttribute> Key for (H, R) {
+    type Hash = H;
+
     const TYPES: (KeyType, Option<KeyType>) = (H::TYPE, Some(R::TYPE));
+}
+
+/// A key that has a range key: a pair.
+#[diagnostic::on_unimplemented(
+    message = "the key `{Self}` has no range key",
+    note = "only a key that is a pair, (hash key, range key), has one"
+)]
+pub trait RangedKey: Key {
+    /// The type of the range key.
+    type Range: KeyAttribute;
+}
+
+impl<H: KeyAttribute, R: KeyAttribute> RangedKey for (H, R) {
+    type Range = R;
 }
 
 /// What can be given for a key of type `K`, as in `User::get("123")`.
@@ -253,6 +274,11 @@ pub struct KeyValues {
 impl KeyValues {
     fn hash(hash: KeyValue) -> Self {
         Self { hash, range: None }
+    }
+
+    /// Takes the hash key out.
+    pub(crate) fn into_hash(self) -> KeyValue {
+        self.hash
     }
 }
 

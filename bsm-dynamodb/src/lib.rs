@@ -71,11 +71,41 @@
 //! # }
 //! ```
 //!
+//! # Conditions, updates and queries
+//!
+//! The derive gives each field a function that names its attribute, with the field's type. It makes
+//! the conditions of writes, the filters of queries and scans, and the targets of updates:
+//!
+//! ```no_run
+//! # use bsm_dynamodb::{Error, Model};
+//! # #[derive(serde::Serialize, serde::Deserialize, Model)]
+//! # #[model(table = "orders")]
+//! # struct Order {
+//! #     #[model(hash_key)] customer: String, #[model(range_key)] number: u64,
+//! #     paid: bool, total: u64, reminders: u32,
+//! # }
+//! # async fn f(order: Order) -> Result<(), Error> {
+//! order.save().condition(Order::customer().not_exists()).await?; // a new one, or an error
+//!
+//! let order = Order::update(("customer", 7))
+//!     .increment(Order::reminders(), 1)
+//!     .condition(Order::paid().eq(false) & Order::reminders().lt(3))
+//!     .await?;
+//!
+//! let large = Order::total().ge(1_000) | Order::reminders().gt(0);
+//! let unpaid = Order::query("customer").range_ge(100).filter(large & Order::paid().eq(false));
+//! for order in unpaid.descending().limit(20).collect().await? {
+//!     println!("{}: {}", order.number, order.total);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Which account an operation reaches
 //!
 //! An operation such as `User::get("123")` is bound to a manager where it is awaited, or started
 //! otherwise, and keeps it to its end. What has more than one step is bound where it is made:
-//! [`Scan::stream`], [`Scan::pages`], [`Model::batch_write`] and [`slot()`]. The manager is the first
+//! the `stream()` and `pages()` of a [`Query`] or [`Scan`], [`Model::batch_write`] and [`slot()`]. The manager is the first
 //! of these that there is:
 //!
 //! 1. the innermost session that names the model: [`use_boto_session`], [`with_boto_session`];
@@ -93,15 +123,24 @@
 
 mod batch;
 mod codec;
+mod cursor;
 mod error;
+mod expression;
+mod index;
 mod item;
 mod key;
 mod model;
 mod operation;
+mod projection;
 mod query;
+mod rate_limit;
+mod read;
+mod scan;
 mod session;
 mod slot;
+mod stream;
 mod table;
+mod update;
 
 /// Derives [`KeyAttribute`] for a newtype of a type that is one.
 ///
@@ -133,6 +172,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// | `table = "users"` | The name of the table; required. Any expression that becomes a `Cow<'static, str>` will do, such as a call: `table = table_name()`. |
 /// | `region = "us-east-1"` | The region, where no session was chosen for this very model. |
 /// | `codec = MyCodec` | The [`Codec`]; [`Serde`] unless told otherwise. |
+/// | `paths = UserPaths` | Puts the paths of the attributes on an own type of this name. |
 ///
 /// # On fields
 ///
@@ -143,6 +183,13 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 ///
 /// A key attribute has the name under which serde writes the field: `#[serde(rename)]` and
 /// `#[serde(rename_all)]` are honoured. Its type is a [`KeyAttribute`].
+///
+/// # Paths
+///
+/// Each field that serde writes gets a function on the model that gives the [`Path`] of its
+/// attribute: `User::age().ge(18)` is a condition for a field `age`. It is as visible as the field.
+/// Where the model has a method of that name already, such as a getter `fn age(&self)`, say where
+/// the functions are to be instead: with `#[model(paths = UserPaths)]` it is `UserPaths::age()`.
 ///
 /// # Examples
 ///
@@ -192,12 +239,25 @@ pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, Unprocessed};
 pub use codec::{Codec, CodecError, Item, Serde};
+pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
-pub use item::{Delete, Get, Save};
-pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues};
+pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};
+pub use index::{ConsistentRead, GlobalIndex, Index, IndexKind, LocalIndex, Source, Table};
+pub use item::{Delete, Get, ReturnOld, Save};
+pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey};
 pub use model::Model;
-pub use operation::Pending;
-pub use query::{Collect, Items, Page, Pages, Scan};
+pub use operation::{Pending, Raw};
+pub use query::Query;
+pub use scan::Scan;
 pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
 pub use slot::{ConnectionSlot, Slot, slot};
+pub use stream::{Collect, Count, Items, Page, Pages};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists};
+pub use update::Update;
+
+/// What the expansion of the derive macros needs.
+#[doc(hidden)]
+pub mod __private {
+    pub use aws_sdk_dynamodb::types::AttributeValue;
+    pub use serde;
+}

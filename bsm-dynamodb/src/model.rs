@@ -6,8 +6,10 @@ use crate::batch::BatchWrite;
 use crate::codec::Codec;
 use crate::item::{Delete, Get, Save};
 use crate::key::{IntoKey, Key, KeySchema};
-use crate::query::Scan;
+use crate::query::Query;
+use crate::scan::Scan;
 use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists};
+use crate::update::Update;
 
 /// A type whose values are the items of a DynamoDB table.
 ///
@@ -152,6 +154,28 @@ pub trait Model: Sized + Send + 'static {
         Get::new(key.into_key())
     }
 
+    /// Reads this item again, as it is in the table now.
+    ///
+    /// The read is consistent, unless [`consistent_read(false)`](Get::consistent_read) is there.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f(mut user: User) -> Result<(), bsm_dynamodb::Error> {
+    /// user = user.refresh().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn refresh(&self) -> Get<Self> {
+        Get::again(self)
+    }
+
     /// Writes this item, in place of one with the same key.
     ///
     /// The value is taken when `save` is called; it may change before the operation is awaited.
@@ -175,6 +199,28 @@ pub trait Model: Sized + Send + 'static {
         Save::new(self)
     }
 
+    /// Changes attributes of the item that has this key, and returns the item as it is then.
+    ///
+    /// An item that does not exist is created; see [`Update`] for that and for errors.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String, name: String, visits: u64, note: Option<String> }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let user = User::update("123")
+    ///     .set(User::name(), "Zoë")
+    ///     .increment(User::visits(), 1)
+    ///     .remove(User::note())
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn update(key: impl IntoKey<Self::Key>) -> Update<Self> {
+        Update::new(key.into_key())
+    }
+
     /// Deletes the item that has this item's key, if there is one.
     ///
     /// # Errors
@@ -191,6 +237,25 @@ pub trait Model: Sized + Send + 'static {
     /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
     fn delete_key(key: impl IntoKey<Self::Key>) -> Delete<Self> {
         Delete::of_key(key.into_key())
+    }
+
+    /// Reads the items that have this hash key, in the order of their range keys.
+    ///
+    /// End it with [`collect()`](Query::collect), [`stream()`](Query::stream),
+    /// [`pages()`](Query::pages) or [`count()`](Query::count).
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "orders")]
+    /// # struct Order { #[model(hash_key)] customer: String, #[model(range_key)] number: u64 }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let orders: Vec<Order> = Order::query("customer").range_ge(7).collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn query(hash: impl IntoKey<<Self::Key as Key>::Hash>) -> Query<Self> {
+        Query::new(hash.into_key().into_hash())
     }
 
     /// Reads every item of the table.

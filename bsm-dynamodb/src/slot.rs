@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use bsm_core::BotoSesManager;
 
-use crate::codec::{Codec, CodecError, Item};
+use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind, Place};
 use crate::model::Model;
 
@@ -226,13 +229,23 @@ impl<M: Model> Call<M> {
         built.with_source(error)
     }
 
-    /// Turns an item that was read into a model.
-    pub(crate) fn decode(&self, item: Item) -> Result<M, Error> {
-        M::Codec::from_item(item).map_err(|cause| {
+    /// Returns the account that the call goes to.
+    pub(crate) async fn account(&self) -> Result<String, Error> {
+        let account = self.slot.manager.aws_account_id().await;
+        account.map_err(|error| self.no_session(error))
+    }
+
+    /// Turns an item that was read into a model, or into another type.
+    pub(crate) fn decode<T>(
+        &self,
+        decode: fn(Item) -> Result<T, CodecError>,
+        item: Item,
+    ) -> Result<T, Error> {
+        decode(item).map_err(|cause| {
             let message = format!(
-                "an item of the table does not fit the model {}: its attributes are missing or of \
+                "an item of the table does not fit the type {}: its attributes are missing or of \
                  other types",
-                std::any::type_name::<M>()
+                std::any::type_name::<T>()
             );
             self.error(ErrorKind::InvalidItem, message)
                 .with_source(cause)
@@ -247,6 +260,23 @@ impl<M: Model> Call<M> {
         );
         self.error(ErrorKind::InvalidItem, message)
             .with_source(cause)
+    }
+
+    /// Builds the error of a condition or an update that could not be written.
+    pub(crate) fn not_expressed(&self, cause: CodecError) -> Error {
+        let message = "the expression cannot be written: the cause says why";
+        self.error(ErrorKind::InvalidRequest, message)
+            .with_source(cause)
+    }
+
+    /// Builds the error of a write that failed; if its condition did not hold, with the item.
+    pub(crate) fn write_failed<E, R>(&self, error: SdkError<E, R>) -> Error
+    where
+        E: ConditionalWrite + ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let item = error.as_service_error().and_then(E::existing_item).cloned();
+        self.failed(error).with_existing_item(item)
     }
 
     fn no_session(&self, error: bsm_core::Error) -> Error {
@@ -267,3 +297,24 @@ impl<M: Model> Call<M> {
         }
     }
 }
+
+/// The error of a write that may have a condition.
+pub(crate) trait ConditionalWrite {
+    /// Returns the item that the condition did not hold for.
+    fn existing_item(&self) -> Option<&Item>;
+}
+
+macro_rules! conditional_writes {
+    ($($error:ident),*) => {$(
+        impl ConditionalWrite for $error {
+            fn existing_item(&self) -> Option<&Item> {
+                match self {
+                    Self::ConditionalCheckFailedException(failure) => failure.item(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+conditional_writes!(PutItemError, UpdateItemError, DeleteItemError);

@@ -5,6 +5,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 mod key_attribute;
 mod model;
+mod paths;
 mod serde_names;
 
 /// Derives `Model` for a struct with named fields.

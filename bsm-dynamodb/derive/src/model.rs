@@ -4,16 +4,19 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Lit, LitStr, Path, Result,
-    Type,
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Path,
+    Result, Type,
 };
 
+use crate::paths;
 use crate::serde_names::{RenameAll, SerdeField};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let options = StructOptions::parse(input)?;
     let keys = Keys::find(input)?;
-    Ok(expand(input, &options, &keys))
+    let model = expand(input, &options, &keys);
+    let paths = paths::expand(input, options.paths.as_ref())?;
+    Ok(quote! { #model #paths })
 }
 
 /// What `#[model(…)]` says on the struct.
@@ -21,6 +24,7 @@ struct StructOptions {
     table: Expr,
     region: Option<LitStr>,
     codec: Option<Path>,
+    paths: Option<Ident>,
 }
 
 impl StructOptions {
@@ -28,6 +32,7 @@ impl StructOptions {
         let mut table = None;
         let mut region = None;
         let mut codec = None;
+        let mut paths = None;
         for attribute in model_attributes(&input.attrs) {
             attribute.parse_nested_meta(|meta| {
                 let at = meta.path.span();
@@ -39,10 +44,12 @@ impl StructOptions {
                     set_once("region", &mut region, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("codec") {
                     set_once("codec", &mut codec, meta.value()?.parse()?, at)
+                } else if meta.path.is_ident("paths") {
+                    set_once("paths", &mut paths, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("hash_key") || meta.path.is_ident("range_key") {
                     Err(meta.error("this goes on a field"))
                 } else {
-                    Err(meta.error("expected `table`, `region` or `codec`"))
+                    Err(meta.error("expected `table`, `region`, `codec` or `paths`"))
                 }
             })?;
         }
@@ -56,6 +63,7 @@ impl StructOptions {
             table,
             region,
             codec,
+            paths,
         })
     }
 }
@@ -119,7 +127,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
+pub(crate) fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     match &input.data {
         Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => Ok(data.fields.iter()),
         _ => Err(Error::new(
@@ -164,7 +172,7 @@ struct KeyField<'a> {
 
 impl<'a> KeyField<'a> {
     fn new(field: &'a Field, rename_all: RenameAll) -> Result<Self> {
-        let SerdeField { name, absent } = SerdeField::new(field, rename_all)?;
+        let SerdeField { name, absent, .. } = SerdeField::new(field, rename_all)?;
         if let Some(span) = absent {
             return Err(Error::new(
                 span,

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, Field, LitStr, Result, Token};
+use syn::{Attribute, Error, Field, LitStr, Path, Result, Token, parse_quote};
 
 /// The rule of `#[serde(rename_all = "…")]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -82,23 +82,40 @@ fn pascal_case(field: &str) -> String {
 }
 
 /// How serde treats one field.
-#[derive(Debug)]
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,
     /// Where it is said that the field may be missing from what serde writes, if it is.
     pub(crate) absent: Option<Span>,
+    /// Whether it is an attribute of its own, if it is written.
+    pub(crate) stored: bool,
+    /// The function that writes it, if it is not the `Serialize` of its type.
+    pub(crate) serialize_with: Option<Path>,
 }
 
 impl SerdeField {
     pub(crate) fn new(field: &Field, rename_all: RenameAll) -> Result<Self> {
         let mut renamed = None;
         let mut absent = None;
+        let mut stored = true;
+        let mut serialize_with = None;
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
                 renamed = Some(one_name(&meta)?.value());
                 return Ok(());
             }
+            if meta.path.is_ident("with") {
+                let mut module: Path = meta.value()?.parse::<LitStr>()?.parse()?;
+                module.segments.push(parse_quote!(serialize));
+                serialize_with = Some(module);
+                return Ok(());
+            }
+            if meta.path.is_ident("serialize_with") {
+                serialize_with = Some(meta.value()?.parse::<LitStr>()?.parse()?);
+                return Ok(());
+            }
+            let never_written = ["skip", "skip_serializing", "flatten"];
+            stored &= !never_written.iter().any(|name| meta.path.is_ident(name));
             let leaves_out = ["skip", "skip_serializing", "skip_serializing_if", "flatten"];
             if leaves_out.iter().any(|name| meta.path.is_ident(name)) {
                 absent.get_or_insert(meta.path.segments[0].ident.span());
@@ -109,7 +126,12 @@ impl SerdeField {
             let ident = field.ident.as_ref().map(|ident| ident.unraw().to_string());
             rename_all.apply(&ident.unwrap_or_default())
         });
-        Ok(Self { name, absent })
+        Ok(Self {
+            name,
+            absent,
+            stored,
+            serialize_with,
+        })
     }
 }
 

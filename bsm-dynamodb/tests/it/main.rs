@@ -4,10 +4,15 @@
 
 mod batches;
 mod binding;
+mod conditions;
+mod cursors;
 mod errors;
+mod expressions;
 mod items;
 mod manual;
+mod queries;
 mod sessions;
 mod support;
 mod tables;
 mod types;
+mod updates;

@@ -2,9 +2,9 @@
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{
-    BatchWrite, BotoSession, Collect, CreateTable, Delete, DeleteTable, DescribeTable, Error,
-    Exists, Get, Items, KeySchema, Model, Page, Pages, Pending, Save, Scan, Slot, Unprocessed,
-    slot, use_boto_session,
+    BatchWrite, BotoSession, Collect, Condition, Count, CreateTable, Cursor, Delete, DeleteTable,
+    DescribeTable, Error, Exists, Get, Items, KeySchema, Model, Page, Pages, Path, Pending, Query,
+    Raw, ReturnOld, Save, Scan, Size, Slot, Unprocessed, Update, slot, use_boto_session,
 };
 
 use crate::support::Local;
@@ -38,7 +38,10 @@ fn what_can_go_to_another_thread() {
     send_and_sync::<(Get<User>, Save<User>, Delete<User>)>();
     send_and_sync::<(CreateTable<User>, DeleteTable<User>)>();
     send_and_sync::<(Exists<User>, DescribeTable<User>)>();
-    send_and_sync::<(Scan<User>, Collect<User>, BatchWrite<User>)>();
+    send_and_sync::<(Update<User>, ReturnOld<Save<User>>, Raw<User, u8>)>();
+    send_and_sync::<(Scan<User>, Query<User>, Collect<User>, Count<User>)>();
+    send_and_sync::<(Path<User>, Condition<User>, Size<User>, Cursor)>();
+    send_and_sync::<BatchWrite<User>>();
     send::<(Pending<User>, Items<User>, Pages<User>, Page<User>)>();
 }
 
@@ -73,6 +76,15 @@ fn debug_shows_settings_and_no_values() {
                 .delete_all(["secret"])
         ),
         format!("{:?}", User::scan().page_size(7).collect()),
+        format!(
+            "{:?} {:?}",
+            User::query("secret"),
+            User::query("secret").stream()
+        ),
+        format!(
+            "{:?}",
+            user().save().condition(User::id().ne("secret")).raw()
+        ),
         format!("{:?} {:?}", User::create_table().wait(), User::KEY),
         format!("{:?} {_session:?}", slot::<User>()),
     ];
@@ -88,7 +100,12 @@ async fn an_operation_does_nothing_until_it_is_awaited() {
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();
     drop((User::get("1"), user().save(), User::create_table().wait()));
-    drop(User::scan().stream());
+    drop((User::scan().stream(), User::query("1").pages()));
+    drop((
+        User::update("1"),
+        User::scan().count(),
+        User::get("1").raw(),
+    ));
     drop(user().save().into_future());
     assert!(local.aws.calls().is_empty());
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bsm_core::{BotoSesManager, InCurrentScope as _, in_current_scope_fn};
+use bsm_dynamodb::{ConnectionSlot, slot, use_boto_session, with_boto_session};
 use futures_util::FutureExt as _;
 use tokio::runtime;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local, yield_now};
@@ -20,14 +21,17 @@ use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local, yield_now};
 struct User;
 struct Order;
 
+impl ConnectionSlot for User {}
+impl ConnectionSlot for Order {}
+
 /// The profile of the general default, and those that two models follow.
 type Seen = [Option<String>; 3];
 
 fn see() -> Seen {
     [
         BotoSesManager::current(),
-        BotoSesManager::current_for::<User>().into_manager(),
-        BotoSesManager::current_for::<Order>().into_manager(),
+        slot::<User>().manager().clone(),
+        slot::<Order>().manager().clone(),
     ]
     .map(|manager| manager.profile_name().map(String::from))
 }
@@ -202,6 +206,8 @@ enum Way {
     Scope,
     AwsenvFor,
     ScopeFor,
+    UseBotoSession,
+    WithBotoSession,
 }
 
 impl Way {
@@ -209,7 +215,9 @@ impl Way {
         let staging = || Some("staging".to_owned());
         match self {
             Self::Awsenv | Self::Scope => [staging(), staging(), staging()],
-            Self::AwsenvFor | Self::ScopeFor => [None, staging(), None],
+            Self::AwsenvFor | Self::ScopeFor | Self::UseBotoSession | Self::WithBotoSession => {
+                [None, staging(), None]
+            }
         }
     }
 
@@ -227,6 +235,11 @@ impl Way {
                 future.await;
             }
             Self::ScopeFor => staging.scope_for(&user, future).await,
+            Self::UseBotoSession => {
+                let _session = use_boto_session::<User>(&staging);
+                future.await;
+            }
+            Self::WithBotoSession => with_boto_session::<User, _>(&staging, future).await,
         }
     }
 }
@@ -271,6 +284,8 @@ macro_rules! activities {
                 scope = Scope
                 awsenv_for = AwsenvFor
                 scope_for = ScopeFor
+                use_boto_session = UseBotoSession
+                with_boto_session = WithBotoSession
             );
         })*
     };

@@ -1,0 +1,19 @@
+//! Conditions and document paths, and how they are written for DynamoDB.
+//!
+//! An expression is a tree until its request is built. Only then are its names and values replaced
+//! by placeholders, so no name or value can change what the expression means, and expressions that
+//! are joined cannot get in each other's way.
+
+mod condition;
+mod operand;
+mod path;
+mod writer;
+
+pub use condition::{Condition, Size};
+pub use operand::{Encode, Operand};
+pub use path::{AttributeType, Path, Untyped};
+
+pub(crate) use condition::{Comparator, Node, demand_too};
+pub(crate) use operand::Term;
+pub(crate) use path::DocumentPath;
+pub(crate) use writer::Writer;

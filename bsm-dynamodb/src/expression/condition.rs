@@ -1,0 +1,241 @@
+//! Conditions, as trees.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{BitAnd, BitOr, Not};
+
+use crate::expression::operand::{Term, value_of};
+use crate::expression::path::DocumentPath;
+use crate::expression::writer::Writer;
+
+/// A condition on the items of the model `M`: of a write, or as the filter of a query or scan.
+///
+/// A [`Path`](crate::Path) makes the simple ones; `&`, `|` and `!`, or [`and`](Self::and),
+/// [`or`](Self::or) and [`not`](Self::not), join them.
+///
+/// `Debug` shows the names of the attributes and no values.
+///
+/// # Examples
+///
+/// ```
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String, age: u8, name: Option<String> }
+/// let teenager = User::age().ge(13) & User::age().lt(20);
+/// let nameless = User::name().not_exists() | User::name().eq("");
+/// let condition = teenager & !nameless;
+/// ```
+///
+/// Source: [Condition and filter expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html)
+/// in the Developer Guide.
+#[must_use = "a condition does nothing unless it is given to an operation"]
+pub struct Condition<M> {
+    node: Node,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M> Condition<M> {
+    pub(crate) fn new(node: Node) -> Self {
+        Self {
+            node,
+            model: PhantomData,
+        }
+    }
+
+    /// Demands both; `&` does the same.
+    pub fn and(self, other: Self) -> Self {
+        Self::new(self.node.and(other.node))
+    }
+
+    /// Demands one or both; `|` does the same.
+    pub fn or(self, other: Self) -> Self {
+        Self::new(self.node.or(other.node))
+    }
+
+    /// Demands the contrary; `!` does the same.
+    #[expect(clippy::should_implement_trait, reason = "it does, and both read well")]
+    pub fn not(self) -> Self {
+        Self::new(Node::Not(Box::new(self.node)))
+    }
+
+    pub(crate) fn into_node(self) -> Node {
+        self.node
+    }
+}
+
+impl<M> BitAnd for Condition<M> {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+
+impl<M> BitOr for Condition<M> {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.or(other)
+    }
+}
+
+impl<M> Not for Condition<M> {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self::not(self)
+    }
+}
+
+impl<M> Clone for Condition<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.node.clone())
+    }
+}
+
+impl<M> fmt::Debug for Condition<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.node).finish()
+    }
+}
+
+/// The size of what is at a path; see [`Path::size`](crate::Path::size).
+#[must_use = "a size does nothing by itself"]
+pub struct Size<M> {
+    place: DocumentPath,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M> Size<M> {
+    pub(crate) fn new(place: DocumentPath) -> Self {
+        Self {
+            place,
+            model: PhantomData,
+        }
+    }
+
+    /// Demands that the size is equal.
+    pub fn eq(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Eq, size)
+    }
+
+    /// Demands that the size is not equal.
+    pub fn ne(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Ne, size)
+    }
+
+    /// Demands that the size is less.
+    pub fn lt(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Lt, size)
+    }
+
+    /// Demands that the size is less or equal.
+    pub fn le(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Le, size)
+    }
+
+    /// Demands that the size is greater.
+    pub fn gt(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Gt, size)
+    }
+
+    /// Demands that the size is greater or equal.
+    pub fn ge(self, size: usize) -> Condition<M> {
+        self.compare(Comparator::Ge, size)
+    }
+
+    /// Demands that the size is not less than `low` and not greater than `high`.
+    pub fn between(self, low: usize, high: usize) -> Condition<M> {
+        let (low, high) = (Term::Value(value_of(&low)), Term::Value(value_of(&high)));
+        Condition::new(Node::Between(Term::Size(self.place), low, high))
+    }
+
+    fn compare(self, comparator: Comparator, size: usize) -> Condition<M> {
+        let size = Term::Value(value_of(&size));
+        Condition::new(Node::Compare(Term::Size(self.place), comparator, size))
+    }
+}
+
+impl<M> Clone for Size<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.place.clone())
+    }
+}
+
+impl<M> fmt::Debug for Size<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Size").field(&self.place).finish()
+    }
+}
+
+/// A condition without its model.
+#[derive(Clone)]
+pub(crate) enum Node {
+    Compare(Term, Comparator, Term),
+    Between(Term, Term, Term),
+    In(Term, Vec<Term>),
+    Function(&'static str, DocumentPath, Option<Term>),
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Comparator {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Comparator {
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "<>",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn and(self, other: Self) -> Self {
+        let parts = |node| match node {
+            Self::All(nodes) => nodes,
+            node => vec![node],
+        };
+        Self::All([parts(self), parts(other)].concat())
+    }
+
+    fn or(self, other: Self) -> Self {
+        let parts = |node| match node {
+            Self::Any(nodes) => nodes,
+            node => vec![node],
+        };
+        Self::Any([parts(self), parts(other)].concat())
+    }
+}
+
+/// Adds a condition to those that there are.
+pub(crate) fn demand_too(demanded: &mut Option<Node>, node: Node) {
+    *demanded = Some(match demanded.take() {
+        Some(others) => others.and(node),
+        None => node,
+    });
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut writer = Writer::default();
+        match writer.condition(self) {
+            Ok(text) => write!(f, "{text} with {:?}", writer.names()),
+            Err(_) => f.write_str("not valid"),
+        }
+    }
+}

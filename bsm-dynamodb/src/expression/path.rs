@@ -1,0 +1,312 @@
+//! Where in an item a value is.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+
+use crate::codec::Serde;
+use crate::expression::condition::{Comparator, Condition, Node, Size};
+use crate::expression::operand::{Operand, Term, value_of};
+
+/// The most values that `IN` takes.
+///
+/// Source: [Service quotas](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)
+/// in the Developer Guide.
+const MAX_IN: usize = 100;
+
+/// A place in the items of the model `M`: an attribute, or what is nested in one.
+///
+/// `#[derive(Model)]` makes a function for each field, which gives the path of its attribute, so
+/// that `User::age().ge(18)` is a [`Condition`]. What it is compared with has the field's type `T`,
+/// and is written as the field is: `E` is [`Serde`], or what the field's `#[serde(with)]` says.
+///
+/// Any name will do, be it a reserved word or full of dots: a request holds placeholders only.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_dynamodb::{Model, Path};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Address {
+///     city: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "users")]
+/// struct User {
+///     #[model(hash_key)]
+///     id: String,
+///     age: u8,
+///     addresses: Vec<Address>,
+/// }
+///
+/// let grown_up = User::age().ge(18);
+/// let berliner = User::addresses().index(0).field("city").eq("Berlin");
+/// let either = grown_up | berliner;
+///
+/// // An attribute that the model does not know.
+/// let imported = Path::<User>::new("import.batch").exists();
+/// ```
+///
+/// A value of another type does not compile:
+///
+/// ```compile_fail
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String, age: u8 }
+/// let grown_up = User::age().ge("eighteen");
+/// ```
+///
+/// Source: [Condition and filter expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html)
+/// in the Developer Guide.
+#[must_use = "a path does nothing by itself"]
+pub struct Path<M, T = Untyped, E = Serde> {
+    place: DocumentPath,
+    model: PhantomData<fn() -> M>,
+    value: PhantomData<fn() -> (T, E)>,
+}
+
+/// The type of a [`Path`] that may be compared with anything that serde can serialize.
+#[derive(Clone, Copy, Debug)]
+pub enum Untyped {}
+
+impl<M, T, E> Path<M, T, E> {
+    /// Makes the path of an attribute.
+    ///
+    /// The name is taken as it is: a dot in it does not lead into a map.
+    pub fn new(attribute: impl Into<Cow<'static, str>>) -> Self {
+        Self::at(DocumentPath(vec![Segment::Name(attribute.into())]))
+    }
+
+    /// Goes to an entry of the map that is here.
+    pub fn field(self, name: impl Into<Cow<'static, str>>) -> Path<M> {
+        self.then(Segment::Name(name.into()))
+    }
+
+    /// Goes to an element of the list that is here; the first one is 0.
+    pub fn index(self, index: usize) -> Path<M> {
+        self.then(Segment::Index(index))
+    }
+
+    /// Takes the value here to be a `U`.
+    pub fn typed<U>(self) -> Path<M, U> {
+        Path::at(self.place)
+    }
+
+    fn at(place: DocumentPath) -> Self {
+        Self {
+            place,
+            model: PhantomData,
+            value: PhantomData,
+        }
+    }
+
+    fn then(self, segment: Segment) -> Path<M> {
+        let mut place = self.place;
+        place.0.push(segment);
+        Path::at(place)
+    }
+
+    pub(crate) fn into_place(self) -> DocumentPath {
+        self.place
+    }
+}
+
+/// # Conditions
+///
+/// None of them holds if there is nothing at the path, except for [`ne`](Self::ne) and
+/// [`not_exists`](Self::not_exists).
+impl<M, T, E> Path<M, T, E> {
+    /// Demands that the value is equal.
+    pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Eq, other)
+    }
+
+    /// Demands that the value is not equal, or that there is none.
+    pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Ne, other)
+    }
+
+    /// Demands that the value is less.
+    pub fn lt(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Lt, other)
+    }
+
+    /// Demands that the value is less or equal.
+    pub fn le(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Le, other)
+    }
+
+    /// Demands that the value is greater.
+    pub fn gt(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Gt, other)
+    }
+
+    /// Demands that the value is greater or equal.
+    pub fn ge(self, other: impl Operand<M, T, E>) -> Condition<M> {
+        self.compare(Comparator::Ge, other)
+    }
+
+    /// Demands that the value is not less than `low` and not greater than `high`.
+    ///
+    /// DynamoDB refuses the request if `low` is greater than `high`.
+    pub fn between(self, low: impl Operand<M, T, E>, high: impl Operand<M, T, E>) -> Condition<M> {
+        let (low, high) = (low.into_given().term(), high.into_given().term());
+        Condition::new(Node::Between(self.into_term(), low, high))
+    }
+
+    /// Demands that the value is one of these.
+    ///
+    /// Without any the request is refused before it is sent. DynamoDB takes 100 at a time; more
+    /// are written as several lists.
+    pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
+        let others = others.into_iter().map(|other| other.into_given().term());
+        let others: Vec<_> = others.collect();
+        let list = |others: &[Term]| Node::In(Term::Path(self.place.clone()), others.to_vec());
+        Condition::new(match others.len() {
+            0..=MAX_IN => list(&others),
+            _ => Node::Any(others.chunks(MAX_IN).map(list).collect()),
+        })
+    }
+
+    /// Demands that the text begins like this.
+    pub fn begins_with(self, prefix: impl Into<String>) -> Condition<M> {
+        let prefix = Term::Value(Ok(AttributeValue::S(prefix.into())));
+        self.function("begins_with", Some(prefix))
+    }
+
+    /// Demands that the text has this part, or the list or set this element.
+    pub fn contains(self, element: impl Serialize) -> Condition<M> {
+        self.function("contains", Some(Term::Value(value_of(&element))))
+    }
+
+    /// Demands that there is a value, even if it is NULL.
+    pub fn exists(self) -> Condition<M> {
+        self.function("attribute_exists", None)
+    }
+
+    /// Demands that there is no value, not even NULL.
+    pub fn not_exists(self) -> Condition<M> {
+        self.function("attribute_not_exists", None)
+    }
+
+    /// Demands that the value has this type.
+    pub fn attribute_type(self, attribute_type: AttributeType) -> Condition<M> {
+        let code = AttributeValue::S(attribute_type.code().to_owned());
+        self.function("attribute_type", Some(Term::Value(Ok(code))))
+    }
+
+    /// Gives the size of the value: characters of a text, bytes of binary, elements of the others.
+    pub fn size(self) -> Size<M> {
+        Size::new(self.place)
+    }
+
+    fn compare(self, comparator: Comparator, other: impl Operand<M, T, E>) -> Condition<M> {
+        let other = other.into_given().term();
+        Condition::new(Node::Compare(self.into_term(), comparator, other))
+    }
+
+    fn function(self, name: &'static str, argument: Option<Term>) -> Condition<M> {
+        Condition::new(Node::Function(name, self.place, argument))
+    }
+
+    fn into_term(self) -> Term {
+        Term::Path(self.place)
+    }
+}
+
+impl<M, T, E> Clone for Path<M, T, E> {
+    fn clone(&self) -> Self {
+        Self::at(self.place.clone())
+    }
+}
+
+impl<M, T, E> fmt::Debug for Path<M, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Path").field(&self.place).finish()
+    }
+}
+
+/// A path without its types.
+#[derive(Clone, PartialEq)]
+pub(crate) struct DocumentPath(Vec<Segment>);
+
+#[derive(Clone, PartialEq)]
+pub(crate) enum Segment {
+    Name(Cow<'static, str>),
+    Index(usize),
+}
+
+impl DocumentPath {
+    pub(crate) fn attribute(name: &'static str) -> Self {
+        Self(vec![Segment::Name(name.into())])
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DocumentPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Name(name) if position == 0 => write!(f, "{name:?}")?,
+                Segment::Name(name) => write!(f, ".{name:?}")?,
+                Segment::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The type of an attribute's value.
+///
+/// Source: [AttributeValue](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html)
+/// in the API Reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AttributeType {
+    /// `S`
+    String,
+    /// `N`
+    Number,
+    /// `B`
+    Binary,
+    /// `BOOL`
+    Boolean,
+    /// `NULL`
+    Null,
+    /// `L`
+    List,
+    /// `M`
+    Map,
+    /// `SS`
+    StringSet,
+    /// `NS`
+    NumberSet,
+    /// `BS`
+    BinarySet,
+}
+
+impl AttributeType {
+    fn code(self) -> &'static str {
+        match self {
+            Self::String => "S",
+            Self::Number => "N",
+            Self::Binary => "B",
+            Self::Boolean => "BOOL",
+            Self::Null => "NULL",
+            Self::List => "L",
+            Self::Map => "M",
+            Self::StringSet => "SS",
+            Self::NumberSet => "NS",
+            Self::BinarySet => "BS",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Reading a part of each item.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::codec::{CodecError, Item, decode_with_serde};
+use crate::expression::Writer;
+
+/// What an item is turned into, and which of its attributes that takes.
+pub(crate) struct Projection<T> {
+    pub(crate) decode: fn(Item) -> Result<T, CodecError>,
+    /// The attributes to read; all of them if there are none.
+    attributes: &'static [&'static str],
+}
+
+impl<T> Projection<T> {
+    /// Reads whole items.
+    pub(crate) fn whole(decode: fn(Item) -> Result<T, CodecError>) -> Self {
+        Self {
+            decode,
+            attributes: &[],
+        }
+    }
+
+    /// Reads the fields of `T`.
+    pub(crate) fn fields() -> Self
+    where
+        T: DeserializeOwned,
+    {
+        Self {
+            decode: decode_fields::<T>,
+            attributes: fields_of::<T>(),
+        }
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.attributes.is_empty()
+    }
+
+    /// Writes the `ProjectionExpression`, which reads the attributes `besides`, too.
+    pub(crate) fn expression(&self, writer: &mut Writer, besides: &[&str]) -> Option<String> {
+        if self.is_whole() {
+            return None;
+        }
+        let besides = besides
+            .iter()
+            .filter(|name| !self.attributes.contains(name));
+        let names = self.attributes.iter().chain(besides);
+        let names: Vec<_> = names.map(|name| writer.name(name)).collect();
+        Some(names.join(", "))
+    }
+}
+
+impl<T> Clone for Projection<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Projection<T> {}
+
+impl<T> fmt::Debug for Projection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.attributes).finish()
+    }
+}
+
+/// Decodes the fields of `T`, without what was read besides, which `T` may not put up with.
+fn decode_fields<T: DeserializeOwned>(mut item: Item) -> Result<T, CodecError> {
+    let fields = fields_of::<T>();
+    if !fields.is_empty() {
+        item.retain(|name, _| fields.contains(&name.as_str()));
+    }
+    decode_with_serde(item)
+}
+
+/// Finds out which fields `T` asks serde for. A type that does not say has none.
+fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut fields: &'static [&'static str] = &[];
+    // It always fails: there is nothing to read.
+    let _ = T::deserialize(FieldsOnly(&mut fields));
+    fields
+}
+
+struct FieldsOnly<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for FieldsOnly<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("the fields are not known"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        Err(de::Error::custom("the fields are known"))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only its fields are looked at")]
+    struct Summary {
+        user_id: String,
+        #[serde(rename = "n", default)]
+        name: Option<String>,
+        #[serde(skip)]
+        cached: bool,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its fields are looked at")]
+    struct Wrapped(Summary);
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its fields are looked at")]
+    struct Flat {
+        id: String,
+        #[serde(flatten)]
+        rest: HashMap<String, String>,
+    }
+
+    #[test]
+    fn the_fields_of_a_struct_are_known_by_the_names_that_serde_reads() {
+        assert_eq!(fields_of::<Summary>(), ["userId", "n"]);
+        assert_eq!(fields_of::<Wrapped>(), ["userId", "n"]);
+    }
+
+    #[test]
+    fn a_type_that_takes_whatever_there_is_reads_whole_items() {
+        assert!(fields_of::<Flat>().is_empty());
+        assert!(fields_of::<HashMap<String, u8>>().is_empty());
+    }
+}

@@ -1,0 +1,297 @@
+//! Changing attributes of one item.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+
+use crate::codec::{Codec, CodecError};
+use crate::error::{Error, ErrorKind};
+use crate::expression::{Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too};
+use crate::item::old_item_if;
+use crate::key::KeyValues;
+use crate::model::Model;
+use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
+use crate::slot::{Call, Slot};
+
+/// Changes attributes of one item, and returns the item as it is then; see [`Model::update`].
+///
+/// The changes are made at once, and from the item as it was before: the order in which they are
+/// given does not matter, and no other write comes in between. No two of them may be for the same
+/// path, or for one inside the other.
+///
+/// # If there is no item
+///
+/// Then it is created, with the key and what the changes set: an update is also an insert
+/// ("upsert"). To change existing items only, demand that there is one:
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String, age: u8 }
+/// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+/// let exists = User::id().exists();
+/// User::update("123").set(User::age(), 18).condition(exists).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// When it is awaited: [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no
+/// such table; [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if
+/// the condition does not hold, with the item: [`Error::existing_item`];
+/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
+/// changes, such as a change of the key or of an entry of a map that is not there;
+/// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item, which has been changed
+/// then, does not fit the model.
+///
+/// Source: [Update expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html)
+/// in the Developer Guide.
+#[must_use = "operations do nothing unless they are awaited"]
+pub struct Update<M> {
+    key: KeyValues,
+    changes: Changes,
+    condition: Option<Node>,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: Model> Update<M> {
+    pub(crate) fn new(key: KeyValues) -> Self {
+        Self {
+            key,
+            changes: Changes::default(),
+            condition: None,
+            model: PhantomData,
+        }
+    }
+
+    /// Sets the value at a path: to a value, or to what another attribute has.
+    ///
+    /// `None` becomes NULL; to have no attribute [`remove`](Self::remove) it.
+    pub fn set<T, E>(self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
+        self.assign(path, |_| Assigned::Term(value.into_given().term()))
+    }
+
+    /// Sets the value at a path unless there is one.
+    pub fn set_if_not_exists<T, E>(
+        self,
+        path: Path<M, T, E>,
+        value: impl Operand<M, T, E>,
+    ) -> Self {
+        self.assign(path, |place| {
+            Assigned::IfNotExists(place, value.into_given().term())
+        })
+    }
+
+    /// Adds to the number at a path, which counts as 0 if there is none.
+    pub fn increment<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
+        self.assign(path, |place| {
+            Assigned::Sum(place, "+", by.into_given().term())
+        })
+    }
+
+    /// Takes from the number at a path, which counts as 0 if there is none.
+    pub fn decrement<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
+        self.assign(path, |place| {
+            Assigned::Sum(place, "-", by.into_given().term())
+        })
+    }
+
+    /// Adds elements to the end of the list at a path, which counts as empty if there is none.
+    pub fn list_append<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
+        self.assign(path, |place| {
+            Assigned::Append(place, elements.into_given().term())
+        })
+    }
+
+    /// Adds elements to the front of the list at a path, which counts as empty if there is none.
+    pub fn list_prepend<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
+        self.assign(path, |place| {
+            Assigned::Prepend(place, elements.into_given().term())
+        })
+    }
+
+    /// Removes the value at a path, if there is one.
+    ///
+    /// The elements of a list after one that is removed move up.
+    pub fn remove<T, E>(mut self, path: Path<M, T, E>) -> Self {
+        self.changes.removed.push(path.into_place());
+        self
+    }
+
+    /// Adds to a number or a set, which counts as 0 or empty if there is none.
+    ///
+    /// AWS documents it for attributes only, not for what is nested in one;
+    /// [`increment`](Self::increment) is for both.
+    pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
+        let value = value.into_given().term();
+        self.changes.added.push((path.into_place(), value));
+        self
+    }
+
+    /// Takes elements out of a set. A set that becomes empty is removed.
+    ///
+    /// AWS documents it for attributes only, not for what is nested in one.
+    pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
+        let elements = elements.into_given().term();
+        self.changes.deleted.push((path.into_place(), elements));
+        self
+    }
+
+    /// Changes the item only if this holds for it; conditions add up.
+    pub fn condition(mut self, condition: Condition<M>) -> Self {
+        demand_too(&mut self.condition, condition.into_node());
+        self
+    }
+
+    /// Gives the request in the words of the SDK; see [`Get::raw`](crate::Get::raw).
+    pub fn raw(self) -> Raw<M, UpdateItemFluentBuilder> {
+        Raw::new(self)
+    }
+
+    fn assign<T, E>(
+        mut self,
+        path: Path<M, T, E>,
+        assigned: impl FnOnce(DocumentPath) -> Assigned,
+    ) -> Self {
+        let place = path.into_place();
+        self.changes.set.push((place.clone(), assigned(place)));
+        self
+    }
+
+    async fn run(self, slot: Slot<M>) -> Result<M, Error> {
+        let call = slot.call(Self::NAME);
+        let output = self.build(&call).await?.send().await;
+        let output = output.map_err(|error| call.write_failed(error))?;
+        match output.attributes {
+            Some(item) => call.decode(M::Codec::from_item, item),
+            None => Err(call.error(ErrorKind::Service, "DynamoDB answered without the item")),
+        }
+    }
+}
+
+impl<M: Model> Request for Update<M> {
+    type Model = M;
+    type Builder = UpdateItemFluentBuilder;
+
+    const NAME: &'static str = "UpdateItem";
+
+    async fn build(self, call: &Call<M>) -> Result<UpdateItemFluentBuilder, Error> {
+        let mut writer = Writer::default();
+        let update = self.changes.expression(&mut writer);
+        let update = update.map_err(|cause| call.not_expressed(cause))?;
+        let condition = writer.optional_condition(self.condition.as_ref());
+        let condition = condition.map_err(|cause| call.not_expressed(cause))?;
+        let (names, values) = writer.finish();
+        let request = call.client().await?.update_item();
+        Ok(request
+            .table_name(call.table())
+            .set_key(Some(M::KEY.name_values(self.key)))
+            .set_update_expression(update)
+            .set_return_values_on_condition_check_failure(old_item_if(condition.is_some()))
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew))
+    }
+}
+
+/// The changes of an update, by clause.
+#[derive(Default)]
+pub(crate) struct Changes {
+    set: Vec<(DocumentPath, Assigned)>,
+    removed: Vec<DocumentPath>,
+    added: Vec<(DocumentPath, Term)>,
+    deleted: Vec<(DocumentPath, Term)>,
+}
+
+/// The right side of an assignment. The path is that of the left side.
+enum Assigned {
+    Term(Term),
+    IfNotExists(DocumentPath, Term),
+    Sum(DocumentPath, &'static str, Term),
+    Append(DocumentPath, Term),
+    Prepend(DocumentPath, Term),
+}
+
+impl Changes {
+    fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
+        let set = self.set.iter().map(|(path, assigned)| {
+            let path = writer.path(path);
+            Ok(format!("{path} = {}", assigned.expression(writer)?))
+        });
+        let set: Vec<_> = set.collect::<Result<_, CodecError>>()?;
+        let removed: Vec<_> = self.removed.iter().map(|path| writer.path(path)).collect();
+        let mut pairs = |pairs: &[(DocumentPath, Term)]| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(path, term)| Ok(format!("{} {}", writer.path(path), writer.term(term)?)))
+                .collect::<Result<Vec<_>, CodecError>>()
+        };
+        let (added, deleted) = (pairs(&self.added)?, pairs(&self.deleted)?);
+        let clauses = [
+            ("SET", set),
+            ("REMOVE", removed),
+            ("ADD", added),
+            ("DELETE", deleted),
+        ];
+        let clauses: Vec<_> = clauses
+            .into_iter()
+            .filter(|(_, changes)| !changes.is_empty())
+            .map(|(keyword, changes)| format!("{keyword} {}", changes.join(", ")))
+            .collect();
+        Ok((!clauses.is_empty()).then(|| clauses.join(" ")))
+    }
+}
+
+impl Assigned {
+    fn expression(&self, writer: &mut Writer) -> Result<String, CodecError> {
+        let mut existing_or = |path: &DocumentPath, default: AttributeValue| {
+            let path = writer.path(path);
+            format!("if_not_exists({path}, {})", writer.value(&default))
+        };
+        let zero = || AttributeValue::N("0".to_owned());
+        let empty = || AttributeValue::L(Vec::new());
+        Ok(match self {
+            Self::Term(term) => writer.term(term)?,
+            Self::IfNotExists(path, term) => {
+                let path = writer.path(path);
+                format!("if_not_exists({path}, {})", writer.term(term)?)
+            }
+            Self::Sum(path, sign, term) => {
+                let sum = existing_or(path, zero());
+                format!("{sum} {sign} {}", writer.term(term)?)
+            }
+            Self::Append(path, term) => {
+                let list = existing_or(path, empty());
+                format!("list_append({list}, {})", writer.term(term)?)
+            }
+            Self::Prepend(path, term) => {
+                let list = existing_or(path, empty());
+                format!("list_append({}, {list})", writer.term(term)?)
+            }
+        })
+    }
+}
+
+/// Shows the changes and no values.
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut writer = Writer::default();
+        match self.expression(&mut writer) {
+            Ok(text) => write!(f, "{} with {:?}", text.unwrap_or_default(), writer.names()),
+            Err(_) => f.write_str("not valid"),
+        }
+    }
+}
+
+bind_when_awaited! {
+    Update => M,
+}
+
+debug_settings! {
+    Update { changes, condition },
+}
