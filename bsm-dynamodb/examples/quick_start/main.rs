@@ -23,6 +23,7 @@ use crate::accounts::Accounts;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
+// ANCHOR: programs
 #[derive(Serialize, Deserialize, Model)]
 #[model(table = "bsm-quick-start-users", region = "us-east-1")]
 struct User {
@@ -71,6 +72,7 @@ async fn multiple_accounts(staging: &BotoSesManager, production: &BotoSesManager
     println!("  wrote them with {production}");
     Ok(())
 }
+// ANCHOR_END: programs
 
 /// The account that the model is in, here and now.
 async fn account() -> Result<String> {
