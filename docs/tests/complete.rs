@@ -12,8 +12,10 @@ fn read(path: &str) -> String {
 /// The names of the variants of an `ErrorKind`, as its source has them.
 fn kinds(source: &str) -> BTreeSet<String> {
     let source = read(source);
-    let (_, body) = source.split_once("pub enum ErrorKind {").unwrap();
-    let (body, _) = body.split_once("\n}").unwrap();
+    let (_, body) = source
+        .split_once("pub enum ErrorKind {")
+        .expect("there is an ErrorKind");
+    let (body, _) = body.split_once("\n}").expect("it ends");
     body.lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))
@@ -28,7 +30,7 @@ fn explained(section: &str) -> BTreeSet<String> {
     let (_, rest) = chapter
         .split_once(&format!("\n## {section}\n"))
         .unwrap_or_else(|| panic!("there is a section {section}"));
-    let section = rest.split("\n## ").next().unwrap();
+    let section = rest.split("\n## ").next().unwrap_or(rest);
     section
         .lines()
         .filter_map(|line| line.strip_prefix("### "))
