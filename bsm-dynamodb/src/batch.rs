@@ -209,19 +209,25 @@ impl fmt::Debug for Unprocessed {
 }
 
 #[derive(Clone)]
-enum Write {
+pub(crate) enum Write {
     Put(Item),
     Delete(Item),
 }
 
 impl Write {
-    fn item(&self) -> &Item {
+    pub(crate) fn item(&self) -> &Item {
         match self {
             Self::Put(item) | Self::Delete(item) => item,
         }
     }
 
-    fn into_request(self) -> Result<WriteRequest, BuildError> {
+    pub(crate) fn into_item(self) -> Item {
+        match self {
+            Self::Put(item) | Self::Delete(item) => item,
+        }
+    }
+
+    pub(crate) fn into_request(self) -> Result<WriteRequest, BuildError> {
         let request = WriteRequest::builder();
         Ok(match self {
             Self::Put(item) => {
@@ -246,13 +252,13 @@ impl Write {
 
 /// Writes in the order in which their keys first came, at most one to a key.
 #[derive(Default)]
-struct Writes {
-    in_order: Vec<Write>,
+pub(crate) struct Writes {
+    pub(crate) in_order: Vec<Write>,
     places: HashMap<KeyValues, usize>,
 }
 
 impl Writes {
-    fn extend(
+    pub(crate) fn extend(
         &mut self,
         writes: impl Iterator<Item = Result<(KeyValues, Write), CodecError>>,
     ) -> Result<(), CodecError> {
@@ -271,7 +277,7 @@ impl Writes {
 }
 
 /// Takes as many writes as fit into one request.
-fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
+pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {
@@ -322,15 +328,15 @@ fn incomplete<M: Model>(call: &Call<M>, left: usize, total: usize, attempts: u32
 /// Source: [Exponential backoff and jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
 /// in the AWS Architecture Blog.
 #[derive(Default)]
-struct Backoff {
-    attempts: u32,
+pub(crate) struct Backoff {
+    pub(crate) attempts: u32,
 }
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    fn next_pause(&mut self) -> Duration {
+    pub(crate) fn next_pause(&mut self) -> Duration {
         let doubled = Self::FIRST.saturating_mul(1 << self.attempts.min(16));
         self.attempts += 1;
         doubled.min(Self::LONGEST).mul_f64(fastrand::f64())

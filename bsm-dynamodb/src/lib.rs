@@ -93,12 +93,14 @@
 
 mod batch;
 mod codec;
+mod copy;
 mod error;
 mod item;
 mod key;
 mod model;
 mod operation;
 mod query;
+mod rate_limit;
 mod session;
 mod slot;
 mod table;
@@ -192,6 +194,10 @@ pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, Unprocessed};
 pub use codec::{Codec, CodecError, Item, Serde};
+pub use copy::{
+    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
+    TablePlace, Verification, copy_model, copy_table,
+};
 pub use error::{Error, ErrorKind};
 pub use item::{Delete, Get, Save};
 pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues};
