@@ -4,6 +4,7 @@
 
 mod batches;
 mod binding;
+mod copy;
 mod errors;
 mod items;
 mod manual;
