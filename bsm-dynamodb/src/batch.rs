@@ -5,6 +5,8 @@ mod get;
 mod size;
 mod write;
 
+pub(crate) use backoff::Backoff;
 pub use get::GetMany;
 pub(crate) use size::least_stored_bytes;
 pub use write::{BatchWrite, Unprocessed};
+pub(crate) use write::{Write, Writes, next_chunk};

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
 use crate::batch::Unprocessed;
 use crate::codec::{Codec, CodecError, Item};
 use crate::model::Model;
@@ -90,6 +92,14 @@ pub enum ErrorKind {
     BatchIncomplete,
     /// The table did not become ready within the time that was given.
     WaitTimedOut,
+    /// The table to copy to is the table to copy from.
+    SameTable,
+    /// The table to copy to has items already.
+    TableNotEmpty,
+    /// A checkpoint of a copy is of other tables, or its file cannot be read or written.
+    Checkpoint,
+    /// A copy was stopped before its end.
+    Stopped,
     /// The endpoint could not be reached, or did not answer in time.
     Unreachable,
     /// DynamoDB answered with another error.
@@ -353,6 +363,51 @@ impl ErrorKind {
             _ => return format!("DynamoDB answered {code}").into(),
         }
         .into()
+    }
+}
+
+impl Place {
+    /// Builds the error of a request that failed.
+    pub(crate) fn failed<E, R>(self, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        if let Some(error) = bsm_core::Error::find_in(&error) {
+            return self.no_session(error.clone());
+        }
+        let code = match &error {
+            SdkError::ServiceError(service) => Some(service.err().code().unwrap_or("no code")),
+            _ => None,
+        };
+        let (kind, message) = match (&error, code) {
+            (_, Some(code)) => {
+                let kind = ErrorKind::of_aws_code(code);
+                (kind, kind.advice(code))
+            }
+            (SdkError::ConstructionFailure(_), None) => (
+                ErrorKind::InvalidRequest,
+                "the request could not be built: the cause says why".into(),
+            ),
+            (SdkError::ResponseError(_), None) => (
+                ErrorKind::Unreachable,
+                "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
+            ),
+            _ => (
+                ErrorKind::Unreachable,
+                "the endpoint could not be reached: check the network, the region and any \
+                 endpoint_url"
+                    .into(),
+            ),
+        };
+        Error::new(kind, self, message)
+            .with_aws_code(code)
+            .with_source(error)
+    }
+
+    /// Builds the error of a session that cannot be used.
+    pub(crate) fn no_session(self, error: bsm_core::Error) -> Error {
+        Error::new(ErrorKind::Session, self, "the session cannot be used").with_source(error)
     }
 }
 

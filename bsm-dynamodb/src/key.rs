@@ -134,7 +134,7 @@ impl From<KeyValue> for AttributeValue {
 /// Writes a number as its significant digits and an exponent, so that equal numbers are equal text.
 ///
 /// What is not a number is left alone; DynamoDB will refuse it.
-fn normalized(number: &str) -> String {
+pub(crate) fn normalized(number: &str) -> String {
     let (sign, magnitude) = match number.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", number.strip_prefix('+').unwrap_or(number)),
@@ -282,6 +282,23 @@ impl KeyValues {
     pub(crate) fn into_hash(self) -> KeyValue {
         self.hash
     }
+
+    /// Reads the key out of an item, or gives the name of the attribute that is not a key.
+    pub(crate) fn in_item<'a>(
+        item: &Item,
+        hash: &'a str,
+        range: Option<&'a str>,
+    ) -> Result<Self, &'a str> {
+        let value = |name| {
+            item.get(name)
+                .and_then(KeyValue::from_attribute)
+                .ok_or(name)
+        };
+        Ok(Self {
+            hash: value(hash)?,
+            range: range.map(value).transpose()?,
+        })
+    }
 }
 
 /// The names of the key attributes of a table whose key has the type `K`.
@@ -336,15 +353,7 @@ impl<K> KeySchema<K> {
 
     /// Reads the key out of an item, or gives the name of the attribute that is not a key.
     pub(crate) fn values_in(&self, item: &Item) -> Result<KeyValues, &'static str> {
-        let value = |name| {
-            item.get(name)
-                .and_then(KeyValue::from_attribute)
-                .ok_or(name)
-        };
-        Ok(KeyValues {
-            hash: value(self.hash)?,
-            range: self.range.map(value).transpose()?,
-        })
+        KeyValues::in_item(item, self.hash, self.range)
     }
 }
 

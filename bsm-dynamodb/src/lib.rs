@@ -123,6 +123,7 @@
 mod batch;
 mod billing;
 mod codec;
+mod copy;
 mod cursor;
 pub mod epoch_seconds;
 mod error;
@@ -291,6 +292,10 @@ pub use bsm_dynamodb_derive::Model;
 pub use batch::{BatchWrite, GetMany, Unprocessed};
 pub use billing::Billing;
 pub use codec::{Codec, CodecError, Item, Serde, Sparse};
+pub use copy::{
+    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
+    TablePlace, Verification, copy_model, copy_table,
+};
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};

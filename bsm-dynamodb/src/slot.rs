@@ -198,35 +198,7 @@ impl<M: Model> Call<M> {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        if let Some(error) = bsm_core::Error::find_in(&error) {
-            return self.no_session(error.clone());
-        }
-        let code = match &error {
-            SdkError::ServiceError(service) => Some(service.err().code().unwrap_or("no code")),
-            _ => None,
-        };
-        let (kind, message) = match (&error, code) {
-            (_, Some(code)) => {
-                let kind = ErrorKind::of_aws_code(code);
-                (kind, kind.advice(code))
-            }
-            (SdkError::ConstructionFailure(_), None) => (
-                ErrorKind::InvalidRequest,
-                "the request could not be built: the cause says why".into(),
-            ),
-            (SdkError::ResponseError(_), None) => (
-                ErrorKind::Unreachable,
-                "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
-            ),
-            _ => (
-                ErrorKind::Unreachable,
-                "the endpoint could not be reached: check the network, the region and any \
-                 endpoint_url"
-                    .into(),
-            ),
-        };
-        let built = self.error(kind, message).with_aws_code(code);
-        built.with_source(error)
+        self.place().failed(error)
     }
 
     /// Returns the manager that the call is bound to.
@@ -291,8 +263,7 @@ impl<M: Model> Call<M> {
     }
 
     fn no_session(&self, error: bsm_core::Error) -> Error {
-        self.error(ErrorKind::Session, "the session cannot be used")
-            .with_source(error)
+        self.place().no_session(error)
     }
 
     fn place(&self) -> Place {

@@ -10,7 +10,7 @@ use tokio::time;
 ///
 /// Source: [Exponential backoff and jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
 /// in the AWS Architecture Blog.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     attempts: u32,
     max_attempts: u32,
 }
@@ -19,7 +19,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(max_attempts: u32) -> Self {
+    pub(crate) fn new(max_attempts: u32) -> Self {
         Self {
             attempts: 0,
             max_attempts,
@@ -27,12 +27,12 @@ impl Backoff {
     }
 
     /// How many attempts there were without any progress.
-    pub(super) fn attempts(&self) -> u32 {
+    pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// Takes note of an answer, and waits if it left something; says whether to try again.
-    pub(super) async fn goes_on(&mut self, sent: usize, left: usize) -> bool {
+    pub(crate) async fn goes_on(&mut self, sent: usize, left: usize) -> bool {
         if left < sent {
             self.attempts = 0;
         }

@@ -196,19 +196,25 @@ impl fmt::Debug for Unprocessed {
 }
 
 #[derive(Clone)]
-enum Write {
+pub(crate) enum Write {
     Put(Item),
     Delete(Item),
 }
 
 impl Write {
-    fn item(&self) -> &Item {
+    pub(crate) fn item(&self) -> &Item {
         match self {
             Self::Put(item) | Self::Delete(item) => item,
         }
     }
 
-    fn into_request(self) -> Result<WriteRequest, BuildError> {
+    pub(crate) fn into_item(self) -> Item {
+        match self {
+            Self::Put(item) | Self::Delete(item) => item,
+        }
+    }
+
+    pub(crate) fn into_request(self) -> Result<WriteRequest, BuildError> {
         let request = WriteRequest::builder();
         Ok(match self {
             Self::Put(item) => {
@@ -233,13 +239,13 @@ impl Write {
 
 /// Writes in the order in which their keys first came, at most one to a key.
 #[derive(Default)]
-struct Writes {
-    in_order: Vec<Write>,
+pub(crate) struct Writes {
+    pub(crate) in_order: Vec<Write>,
     places: HashMap<KeyValues, usize>,
 }
 
 impl Writes {
-    fn extend(
+    pub(crate) fn extend(
         &mut self,
         writes: impl Iterator<Item = Result<(KeyValues, Write), CodecError>>,
     ) -> Result<(), CodecError> {
@@ -258,7 +264,7 @@ impl Writes {
 }
 
 /// Takes as many writes as fit into one request.
-fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
+pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {

@@ -6,6 +6,7 @@ mod attributes;
 mod batches;
 mod binding;
 mod conditions;
+mod copy;
 mod cursors;
 mod errors;
 mod expressions;

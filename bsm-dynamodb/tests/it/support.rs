@@ -25,6 +25,11 @@ impl Local {
         Self { aws, directory }
     }
 
+    /// The folder of the profile files.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// A manager of one of the profiles `default`, `staging` and `production`.
     pub(crate) fn manager(&self, profile: &str) -> BotoSesManager {
         self.builder().profile_name(profile).build()

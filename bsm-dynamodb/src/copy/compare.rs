@@ -1,0 +1,125 @@
+//! When two items are the same, and what an item may not have in it.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::codec::Item;
+use crate::key::normalized;
+
+/// Says whether two items have the same attributes: sets in any order, numbers by their value.
+pub(super) fn same_item(one: &Item, other: &Item) -> bool {
+    one.len() == other.len()
+        && one.iter().all(|(name, value)| {
+            other
+                .get(name)
+                .is_some_and(|other| same_value(value, other))
+        })
+}
+
+fn same_value(one: &AttributeValue, other: &AttributeValue) -> bool {
+    use AttributeValue::{Bs, L, M, N, Ns, Ss};
+    match (one, other) {
+        (N(one), N(other)) => one == other || normalized(one) == normalized(other),
+        (Ss(one), Ss(other)) => same_set(one, other, |text| text.as_bytes()),
+        (Ns(one), Ns(other)) => same_set(one, other, |number| normalized(number)),
+        (Bs(one), Bs(other)) => same_set(one, other, |bytes| bytes.as_ref()),
+        (L(one), L(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same_value(a, b))
+        }
+        (M(one), M(other)) => same_item(one, other),
+        // What is not known cannot be compared.
+        (one, _) if one.is_unknown() => false,
+        (one, other) => one == other,
+    }
+}
+
+fn same_set<'a, T, V: Eq + std::hash::Hash>(
+    one: &'a [T],
+    other: &'a [T],
+    identity: impl Fn(&'a T) -> V,
+) -> bool {
+    let one: HashSet<V> = one.iter().map(&identity).collect();
+    let other: HashSet<V> = other.iter().map(identity).collect();
+    one == other
+}
+
+/// Finds an attribute of a type that this version of the SDK does not know, and gives its path.
+///
+/// The SDK reads such a value without an error, and could not write it.
+pub(super) fn unknown_type(item: &Item) -> Option<String> {
+    item.iter().find_map(|(name, value)| match value {
+        AttributeValue::M(map) => unknown_type(map).map(|path| format!("{name}.{path}")),
+        AttributeValue::L(list) => list.iter().enumerate().find_map(|(place, value)| {
+            unknown_element(value).map(|path| format!("{name}[{place}]{path}"))
+        }),
+        value => value.is_unknown().then(|| name.clone()),
+    })
+}
+
+/// As [`unknown_type`], for an element of a list.
+fn unknown_element(value: &AttributeValue) -> Option<String> {
+    match value {
+        AttributeValue::M(map) => unknown_type(map).map(|path| format!(".{path}")),
+        AttributeValue::L(list) => list.iter().enumerate().find_map(|(place, value)| {
+            unknown_element(value).map(|path| format!("[{place}]{path}"))
+        }),
+        value => value.is_unknown().then(String::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+
+    use super::*;
+
+    fn n(number: &str) -> AttributeValue {
+        AttributeValue::N(number.to_owned())
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn sets_have_no_order_and_numbers_no_notation() {
+        use AttributeValue as V;
+        let same = |one, other| same_value(&one, &other);
+        assert!(same(n("1"), n("1.0")) && same(n("100"), n("1E2")));
+        assert!(!same(n("1"), n("1.0000000000000000000000000000000000001")));
+        assert!(same(
+            V::Ss(strings(&["a", "b"])),
+            V::Ss(strings(&["b", "a"]))
+        ));
+        assert!(same(
+            V::Ns(strings(&["1", "2"])),
+            V::Ns(strings(&["2.0", "1"]))
+        ));
+        assert!(!same(V::Ss(strings(&["1"])), V::Ns(strings(&["1"]))));
+        let blobs = |all: &[&str]| V::Bs(all.iter().map(|text| Blob::new(*text)).collect());
+        assert!(same(blobs(&["a", "b"]), blobs(&["b", "a"])));
+        assert!(!same(blobs(&["a", "b"]), blobs(&["a"])));
+    }
+
+    #[test]
+    fn lists_have_an_order_and_types_count() {
+        use AttributeValue as V;
+        assert!(!same_value(
+            &V::L(vec![n("1"), n("2")]),
+            &V::L(vec![n("2"), n("1")])
+        ));
+        assert!(same_value(&V::L(vec![n("1")]), &V::L(vec![n("1.0")])));
+        assert!(!same_value(&V::S("1".into()), &n("1")));
+        assert!(!same_value(&V::S(String::new()), &V::Null(true)));
+        assert!(!same_value(&V::Bool(true), &V::Bool(false)));
+    }
+
+    #[test]
+    fn an_attribute_more_or_less_makes_a_difference() {
+        let one = Item::from([("id".to_owned(), n("1"))]);
+        let mut two = one.clone();
+        two.insert("note".to_owned(), AttributeValue::Null(true));
+        assert!(!same_item(&one, &two) && !same_item(&two, &one) && same_item(&two, &two));
+    }
+}

@@ -1,0 +1,10 @@
+//! Copying tables between accounts.
+
+mod faults;
+mod kill;
+mod preflight;
+mod resume;
+mod support;
+mod values;
+mod verify;
+mod ways;
