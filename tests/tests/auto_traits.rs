@@ -1,0 +1,227 @@
+//! Which public type may go where.
+
+/// Tells whether a type has a trait: an inherent constant, where its bound holds, comes before the
+/// one of a trait.
+macro_rules! has {
+    ($type:ty: $bound:path) => {{
+        use crate::No;
+        struct Type<T>(::std::marker::PhantomData<T>);
+        impl<T> No for Type<T> {}
+        impl<T: $bound> Type<T> {
+            const HAS: bool = true;
+        }
+        // Spares a row that is false the lint about dead code.
+        assert!(Type::<()>::HAS && !<Type<()> as No>::HAS);
+        Type::<$type>::HAS
+    }};
+}
+
+trait No {
+    const HAS: bool = false;
+}
+
+const fn is_static<T: 'static>() {}
+
+macro_rules! table {
+    ($($type:ty: $send:literal $sync:literal $unpin:literal,)*) => {
+        $(const _: () = {
+            assert!(has!($type: Send) == $send);
+            assert!(has!($type: Sync) == $sync);
+            assert!(has!($type: Unpin) == $unpin);
+            crate::is_static::<$type>();
+        };)*
+    };
+}
+
+mod core {
+    use std::marker::PhantomPinned;
+
+    use bsm_core::{
+        AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, CliCache,
+        EnvVars, Error, ErrorKind, OfFuture, OfStream, ProfileInfo, ProfileKind, Scoped,
+        SecretText, Shell, Snapshot, TempSnapshot, WhoAmI,
+    };
+
+    type Pinned = PhantomPinned;
+    type Local = *const u8;
+
+    table! {
+        //                Send  Sync  Unpin
+        AssumeRole:       true  true  true,
+        AwsEnvGuard:      false false true,
+        Binding:          true  true  true,
+        BotoSesManager:   true  true  true,
+        Builder:          true  true  true,
+        CallerIdentity:   true  true  true,
+        CliCache:         true  true  true,
+        EnvVars:          true  true  true,
+        Error:            true  true  true,
+        ErrorKind:        true  true  true,
+        OfFuture:         true  true  true,
+        OfStream:         true  true  true,
+        ProfileInfo:      true  true  true,
+        ProfileKind:      true  true  true,
+        SecretText:       true  true  true,
+        Shell:            true  true  true,
+        Snapshot:         true  true  true,
+        TempSnapshot:     true  true  true,
+        WhoAmI:           true  true  true,
+        // A scope is what its future or stream is.
+        Scoped<()>:       true  true  true,
+        Scoped<Local>:    false false true,
+        Scoped<Pinned>:   true  true  false,
+    }
+
+    #[test]
+    fn every_public_type_has_a_row() {
+        super::every_type_has_a_row(
+            1,
+            include_str!("../../bsm-core/src/lib.rs"),
+            &["ChildCommand", "InCurrentScope"],
+        );
+    }
+}
+
+mod dynamodb {
+    use bsm_dynamodb::{
+        BatchWrite, Billing, Binary, BotoSession, CancellationReason, Collect, Condition,
+        CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, Count, CreateTable,
+        Cursor, Delete, DeleteTable, DescribeTable, Error, ErrorKind, Exists, Get, GetMany,
+        GlobalIndex, IndexDefinition, Item, Items, KeySchema, KeyType, KeyValue, KeyValues,
+        LocalIndex, Model, Number, Page, Pages, ParseNumberError, Path, Pending, Projection, Query,
+        Raw, ReportedKeys, ReturnOld, Save, Scan, Serde, Set, Size, Slot, Sparse, Table,
+        TablePlace, TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl,
+        Verification, Version,
+    };
+    use serde::{Deserialize, Serialize};
+
+    /// A model need not be `Sync`, and what handles it is `Send` all the same.
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "users")]
+    struct User {
+        #[model(hash_key)]
+        id: String,
+        visits: std::cell::Cell<u32>,
+    }
+
+    table! {
+        //                       Send  Sync  Unpin
+        BatchWrite<User>:        true  true  true,
+        Billing:                 true  true  true,
+        Binary:                  true  true  true,
+        BotoSession<User>:       false false true,
+        CancellationReason:      true  true  true,
+        Collect<User>:           true  true  true,
+        Condition<User>:         true  true  true,
+        CopyPhase:               true  true  true,
+        CopyPlan:                true  true  true,
+        CopyPolicy:              true  true  true,
+        CopyProgress:            true  true  true,
+        CopySummary:             true  true  true,
+        Count<User>:             true  true  true,
+        CreateTable<User>:       true  true  true,
+        Cursor:                  true  true  true,
+        Delete<User>:            true  true  true,
+        DeleteTable<User>:       true  true  true,
+        DescribeTable<User>:     true  true  true,
+        Error:                   true  true  true,
+        ErrorKind:               true  true  true,
+        Exists<User>:            true  true  true,
+        Get<User>:               true  true  true,
+        GetMany<User>:           true  true  true,
+        GlobalIndex:             true  true  true,
+        IndexDefinition:         true  true  true,
+        Item:                    true  true  true,
+        KeySchema<String>:       true  true  true,
+        KeyType:                 true  true  true,
+        KeyValue:                true  true  true,
+        KeyValues:               true  true  true,
+        LocalIndex:              true  true  true,
+        Number:                  true  true  true,
+        ParseNumberError:        true  true  true,
+        Path<User, u32>:         true  true  true,
+        Projection:              true  true  true,
+        Query<User>:             true  true  true,
+        Raw<User, ()>:           true  true  true,
+        ReportedKeys:            true  true  true,
+        ReturnOld<Save<User>>:   true  true  true,
+        Save<User>:              true  true  true,
+        Scan<User>:              true  true  true,
+        Serde:                   true  true  true,
+        Set<String>:             true  true  true,
+        Size<User>:              true  true  true,
+        Slot<User>:              true  true  true,
+        Sparse:                  true  true  true,
+        Table:                   true  true  true,
+        TablePlace:              true  true  true,
+        TransactGet<Get<User>>:  true  true  true,
+        TransactWrite:           true  true  true,
+        Unprocessed:             true  true  true,
+        Untyped:                 true  true  true,
+        Update<User>:            true  true  true,
+        UpdateTtl<User>:         true  true  true,
+        Verification:            true  true  true,
+        Version:                 true  true  true,
+        // It holds the closures that it was given, which need not be `Sync`.
+        CopyTable:               true  false true,
+        // What has begun runs in one place at a time.
+        Items<User>:             true  false true,
+        Pages<User>:             true  false true,
+        Pending<User>:           true  false true,
+        // A page is what its items are.
+        Page<User>:              true  false true,
+    }
+
+    #[test]
+    fn every_public_type_has_a_row() {
+        super::every_type_has_a_row(
+            2,
+            include_str!("../../bsm-dynamodb/src/lib.rs"),
+            &[
+                "Action",
+                "AttributeType",
+                "Codec",
+                "CodecError",
+                "ConnectionSlot",
+                "ConsistentRead",
+                "Encode",
+                "Gets",
+                "Index",
+                "IndexKind",
+                "IntoKey",
+                "Key",
+                "KeyAttribute",
+                "Model",
+                "Models",
+                "Operand",
+                "RangedKey",
+                "Source",
+                "VersionAttribute",
+            ],
+        );
+    }
+}
+
+/// Looks for the names that a crate exports in the first column of its table; traits have no row.
+fn every_type_has_a_row(number: usize, library: &str, traits: &[&str]) {
+    let tables = include_str!("auto_traits.rs");
+    let table = tables
+        .split("    table! {")
+        .nth(number)
+        .expect("there is a table");
+    let rows: Vec<_> = table
+        .lines()
+        .filter_map(|row| row.trim().split([':', '<']).next())
+        .collect();
+    let exports = library.split("\npub use ").skip(1);
+    let names = exports.flat_map(|export| {
+        let (paths, _) = export.split_once(';').expect("an export ends");
+        paths.split(|c: char| !c.is_alphanumeric())
+    });
+    for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
+        assert!(
+            traits.contains(&name) || rows.contains(&name),
+            "{name} has no row in the table"
+        );
+    }
+}
