@@ -62,3 +62,16 @@ fn other_model_layers_follow_the_session_through_a_slot() {
         "profile \"staging\": 2 sessions\nprofile \"production\": 1 sessions\n"
     );
 }
+
+#[test]
+fn copy_table_ends_with_two_tables_that_are_the_same() {
+    let mut example = example("copy_table");
+    let output = hostile(example.args(["--items", "1500"])).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text} {output:?}");
+    assert!(
+        text.contains("items written                1,500"),
+        "{text}"
+    );
+    assert!(text.ends_with("the tables are the same\n"), "{text}");
+}
