@@ -7,7 +7,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
-use aws_sdk_sts::types::{PolicyDescriptorType, ProvidedContext, Tag};
+use aws_sdk_sts::types::{
+    Credentials as IssuedCredentials, PolicyDescriptorType, ProvidedContext, Tag,
+};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -218,28 +220,8 @@ pub(super) struct Assumed {
 
 impl Assumed {
     fn new(request: &RoleRequest, answer: AssumeRoleOutput) -> Result<Self, Error> {
-        let incomplete = || {
-            Error::new(
-                ErrorKind::Service,
-                format!(
-                    "STS answered without credentials for {}: is the endpoint an AWS endpoint?",
-                    request.role_arn
-                ),
-            )
-        };
-        let credentials = answer.credentials.ok_or_else(incomplete)?;
-        let expiry = SystemTime::try_from(credentials.expiration).map_err(|_| incomplete())?;
-        let mut assumed = Credentials::builder()
-            .access_key_id(credentials.access_key_id)
-            .secret_access_key(credentials.secret_access_key)
-            .session_token(credentials.session_token)
-            .expiry(expiry)
-            .provider_name("AssumeRole");
-        if let Some(account) = request.account() {
-            assumed = assumed.account_id(account);
-        }
         Ok(Self {
-            credentials: assumed.build(),
+            credentials: issued(answer.credentials, &request.role_arn, "AssumeRole")?,
             user: answer
                 .assumed_role_user
                 .map(|user| (user.assumed_role_id, user.arn)),
@@ -251,7 +233,7 @@ impl Assumed {
 impl RoleRequest {
     /// The account in the role's ARN.
     pub(super) fn account(&self) -> Option<&str> {
-        self.role_arn.split(':').nth(4)
+        account_of(&self.role_arn)
     }
 
     fn tags(&self) -> Result<Option<Vec<Tag>>, Error> {
@@ -335,6 +317,38 @@ fn sts_config(sts: &SdkConfig, has_mfa: bool) -> SdkConfig {
 
 pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
     config.time_source().unwrap_or_default()
+}
+
+fn account_of(role_arn: &str) -> Option<&str> {
+    role_arn.split(':').nth(4)
+}
+
+/// Takes over the credentials that STS issued for a role.
+pub(super) fn issued(
+    credentials: Option<IssuedCredentials>,
+    role_arn: &str,
+    provider: &'static str,
+) -> Result<Credentials, Error> {
+    let incomplete = || {
+        Error::new(
+            ErrorKind::Service,
+            format!(
+                "STS answered without credentials for {role_arn}: is the endpoint an AWS endpoint?"
+            ),
+        )
+    };
+    let issued = credentials.ok_or_else(incomplete)?;
+    let expiry = SystemTime::try_from(issued.expiration).map_err(|_| incomplete())?;
+    let mut credentials = Credentials::builder()
+        .access_key_id(issued.access_key_id)
+        .secret_access_key(issued.secret_access_key)
+        .session_token(issued.session_token)
+        .expiry(expiry)
+        .provider_name(provider);
+    if let Some(account) = account_of(role_arn) {
+        credentials = credentials.account_id(account);
+    }
+    Ok(credentials.build())
 }
 
 /// STS distinguishes an empty list from none.

@@ -1,12 +1,10 @@
 //! Roles, assumed with a token from a file, as Kubernetes and CI systems write it.
 
-use std::time::SystemTime;
-
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 
-use super::role::{generated_session_name, time_of};
+use super::role::{generated_session_name, issued, time_of};
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;
 
@@ -53,22 +51,7 @@ impl WebIdentityRole {
                 let doing = format!("assume the role {role_arn} with a web identity");
                 Error::from_call(&doing, error)
             })?;
-        let incomplete = || {
-            let message = format!("STS answered without credentials for {role_arn}");
-            Error::new(ErrorKind::Service, message)
-        };
-        let answer = answer.credentials.ok_or_else(incomplete)?;
-        let expiry = SystemTime::try_from(answer.expiration).map_err(|_| incomplete())?;
-        let mut credentials = Credentials::builder()
-            .access_key_id(answer.access_key_id)
-            .secret_access_key(answer.secret_access_key)
-            .session_token(answer.session_token)
-            .expiry(expiry)
-            .provider_name("AssumeRoleWithWebIdentity");
-        if let Some(account) = role_arn.split(':').nth(4) {
-            credentials = credentials.account_id(account);
-        }
-        Ok(credentials.build())
+        issued(answer.credentials, role_arn, "AssumeRoleWithWebIdentity")
     }
 }
 
