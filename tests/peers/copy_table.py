@@ -1,0 +1,47 @@
+"""The seed's third program: copies the table `bench` with pynamodb, for a comparison of speed.
+
+Against a local AWS in a process of its own (`bsm-local-aws --aws-dir DIR`), with
+`AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` set to its files, after
+`cargo run --release -p bsm-dynamodb --example copy_bench -- fill N`:
+
+    pip install -r copy_table_requirements.txt
+    python copy_table.py
+"""
+
+import time
+
+from boto_session_manager import BotoSesManager
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.models import Model
+from pynamodb_session_manager.api import use_boto_session
+
+
+class Thing(Model):
+    class Meta:
+        table_name = "bench"
+        region = "us-east-1"
+        billing_mode = "PAY_PER_REQUEST"
+
+    id = UnicodeAttribute(hash_key=True)
+    number = NumberAttribute()
+    tags = UnicodeSetAttribute()
+    note = UnicodeAttribute()
+
+
+def main() -> None:
+    staging = BotoSesManager(profile_name="staging", region_name="us-east-1")
+    production = BotoSesManager(profile_name="production", region_name="us-east-1")
+    began = time.perf_counter()
+    with use_boto_session(Thing, staging):
+        things = list(Thing.scan())
+    with use_boto_session(Thing, production):
+        Thing.create_table(wait=True)
+        with Thing.batch_write() as batch:
+            for thing in things:
+                batch.save(thing)
+    seconds = time.perf_counter() - began
+    print(f"python: {len(things)} items in {seconds:.2f} s, {len(things) / seconds:.0f} a second")
+
+
+if __name__ == "__main__":
+    main()
