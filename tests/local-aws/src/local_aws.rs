@@ -74,7 +74,7 @@ impl LocalAws {
         self.world.clock.clone()
     }
 
-    /// Returns the calls that reached the server, oldest first; the last 100,000 of them.
+    /// Returns the calls that reached the server, oldest first; the last 200,000 of them.
     pub fn calls(&self) -> Vec<Call> {
         self.world.record.calls()
     }

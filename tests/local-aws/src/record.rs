@@ -10,7 +10,7 @@ use crate::clock::serialize_iso8601;
 use crate::directory::Identity;
 
 /// How many calls are remembered; older ones are forgotten.
-const CAPACITY: usize = 100_000;
+const CAPACITY: usize = 200_000;
 
 /// One request that reached the server.
 #[derive(Clone, Debug, Serialize)]
