@@ -157,9 +157,10 @@ pub(super) fn is_transient(error: &Error) -> bool {
             error.aws_code(),
             Some("ExpiredToken" | "ExpiredTokenException" | "InvalidSignatureException")
         ),
-        ErrorKind::Session => error
-            .session_error()
-            .is_some_and(bsm_core::Error::is_unreachable),
+        // The same holds for the request with which a session refreshes a role.
+        ErrorKind::Session => error.session_error().is_some_and(|error| {
+            error.is_unreachable() || error.kind() == bsm_core::ErrorKind::CredentialsRejected
+        }),
         ErrorKind::Service => matches!(
             error.aws_code(),
             Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable")
