@@ -16,4 +16,4 @@ pub use path::{AttributeType, Path, Untyped};
 pub(crate) use condition::{Comparator, Node, demand_too};
 pub(crate) use operand::{Term, value_of};
 pub(crate) use path::DocumentPath;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Expressions, Writer};

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, CodecError, Item};
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, Node, Writer, demand_too};
+use crate::expression::{Condition, Expressions, Node, Writer, demand_too};
 use crate::key::KeyValues;
 use crate::model::Model;
 use crate::operation::{Pending, Raw, Request, bind_when_awaited, debug_settings};
@@ -241,18 +241,16 @@ impl<M: Model> Request for Save<M> {
 
     async fn build(self, call: &Call<M>) -> Result<PutItemFluentBuilder, Error> {
         let item = self.item.map_err(|cause| call.not_encoded(cause))?;
-        let mut writer = Writer::default();
-        let condition = writer.optional_condition(self.condition.as_ref());
-        let condition = condition.map_err(|cause| call.not_expressed(cause))?;
-        let (names, values) = writer.finish();
+        let all = Expressions::of_condition(self.condition.as_ref());
+        let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.put_item();
         Ok(request
             .table_name(call.table())
             .set_item(Some(item))
-            .set_return_values_on_condition_check_failure(old_item_if(condition.is_some()))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values))
+            .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
+            .set_condition_expression(all.condition)
+            .set_expression_attribute_names(all.names)
+            .set_expression_attribute_values(all.values))
     }
 }
 
@@ -342,18 +340,16 @@ impl<M: Model> Request for Delete<M> {
 
     async fn build(self, call: &Call<M>) -> Result<DeleteItemFluentBuilder, Error> {
         let key = self.key.map_err(|cause| call.not_encoded(cause))?;
-        let mut writer = Writer::default();
-        let condition = writer.optional_condition(self.condition.as_ref());
-        let condition = condition.map_err(|cause| call.not_expressed(cause))?;
-        let (names, values) = writer.finish();
+        let all = Expressions::of_condition(self.condition.as_ref());
+        let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.delete_item();
         Ok(request
             .table_name(call.table())
             .set_key(Some(M::KEY.name_values(key)))
-            .set_return_values_on_condition_check_failure(old_item_if(condition.is_some()))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values))
+            .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
+            .set_condition_expression(all.condition)
+            .set_expression_attribute_names(all.names)
+            .set_expression_attribute_values(all.values))
     }
 }
 

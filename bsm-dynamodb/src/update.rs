@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use crate::codec::{Codec, CodecError};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{
-    Condition, DocumentPath, Node, Operand, Path, Term, Writer, demand_too, value_of,
+    Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, demand_too, value_of,
 };
 use crate::item::old_item_if;
 use crate::key::KeyValues;
@@ -193,21 +193,18 @@ impl<M: Model> Request for Update<M> {
     const NAME: &'static str = "UpdateItem";
 
     async fn build(self, call: &Call<M>) -> Result<UpdateItemFluentBuilder, Error> {
-        let mut writer = Writer::default();
-        let update = self.changes.expression(&mut writer);
-        let update = update.map_err(|cause| call.not_expressed(cause))?;
-        let condition = writer.optional_condition(self.condition.as_ref());
-        let condition = condition.map_err(|cause| call.not_expressed(cause))?;
-        let (names, values) = writer.finish();
+        let changes = &self.changes;
+        let all = Expressions::of(self.condition.as_ref(), |writer| changes.expression(writer));
+        let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.update_item();
         Ok(request
             .table_name(call.table())
             .set_key(Some(M::KEY.name_values(self.key)))
-            .set_update_expression(update)
-            .set_return_values_on_condition_check_failure(old_item_if(condition.is_some()))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_update_expression(all.update)
+            .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
+            .set_condition_expression(all.condition)
+            .set_expression_attribute_names(all.names)
+            .set_expression_attribute_values(all.values)
             .return_values(ReturnValue::AllNew))
     }
 }

@@ -19,6 +19,37 @@ pub(crate) struct Writer {
     values: Vec<AttributeValue>,
 }
 
+/// The expressions of one write, with the names and values that they use.
+pub(crate) struct Expressions {
+    pub(crate) condition: Option<String>,
+    pub(crate) update: Option<String>,
+    pub(crate) names: Names,
+    pub(crate) values: Values,
+}
+
+impl Expressions {
+    pub(crate) fn of(
+        condition: Option<&Node>,
+        update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,
+    ) -> Result<Self, CodecError> {
+        let mut writer = Writer::default();
+        let update = update(&mut writer)?;
+        let condition = writer.optional_condition(condition)?;
+        let (names, values) = writer.finish();
+        Ok(Self {
+            condition,
+            update,
+            names,
+            values,
+        })
+    }
+
+    /// The expressions of a write that has at most a condition.
+    pub(crate) fn of_condition(condition: Option<&Node>) -> Result<Self, CodecError> {
+        Self::of(condition, |_| Ok(None))
+    }
+}
+
 impl Writer {
     pub(crate) fn condition(&mut self, node: &Node) -> Result<String, CodecError> {
         Ok(match node {

@@ -11,7 +11,7 @@ use super::participant::{Connections, Participants};
 use crate::batch::least_stored_bytes;
 use crate::codec::CodecError;
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, Writer};
+use crate::expression::{Condition, Expressions};
 use crate::item::{Delete, Save, old_item_if};
 use crate::key::IntoKey;
 use crate::model::Model;
@@ -100,7 +100,7 @@ impl TransactWrite {
     /// Demands that a condition holds for an item that is not written.
     pub fn check<M: Model>(mut self, key: impl IntoKey<M::Key>, condition: Condition<M>) -> Self {
         let key = M::KEY.name_values(key.into_key());
-        let item = Expressions::of(Some(condition.into_node()), |_| Ok(None)).and_then(|all| {
+        let item = Expressions::of_condition(Some(&condition.into_node())).and_then(|all| {
             let check = ConditionCheck::builder()
                 .table_name(M::table_name())
                 .set_key(Some(key))
@@ -206,38 +206,12 @@ pub struct Part {
 
 type Follow = fn(&Watched);
 
-/// The expressions of one action.
-struct Expressions {
-    condition: Option<String>,
-    update: Option<String>,
-    names: Option<std::collections::HashMap<String, String>>,
-    values: Option<crate::Item>,
-}
-
-impl Expressions {
-    fn of(
-        condition: Option<crate::expression::Node>,
-        update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,
-    ) -> Result<Self, CodecError> {
-        let mut writer = Writer::default();
-        let update = update(&mut writer)?;
-        let condition = writer.optional_condition(condition.as_ref())?;
-        let (names, values) = writer.finish();
-        Ok(Self {
-            condition,
-            update,
-            names,
-            values,
-        })
-    }
-}
-
 impl<M: Model> Action for Save<M> {
     type Model = M;
 
     fn into_part(self) -> Part {
         let (item, condition, version) = self.into_parts();
-        let all = Expressions::of(condition, |_| Ok(None));
+        let all = Expressions::of_condition(condition.as_ref());
         let item = item.and_then(|item| {
             let all = all?;
             let put = Put::builder()
@@ -262,7 +236,7 @@ impl<M: Model> Action for Delete<M> {
 
     fn into_part(self) -> Part {
         let (key, condition, version) = self.into_parts();
-        let all = Expressions::of(condition, |_| Ok(None));
+        let all = Expressions::of_condition(condition.as_ref());
         let item = key.and_then(|key| {
             let all = all?;
             let delete = SdkDelete::builder()
@@ -287,7 +261,7 @@ impl<M: Model> Action for Update<M> {
 
     fn into_part(self) -> Part {
         let (key, changes, condition) = self.into_parts();
-        let all = Expressions::of(condition, |writer| changes.expression(writer));
+        let all = Expressions::of(condition.as_ref(), |writer| changes.expression(writer));
         let item = all.and_then(|all| {
             let update = SdkUpdate::builder()
                 .table_name(M::table_name())
