@@ -29,9 +29,10 @@ pub fn install_default(manager: BotoSesManager) -> Result<(), Error> {
 }
 
 /// The installed default, or else the default chain's.
+#[inline]
 pub(crate) fn process_default() -> BotoSesManager {
     INSTALLED
         .get()
         .unwrap_or_else(|| DEFAULT_CHAIN.get_or_init(BotoSesManager::new))
-        .clone()
+        .of_the_process()
 }

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -60,6 +60,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
             if let Ok(outcome) = outcome.wait_for(Option::is_some).await
                 && let Some(outcome) = outcome.clone()
             {
+                drop(self.forget_landed());
                 return outcome;
             }
         }
@@ -75,8 +76,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let handle = Handle::try_current().map_err(|_| no_runtime())?;
-        let mut under_way = self.under_way.lock();
-        under_way.retain(|flight| !flight.has_landed());
+        let mut under_way = self.forget_landed();
         let here = |flight: &&UnderWay<T>| flight.runtime == handle.id();
         if let Some(flight) = under_way.iter().find(here) {
             return Ok(flight.outcome.clone());
@@ -92,6 +92,29 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
             outcome: outcome.clone(),
         });
         Ok(outcome)
+    }
+
+    /// Says whether work is under way on this runtime, or somebody is just seeing to it.
+    ///
+    /// Nobody is kept waiting for the answer.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let Ok(handle) = Handle::try_current() else {
+            return false;
+        };
+        self.under_way.try_lock().is_none_or(|under_way| {
+            let mut flights = under_way.iter();
+            flights.any(|flight| flight.runtime == handle.id() && !flight.has_landed())
+        })
+    }
+
+    fn forget_landed(&self) -> MutexGuard<'_, Vec<UnderWay<T>>> {
+        let mut under_way = self.under_way.lock();
+        under_way.retain(|flight| !flight.has_landed());
+        if under_way.is_empty() {
+            // Most work is done once, and there may be thousands of sessions.
+            *under_way = Vec::new();
+        }
+        under_way
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,26 @@ use crate::settings::Settings;
 /// ```
 #[derive(Clone)]
 pub struct BotoSesManager {
-    inner: Arc<Inner>,
+    inner: Handle,
+}
+
+#[derive(Clone)]
+enum Handle {
+    Shared(Arc<Inner>),
+    /// The process default's. It is there for ever, so nobody has to count who has it: tasks on
+    /// all cores that ask for it would contend for the counter.
+    Process(&'static Inner),
+}
+
+impl Deref for Handle {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        match self {
+            Self::Shared(inner) => inner,
+            Self::Process(inner) => inner,
+        }
+    }
 }
 
 struct Inner {
@@ -59,7 +79,7 @@ struct Inner {
 /// What a manager has made for its region.
 #[derive(Default)]
 struct Made {
-    config: Once<SdkConfig>,
+    config: Once<Arc<SdkConfig>>,
     clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
@@ -175,12 +195,19 @@ impl BotoSesManager {
 
     fn view(session: Arc<Session>, region: Option<Region>) -> Self {
         Self {
-            inner: Arc::new(Inner {
+            inner: Handle::Shared(Arc::new(Inner {
                 session,
                 region,
                 made: Memory::default(),
                 regions: Mutex::default(),
-            }),
+            })),
+        }
+    }
+
+    /// Returns a handle of a manager that is never dropped.
+    pub(crate) fn of_the_process(&'static self) -> Self {
+        Self {
+            inner: Handle::Process(&self.inner),
         }
     }
 
@@ -287,11 +314,15 @@ impl BotoSesManager {
                 let manager = self.clone();
                 async move {
                     let region = manager.region().await?;
-                    let resolved = manager.session().resolved().await?;
-                    Ok(resolved.config.to_builder().region(region).build())
+                    let config = Arc::clone(&manager.session().resolved().await?.config);
+                    if config.region() == Some(&region) {
+                        return Ok(config);
+                    }
+                    Ok(Arc::new(config.to_builder().region(region).build()))
                 }
             })
             .await
+            .map(|config| &**config)
     }
 
     /// Forgets everything that was found out, for all clones and all regions of this manager.

@@ -15,7 +15,7 @@ pub(crate) mod shell;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::{Profile, Profiles};
+pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};
 pub(crate) use plan::{
     Command, Plan, RoleLink, Source, Sso, WebIdentity, WebIdentityVariables, plan,

@@ -14,10 +14,13 @@ pub(crate) fn redacted(config: &SdkConfig) -> SdkConfig {
     if config.service_config().is_some() {
         builder.set_service_config(Some(Services(Box::new(config.clone()))));
     }
-    if let Some(tokens) = config.token_provider() {
-        builder.set_token_provider(Some(SharedTokenProvider::new(Tokens(tokens))));
-    }
+    builder.set_token_provider(config.token_provider().map(redacted_tokens));
     builder.build()
+}
+
+/// Hides the token provider alone.
+pub(crate) fn redacted_tokens(tokens: SharedTokenProvider) -> SharedTokenProvider {
+    SharedTokenProvider::new(Tokens(tokens))
 }
 
 struct Services(Box<SdkConfig>);

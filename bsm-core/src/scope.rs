@@ -9,15 +9,19 @@
 //!
 //! # The mechanism
 //!
-//! There is one thread-local, a stack of slots. An override is an `Entry` behind an `Arc` that its
-//! guard owns; the slot holds a `Weak`. A look-up walks from the top to the first live entry that
-//! answers it, and clones the manager out of it before the borrow ends.
+//! There is one stack of slots for each thread. An override is an `Entry` that its guard and its slot
+//! share. A look-up walks from the top to the first entry in force that answers it, and clones the
+//! manager out of it before the borrow ends.
 //!
-//! *Why weak slots.* A guard may be dropped in any order, inside another guard's lifetime, on
-//! unwinding, or in the destructor of a future that another scope polls. It then lets go of its
-//! `Arc`, and the slot is dead wherever it lies; nothing has to be found or popped, so no order of
-//! drops can remove another guard's override. Dead slots are swept when the next one is pushed.
-//! It follows that nobody else may own a guard's entry: what carries it along makes a copy.
+//! *Why an override is ended by a flag.* A guard may be dropped in any order, inside another
+//! guard's lifetime, on unwinding, or in the destructor of a future that another scope polls. It
+//! then marks its entry, and the slot is without effect wherever it lies; nothing has to be found
+//! or popped, so no order of drops can remove another guard's override. What has ended is swept,
+//! so that no manager stays for it: at once where no floor (see below) counts it, else with the
+//! scope that it is parked in, or when the next guard is dropped on its thread. A `Weak` in the
+//! slot would need no sweeping, but to look through it takes two atomic operations more, as much as
+//! all the rest of the look-up.
+//! It follows that nobody else may share a guard's entry: what carries it along makes a copy.
 //!
 //! *Why a scope is swapped in around every poll.* A future runs in pieces, on whichever thread its
 //! executor likes, between pieces of other futures. [`Scoped`] puts its slots on the stack when it
@@ -27,7 +31,7 @@
 //!
 //! *Why there is a floor.* What a scope takes back is what lies above the height that the stack
 //! had when it was entered. Slots below the floor of the innermost running scope are therefore
-//! never swept or moved, dead or alive, until that scope has left.
+//! never swept or moved, ended or not, until that scope has left.
 //!
 //! *Why around the drop, too.* A future that is dropped half-way runs the destructors of its
 //! locals, and these may ask for the current manager. They get what the future's own code got.
@@ -122,6 +126,7 @@ impl BotoSesManager {
     /// default chain.
     ///
     /// It does no I/O and cannot fail.
+    #[inline]
     pub fn current() -> Self {
         match find(Entry::is_general) {
             Ok(Some(manager)) => manager,
@@ -299,6 +304,12 @@ impl AwsEnvGuard {
     /// Returns the manager that this guard makes the default.
     pub fn manager(&self) -> &BotoSesManager {
         &self.entry.manager
+    }
+}
+
+impl Drop for AwsEnvGuard {
+    fn drop(&mut self) {
+        stack::end(&self.entry);
     }
 }
 

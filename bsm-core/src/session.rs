@@ -64,8 +64,8 @@ pub(crate) enum Origin {
 
 /// What is known of a session once its files have been read. No request has been made for it.
 pub(crate) struct Resolved {
-    /// Complete but for the region, which each manager of the session sets.
-    pub(crate) config: SdkConfig,
+    /// Complete, for managers that have no region of their own.
+    pub(crate) config: Arc<SdkConfig>,
     pub(crate) region: Option<Region>,
     pub(crate) credentials: Refresher,
     /// What the account guard has found out.
@@ -199,13 +199,13 @@ impl Session {
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
-        let config = redacted(&config)
+        let config = config
             .to_builder()
             .region(region.clone())
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .build();
         Ok(Resolved {
-            config,
+            config: Arc::new(config),
             region,
             credentials,
             guarded,
@@ -220,7 +220,7 @@ impl Session {
             )
         })?;
         // A hand-built config may lack what a client cannot do without, and would panic.
-        let mut builder = config.to_builder();
+        let mut builder = redacted(config).to_builder();
         if config.behavior_version().is_none() {
             builder.set_behavior_version(Some(behavior_version()));
         }
@@ -261,7 +261,7 @@ impl Session {
             cli_cache: self.settings.cli_cache(),
         };
         Ok(Found {
-            config: resolved.config.clone(),
+            config: SdkConfig::clone(&resolved.config),
             region,
             source: AssumedRole::supply(request.clone(), &means)?,
         })

@@ -20,7 +20,8 @@ use crate::credentials::cli_cache::{CliCache, Store};
 use crate::credentials::mfa::TokenCodes;
 use crate::error::{Error, ErrorKind};
 use crate::http;
-use crate::profile::{Profile, Profiles};
+use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
+use crate::redacted::redacted_tokens;
 use crate::resolution::Resolution;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` moves when a dependency is updated.
@@ -110,6 +111,9 @@ impl Settings {
         builder.set_region(region);
         builder.set_endpoint_url(endpoints.for_any_service());
         builder.set_service_config(Some(endpoints));
+        // Without an sso-session there are no tokens to be had.
+        let tokens = profile.get("sso_session").and(config.token_provider());
+        builder.set_token_provider(tokens.map(redacted_tokens));
         Ok(builder.build())
     }
 
@@ -167,8 +171,8 @@ impl Settings {
             by_service: self.service_endpoint_urls.clone(),
             for_all: self.endpoint_url.clone(),
             ambient: self.ambient.clone(),
-            profiles: profiles.clone(),
-            profile: profile.clone(),
+            services: profiles.services_of(profile),
+            of_profile: profile.settings_without_keys(),
             ignore_configured: self.ignores_configured_endpoints(profile),
         }
     }
@@ -228,8 +232,8 @@ struct ServiceEndpoints {
     by_service: BTreeMap<String, String>,
     for_all: Option<String>,
     ambient: Ambient,
-    profiles: Profiles,
-    profile: Profile,
+    services: Services,
+    of_profile: SettingsWithoutKeys,
     ignore_configured: bool,
 }
 
@@ -238,7 +242,7 @@ impl ServiceEndpoints {
     fn for_any_service(&self) -> Option<String> {
         let configured = || {
             let variable = self.ambient.var("AWS_ENDPOINT_URL");
-            variable.or_else(|| self.profile.get("endpoint_url").map(str::to_owned))
+            variable.or_else(|| self.of_profile.get("endpoint_url").map(str::to_owned))
         };
         let told = self.for_all.clone();
         told.or_else(|| (!self.ignore_configured).then(configured)?)
@@ -264,11 +268,9 @@ impl LoadServiceConfig for ServiceEndpoints {
         if let Some(value) = variable.or_else(|| self.ambient.var(key.env())) {
             return Some(value);
         }
-        let of_service = self
-            .profiles
-            .service_setting(&self.profile, &service, key.profile());
+        let of_service = self.services.get(&service, key.profile());
         of_service
-            .or_else(|| self.profile.get(key.profile()))
+            .or_else(|| self.of_profile.get(key.profile()))
             .map(str::to_owned)
     }
 }

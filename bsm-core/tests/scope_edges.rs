@@ -5,6 +5,10 @@ use std::mem;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{
+    ProvideCredentials, future::ProvideCredentials as ProvideCredentialsFuture,
+};
 use bsm_core::{BotoSesManager, in_current_scope_fn};
 
 fn staging() -> BotoSesManager {
@@ -42,6 +46,62 @@ fn a_forgotten_guard_is_its_threads_only() {
     .join()
     .unwrap();
     assert_eq!(thread::spawn(profile).join().unwrap(), None);
+}
+
+/// A source of credentials that looks around when it is dropped, and says so.
+#[derive(Debug)]
+struct Source(Sender<Option<String>>);
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        drop(staging().awsenv());
+        self.0.send(profile()).unwrap();
+    }
+}
+
+impl ProvideCredentials for Source {
+    fn provide_credentials<'a>(&'a self) -> ProvideCredentialsFuture<'a>
+    where
+        Self: 'a,
+    {
+        ProvideCredentialsFuture::ready(Err(CredentialsError::not_loaded("a test has none")))
+    }
+}
+
+#[tokio::test]
+async fn an_override_that_has_ended_keeps_no_manager() {
+    let (sender, dropped) = channel();
+    let with_source = || {
+        let source = Source(sender.clone());
+        BotoSesManager::builder()
+            .credentials_provider(source)
+            .build()
+    };
+    let is_gone = || dropped.try_recv().is_ok();
+
+    let outer = with_source().awsenv();
+    let inner = staging().awsenv();
+    drop(outer);
+    assert!(is_gone(), "dropped before the inner one");
+    drop(inner);
+
+    drop(with_source().scope(async { tokio::task::yield_now().await }));
+    assert!(is_gone(), "a scope that was never polled");
+
+    let guard = with_source().scope(async { with_source().awsenv() }).await;
+    assert!(is_gone(), "a scope that has ended");
+    assert!(!is_gone(), "its guard is still there");
+    drop(guard);
+    assert!(is_gone(), "a guard that was returned");
+
+    staging()
+        .scope(async {
+            let parked = with_source().awsenv();
+            tokio::task::yield_now().await;
+            drop(parked);
+        })
+        .await;
+    assert!(is_gone(), "a guard that was parked");
 }
 
 /// Looks around, and overrides, when its thread ends.

@@ -194,6 +194,9 @@ impl Inner {
     }
 
     fn refresh_in_background(self: &Arc<Self>, kept: &Arc<Kept>) {
+        if self.flight.is_under_way() {
+            return;
+        }
         let inner = Arc::downgrade(self);
         let source = &self.supply.provider;
         let started = self

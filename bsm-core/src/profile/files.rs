@@ -1,12 +1,20 @@
 //! The profile files, read once and put together as botocore does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::ini::{self, Section, Value};
 use super::shell;
 use crate::error::{Error, ErrorKind};
+
+/// The settings that are credentials.
+const KEYS: [&str; 4] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_security_token",
+    "aws_session_token",
+];
 
 /// What the config file and the credentials file say.
 #[derive(Clone, Default)]
@@ -24,6 +32,12 @@ pub(crate) struct Profile {
     config: Section,
     credentials: Section,
 }
+
+/// The settings of one profile, without its keys: a session keeps them for as long as it lives.
+pub(crate) struct SettingsWithoutKeys(Box<[(Box<str>, Box<str>)]>);
+
+/// A `services` section: settings of single services.
+pub(crate) struct Services(Section);
 
 /// One of the two profile files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,18 +120,10 @@ impl Profiles {
         self.sso_sessions.get(name)
     }
 
-    /// Returns what the `services` section of a profile says of one service.
-    pub(crate) fn service_setting(
-        &self,
-        profile: &Profile,
-        service: &str,
-        key: &str,
-    ) -> Option<&str> {
-        let services = self.services.get(profile.get("services")?)?;
-        match services.get(service)? {
-            Value::Nested(settings) => settings.get(key).map(String::as_str).filter(not_empty),
-            Value::Text(_) => None,
-        }
+    /// Returns the `services` section that a profile names.
+    pub(crate) fn services_of(&self, profile: &Profile) -> Services {
+        let section = || self.services.get(profile.get("services")?);
+        Services(section().cloned().unwrap_or_default())
     }
 
     /// Checks that the `services` section that a profile names exists.
@@ -179,6 +185,17 @@ impl Profile {
         value.text().filter(not_empty)
     }
 
+    /// Returns all settings but the keys.
+    pub(crate) fn settings_without_keys(&self) -> SettingsWithoutKeys {
+        let names: BTreeSet<_> = self.config.keys().chain(self.credentials.keys()).collect();
+        let names = names
+            .into_iter()
+            .filter(|name| !KEYS.contains(&name.as_str()));
+        let settings =
+            names.filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
+        SettingsWithoutKeys(settings.collect())
+    }
+
     /// Returns what one of the two files alone says.
     pub(crate) fn get_in(&self, file: File, key: &str) -> Option<&str> {
         let section = match file {
@@ -186,6 +203,25 @@ impl Profile {
             File::Credentials => &self.credentials,
         };
         section.get(key)?.text().filter(not_empty)
+    }
+}
+
+impl SettingsWithoutKeys {
+    /// Returns a setting; an empty one counts as not set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let mut settings = self.0.iter();
+        let (_, value) = settings.find(|(found, _)| **found == *name)?;
+        Some(value)
+    }
+}
+
+impl Services {
+    /// Returns a setting of one service; an empty one counts as not set.
+    pub(crate) fn get(&self, service: &str, key: &str) -> Option<&str> {
+        match self.0.get(service)? {
+            Value::Nested(settings) => settings.get(key).map(String::as_str).filter(not_empty),
+            Value::Text(_) => None,
+        }
     }
 }
 

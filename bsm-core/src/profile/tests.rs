@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Plan, RoleLink, Source, shell};
+use super::{Plan, Profiles, RoleLink, Source, shell};
 use crate::ambient::Ambient;
 use crate::error::Error;
 use crate::resolution::{Chosen, Resolution};
@@ -64,6 +64,34 @@ fn profiles_are_resolved_as_botocore_does_but_for_the_documented_differences() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn what_a_session_keeps_of_the_profile_files_is_its_own_profile_without_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let config = "[profile a]\nendpoint_url = http://a\nregion = x\n[profile b]\nregion = y\n";
+    let credentials = "[a]\naws_access_key_id = id\naws_secret_access_key = secret\n\
+                       aws_session_token = token\nregion = z\n";
+    let profiles = Profiles::read(write("config", config), write("credentials", credentials));
+    let kept = profiles
+        .unwrap()
+        .require("a")
+        .unwrap()
+        .settings_without_keys();
+    assert_eq!(kept.get("endpoint_url"), Some("http://a"));
+    assert_eq!(kept.get("region"), Some("z"));
+    for key in [
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+    ] {
+        assert_eq!(kept.get(key), None, "{key}");
+    }
 }
 
 fn read(path: &str) -> String {
