@@ -28,19 +28,24 @@ class Thing(Model):
     note = UnicodeAttribute()
 
 
-def main() -> None:
-    staging = BotoSesManager(profile_name="staging", region_name="us-east-1")
-    production = BotoSesManager(profile_name="production", region_name="us-east-1")
+def copy(source: BotoSesManager, target: BotoSesManager) -> tuple[int, float]:
+    """Copies the table, and returns how many items it has and how many seconds it took."""
     began = time.perf_counter()
-    with use_boto_session(Thing, staging):
+    with use_boto_session(Thing, source):
         things = list(Thing.scan())
-    with use_boto_session(Thing, production):
+    with use_boto_session(Thing, target):
         Thing.create_table(wait=True)
         with Thing.batch_write() as batch:
             for thing in things:
                 batch.save(thing)
-    seconds = time.perf_counter() - began
-    print(f"python: {len(things)} items in {seconds:.2f} s, {len(things) / seconds:.0f} a second")
+    return len(things), time.perf_counter() - began
+
+
+def main() -> None:
+    staging = BotoSesManager(profile_name="staging", region_name="us-east-1")
+    production = BotoSesManager(profile_name="production", region_name="us-east-1")
+    items, seconds = copy(staging, production)
+    print(f"python: {items} items in {seconds:.2f} s, {items / seconds:.0f} a second")
 
 
 if __name__ == "__main__":

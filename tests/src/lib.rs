@@ -1,6 +1,7 @@
 //! What the tests across the crates share.
 
 mod hostile;
+pub mod measured;
 
 use std::path::Path;
 

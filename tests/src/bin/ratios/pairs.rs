@@ -1,0 +1,81 @@
+//! The pairs, by group.
+
+mod builds;
+mod current;
+mod first_use;
+pub(crate) mod get;
+pub(crate) mod managers;
+mod python;
+mod refresh;
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Result;
+use crate::measure::Effort;
+use crate::row::Row;
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    Current,
+    Get,
+    Switch,
+    FirstUse,
+    Managers,
+    Refresh,
+    Python,
+    Builds,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Current,
+        Self::Get,
+        Self::Switch,
+        Self::FirstUse,
+        Self::Managers,
+        Self::Refresh,
+        Self::Python,
+        Self::Builds,
+    ];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Current => "current()",
+            Self::Get => "one get of a model",
+            Self::Switch => "one switch of a model",
+            Self::FirstUse => "first use of a manager",
+            Self::Managers => "a thousand managers",
+            Self::Refresh => "credentials during a refresh",
+            Self::Python => "the Python originals",
+            Self::Builds => "building it",
+        }
+    }
+
+    /// Measures the pairs of this group, and reports each as it is known.
+    pub(crate) fn measure(
+        self,
+        effort: Effort,
+        python: &Path,
+        report: &mut dyn FnMut(Row),
+    ) -> Result {
+        match self {
+            Self::Current => current::measure(effort, report),
+            Self::Get => get::measure(effort, report),
+            Self::Switch => get::measure_switch(effort, report),
+            Self::FirstUse => first_use::measure(effort, report),
+            Self::Managers => managers::measure(effort, report),
+            Self::Refresh => refresh::measure(effort, report),
+            Self::Python => python::measure(effort, python, report),
+            Self::Builds => builds::measure(effort, report),
+        }
+    }
+}
+
+/// A runtime of one thread: what is measured happens there and nowhere else.
+fn one_thread() -> Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}

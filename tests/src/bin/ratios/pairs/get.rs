@@ -1,0 +1,306 @@
+//! One get of a model, and one switch of it, beside the same by hand.
+
+use std::hint::black_box;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bsm_core::BotoSesManager;
+use bsm_dynamodb::{Model, slot, use_boto_session, with_boto_session};
+use bsm_local_aws::standard;
+use bsm_tests::Playground;
+use bsm_tests::measured::{User, http_without_a_network};
+use tokio::runtime::Runtime;
+
+use super::one_thread;
+use crate::Result;
+use crate::measure::{Effort, cpu_time, time};
+use crate::probe::{What, Who, allocations, instructions};
+use crate::row::{Row, Target, Unit};
+
+const KEYS: (&str, &str) = (standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY);
+
+fn keys() -> Credentials {
+    Credentials::new(KEYS.0, KEYS.1, None, None, "by hand")
+}
+
+/// Makes a manager that sends its requests to an HTTP client.
+fn manager(http_client: SharedHttpClient) -> BotoSesManager {
+    BotoSesManager::builder()
+        .keys(KEYS.0, KEYS.1)
+        .region(standard::REGION)
+        .http_client(http_client)
+        .environment([])
+        .build()
+}
+
+/// Loads what is written by hand for the same keys.
+async fn load(http_client: SharedHttpClient, endpoint_url: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .credentials_provider(keys())
+        .region(Region::from_static(standard::REGION))
+        .http_client(http_client);
+    if let Some(endpoint_url) = endpoint_url {
+        loader = loader.endpoint_url(endpoint_url);
+    }
+    loader.load().await
+}
+
+async fn get_ours() {
+    let user = User::get(User::ID).await;
+    assert_eq!(user.expect("the user is there"), User::example());
+}
+
+async fn get_theirs(client: &Client) {
+    let user = User::get_by_hand(client, User::ID).await;
+    assert_eq!(user.expect("the user is there"), User::example());
+}
+
+/// Both sides, ready to be called as often as one likes.
+struct Sides {
+    runtime: Runtime,
+    manager: BotoSesManager,
+    other: BotoSesManager,
+    client: Client,
+}
+
+impl Sides {
+    /// Sides that are answered at once.
+    fn without_a_network() -> Result<Self> {
+        let runtime = one_thread()?;
+        let http_client = http_without_a_network();
+        let client = Client::new(&runtime.block_on(load(http_client.clone(), None)));
+        Ok(Self {
+            runtime,
+            manager: manager(http_client.clone()),
+            other: manager(http_client),
+            client,
+        })
+    }
+
+    /// Sides that share the connections to a local AWS, which has the user to be read.
+    fn with(playground: &Playground, runtime: Runtime) -> Result<Self> {
+        let manager = playground.builder().keys(KEYS.0, KEYS.1);
+        let manager = || manager.clone().region(standard::REGION).build();
+        let (manager, other) = (manager(), manager());
+        let client = runtime.block_on(async {
+            let http_client = manager.sdk_config().await?.http_client();
+            let http_client = http_client.ok_or("a manager has an HTTP client")?;
+            let endpoint_url = Some(playground.aws().endpoint_url());
+            let client = Client::new(&load(http_client, endpoint_url).await);
+            let put = async {
+                User::create_table().wait().await?;
+                User::example().save().await
+            };
+            with_boto_session::<User, _>(&manager, put).await?;
+            crate::Result::Ok(client)
+        })?;
+        Ok(Self {
+            runtime,
+            manager,
+            other,
+            client,
+        })
+    }
+
+    fn ours(&self, calls: usize) {
+        let _env = self.manager.awsenv();
+        self.runtime.block_on(async {
+            for _ in 0..calls {
+                get_ours().await;
+            }
+        });
+    }
+
+    fn theirs(&self, calls: usize) {
+        self.runtime.block_on(async {
+            for _ in 0..calls {
+                get_theirs(&self.client).await;
+            }
+        });
+    }
+
+    /// Enters a session, takes its client, and leaves, with two managers in turn.
+    fn entering(&self, calls: usize) {
+        self.runtime.block_on(async {
+            for call in 0..calls {
+                let _session = use_boto_session::<User>(self.in_turn(call));
+                let client = slot::<User>().client().await;
+                black_box(client.expect("the manager has a client"));
+            }
+        });
+    }
+
+    fn in_turn(&self, call: usize) -> &BotoSesManager {
+        match call % 2 {
+            0 => &self.manager,
+            _ => &self.other,
+        }
+    }
+
+    /// Enters a session, reads, and leaves, with two managers in turn.
+    fn switching(&self, calls: usize) {
+        self.runtime.block_on(async {
+            for call in 0..calls {
+                let _session = use_boto_session::<User>(self.in_turn(call));
+                get_ours().await;
+            }
+        });
+    }
+}
+
+pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
+    let sides = Sides::without_a_network()?;
+    let [ours, theirs] = time(
+        effort,
+        [&mut |calls| sides.ours(calls), &mut |calls| {
+            sides.theirs(calls)
+        }],
+    );
+    let name = "get, answered at once: time";
+    report(Row::new(name, Unit::Seconds, ours, theirs, Target::Nothing));
+
+    let runtime = one_thread()?;
+    let playground = runtime.block_on(Playground::start());
+    let sides = Sides::with(&playground, runtime)?;
+    let [ours, theirs] = time(
+        effort,
+        [&mut |calls| sides.ours(calls), &mut |calls| {
+            sides.theirs(calls)
+        }],
+    );
+    let name = "get, from the local AWS: time";
+    report(Row::new(name, Unit::Seconds, ours, theirs, Target::Nothing));
+
+    if effort == Effort::Once {
+        return Ok(());
+    }
+    report(Row::new(
+        "get, answered at once: instructions",
+        Unit::Instructions,
+        instructions(What::Get, Who::Ours)?,
+        instructions(What::Get, Who::Theirs)?,
+        Target::Ratio(1.03),
+    ));
+    report(Row::new(
+        "get, answered at once: allocations",
+        Unit::Allocations,
+        allocations(What::Get, Who::Ours)?,
+        allocations(What::Get, Who::Theirs)?,
+        Target::Ratio(1.05),
+    ));
+    Ok(())
+}
+
+pub(crate) fn measure_switch(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
+    let sides = Sides::without_a_network()?;
+    let [ours, theirs] = time(
+        effort,
+        [&mut |calls| sides.switching(calls), &mut |calls| {
+            sides.ours(calls)
+        }],
+    );
+    report(Row::new(
+        "switch and get, answered at once; the same get alone",
+        Unit::Seconds,
+        ours,
+        theirs,
+        Target::Ratio(1.02),
+    ));
+
+    let runtime = one_thread()?;
+    let playground = runtime.block_on(Playground::start());
+    let sides = Sides::with(&playground, runtime)?;
+    let [ours, theirs] = time(
+        effort,
+        [&mut |calls| sides.switching(calls), &mut |calls| {
+            sides.ours(calls)
+        }],
+    );
+    report(Row::new(
+        "switch and get, local AWS; the same get alone",
+        Unit::Seconds,
+        ours,
+        theirs,
+        Target::Ratio(1.02),
+    ));
+
+    // As most programs do it: with the SDK's own HTTP client.
+    let endpoint_url = playground.aws().endpoint_url();
+    let fresh = async || {
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .credentials_provider(keys())
+            .region(Region::from_static(standard::REGION))
+            .endpoint_url(endpoint_url)
+            .load()
+            .await;
+        Client::new(&config)
+    };
+    let [ours, theirs] = cpu_time(
+        effort,
+        [&mut |calls| sides.entering(calls), &mut |calls| {
+            sides.runtime.block_on(async {
+                for _ in 0..calls {
+                    black_box(fresh().await);
+                }
+            });
+        }],
+    )?;
+    report(Row::new(
+        "switch, client and back: CPU; load and Client::new",
+        Unit::Seconds,
+        ours,
+        theirs,
+        Target::Ratio(0.05),
+    ));
+    let [ours, theirs] = cpu_time(
+        effort,
+        [&mut |calls| sides.switching(calls), &mut |calls| {
+            sides.runtime.block_on(async {
+                for _ in 0..calls {
+                    get_theirs(&fresh().await).await;
+                }
+            });
+        }],
+    )?;
+    report(Row::new(
+        "switch and get: CPU; load, Client::new and get",
+        Unit::Seconds,
+        ours,
+        theirs,
+        Target::Nothing,
+    ));
+
+    if effort == Effort::Once {
+        return Ok(());
+    }
+    report(Row::new(
+        "switch and get: instructions; the same get alone",
+        Unit::Instructions,
+        instructions(What::Switch, Who::Ours)?,
+        instructions(What::Switch, Who::Theirs)?,
+        Target::Ratio(1.02),
+    ));
+    Ok(())
+}
+
+/// Reads so many items, for somebody who counts instructions or allocations.
+pub(crate) fn probe(side: Who, calls: usize) -> Result {
+    let sides = Sides::without_a_network()?;
+    match side {
+        Who::Ours => sides.ours(calls),
+        Who::Theirs => sides.theirs(calls),
+    }
+    Ok(())
+}
+
+/// The same, in a session that is entered and left each time.
+pub(crate) fn probe_switch(side: Who, calls: usize) -> Result {
+    let sides = Sides::without_a_network()?;
+    match side {
+        Who::Ours => sides.switching(calls),
+        Who::Theirs => sides.ours(calls),
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! A thousand managers that are alive, beside a thousand configurations with a client.
+
+use std::fmt::Write as _;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use bsm_core::BotoSesManager;
+use bsm_local_aws::{Layout, LocalAws};
+
+use super::one_thread;
+use crate::Result;
+use crate::measure::Effort;
+use crate::probe::{self, Probe, What, Who, open_sockets, resident_bytes};
+use crate::row::{Row, Target, Unit};
+
+/// Used before the others, so that what is only needed once is not counted.
+const WARM_UP: usize = 3;
+
+/// The user that may assume the role of every account.
+const BASE: &str = "account-0";
+
+pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
+    let calls = effort.times(1_000);
+    let runtime = one_thread()?;
+    let aws = LocalAws::builder().layout(layout(calls + WARM_UP)?);
+    let aws = runtime.block_on(aws.start())?;
+    let folder = tempfile::tempdir()?;
+    aws.write_profiles(&folder)?;
+    for (name, what) in [("profiles", What::Profiles), ("roles", What::Roles)] {
+        let figures = |side| {
+            let probe = Probe { what, side, calls };
+            probe::figures(probe, folder.path(), aws.endpoint_url())
+        };
+        let (ours, theirs) = (figures(Who::Ours)?, figures(Who::Theirs)?);
+        for (figure, unit, most) in [
+            ("bytes", Unit::Bytes, 20_000.0),
+            ("sockets", Unit::Count, 0.0),
+        ] {
+            report(Row::new(
+                format!("{calls} {name} used once: {figure}"),
+                unit,
+                ours[figure],
+                theirs[figure],
+                Target::AtMost(most),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn account(number: usize) -> String {
+    format!("{:012}", 100_000_000_000 + number)
+}
+
+fn role_arn(number: usize) -> String {
+    format!("arn:aws:iam::{}:role/App", account(number))
+}
+
+/// Accounts that have a user each, with a profile for it, and a role for the first of the users.
+fn layout(accounts: usize) -> Result<Layout> {
+    let mut text = String::new();
+    let base = format!("arn:aws:iam::{}:user/app", account(0));
+    for number in 0..accounts {
+        let id = account(number);
+        writeln!(
+            text,
+            r#"
+            [[account]]
+            id = "{id}"
+            [[account.user]]
+            name = "app"
+            access_key_id = "AKIALOCALAPP{number:08}"
+            secret_access_key = "not-a-secret-{number}"
+            [[account.role]]
+            name = "App"
+            trust = [{{ principals = ["{base}"] }}]
+            [[profile]]
+            name = "account-{number}"
+            user = "arn:aws:iam::{id}:user/app"
+            region = "us-east-1"
+            "#
+        )?;
+    }
+    Ok(Layout::from_toml(&text)?)
+}
+
+/// Makes and uses a manager, or a configuration, for each of many profiles.
+pub(crate) fn probe_profiles(side: Who, calls: usize) -> Result {
+    match side {
+        Who::Ours => probe(calls, async |number| {
+            let manager = BotoSesManager::from_profile(format!("account-{number}"));
+            let client = manager.client(Client::new).await?;
+            Ok((client, manager))
+        }),
+        Who::Theirs => probe(calls, async |number| {
+            let config = loader().profile_name(format!("account-{number}"));
+            let config = config.load().await;
+            Ok((Client::new(&config), config))
+        }),
+    }
+}
+
+/// Makes and uses a manager, or a configuration, for each of many roles.
+pub(crate) fn probe_roles(side: Who, calls: usize) -> Result {
+    match side {
+        Who::Ours => {
+            let base = BotoSesManager::from_profile(BASE);
+            probe(calls, async |number| {
+                let manager = base.assume_role(role_arn(number)).build();
+                let client = manager.client(Client::new).await?;
+                Ok((client, manager))
+            })
+        }
+        Who::Theirs => {
+            let base = one_thread()?.block_on(loader().profile_name(BASE).load());
+            probe(calls, async |number| {
+                let role = AssumeRoleProvider::builder(role_arn(number));
+                let role = role.session_name("app").configure(&base).build().await;
+                let config = base.to_builder();
+                let config = config.credentials_provider(SharedCredentialsProvider::new(role));
+                let config = config.build();
+                Ok((Client::new(&config), config))
+            })
+        }
+    }
+}
+
+fn loader() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+}
+
+/// Makes and uses what there is to be many of, and prints what each has taken.
+fn probe<T>(calls: usize, make: impl AsyncFn(usize) -> Result<(Client, T)>) -> Result {
+    one_thread()?.block_on(async {
+        let mut made = Vec::with_capacity(calls + WARM_UP);
+        let mut before = (0.0, 0.0);
+        for number in 0..calls + WARM_UP {
+            if number == WARM_UP {
+                before = (resident_bytes()?, open_sockets()?);
+            }
+            let (client, of) = make(number).await?;
+            client.list_tables().send().await?;
+            made.push((client, of));
+        }
+        println!("bytes {}", (resident_bytes()? - before.0) / calls as f64);
+        println!("sockets {}", open_sockets()? - before.1);
+        Ok(())
+    })
+}

@@ -1,0 +1,110 @@
+//! Credentials while they are being refreshed, beside the same when nothing happens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bsm_core::BotoSesManager;
+use bsm_local_aws::Fault;
+use bsm_tests::Playground;
+use tokio::runtime::Builder;
+use tokio::task::{self, JoinSet};
+
+use crate::Result;
+use crate::measure::{Effort, percentile};
+use crate::row::{Row, Target, Unit};
+
+const TASKS: usize = 1_000;
+
+/// How long STS takes, so that there is time to ask meanwhile.
+const STS: Duration = Duration::from_millis(500);
+
+pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
+    let rounds = effort.times(9);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let (mut idle, mut refreshing, mut calls) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..rounds {
+        let round = runtime.block_on(round())?;
+        idle.push(round.idle);
+        refreshing.push(round.refreshing);
+        calls = calls.max(round.sts_calls);
+    }
+    report(Row::new(
+        format!("credentials() of {TASKS} tasks during a refresh, p99; idle"),
+        Unit::Seconds,
+        percentile(&mut refreshing, 0.5),
+        percentile(&mut idle, 0.5),
+        Target::Ratio(2.0),
+    ));
+    report(Row::new(
+        format!("{TASKS} tasks during a refresh: calls of STS"),
+        Unit::Count,
+        calls as f64,
+        0.0,
+        Target::AtMost(1.0),
+    ));
+    Ok(())
+}
+
+/// The 99th percentiles, in seconds.
+struct Round {
+    idle: f64,
+    refreshing: f64,
+    sts_calls: usize,
+}
+
+async fn round() -> Result<Round> {
+    let playground = Playground::start().await;
+    let manager = playground.profile("staging");
+    manager.credentials().await?;
+    let sts_calls = || playground.aws().call_count("sts", "AssumeRole");
+    let before = sts_calls();
+
+    let idle = ask(&manager, STS).await?;
+    let slow = Fault::latency(STS).operation("AssumeRole");
+    playground.aws().faults().add(slow);
+    // Of their hour, 14 minutes are left.
+    playground
+        .aws()
+        .clock()
+        .advance(Duration::from_secs(46 * 60));
+    let refreshing = ask(&manager, STS).await?;
+    Ok(Round {
+        idle,
+        refreshing,
+        sts_calls: sts_calls() - before,
+    })
+}
+
+/// Lets all tasks ask for credentials, again and again for this long.
+async fn ask(manager: &BotoSesManager, time: Duration) -> Result<f64> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let (manager, stop) = (manager.clone(), Arc::clone(&stop));
+        tasks.spawn(async move {
+            let mut taken = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                let credentials = manager.credentials().await;
+                taken.push(began.elapsed().as_secs_f64());
+                credentials?;
+                task::yield_now().await;
+            }
+            Ok::<_, bsm_core::Error>(taken)
+        });
+    }
+    let waker = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        waker.store(true, Ordering::Relaxed);
+    });
+    let mut taken = Vec::new();
+    for of_task in tasks.join_all().await {
+        taken.extend(of_task?);
+    }
+    Ok(percentile(&mut taken, 0.99))
+}

@@ -1,0 +1,47 @@
+//! The program that measures works, on a machine with nothing but cargo.
+
+use std::process::Command;
+
+use bsm_tests::hostile;
+
+/// A part of a row's name for each pair that takes neither valgrind nor Python nor a network.
+const ROWS: [&str; 10] = [
+    "current(), nothing overridden",
+    "current(), overridden",
+    "get, answered at once: time",
+    "get, from the local AWS: time",
+    "switch and get, answered at once",
+    "switch and get, local AWS",
+    "first use of a manager",
+    "profiles used once: sockets",
+    "roles used once: sockets",
+    "tasks during a refresh: calls of STS",
+];
+
+#[test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "the memory of a process is read as Linux tells it"
+)]
+fn every_pair_is_measured() {
+    let mut ratios = Command::new(env!("CARGO_BIN_EXE_ratios"));
+    ratios.arg("--once").args([
+        "--only",
+        "current,get,switch,first-use,managers,refresh,python",
+    ]);
+    ratios.args(["--python", "/no/such/python"]);
+    let output = hostile(&mut ratios).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    for row in ROWS {
+        assert!(printed.contains(row), "{row} is missing in\n{printed}");
+    }
+    let not_measured: Vec<_> = printed
+        .lines()
+        .filter(|line| line.contains("not measured"))
+        .collect();
+    assert!(
+        matches!(not_measured[..], [line] if line.starts_with("the Python originals")),
+        "{printed}"
+    );
+}
