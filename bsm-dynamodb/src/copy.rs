@@ -7,6 +7,7 @@ mod engine;
 mod plan;
 mod preflight;
 mod read;
+mod resume;
 mod side;
 mod statistics;
 mod supervise;
@@ -190,8 +191,11 @@ impl CopyTable {
     /// Creates the target table if there is none, like the source: keys, indexes, billing, table
     /// class and time to live.
     ///
-    /// Streams, tags, alarms, encryption keys, replicas, backups, deletion protection and resource
-    /// policies are not copied.
+    /// Streams, tags, alarms, auto scaling, encryption keys, replicas, backups, deletion protection
+    /// and resource policies are not copied. A table that is there keeps its settings.
+    ///
+    /// With a [`checkpoint`](Self::checkpoint), a creation that was interrupted is finished by the
+    /// next run. Without one, that run finds a table, and does not set its time to live.
     pub fn create_target(mut self, create: bool) -> Self {
         self.settings.create_target = create;
         self
@@ -315,7 +319,8 @@ impl CopyTable {
     /// The file says for each segment up to where its items are stored. It is written several times
     /// a second, replaced as a whole, and removed when everything is done, so a copy that is killed,
     /// dropped or fails can be run again with the same settings. Some items are written twice then.
-    /// It belongs to the two tables and to the number of segments. It has keys of items in it, and
+    /// A target that is going to be created is noted before, so that the next run can finish it.
+    /// The file belongs to the two tables and to the number of segments. It has keys of items in it, and
     /// is readable for its owner only.
     ///
     /// # Errors
