@@ -339,8 +339,8 @@ impl CopyTable {
         self
     }
 
-    /// Stops when the future is done: ends what has been begun, writes the checkpoint, and fails
-    /// with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
+    /// Stops when the future is done: waits for the requests that are under way, writes the
+    /// checkpoint, and fails with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
     ///
     /// ```no_run
     /// # use bsm_dynamodb::copy_table;

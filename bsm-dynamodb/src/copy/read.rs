@@ -53,6 +53,10 @@ pub(super) async fn copy_segments(
             .collect();
             let page = tracker.page_read(segment, position.clone(), scanned, batches_of_page.len());
             for writes in batches_of_page {
+                // The page is read again by the next run.
+                if engine.is_stopping() {
+                    return Ok(());
+                }
                 let batch = Batch {
                     segment,
                     page,
