@@ -116,7 +116,11 @@ fn remove(engine: &Engine, file: PathBuf) -> Result<(), Error> {
 impl Engine {
     fn new(prepared: Prepared, settings: Settings) -> (Arc<Self>, Arc<Tracker>) {
         let checkpoint = prepared.checkpoint;
-        let statistics = Statistics::new(prepared.plan.expected_items, checkpoint.stored());
+        let statistics = Statistics::new(
+            prepared.plan.expected_items,
+            checkpoint.stored(),
+            verify::looks_back(&settings),
+        );
         let engine = Self {
             source: prepared.source,
             target: prepared.target,
