@@ -143,7 +143,7 @@ pub(crate) struct Settings {
     read_capacity: Option<u32>,
     write_capacity: Option<u32>,
     consistent_read: bool,
-    page_size: Option<u32>,
+    page_size: u32,
     max_attempts: u32,
     checkpoint: Option<PathBuf>,
     filter: Option<Filter>,
@@ -165,7 +165,7 @@ impl Settings {
             read_capacity: None,
             write_capacity: None,
             consistent_read: false,
-            page_size: None,
+            page_size: 1_000,
             max_attempts: 20,
             checkpoint: None,
             filter: None,
@@ -266,8 +266,8 @@ impl CopyTable {
 
     /// Sends this many writes of up to 25 items at a time. Default: 8.
     ///
-    /// A copy holds at most a page of 1 MB for every reader, and three batches for every writer,
-    /// which are parts of pages.
+    /// A copy holds at most a page for every reader, and three batches for every writer, which are
+    /// parts of pages, whatever the size of the table.
     pub fn write_concurrency(mut self, writers: usize) -> Self {
         self.settings.write_concurrency = writers.max(1);
         self
@@ -288,9 +288,12 @@ impl CopyTable {
         self
     }
 
-    /// Reads at most this many items in a request. Default: as many as there are in 1 MB.
+    /// Reads at most this many items in a request. Default: 1,000; DynamoDB's limit: 1 MB.
+    ///
+    /// An item takes several times its size in memory while it is copied, the more so the smaller
+    /// it is, so pages of many small items are what most of a copy's memory goes to.
     pub fn page_size(mut self, items: u32) -> Self {
-        self.settings.page_size = Some(items.clamp(1, i32::MAX.unsigned_abs()));
+        self.settings.page_size = items.clamp(1, i32::MAX.unsigned_abs());
         self
     }
 
