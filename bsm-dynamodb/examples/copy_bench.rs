@@ -4,9 +4,12 @@
 //! files:
 //!
 //! ```text
-//! copy_bench fill N     # makes the table `bench` with N items in staging
-//! copy_bench plain      # one page at a time, one batch at a time, to a new table
-//! copy_bench copy       # copy_table, to a new table
+//! copy_bench fill N                  # makes the table `bench` anew, with N items, in staging
+//! copy_bench plain                   # one page at a time, one batch at a time, to a new table
+//! copy_bench copy                    # copy_table, to a new table
+//! copy_bench copy READERS WRITERS    # the same, with another concurrency,
+//! copy_bench copy READERS WRITERS N  # and pages of N items
+//! copy_bench compare                 # compares the two tables after `copy`
 //! ```
 
 use std::collections::HashMap;
@@ -19,9 +22,14 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, WriteRequest,
 };
 use bsm_core::BotoSesManager;
-use bsm_dynamodb::{Item, copy_table};
+use bsm_dynamodb::{CopyTable, Item, copy_table};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 const TABLE: &str = "bench";
+const COPY: &str = "bench-copy";
+
+/// How many batches `fill` has under way.
+const FILLERS: usize = 16;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -33,16 +41,32 @@ async fn main() -> Result {
         BotoSesManager::from_profile("staging"),
         BotoSesManager::from_profile("production"),
     );
+    let copy = || copy_table(&source, &target, TABLE).target_table(COPY);
+    prepare(&source, &target, &args).await?;
     let began = Instant::now();
     let items = match args[..] {
         ["fill", items] => fill(&source, items.parse()?).await?,
         ["plain"] => plain(&source, &target).await?,
-        ["copy"] => {
-            let copy = copy_table(&source, &target, TABLE).create_target(true);
-            let summary = copy.target_table("bench-copy").await?;
-            summary.statistics().written() as usize
+        ["copy"] => run(copy()).await?,
+        ["copy", readers, writers] => {
+            let copy = copy().read_concurrency(readers.parse()?);
+            run(copy.write_concurrency(writers.parse()?)).await?
         }
-        _ => return Err("usage: copy_bench fill N | plain | copy".into()),
+        ["copy", readers, writers, items] => {
+            let copy = copy().read_concurrency(readers.parse()?);
+            let copy = copy.write_concurrency(writers.parse()?);
+            run(copy.page_size(items.parse()?)).await?
+        }
+        ["compare"] => {
+            let found = copy().compare().await?;
+            assert!(found.is_identical(), "{found:?}");
+            usize::try_from(found.compared())?
+        }
+        _ => {
+            return Err(
+                "usage: copy_bench fill N | plain | copy [READERS WRITERS] | compare".into(),
+            );
+        }
     };
     let seconds = began.elapsed().as_secs_f64();
     let rate = items as f64 / seconds;
@@ -53,25 +77,54 @@ async fn main() -> Result {
     Ok(())
 }
 
+/// Deletes the table that is going to be made.
+async fn prepare(source: &BotoSesManager, target: &BotoSesManager, args: &[&str]) -> Result {
+    let (manager, table) = match args.first() {
+        Some(&"fill") => (source, TABLE),
+        Some(&"plain") => (target, "bench-plain"),
+        Some(&"copy") => (target, COPY),
+        _ => return Ok(()),
+    };
+    let client = manager.client(Client::new).await?;
+    match client.delete_table().table_name(table).send().await {
+        Err(error)
+            if !error
+                .as_service_error()
+                .is_some_and(|it| it.is_resource_not_found_exception()) =>
+        {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn run(copy: CopyTable) -> Result<usize> {
+    let summary = copy.create_target(true).await?;
+    Ok(usize::try_from(summary.statistics().written())?)
+}
+
 async fn fill(source: &BotoSesManager, items: usize) -> Result<usize> {
     let client = source.client(Client::new).await?;
     create(&client, TABLE).await?;
-    for from in (0..items).step_by(25) {
-        let batch = (from..items.min(from + 25)).map(|number| {
-            let text = |text: String| AttributeValue::S(text);
-            Item::from([
-                ("id".to_owned(), text(format!("{number:08}"))),
-                ("number".to_owned(), AttributeValue::N(number.to_string())),
-                (
-                    "tags".to_owned(),
-                    AttributeValue::Ss(vec!["a".into(), "b".into()]),
-                ),
-                ("note".to_owned(), text("x".repeat(300))),
-            ])
-        });
-        write(&client, TABLE, batch.collect()).await?;
-    }
+    let batches = (0..items).step_by(25).map(|from| {
+        let batch = (from..items.min(from + 25)).map(item);
+        write(&client, TABLE, batch.collect())
+    });
+    let written = stream::iter(batches).buffer_unordered(FILLERS);
+    written.try_collect::<()>().await?;
     Ok(items)
+}
+
+/// An item of about 350 bytes.
+fn item(number: usize) -> Item {
+    let text = |text: String| AttributeValue::S(text);
+    let tags = AttributeValue::Ss(vec!["a".into(), "b".into()]);
+    Item::from([
+        ("id".to_owned(), text(format!("{number:08}"))),
+        ("number".to_owned(), AttributeValue::N(number.to_string())),
+        ("tags".to_owned(), tags),
+        ("note".to_owned(), text("x".repeat(300))),
+    ])
 }
 
 async fn plain(source: &BotoSesManager, target: &BotoSesManager) -> Result<usize> {

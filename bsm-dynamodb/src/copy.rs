@@ -7,6 +7,7 @@ mod engine;
 mod plan;
 mod preflight;
 mod read;
+mod resume;
 mod side;
 mod statistics;
 mod supervise;
@@ -142,7 +143,7 @@ pub(crate) struct Settings {
     read_capacity: Option<u32>,
     write_capacity: Option<u32>,
     consistent_read: bool,
-    page_size: Option<u32>,
+    page_size: u32,
     max_attempts: u32,
     checkpoint: Option<PathBuf>,
     filter: Option<Filter>,
@@ -164,7 +165,7 @@ impl Settings {
             read_capacity: None,
             write_capacity: None,
             consistent_read: false,
-            page_size: None,
+            page_size: 1_000,
             max_attempts: 20,
             checkpoint: None,
             filter: None,
@@ -190,8 +191,11 @@ impl CopyTable {
     /// Creates the target table if there is none, like the source: keys, indexes, billing, table
     /// class and time to live.
     ///
-    /// Streams, tags, alarms, encryption keys, replicas, backups, deletion protection and resource
-    /// policies are not copied.
+    /// Streams, tags, alarms, auto scaling, encryption keys, replicas, backups, deletion protection
+    /// and resource policies are not copied. A table that is there keeps its settings.
+    ///
+    /// With a [`checkpoint`](Self::checkpoint), a creation that was interrupted is finished by the
+    /// next run. Without one, that run finds a table, and does not set its time to live.
     pub fn create_target(mut self, create: bool) -> Self {
         self.settings.create_target = create;
         self
@@ -262,8 +266,8 @@ impl CopyTable {
 
     /// Sends this many writes of up to 25 items at a time. Default: 8.
     ///
-    /// A copy holds at most a page of 1 MB for every reader, and three batches for every writer,
-    /// which are parts of pages.
+    /// A copy holds at most a page for every reader, and three batches for every writer, which are
+    /// parts of pages, whatever the size of the table.
     pub fn write_concurrency(mut self, writers: usize) -> Self {
         self.settings.write_concurrency = writers.max(1);
         self
@@ -284,9 +288,12 @@ impl CopyTable {
         self
     }
 
-    /// Reads at most this many items in a request. Default: as many as there are in 1 MB.
+    /// Reads at most this many items in a request. Default: 1,000; DynamoDB's limit: 1 MB.
+    ///
+    /// An item takes several times its size in memory while it is copied, the more so the smaller
+    /// it is, so pages of many small items are what most of a copy's memory goes to.
     pub fn page_size(mut self, items: u32) -> Self {
-        self.settings.page_size = Some(items.clamp(1, i32::MAX.unsigned_abs()));
+        self.settings.page_size = items.clamp(1, i32::MAX.unsigned_abs());
         self
     }
 
@@ -315,7 +322,8 @@ impl CopyTable {
     /// The file says for each segment up to where its items are stored. It is written several times
     /// a second, replaced as a whole, and removed when everything is done, so a copy that is killed,
     /// dropped or fails can be run again with the same settings. Some items are written twice then.
-    /// It belongs to the two tables and to the number of segments. It has keys of items in it, and
+    /// A target that is going to be created is noted before, so that the next run can finish it.
+    /// The file belongs to the two tables and to the number of segments. It has keys of items in it, and
     /// is readable for its owner only.
     ///
     /// # Errors
@@ -334,8 +342,8 @@ impl CopyTable {
         self
     }
 
-    /// Stops when the future is done: ends what has been begun, writes the checkpoint, and fails
-    /// with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
+    /// Stops when the future is done: waits for the requests that are under way, writes the
+    /// checkpoint, and fails with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
     ///
     /// ```no_run
     /// # use bsm_dynamodb::copy_table;

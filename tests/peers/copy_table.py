@@ -4,13 +4,16 @@ Against a local AWS in a process of its own (`bsm-local-aws --aws-dir DIR`), wit
 `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` set to its files, after
 `cargo run --release -p bsm-dynamodb --example copy_bench -- fill N`:
 
-    pip install -r copy_table_requirements.txt
+    pip install --no-deps -r copy_table_requirements.txt
     python copy_table.py
+
+pynamodb-session-manager 0.1.2 asks for boto-session-manager before 2.0, so pip alone would choose
+1.8.1; it works with 2.1.1, which has to be installed without looking at what it asks for.
 """
 
 import time
 
-from boto_session_manager import BotoSesManager
+from boto_session_manager.api import BotoSesManager
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.models import Model
 from pynamodb_session_manager.api import use_boto_session

@@ -22,8 +22,28 @@ type Failure = Box<dyn StdError + Send + Sync>;
 pub(super) struct Checkpoint {
     version: u32,
     pub(super) source: TableIdentity,
-    pub(super) target: TableIdentity,
+    pub(super) target: Target,
     pub(super) segments: Vec<Segment>,
+}
+
+/// The table to copy to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum Target {
+    /// The copy creates it, and does not know yet which one it will be.
+    New {
+        creating: NewTable,
+    },
+    Existing(TableIdentity),
+}
+
+/// Where a table is being created.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTable {
+    pub(super) table: String,
+    pub(super) account: String,
+    pub(super) region: String,
 }
 
 /// Which table, and which one of that name, if it was deleted and created again.
@@ -65,7 +85,7 @@ pub(super) enum Position {
 impl Checkpoint {
     const VERSION: u32 = 1;
 
-    pub(super) fn new(source: TableIdentity, target: TableIdentity, segments: u32) -> Self {
+    pub(super) fn new(source: TableIdentity, target: Target, segments: u32) -> Self {
         Self {
             version: Self::VERSION,
             source,
@@ -81,9 +101,14 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        // First, because another version may have written something else.
+        let Header { version } = serde_json::from_slice(&text)?;
+        if version != Self::VERSION {
+            return Err(format!("it has the version {version}, not {}", Self::VERSION).into());
+        }
         let checkpoint: Self = serde_json::from_slice(&text)?;
-        if checkpoint.version != Self::VERSION || checkpoint.segments.is_empty() {
-            return Err("it was written by another version".into());
+        if checkpoint.segments.is_empty() {
+            return Err("it has no segments".into());
         }
         Ok(Some(checkpoint))
     }
@@ -104,6 +129,11 @@ impl Checkpoint {
     pub(super) fn stored(&self) -> u64 {
         self.segments.iter().map(|segment| segment.stored).sum()
     }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    version: u32,
 }
 
 /// A key in the JSON of DynamoDB: `{"id": {"S": "1"}}`.
@@ -165,7 +195,8 @@ mod tests {
             arn: arn.to_owned(),
             id: Some("1".to_owned()),
         };
-        let mut checkpoint = Checkpoint::new(identity("source"), identity("target"), 3);
+        let target = Target::Existing(identity("target"));
+        let mut checkpoint = Checkpoint::new(identity("source"), target, 3);
         let key = Item::from([
             ("é".to_owned(), AttributeValue::S("\u{1F600}".to_owned())),
             ("n".to_owned(), AttributeValue::N("9".repeat(38))),
@@ -197,6 +228,49 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_is_being_created_has_a_place_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let place = NewTable {
+            table: "users".to_owned(),
+            account: "333333333333".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let mut wanted = checkpoint();
+        wanted.target = Target::New {
+            creating: place.clone(),
+        };
+        wanted.write(&path).unwrap();
+        match Checkpoint::read(&path).unwrap().unwrap().target {
+            Target::New { creating } => assert_eq!(creating, place),
+            Target::Existing(table) => panic!("{table:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let text = r#"{"version":1,
+            "source":{"arn":"source","id":"1"},"target":{"arn":"target"},
+            "segments":[{"position":"start","stored":0},{"position":"end","stored":3},
+                {"position":{"after":{"id":{"S":"7"}}},"stored":4}]}"#;
+        fs::write(&path, text).unwrap();
+        let read = Checkpoint::read(&path).unwrap().unwrap();
+        assert!(matches!(&read.target, Target::Existing(table) if table.arn == "target"));
+        assert_eq!((read.segments.len(), read.stored()), (3, 7));
+    }
+
+    #[test]
+    fn a_file_of_another_version_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        fs::write(&path, r#"{"version":2,"what":"ever"}"#).unwrap();
+        let error = Checkpoint::read(&path).unwrap_err();
+        assert_eq!(error.to_string(), "it has the version 2, not 1");
+    }
+
+    #[test]
     fn a_damaged_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
@@ -204,7 +278,8 @@ mod tests {
             "",
             "{",
             "{}",
-            r#"{"version":2,"source":{"arn":""},"target":{"arn":""},"segments":[]}"#,
+            r#"{"version":1,"source":{"arn":""},"target":{"arn":""},"segments":[]}"#,
+            r#"{"version":1,"source":{"arn":""},"target":{},"segments":[{"position":"start","stored":0}]}"#,
         ] {
             fs::write(&path, text).unwrap();
             assert!(Checkpoint::read(&path).is_err(), "{text}");
@@ -213,12 +288,14 @@ mod tests {
 
     #[test]
     fn a_table_that_was_created_again_is_another_one() {
-        let mut again = checkpoint();
-        assert!(again.target.is_same(&checkpoint().target));
-        assert!(!again.target.is_same(&again.source));
-        again.target.id = Some("2".to_owned());
-        assert!(!again.target.is_same(&checkpoint().target));
-        again.target.id = None;
-        assert!(again.target.is_same(&checkpoint().target));
+        let identity = |id: Option<&str>| TableIdentity {
+            arn: "arn".to_owned(),
+            id: id.map(ToOwned::to_owned),
+        };
+        let table = identity(Some("1"));
+        assert!(table.is_same(&identity(Some("1"))));
+        assert!(!table.is_same(&identity(Some("2"))));
+        assert!(table.is_same(&identity(None)));
+        assert!(!table.is_same(&TableIdentity::default()));
     }
 }

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 use tokio::time::{self, Instant};
 
+use super::preflight;
 use super::side::{Side, persist};
 use crate::error::{Error, ErrorKind};
 
@@ -20,12 +21,29 @@ const ATTEMPTS: u32 = 5;
 const WAIT_LIMIT: Duration = Duration::from_secs(600);
 
 /// Creates the target like the source, and returns its description when it can be used.
+///
+/// If it is there already, as an earlier copy has been interrupted, what is left to do is done.
 pub(super) async fn create_like(
     source: &Side,
     source_table: &TableDescription,
     target: &Side,
+    exists: bool,
 ) -> Result<TableDescription, Error> {
     let ttl = time_to_live(source).await?;
+    let is_certainly_ours = !exists && create(source_table, target).await?;
+    let table = until_active(target).await?;
+    if !is_certainly_ours {
+        preflight::check_keys(target, source_table, &table)?;
+        preflight::check_nothing_was_written(target).await?;
+    }
+    if let Some(ttl) = ttl {
+        set_time_to_live(target, ttl).await?;
+    }
+    Ok(table)
+}
+
+/// Creates the target, and says whether it was this request that created it.
+async fn create(source_table: &TableDescription, target: &Side) -> Result<bool, Error> {
     let request = request(target.client.create_table(), source_table).map_err(|error| {
         target
             .error(ErrorKind::InvalidRequest, "the table cannot be described")
@@ -37,15 +55,10 @@ pub(super) async fn create_like(
         created.map_err(|error| target.failed("CreateTable", error))
     });
     match created.await {
-        // An answer that was lost on the way.
-        Err(error) if error.kind() == ErrorKind::TableInUse => {}
-        created => drop(created?),
+        // An answer that was lost on the way, or somebody was faster.
+        Err(error) if error.kind() == ErrorKind::TableInUse => Ok(false),
+        created => created.map(|_| true),
     }
-    let table = until_active(target).await?;
-    if let Some(ttl) = ttl {
-        set_time_to_live(target, ttl).await?;
-    }
-    Ok(table)
 }
 
 fn request(

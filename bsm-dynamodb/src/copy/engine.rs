@@ -1,6 +1,6 @@
 //! A copy at work: readers, a bounded channel, writers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -8,13 +8,14 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, ScalarAttribu
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::checkpoint::Target;
 use super::preflight::{self, Prepared};
 use super::side::{Side, TableKey};
 use super::statistics::{CopyPhase, Statistics};
-use super::supervise::Supervisor;
+use super::supervise::{Supervisor, save, stopped, stopped_early};
 use super::tracker::Tracker;
 use super::verify::{self, Verification};
-use super::{CopySummary, CopyTable, Settings, compare, create, read, write};
+use super::{CopySummary, CopyTable, Settings, Stop, compare, create, read, write};
 use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::RateLimit;
@@ -40,22 +41,14 @@ pub(super) async fn copy(copy: CopyTable) -> Result<CopySummary, Error> {
         target,
         settings,
         on_progress,
-        stop,
+        mut stop,
     } = copy;
     let mut prepared = preflight::prepare(&source, &target, &settings).await?;
+    let file = settings.checkpoint.clone().filter(|_| !settings.dry_run);
     if prepared.plan.creates_target && !settings.dry_run {
-        let Prepared {
-            source,
-            source_table,
-            target,
-            ..
-        } = &prepared;
-        let created = create::create_like(source, source_table, target).await?;
-        prepared.plan.target.arn.clone_from(&created.table_arn);
-        prepared.checkpoint.target = preflight::identity(&created);
+        create_target(&mut prepared, file.as_deref(), &mut stop).await?;
     }
     let plan = prepared.plan.clone();
-    let file = settings.checkpoint.clone().filter(|_| !settings.dry_run);
     let (engine, tracker) = Engine::new(prepared, settings);
     let mut supervisor = Supervisor::new(&engine, &tracker, file.clone(), on_progress, stop);
     // Before the first write: from now on, items in the target may be ours.
@@ -76,6 +69,27 @@ pub(super) async fn copy(copy: CopyTable) -> Result<CopySummary, Error> {
         progress: copied,
         verification,
     })
+}
+
+/// Creates the target, or does what an earlier copy has left to do.
+async fn create_target(
+    prepared: &mut Prepared,
+    file: Option<&Path>,
+    stop: &mut Option<Stop>,
+) -> Result<(), Error> {
+    let (source, target) = (&prepared.source, &prepared.target);
+    // If this run ends in between, the next one knows that the table is ours, and finishes it.
+    if let Some(file) = file {
+        save(source, prepared.checkpoint.clone(), file).await?;
+    }
+    let exists = prepared.plan.target.arn.is_some();
+    let created = tokio::select! {
+        created = create::create_like(source, &prepared.source_table, target, exists) => created?,
+        () = stopped(stop) => return Err(stopped_early(source, file)),
+    };
+    prepared.plan.target.arn.clone_from(&created.table_arn);
+    prepared.checkpoint.target = Target::Existing(preflight::identity(&created));
+    Ok(())
 }
 
 pub(super) async fn compare(copy: CopyTable) -> Result<Verification, Error> {
@@ -102,7 +116,11 @@ fn remove(engine: &Engine, file: PathBuf) -> Result<(), Error> {
 impl Engine {
     fn new(prepared: Prepared, settings: Settings) -> (Arc<Self>, Arc<Tracker>) {
         let checkpoint = prepared.checkpoint;
-        let statistics = Statistics::new(prepared.plan.expected_items, checkpoint.stored());
+        let statistics = Statistics::new(
+            prepared.plan.expected_items,
+            checkpoint.stored(),
+            verify::looks_back(&settings),
+        );
         let engine = Self {
             source: prepared.source,
             target: prepared.target,

@@ -28,6 +28,9 @@ impl CopyPlan {
     }
 
     /// Says whether the target table has to be created.
+    ///
+    /// It is true as well if an earlier copy was interrupted while it created the table, and the
+    /// rest is left to do: the table is then there, and [`TablePlace::arn`] is known.
     pub fn creates_target(&self) -> bool {
         self.creates_target
     }
@@ -57,10 +60,11 @@ impl CopyPlan {
 impl fmt::Display for CopyPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "from {}\nto   {}", self.source, self.target)?;
-        if self.creates_target {
-            f.write_str(" (to be created)")?;
-        }
-        Ok(())
+        f.write_str(match (self.creates_target, &self.target.arn) {
+            (true, None) => " (to be created)",
+            (true, Some(_)) => " (its creation is to be finished)",
+            (false, _) => " (exists, its settings are left alone)",
+        })
     }
 }
 

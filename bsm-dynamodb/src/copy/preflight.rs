@@ -6,8 +6,9 @@ use aws_sdk_dynamodb::types::{
 };
 use bsm_core::BotoSesManager;
 
-use super::checkpoint::{Checkpoint, TableIdentity};
+use super::checkpoint::{Checkpoint, NewTable, TableIdentity, Target};
 use super::plan::{CopyPlan, TablePlace};
+use super::resume;
 use super::side::{Side, TableKey};
 use super::{CopyPolicy, Settings};
 use crate::error::{Error, ErrorKind};
@@ -50,8 +51,22 @@ pub(super) async fn prepare(
         ));
     }
     check_active(&source, &source_table)?;
+    let new_table = NewTable {
+        table: target.table.clone(),
+        account: accounts.1.clone(),
+        region: target.region().unwrap_or_default(),
+    };
+    let earlier = resume::earlier(&source, &source_table, settings)?;
+    let is_being_created = match &earlier {
+        Some((file, earlier)) => file.check_target(earlier, &new_table, target_table.as_ref())?,
+        None => false,
+    };
     if let Some(target_table) = &target_table {
-        check_active(&target, target_table)?;
+        // A table that an earlier copy has begun to create is waited for later.
+        let is_under_way = target_table.table_status == Some(TableStatus::Creating);
+        if !(is_being_created && is_under_way) {
+            check_active(&target, target_table)?;
+        }
         if target_table.table_arn == source_table.table_arn {
             return Err(target.error(
                 ErrorKind::SameTable,
@@ -60,18 +75,25 @@ pub(super) async fn prepare(
             ));
         }
         check_keys(&target, &source_table, target_table)?;
+        if is_being_created && !is_under_way {
+            check_nothing_was_written(&target).await?;
+        }
     }
 
-    let identities = (
-        identity(&source_table),
-        target_table.as_ref().map(identity).unwrap_or_default(),
-    );
-    let earlier = earlier_checkpoint(&source, &identities, settings)?;
     let resumes = earlier.is_some();
-    let checkpoint = earlier.unwrap_or_else(|| {
-        let segments = settings.segments.unwrap_or(SEGMENTS);
-        Checkpoint::new(identities.0, identities.1, segments)
-    });
+    let checkpoint = match earlier {
+        Some((_, earlier)) => earlier,
+        None => Checkpoint::new(
+            identity(&source_table),
+            match &target_table {
+                Some(table) => Target::Existing(identity(table)),
+                None => Target::New {
+                    creating: new_table,
+                },
+            },
+            settings.segments.unwrap_or(SEGMENTS),
+        ),
+    };
     let must_be_empty = settings.policy == CopyPolicy::FailIfNotEmpty && !resumes;
     if must_be_empty && target_table.is_some() && target.has_items().await? {
         return Err(target.error(
@@ -91,7 +113,7 @@ pub(super) async fn prepare(
     let plan = CopyPlan {
         source: place(&source, accounts.0, Some(&source_table)),
         target: place(&target, accounts.1, target_table.as_ref()),
-        creates_target: target_table.is_none(),
+        creates_target: target_table.is_none() || is_being_created,
         resumes,
         segments: u32::try_from(checkpoint.segments.len()).unwrap_or(u32::MAX),
         expected_items: counted(source_table.item_count),
@@ -132,8 +154,20 @@ fn check_active(side: &Side, table: &TableDescription) -> Result<(), Error> {
     ))
 }
 
+/// Refuses a new table with items: the copy has not begun to write, so they are somebody else's.
+pub(super) async fn check_nothing_was_written(target: &Side) -> Result<(), Error> {
+    if !target.has_items().await? {
+        return Ok(());
+    }
+    Err(target.error(
+        ErrorKind::TableNotEmpty,
+        "the table to copy to was being created by this copy, and has items of somebody else: \
+         delete the checkpoint if there is one, and choose what to do about them with policy()",
+    ))
+}
+
 /// Refuses a target with another key, or with an index that the source's items cannot be in.
-fn check_keys(
+pub(super) fn check_keys(
     target: &Side,
     source_table: &TableDescription,
     target_table: &TableDescription,
@@ -204,51 +238,4 @@ fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
         .filter(|attribute| names.contains(&attribute.attribute_name()))
         .cloned()
         .collect()
-}
-
-/// Reads the checkpoint of an earlier run, if there is one, and refuses that of another copy.
-fn earlier_checkpoint(
-    source: &Side,
-    (source_identity, target_identity): &(TableIdentity, TableIdentity),
-    settings: &Settings,
-) -> Result<Option<Checkpoint>, Error> {
-    let Some(path) = &settings.checkpoint else {
-        return Ok(None);
-    };
-    let refuse = |fact: String| {
-        let message = format!(
-            "the checkpoint {} {fact}: give another path, or delete it to copy from the start",
-            path.display()
-        );
-        source.error(ErrorKind::Checkpoint, message)
-    };
-    let earlier = Checkpoint::read(path);
-    let earlier = earlier.map_err(|error| refuse("cannot be read".into()).with_source(error))?;
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
-    let pairs = [
-        ("source", &earlier.source, source_identity),
-        ("target", &earlier.target, target_identity),
-    ];
-    for (role, recorded, actual) in pairs {
-        if recorded.arn != actual.arn {
-            return Err(refuse(format!(
-                "belongs to another {role}, {}",
-                recorded.arn
-            )));
-        }
-        if !recorded.is_same(actual) {
-            return Err(refuse(format!(
-                "belongs to a {role} table that has been deleted and created again since"
-            )));
-        }
-    }
-    let recorded = earlier.segments.len();
-    match settings.segments {
-        Some(segments) if segments as usize != recorded => Err(refuse(format!(
-            "belongs to a copy in {recorded} segments, not {segments}"
-        ))),
-        _ => Ok(Some(earlier)),
-    }
 }

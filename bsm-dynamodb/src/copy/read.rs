@@ -53,6 +53,10 @@ pub(super) async fn copy_segments(
             .collect();
             let page = tracker.page_read(segment, position.clone(), scanned, batches_of_page.len());
             for writes in batches_of_page {
+                // The page is read again by the next run.
+                if engine.is_stopping() {
+                    return Ok(());
+                }
                 let batch = Batch {
                     segment,
                     page,
@@ -105,7 +109,7 @@ impl Engine {
                     .segment(number(segment))
                     .total_segments(number(segments))
                     .consistent_read(part.consistent)
-                    .set_limit(self.settings.page_size.map(number))
+                    .limit(number(self.settings.page_size))
                     .set_exclusive_start_key(start.clone())
                     .return_consumed_capacity(ReturnConsumedCapacity::Total);
                 if part.keys_only {
@@ -133,28 +137,42 @@ impl Engine {
     /// Turns a page into the writes that it takes, at most one to a key.
     fn writes(&self, items: Vec<Item>) -> Result<Vec<Write>, Error> {
         let scanned = items.len() as u64;
-        let mut expected = Vec::with_capacity(items.len());
+        let mut wanted = Vec::with_capacity(items.len());
         for item in items {
             if let Some(item) = self.expected(item)? {
                 self.check_index_keys(&item)?;
-                let key = self.key.values_in(&item);
-                let key = key.map_err(|name| self.no_key(name));
-                expected.push(key.map(|key| (key, Write::Put(item))));
+                wanted.push(Write::Put(item));
             }
         }
-        let wanted = expected.len() as u64;
-        let mut writes = Writes::default();
-        writes.extend(expected.into_iter()).map_err(|cause| {
+        let filtered = scanned - wanted.len() as u64;
+        let before = wanted.len();
+        // Without a transform every item has a key of its own.
+        let writes = match &self.settings.transform {
+            Some(_) => self.merged(wanted)?,
+            None => wanted,
+        };
+        self.statistics.count(|counts| {
+            counts.scanned += scanned;
+            counts.filtered += filtered;
+            counts.merged += (before - writes.len()) as u64;
+        });
+        Ok(writes)
+    }
+
+    /// Leaves out all but the last one of the writes to a key, which a request must not have twice.
+    fn merged(&self, writes: Vec<Write>) -> Result<Vec<Write>, Error> {
+        let writes = writes.into_iter().map(|write| {
+            let key = self.key.values_in(write.item());
+            let key = key.map_err(|name| self.no_key(name))?;
+            Ok((key, write))
+        });
+        let mut merged = Writes::default();
+        merged.extend(writes).map_err(|cause| {
             let message = "an item cannot be written";
             let error = self.source.error(ErrorKind::InvalidItem, message);
             error.with_source(cause)
         })?;
-        self.statistics.count(|counts| {
-            counts.scanned += scanned;
-            counts.filtered += scanned - wanted;
-            counts.merged += wanted - writes.in_order.len() as u64;
-        });
-        Ok(writes.in_order)
+        Ok(merged.in_order)
     }
 
     /// Looks up items by their keys, at most [`MAX_KEYS`], with strongly consistent reads.

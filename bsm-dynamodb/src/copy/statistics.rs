@@ -24,6 +24,8 @@ pub enum CopyPhase {
 pub struct CopyProgress {
     counts: Counts,
     phase: CopyPhase,
+    /// Whether a comparison also looks up the items of the target in the source.
+    looks_back: bool,
     elapsed: Duration,
     /// How many items earlier runs have stored.
     stored_before: u64,
@@ -119,8 +121,26 @@ impl CopyProgress {
 
     /// Estimates how long this phase will still take, if that can be known.
     pub fn remaining(&self) -> Option<Duration> {
-        let left = self.expected?.saturating_sub(self.position());
-        Duration::try_from_secs_f64(left as f64 / self.items_per_second()).ok()
+        let expected = self.expected?;
+        let (done, left) = match self.phase {
+            CopyPhase::Copying => (
+                self.counts.scanned,
+                expected.saturating_sub(self.position()),
+            ),
+            CopyPhase::Verifying => {
+                let (there, back) = (self.counts.compared, self.counts.looked_back);
+                let left_back = match self.looks_back {
+                    true => expected.saturating_sub(back),
+                    false => 0,
+                };
+                (there + back, expected.saturating_sub(there) + left_back)
+            }
+        };
+        if left == 0 {
+            return Some(Duration::ZERO);
+        }
+        let seconds = self.elapsed.as_secs_f64() * left as f64 / done as f64;
+        Duration::try_from_secs_f64(seconds).ok()
     }
 }
 
@@ -133,6 +153,8 @@ pub(super) struct Counts {
     pub(super) skipped: u64,
     pub(super) retried: u64,
     pub(super) compared: u64,
+    /// How many items of the target were looked up in the source.
+    pub(super) looked_back: u64,
     pub(super) read_capacity: f64,
     pub(super) write_capacity: f64,
 }
@@ -142,6 +164,7 @@ pub(super) struct Statistics {
     state: Mutex<State>,
     stored_before: u64,
     expected: Option<u64>,
+    looks_back: bool,
 }
 
 struct State {
@@ -151,7 +174,7 @@ struct State {
 }
 
 impl Statistics {
-    pub(super) fn new(expected: Option<u64>, stored_before: u64) -> Self {
+    pub(super) fn new(expected: Option<u64>, stored_before: u64, looks_back: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 counts: Counts::default(),
@@ -160,6 +183,7 @@ impl Statistics {
             }),
             stored_before,
             expected,
+            looks_back,
         }
     }
 
@@ -179,6 +203,7 @@ impl Statistics {
         CopyProgress {
             counts: state.counts,
             phase: state.phase,
+            looks_back: self.looks_back,
             elapsed: state.began.elapsed(),
             stored_before: self.stored_before,
             expected: self.expected,
@@ -188,5 +213,33 @@ impl Statistics {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comparison_is_not_nearly_done_when_one_table_is_read() {
+        for (looks_back, seconds) in [(true, 10), (false, 0)] {
+            let statistics = Statistics::new(Some(100), 0, looks_back);
+            statistics.begin(CopyPhase::Verifying);
+            assert_eq!(statistics.progress((0, 1)).remaining(), None);
+            statistics.count(|counts| counts.compared += 100);
+            tokio::time::advance(Duration::from_secs(10)).await;
+            let remaining = statistics.progress((0, 1)).remaining();
+            assert_eq!(remaining, Some(Duration::from_secs(seconds)));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_that_goes_on_counts_what_was_stored_before() {
+        let statistics = Statistics::new(Some(100), 50, true);
+        statistics.count(|counts| counts.scanned += 10);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let progress = statistics.progress((0, 1));
+        assert_eq!(progress.position(), 60);
+        assert_eq!(progress.remaining(), Some(Duration::from_secs(20)));
     }
 }

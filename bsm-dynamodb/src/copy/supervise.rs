@@ -1,13 +1,15 @@
 //! Waits for the tasks of a copy, and meanwhile keeps the checkpoint and reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{self, JoinSet};
 use tokio::time::{self, MissedTickBehavior};
 
+use super::checkpoint::Checkpoint;
 use super::engine::Engine;
+use super::side::Side;
 use super::tracker::Tracker;
 use super::{OnProgress, Stop};
 use crate::error::{Error, ErrorKind};
@@ -71,14 +73,10 @@ impl Supervisor {
         self.report();
         outcome.and(saved)?;
         if self.engine.is_stopping() {
-            let message = match &self.checkpoint {
-                Some(path) => format!(
-                    "it was stopped before its end: run it again with the checkpoint {} to go on",
-                    path.display()
-                ),
-                None => "it was stopped before its end".into(),
-            };
-            return Err(self.engine.source.error(ErrorKind::Stopped, message));
+            return Err(stopped_early(
+                &self.engine.source,
+                self.checkpoint.as_deref(),
+            ));
         }
         Ok(())
     }
@@ -91,17 +89,7 @@ impl Supervisor {
         let Some(checkpoint) = self.tracker.changed() else {
             return Ok(());
         };
-        let written = task::spawn_blocking(move || checkpoint.write(&path)).await;
-        let cause = match written {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
-            Err(failure) => failure.into(),
-        };
-        let error = self.engine.source.error(
-            ErrorKind::Checkpoint,
-            "the checkpoint cannot be written: check that its folder exists and has room",
-        );
-        Err(error.with_source(cause))
+        save(&self.engine.source, checkpoint, &path).await
     }
 
     fn report(&mut self) {
@@ -111,9 +99,38 @@ impl Supervisor {
     }
 }
 
-async fn stopped(stop: &mut Option<Stop>) {
+/// Writes a checkpoint.
+pub(super) async fn save(side: &Side, checkpoint: Checkpoint, path: &Path) -> Result<(), Error> {
+    let path = path.to_owned();
+    let written = task::spawn_blocking(move || checkpoint.write(&path)).await;
+    let cause = match written {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(failure) => failure.into(),
+    };
+    let error = side.error(
+        ErrorKind::Checkpoint,
+        "the checkpoint cannot be written: check that its folder exists and has room",
+    );
+    Err(error.with_source(cause))
+}
+
+/// Waits until the copy is to stop.
+pub(super) async fn stopped(stop: &mut Option<Stop>) {
     match stop {
         Some(stop) => stop.await,
         None => std::future::pending().await,
     }
+}
+
+/// Builds the error of a copy that was told to stop.
+pub(super) fn stopped_early(side: &Side, checkpoint: Option<&Path>) -> Error {
+    let message = match checkpoint {
+        Some(path) => format!(
+            "it was stopped before its end: run it again with the checkpoint {} to go on",
+            path.display()
+        ),
+        None => "it was stopped before its end".into(),
+    };
+    side.error(ErrorKind::Stopped, message)
 }

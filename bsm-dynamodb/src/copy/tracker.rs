@@ -128,7 +128,13 @@ mod tests {
 
     use super::*;
     use crate::codec::Item;
-    use crate::copy::checkpoint::TableIdentity;
+    use crate::copy::checkpoint::{TableIdentity, Target};
+
+    fn tracker(segments: u32) -> Tracker {
+        let identity = TableIdentity::default();
+        let target = Target::Existing(identity.clone());
+        Tracker::new(Checkpoint::new(identity, target, segments))
+    }
 
     fn after(id: &str) -> Position {
         let id = AttributeValue::S(id.to_owned());
@@ -147,8 +153,7 @@ mod tests {
 
     #[test]
     fn a_position_moves_only_when_every_page_before_it_is_stored() {
-        let identity = TableIdentity::default();
-        let tracker = Tracker::new(Checkpoint::new(identity.clone(), identity, 2));
+        let tracker = tracker(2);
         assert!(tracker.changed().is_some() && tracker.changed().is_none());
         let first = tracker.page_read(0, after("a"), 30, 2);
         let second = tracker.page_read(0, after("b"), 25, 1);
@@ -168,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_page_without_writes_is_stored_at_once() {
-        let identity = TableIdentity::default();
-        let tracker = Tracker::new(Checkpoint::new(identity.clone(), identity, 1));
+        let tracker = tracker(1);
         tracker.page_read(0, after("a"), 3, 0);
         assert_eq!(stored(&tracker, 0), "a 3");
     }

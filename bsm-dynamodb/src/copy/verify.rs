@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
+use super::Settings;
 use super::checkpoint::Position;
 use super::compare::same_item;
 use super::engine::Engine;
@@ -110,7 +111,7 @@ pub(super) async fn run(
     supervisor: &mut Supervisor,
 ) -> Result<Verification, Error> {
     let segments = tracker.segments();
-    let looks_for_extra = engine.settings.transform.is_none();
+    let looks_for_extra = looks_back(&engine.settings);
     let findings = Findings::new(Mutex::new(Verification {
         extra: looks_for_extra.then(ReportedKeys::default),
         ..Verification::default()
@@ -128,6 +129,12 @@ pub(super) async fn run(
     }
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(findings.clone())
+}
+
+/// Says whether the items of the target are looked up in the source: nobody can tell what an item
+/// was before a transform.
+pub(super) fn looks_back(settings: &Settings) -> bool {
+    settings.transform.is_none()
 }
 
 #[derive(Clone, Copy)]
@@ -221,7 +228,11 @@ impl Engine {
                 .collect();
             let limit = self.source_reads.as_ref();
             let found = self.look_up(&self.source, limit, keys.to_vec(), keys_only);
-            for item in found.await? {
+            let found = found.await?;
+            let looked_back = keys.len() as u64;
+            self.statistics
+                .count(|counts| counts.looked_back += looked_back);
+            for item in found {
                 if let Ok(key) = self.key.values_in(&item)
                     && self.expected(item)?.is_some()
                 {

@@ -32,6 +32,10 @@ pub(super) async fn write_batches(
     loop {
         let batch = batches.lock().await.recv().await;
         let Some(batch) = batch else { return Ok(()) };
+        // Its page is read again by the next run.
+        if engine.is_stopping() {
+            continue;
+        }
         match engine.settings.policy {
             CopyPolicy::SkipExisting => engine.write_missing(batch.writes).await?,
             _ => engine.write_all(batch.writes).await?,

@@ -1,5 +1,6 @@
 //! Copying tables between accounts.
 
+mod creation;
 mod faults;
 mod kill;
 mod preflight;

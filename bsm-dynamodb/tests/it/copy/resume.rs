@@ -56,6 +56,27 @@ async fn a_copy_that_was_stopped_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_slow_copy_is_stopped_soon() {
+    let pair = Pair::start(1000).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.json");
+    let began = std::time::Instant::now();
+    let stop = tokio::time::sleep(Duration::from_millis(300));
+    let slow = pair
+        .copy()
+        .checkpoint(&path)
+        .segments(1)
+        .write_capacity(100);
+    let error = slow.stop_when(stop).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+    // The page that was read would take ten seconds.
+    assert!(began.elapsed().as_secs() < 6, "{:?}", began.elapsed());
+
+    pair.copy().checkpoint(&path).await.unwrap();
+    assert_eq!(pair.in_target(), pair.in_source());
+}
+
+#[tokio::test]
 async fn a_copy_that_was_dropped_leaves_a_checkpoint() {
     let (pair, _folder, path) = slow(1000).await;
     let limit = Duration::from_millis(700);

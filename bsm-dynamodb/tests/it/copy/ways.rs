@@ -40,6 +40,16 @@ async fn every_item_is_copied_and_counted() {
 }
 
 #[tokio::test]
+async fn a_page_of_small_items_is_no_larger_than_a_thousand() {
+    let pair = Pair::start(2500).await;
+    let before = pair.calls("Scan");
+    let copy = pair.copy().policy(CopyPolicy::Overwrite).segments(1);
+    copy.await.unwrap();
+    assert_eq!(pair.calls("Scan") - before, 3);
+    assert_eq!(pair.in_target(), pair.in_source());
+}
+
+#[tokio::test]
 async fn an_empty_table_is_copied() {
     let pair = Pair::start(0).await;
     let summary = pair.copy().verify(true).await.unwrap();
