@@ -1,4 +1,4 @@
-"""The seed's third program: copies the table `bench` with pynamodb, for a comparison of speed.
+"""Copies the table `bench` with pynamodb and its session manager, for a comparison of speed.
 
 Against a local AWS in a process of its own (`bsm-local-aws --aws-dir DIR`), with
 `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` set to its files, after

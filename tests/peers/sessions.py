@@ -1,6 +1,6 @@
 """What the Python originals cost, and where their writes land, for the program `ratios`.
 
-    pip install -r tests/peers/copy_table_requirements.txt
+    pip install --no-deps -r tests/peers/copy_table_requirements.txt
     cargo run --release -p bsm-tests --bin ratios -- --only python --python PYTHON
 
 It talks to the local AWS that AWS_ENDPOINT_URL names, with the profiles of AWS_CONFIG_FILE and
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from boto_session_manager import BotoSesManager
+from boto_session_manager.api import BotoSesManager
 from copy_table import copy
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.models import Model
@@ -60,8 +60,8 @@ def writes(count: int, managers: list) -> None:
     """Two threads write with one model, each in a session of its own, and the ids say which."""
 
     def write(bsm: BotoSesManager, prefix: str) -> None:
-        for number in range(count // 2):
-            with use_boto_session(User, bsm):
+        with use_boto_session(User, bsm):
+            for number in range(count // 2):
                 User(id=f"python-{prefix}-{number}").save()
 
     threads = [

@@ -175,8 +175,8 @@ fn write_in_two_threads(writes: usize, sides: [(&BotoSesManager, &str); 2]) -> R
         let writers = sides.map(|(manager, prefix)| {
             threads.spawn(move || {
                 let runtime = one_thread().map_err(|error| error.to_string())?;
+                let _session = use_boto_session::<User>(manager);
                 for number in 0..writes / 2 {
-                    let _session = use_boto_session::<User>(manager);
                     let id = format!("{prefix}-{number}");
                     let saved = runtime.block_on(User { id }.save().into_future());
                     saved.map_err(|error| error.to_string())?;
