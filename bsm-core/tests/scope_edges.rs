@@ -55,7 +55,7 @@ struct Source(Sender<Option<String>>);
 impl Drop for Source {
     fn drop(&mut self) {
         drop(staging().awsenv());
-        self.0.send(profile()).unwrap();
+        let _ = self.0.send(profile());
     }
 }
 
