@@ -60,6 +60,8 @@
 //!   consistent, nothing is throttled and no transaction conflicts, unless a fault says so.
 //!   Expired items go when [`LocalAws::sweep_expired_items`] is called. Backups, global tables,
 //!   exports and limits are not known.
+//! - DynamoDB's speed. For each page of a parallel scan the engine looks through the whole table, so
+//!   such a scan of some hundred thousand items is slow.
 //! - The size of packed policies and tags is a guess; AWS's packing is not public.
 
 mod access;

@@ -3,6 +3,7 @@
 use aws_config::BehaviorVersion;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_dynamodb::Client;
+use bsm_core::BotoSesManager;
 use bsm_tests::Playground;
 
 use super::one_thread;
@@ -34,7 +35,11 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
             &mut |calls| {
                 runtime.block_on(async {
                     for _ in 0..calls {
-                        let manager = playground.profile("staging");
+                        let manager = BotoSesManager::builder()
+                            .config_file(&config)
+                            .shared_credentials_file(&credentials)
+                            .profile_name("staging")
+                            .build();
                         let client = manager.client(Client::new).await;
                         client.expect("the profile is there");
                     }
