@@ -123,6 +123,7 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
         .with_file(EnvConfigFileKind::Config, playground.dir().join("config"))
         .build();
     let loaded = aws_config::defaults(BehaviorVersion::latest())
+        .empty_test_environment()
         .profile_files(files)
         .load()
         .await;
