@@ -3,6 +3,7 @@
 use std::fs;
 
 use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_sts::Client;
 use bsm_core::{BotoSesManager, Builder};
@@ -61,6 +62,8 @@ fn first_use(c: &mut Criterion) {
             let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .profile_files(files)
                 .profile_name("staging")
+                // Not the environment's, on some of which it panics.
+                .retry_config(RetryConfig::standard())
                 .load()
                 .await;
             Client::new(&config)

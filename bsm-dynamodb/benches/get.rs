@@ -1,38 +1,16 @@
 //! One get of a model, and one switch of it, beside the SDK and serde_dynamo by hand.
 
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, use_boto_session, with_boto_session};
-use bsm_local_aws::standard::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 use bsm_tests::Playground;
-use bsm_tests::measured::{User, http_without_a_network};
+use bsm_tests::measured::{User, by_hand, http_without_a_network, manager};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::{Builder, Runtime};
 
 fn one_thread() -> Runtime {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be made")
-}
-
-/// What is written by hand for the same keys and the same connections.
-async fn client(http_client: SharedHttpClient, endpoint_url: &str) -> Client {
-    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .credentials_provider(Credentials::new(
-            ACCESS_KEY_ID,
-            SECRET_ACCESS_KEY,
-            None,
-            None,
-            "by hand",
-        ))
-        .region(Region::from_static(REGION))
-        .http_client(http_client)
-        .endpoint_url(endpoint_url)
-        .load()
-        .await;
-    Client::new(&config)
 }
 
 async fn get() -> User {
@@ -66,16 +44,9 @@ fn compare(c: &mut Criterion, name: &str, managers: &[BotoSesManager; 2], client
 }
 
 fn answered_at_once(c: &mut Criterion) {
-    let manager = || {
-        BotoSesManager::builder()
-            .keys(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
-            .region(REGION)
-            .http_client(http_without_a_network())
-            .environment([])
-            .build()
-    };
-    let client = client(http_without_a_network(), "http://127.0.0.1:9");
-    let client = one_thread().block_on(client);
+    let manager = || manager(http_without_a_network());
+    let config = by_hand().http_client(http_without_a_network()).load();
+    let client = Client::new(&one_thread().block_on(config));
     compare(c, "get, answered at once", &[manager(), manager()], &client);
 }
 
@@ -94,7 +65,9 @@ fn from_the_local_aws(c: &mut Criterion) {
         let config = managers[0].sdk_config().await;
         let http_client = config.expect("the profile is there").http_client();
         let http_client = http_client.expect("a manager has an HTTP client");
-        client(http_client, playground.aws().endpoint_url()).await
+        let config = by_hand().http_client(http_client);
+        let config = config.endpoint_url(playground.aws().endpoint_url());
+        Client::new(&config.load().await)
     });
     compare(c, "get, from the local AWS", &managers, &client);
 }

@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -12,7 +15,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use bsm_core::BotoSesManager;
 use bsm_dynamodb::Model;
+use bsm_local_aws::standard;
 use serde::{Deserialize, Serialize};
 
 /// A model of a usual size, with a bit of everything.
@@ -73,6 +78,26 @@ impl User {
         let item = output.item.ok_or("no item has this key")?;
         Ok(serde_dynamo::from_item(item)?)
     }
+}
+
+/// Makes a manager for the user of the standard local AWS, whose requests go to an HTTP client.
+pub fn manager(http_client: SharedHttpClient) -> BotoSesManager {
+    BotoSesManager::builder()
+        .keys(standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY)
+        .region(standard::REGION)
+        .http_client(http_client)
+        .environment([])
+        .build()
+}
+
+/// Begins what is written by hand in place of such a manager.
+pub fn by_hand() -> ConfigLoader {
+    let (id, secret) = (standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY);
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .credentials_provider(Credentials::new(id, secret, None, None, "by hand"))
+        .region(Region::from_static(standard::REGION))
+        // Not the environment's, on some of which it panics.
+        .retry_config(RetryConfig::standard())
 }
 
 /// Returns an HTTP client that answers every GetItem with [`User::example`], at once.
