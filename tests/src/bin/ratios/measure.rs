@@ -60,15 +60,17 @@ pub(crate) fn cpu_time<const N: usize>(
 
 fn medians<const N: usize, C: FnOnce() -> Duration>(
     rounds: usize,
-    mut sides: [Side<'_>; N],
+    sides: [Side<'_>; N],
     calls: [usize; N],
     clock: impl Fn() -> C,
 ) -> [f64; N] {
     let mut taken = [const { Vec::new() }; N];
-    for _ in 0..rounds {
-        for (place, side) in sides.iter_mut().enumerate() {
+    for round in 0..rounds {
+        for turn in 0..N {
+            // Forth and back, so that nobody is always the one who comes after somebody.
+            let place = if round % 2 == 0 { turn } else { N - 1 - turn };
             let elapsed = clock();
-            side(calls[place]);
+            sides[place](calls[place]);
             taken[place].push(elapsed().as_secs_f64() / calls[place] as f64);
         }
     }
