@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::measure::Effort;
+use crate::probe::successful;
 use crate::row::{Row, Target, Unit};
 
 /// What somebody writes who uses the SDK alone.
@@ -72,23 +73,19 @@ impl Project {
         Ok(Self { folder })
     }
 
-    fn cargo(&self) -> Command {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo
+    /// Runs cargo, and returns what it prints.
+    fn cargo(&self, arguments: &[&str]) -> Result<String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        let output = Command::new(cargo)
+            .args(arguments)
             .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.path().join("target"));
-        cargo
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .output()?;
+        Ok(String::from_utf8(successful(output)?.stdout)?)
     }
 
     fn crates(&self) -> Result<f64> {
-        let output = self
-            .cargo()
-            .args(["tree", "--edges", "normal,build", "--prefix", "none"])
-            .output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into());
-        }
-        let tree = String::from_utf8(output.stdout)?;
+        let tree = self.cargo(&["tree", "--edges", "normal,build", "--prefix", "none"])?;
         let crates: BTreeSet<_> = tree
             .lines()
             .filter_map(|line| line.split(" (").next())
@@ -99,17 +96,10 @@ impl Project {
 
     /// Builds everything, and returns how long it took, in seconds.
     fn build(&self) -> Result<f64> {
-        // Whatever has to be downloaded, before the clock runs.
-        for arguments in [&["fetch"][..], &["build", "--quiet"][..]] {
-            let began = Instant::now();
-            let output = self.cargo().args(arguments).output()?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into());
-            }
-            if arguments[0] == "build" {
-                return Ok(began.elapsed().as_secs_f64());
-            }
-        }
-        Err("nothing was built".into())
+        // Before the clock runs, whatever has to be downloaded.
+        self.cargo(&["fetch"])?;
+        let began = Instant::now();
+        self.cargo(&["build", "--quiet"])?;
+        Ok(began.elapsed().as_secs_f64())
     }
 }
