@@ -1,11 +1,9 @@
 //! Reading and writing many items at a time.
 
-mod backoff;
 mod get;
 mod size;
 mod write;
 
-pub(crate) use backoff::Backoff;
 pub use get::GetMany;
 pub(crate) use size::least_stored_bytes;
 pub use write::{BatchWrite, Unprocessed};

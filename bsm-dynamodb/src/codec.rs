@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod refused;
+pub(crate) mod with;
 
 use std::collections::HashMap;
 use std::error::Error as StdError;

@@ -121,32 +121,17 @@
 //! none; [`ConnectionSlot`] lets sessions be chosen for such code.
 
 mod batch;
-mod billing;
 mod codec;
+mod connection;
 mod copy;
-mod cursor;
-pub mod epoch_seconds;
 mod error;
 mod expression;
-mod index;
-mod item;
-mod key;
 mod model;
 mod operation;
-mod projection;
-mod query;
-mod rate_limit;
-mod read;
-mod scan;
-mod session;
-pub mod set;
-mod slot;
-mod stream;
 mod table;
+mod throttle;
 mod transact;
 mod types;
-mod update;
-mod version;
 
 /// Derives [`KeyAttribute`] for a newtype of a type that is one.
 ///
@@ -290,35 +275,40 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, GetMany, Unprocessed};
-pub use billing::Billing;
+pub use codec::with::{epoch_seconds, set};
 pub use codec::{Codec, CodecError, Item, Serde, Sparse};
+pub use connection::{
+    BotoSession, ConnectionSlot, Models, Slot, reset_connection, slot, use_boto_session,
+    with_boto_session,
+};
 pub use copy::{
     CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
     TablePlace, Verification, copy_model, copy_table,
 };
-pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};
-pub use index::{
+pub use model::Model;
+pub use model::billing::Billing;
+pub use model::index::{
     ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
     Table,
 };
-pub use item::{Delete, Get, ReturnOld, Save};
-pub use key::{IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey};
-pub use model::Model;
+pub use model::key::{
+    IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey,
+};
+pub use model::version::{Version, VersionAttribute};
+pub use operation::cursor::Cursor;
+pub use operation::item::{Delete, Get, ReturnOld, Save};
+pub use operation::pages::{Collect, Count, Items, Page, Pages};
+pub use operation::query::Query;
+pub use operation::scan::Scan;
+pub use operation::update::Update;
 pub use operation::{Pending, Raw};
-pub use query::Query;
-pub use scan::Scan;
-pub use session::{BotoSession, Models, reset_connection, use_boto_session, with_boto_session};
-pub use slot::{ConnectionSlot, Slot, slot};
-pub use stream::{Collect, Count, Items, Page, Pages};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 pub use transact::{
     Action, CancellationReason, Gets, TransactGet, TransactWrite, transact_get, transact_write,
 };
 pub use types::{Binary, Number, ParseNumberError, Set};
-pub use update::Update;
-pub use version::{Version, VersionAttribute};
 
 /// What the expansion of the derive macros needs.
 #[doc(hidden)]

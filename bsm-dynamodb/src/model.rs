@@ -1,18 +1,23 @@
 //! What a model is, and what it can do.
 
+pub(crate) mod billing;
+pub(crate) mod index;
+pub(crate) mod key;
+pub(crate) mod version;
+
 use std::borrow::Cow;
 
 use crate::batch::{BatchWrite, GetMany};
-use crate::billing::Billing;
 use crate::codec::Codec;
-use crate::index::IndexDefinition;
-use crate::item::{Delete, Get, Save};
-use crate::key::{IntoKey, Key, KeySchema};
-use crate::query::Query;
-use crate::scan::Scan;
+use crate::model::billing::Billing;
+use crate::model::index::IndexDefinition;
+use crate::model::key::{IntoKey, Key, KeySchema};
+use crate::model::version::VersionAttribute;
+use crate::operation::item::{Delete, Get, Save};
+use crate::operation::query::Query;
+use crate::operation::scan::Scan;
+use crate::operation::update::Update;
 use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
-use crate::update::Update;
-use crate::version::VersionAttribute;
 
 /// A type whose values are the items of a DynamoDB table.
 ///

@@ -6,12 +6,21 @@
 //! there is a future that could be polled. So a request's account never depends on when, where or how
 //! often it is polled.
 
+pub(crate) mod cursor;
+pub(crate) mod item;
+pub(crate) mod paged_read;
+pub(crate) mod pages;
+pub(crate) mod projection;
+pub(crate) mod query;
+pub(crate) mod scan;
+pub(crate) mod update;
+
 use std::fmt;
 use std::pin::Pin;
 
+use crate::connection::slot::{Call, Slot};
 use crate::error::Error;
 use crate::model::Model;
-use crate::slot::{Call, Slot};
 
 /// The future of an operation that has been bound to its account.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;

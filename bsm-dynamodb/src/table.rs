@@ -15,11 +15,11 @@ use aws_sdk_dynamodb::types::{
 use self::definition::{Missing, TableDefinition};
 pub use self::ttl::UpdateTtl;
 use self::wait::Wait;
-use crate::billing::Billing;
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
+use crate::model::billing::Billing;
 use crate::operation::{bind_when_awaited, debug_settings};
-use crate::slot::{Call, Slot};
 
 /// How long `wait()` waits: 5 minutes. A new table takes some seconds.
 const WAIT_LIMIT: Duration = Duration::from_secs(300);

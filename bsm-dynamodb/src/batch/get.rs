@@ -8,16 +8,16 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
 use serde::de::DeserializeOwned;
 
-use super::backoff::Backoff;
 use crate::codec::{Codec, Item};
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
-use crate::item::key_of;
-use crate::key::{IntoKey, KeyValues};
 use crate::model::Model;
+use crate::model::key::{IntoKey, KeyValues};
 use crate::operation::bind_when_awaited;
-use crate::projection::Projection;
-use crate::slot::{Call, Slot};
+use crate::operation::item::key_of;
+use crate::operation::projection::Projection;
+use crate::throttle::backoff::Backoff;
 
 /// The limit of one request.
 ///

@@ -8,15 +8,15 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 
-use super::backoff::Backoff;
 use super::size::sent_bytes;
 use crate::codec::{Codec, CodecError, Item};
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
-use crate::item::key_of;
-use crate::key::{IntoKey, KeyValues};
 use crate::model::Model;
+use crate::model::key::{IntoKey, KeyValues};
 use crate::operation::bind_when_awaited;
-use crate::slot::{Call, Slot};
+use crate::operation::item::key_of;
+use crate::throttle::backoff::Backoff;
 
 /// The limits of one request: 25 writes, and 16 MB as they are sent.
 ///

@@ -18,7 +18,7 @@ use super::verify::{self, Verification};
 use super::{CopySummary, CopyTable, Settings, Stop, compare, create, read, write};
 use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind};
-use crate::rate_limit::RateLimit;
+use crate::throttle::rate_limit::RateLimit;
 
 /// What the tasks of a copy share.
 pub(super) struct Engine {

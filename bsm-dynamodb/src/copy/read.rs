@@ -11,10 +11,11 @@ use super::engine::Engine;
 use super::side::{Side, is_transient, persist};
 use super::tracker::Tracker;
 use super::write::Batch;
-use crate::batch::{Backoff, Write, Writes, next_chunk};
+use crate::batch::{Write, Writes, next_chunk};
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
-use crate::rate_limit::RateLimit;
+use crate::throttle::backoff::Backoff;
+use crate::throttle::rate_limit::RateLimit;
 
 /// How many keys a BatchGetItem may have.
 ///

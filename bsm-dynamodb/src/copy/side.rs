@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::TableDescription;
 use bsm_core::BotoSesManager;
 
 use super::statistics::Statistics;
-use crate::batch::Backoff;
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind, Place};
-use crate::key::KeyValues;
+use crate::model::key::KeyValues;
+use crate::throttle::backoff::Backoff;
 
 /// How often a request is sent before the copy begins: a typing error should not take a minute.
 const FIRST_ATTEMPTS: u32 = 5;

@@ -12,9 +12,10 @@ use super::engine::Engine;
 use super::read::{units, wait};
 use super::side::{is_transient, persist};
 use super::tracker::Tracker;
-use crate::batch::{Backoff, Write};
+use crate::batch::Write;
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
+use crate::throttle::backoff::Backoff;
 
 /// Some writes of one page, as many as fit into a request.
 pub(super) struct Batch {

@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::{
     TableDescription,
 };
 
-use crate::billing::Billing;
-use crate::index::{IndexDefinition, Projection};
-use crate::key::{Key, KeyType};
 use crate::model::Model;
+use crate::model::billing::Billing;
+use crate::model::index::{IndexDefinition, Projection};
+use crate::model::key::{Key, KeyType};
 
 /// A key attribute: its name and its type.
 type Attribute = (&'static str, KeyType);

@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::types::{TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus};
 
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::operation::{bind_when_awaited, debug_settings};
-use crate::slot::{Call, Slot};
 
 /// Turns time to live on or off; see [`Model::update_ttl`].
 #[must_use = "operations do nothing unless they are awaited"]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
+use crate::connection::slot::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
-use crate::slot::Call;
 
 /// The pauses between polls: 0.1 s, and twice as long each time up to 5 s, until a limit.
 pub(super) struct Wait {

@@ -10,9 +10,9 @@ use super::participant::{Connections, Participants};
 use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
-use crate::item::Get;
 use crate::model::Model;
 use crate::operation::Pending;
+use crate::operation::item::Get;
 
 /// Reads items as they are at one moment, of one or several models.
 ///

@@ -13,9 +13,9 @@ use bsm_core::BotoSesManager;
 
 use super::CancellationReason;
 use crate::codec::CodecError;
+use crate::connection::slot::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
-use crate::slot::Call;
 
 /// Binds a model, for an operation of the DynamoDB API.
 type Bind = fn(&'static str) -> Connection;

@@ -12,12 +12,12 @@ use crate::batch::least_stored_bytes;
 use crate::codec::CodecError;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Condition, Expressions};
-use crate::item::{Delete, Save, old_item_if};
-use crate::key::IntoKey;
 use crate::model::Model;
+use crate::model::key::IntoKey;
+use crate::model::version::Watched;
 use crate::operation::Pending;
-use crate::update::Update;
-use crate::version::Watched;
+use crate::operation::item::{Delete, Save, old_item_if};
+use crate::operation::update::Update;
 
 /// The limit of the items of one transaction.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::key::{KeyAttribute, KeyType, KeyValue};
+use crate::model::key::{KeyAttribute, KeyType, KeyValue};
 
 /// Bytes that are stored as binary; a `Vec<u8>` becomes a list of numbers.
 ///

@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::codec::NUMBER;
-use crate::key::{KeyAttribute, KeyType, KeyValue};
+use crate::model::key::{KeyAttribute, KeyType, KeyValue};
 
 /// A decimal number with up to 38 digits, as DynamoDB stores it: nothing is rounded.
 ///

@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::key::KeyAttribute;
+use crate::model::key::KeyAttribute;
 
 /// A set that is stored as one: `SS`, `NS` or `BS`, where a `BTreeSet` becomes a list.
 ///
@@ -121,7 +121,7 @@ impl<T: fmt::Debug> fmt::Debug for Set<T> {
 
 impl<T: KeyAttribute + Serialize> Serialize for Set<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        crate::set::serialize(&self.0, serializer)
+        crate::codec::with::set::serialize(&self.0, serializer)
     }
 }
 

@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 
+use crate::connection::slot::Call;
 use crate::error::Error;
-use crate::index::{Source, Table};
 use crate::model::Model;
+use crate::model::index::{Source, Table};
+use crate::operation::paged_read::{Read, What, reads};
 use crate::operation::{Raw, Request, debug_settings};
-use crate::read::{Read, What, reads};
-use crate::slot::Call;
 
 /// Reads every item of a table or of an index; see [`Model::scan`] and
 /// [`Index::scan`](crate::Index::scan).

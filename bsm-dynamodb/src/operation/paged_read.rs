@@ -11,15 +11,15 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, TryFutureExt as _, future, stream};
 
 use crate::codec::{Codec, Item};
-use crate::cursor::{Cursor, Location, Position};
+use crate::connection::slot::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Comparator, DocumentPath, Node, Term, Writer};
-use crate::index::Source;
-use crate::key::KeyValue;
 use crate::model::Model;
-use crate::projection::Projection;
-use crate::rate_limit::RateLimit;
-use crate::slot::Call;
+use crate::model::index::Source;
+use crate::model::key::KeyValue;
+use crate::operation::cursor::{Cursor, Location, Position};
+use crate::operation::projection::Projection;
+use crate::throttle::rate_limit::RateLimit;
 
 /// A query or a scan with all its settings.
 pub(crate) struct Read<M, T> {
@@ -397,7 +397,9 @@ impl<M, T> fmt::Debug for Read<M, T> {
 /// The settings and the ends that queries and scans share, except for `raw()`.
 macro_rules! reads {
     ($operation:ident) => {
-        impl<M: $crate::Model, S: $crate::index::Source<M>, T: Send + 'static> $operation<M, S, T> {
+        impl<M: $crate::Model, S: $crate::model::index::Source<M>, T: Send + 'static>
+            $operation<M, S, T>
+        {
             /// Asks for reads that see every write that was acknowledged before, at twice the cost.
             ///
             /// A global index cannot be read like that, and asking for it does not compile.
@@ -406,7 +408,7 @@ macro_rules! reads {
             /// in the Developer Guide.
             pub fn consistent_read(mut self, consistent: bool) -> Self
             where
-                S: $crate::index::ConsistentRead,
+                S: $crate::model::index::ConsistentRead,
             {
                 self.read.consistent_read = consistent;
                 self
@@ -471,7 +473,9 @@ macro_rules! reads {
                 P: serde::de::DeserializeOwned + Send + 'static,
             {
                 $operation {
-                    read: self.read.project($crate::projection::Projection::fields()),
+                    read: self
+                        .read
+                        .project($crate::operation::projection::Projection::fields()),
                     source: std::marker::PhantomData,
                 }
             }

@@ -1,9 +1,9 @@
 //! The secondary indexes of a table, as types.
 
-use crate::key::{IntoKey, Key, KeySchema, KeyType};
 use crate::model::Model;
-use crate::query::Query;
-use crate::scan::Scan;
+use crate::model::key::{IntoKey, Key, KeySchema, KeyType};
+use crate::operation::query::Query;
+use crate::operation::scan::Scan;
 
 /// A secondary index of a model's table: a second key under which its items can be found.
 ///

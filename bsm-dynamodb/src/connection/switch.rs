@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use bsm_core::{AwsEnvGuard, BotoSesManager, Scoped};
 
-use crate::slot::ConnectionSlot;
+use crate::connection::slot::ConnectionSlot;
 
 /// Switches a model, or a tuple of models, to a manager until the guard is dropped.
 ///

@@ -5,14 +5,14 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::connection::slot::Call;
 use crate::error::Error;
 use crate::expression::{Comparator, DocumentPath, Node, Term};
-use crate::index::{Source, Table};
-use crate::key::{IntoKey, KeyAttribute, KeyType, KeyValue, RangedKey};
 use crate::model::Model;
+use crate::model::index::{Source, Table};
+use crate::model::key::{IntoKey, KeyAttribute, KeyType, KeyValue, RangedKey};
+use crate::operation::paged_read::{Read, What, reads};
 use crate::operation::{Raw, Request, debug_settings};
-use crate::read::{Read, What, reads};
-use crate::slot::Call;
 
 /// Reads the items that have one hash key, in the order of their range keys; see [`Model::query`]
 /// and [`Index::query`](crate::Index::query).

@@ -10,12 +10,12 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::codec::Item;
-use crate::cursor::{Cursor, Location, Position};
+use crate::connection::slot::{Call, Slot};
 use crate::error::Error;
 use crate::model::Model;
+use crate::operation::cursor::{Cursor, Location, Position};
+use crate::operation::paged_read::{RawPage, Read};
 use crate::operation::{Pending, bind_when_awaited, debug_settings};
-use crate::read::{RawPage, Read};
-use crate::slot::{Call, Slot};
 
 /// A stream of items; see [`Scan::stream`](crate::Scan::stream).
 #[must_use = "streams do nothing unless polled"]

@@ -7,15 +7,15 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::codec::{Codec, CodecError};
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{
     Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, demand_too, value_of,
 };
-use crate::item::old_item_if;
-use crate::key::KeyValues;
 use crate::model::Model;
+use crate::model::key::KeyValues;
+use crate::operation::item::old_item_if;
 use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
-use crate::slot::{Call, Slot};
 
 /// Changes attributes of one item, and returns the item as it is then; see [`Model::update`].
 ///

@@ -10,14 +10,14 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, CodecError, Item};
+use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Condition, Expressions, Node, Writer, demand_too};
-use crate::key::KeyValues;
 use crate::model::Model;
+use crate::model::key::KeyValues;
+use crate::model::version::Watched;
+use crate::operation::projection::Projection;
 use crate::operation::{Pending, Raw, Request, bind_when_awaited, debug_settings};
-use crate::projection::Projection;
-use crate::slot::{Call, Slot};
-use crate::version::Watched;
 
 /// Reads one item; see [`Model::get`] and [`Model::refresh`].
 #[must_use = "operations do nothing unless they are awaited"]

@@ -1,0 +1,4 @@
+//! Helpers for `#[serde(with)]`.
+
+pub mod epoch_seconds;
+pub mod set;
