@@ -1,14 +1,13 @@
 //! Credentials: where they come from, how they are kept fresh, and whose they must be.
 
 mod account_guard;
-pub(crate) mod assume_role;
 pub(crate) mod cli_cache;
-mod kept;
-mod limits;
+mod freshness;
 pub mod mfa;
 mod process;
 mod refresh;
 pub(crate) mod role;
+mod role_request;
 pub(crate) mod source;
 mod supply;
 #[cfg(test)]

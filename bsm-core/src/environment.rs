@@ -1,413 +1,168 @@
-//! Sessions for child processes.
-//!
-//! The environment of this process is never written: that would be another process-wide default,
-//! and a race between threads. A child gets its own.
+//! What surrounds a manager: environment variables and profile files.
 
-use std::ffi::OsStr;
-use std::fmt;
+use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use zeroize::Zeroizing;
+use aws_credential_types::Credentials;
+use aws_types::os_shim_internal::Env;
 
 use crate::error::{Error, ErrorKind};
-use crate::handover::Handover;
-use crate::manager::BotoSesManager;
-use crate::secret::{SecretText, json};
-use crate::shell::Shell;
+use crate::profile::{Profiles, WebIdentityVariables};
 
-/// Variables that give a child another identity, or keep it from starting, if they are left alone.
-const CLEARED: [&str; 15] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SECURITY_TOKEN",
-    "AWS_SESSION_TOKEN",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ACCOUNT_ID",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-];
-
-/// # Other processes
-impl BotoSesManager {
-    /// Returns the environment variables that give a child process this session.
-    ///
-    /// The credentials are a copy, and a child cannot refresh them. Before long work, ask for
-    /// enough time with [`credentials_for`](Self::credentials_for).
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let staging = bsm_core::BotoSesManager::new();
-    /// let mut terraform = std::process::Command::new("terraform");
-    /// terraform.arg("plan");
-    /// staging.env_vars().await?.apply_to(&mut terraform);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials), and [`ErrorKind::InvalidConfig`] if a value cannot
-    /// be a variable's. A region is handed on if there is one.
-    pub async fn env_vars(&self) -> Result<EnvVars, Error> {
-        let variables = EnvVars::new(self.handover().await?)?;
-        tracing::debug!(
-            session = %self,
-            access_key_id = variables.handover.credentials.access_key_id(),
-            region = variables.handover.region,
-            "made the environment of a child process"
-        );
-        Ok(variables)
-    }
-
-    /// Returns a command whose process gets this session, whatever this process's environment is.
-    ///
-    /// It is tokio's, so that waiting for the child does not hold up a thread of the runtime;
-    /// [`into_std`](tokio::process::Command::into_std) makes the standard library's of it.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let staging = bsm_core::BotoSesManager::new();
-    /// let who = staging
-    ///     .command("aws")
-    ///     .await?
-    ///     .args(["sts", "get-caller-identity"])
-    ///     .output()
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`env_vars`](Self::env_vars).
-    pub async fn command(
-        &self,
-        program: impl AsRef<OsStr>,
-    ) -> Result<tokio::process::Command, Error> {
-        let variables = self.env_vars().await?;
-        let mut command = tokio::process::Command::new(program);
-        variables.apply_to(&mut command);
-        Ok(command)
-    }
+/// Where environment variables and profile files are looked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ambient {
+    /// The environment that was given in place of the process's own.
+    pub(crate) environment: Option<Env>,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) shared_credentials_file: Option<PathBuf>,
 }
 
-/// Environment variables that give a process a session, and those that would take it away.
-///
-/// See [`BotoSesManager::env_vars`]. The `Debug` form shows no secret.
-///
-/// | set | when |
-/// |---|---|
-/// | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | always |
-/// | `AWS_SESSION_TOKEN`, `AWS_CREDENTIAL_EXPIRATION` | the credentials have one |
-/// | `AWS_REGION`, `AWS_DEFAULT_REGION` | a region is known |
-/// | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_…` | the manager's requests go there |
-///
-/// What is not set of the first four rows' variables is cleared, and so is whatever could give the
-/// child another identity: `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `AWS_SECURITY_TOKEN`,
-/// `AWS_ACCOUNT_ID`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`, `AWS_WEB_IDENTITY_TOKEN_FILE`, and
-/// `AWS_CONTAINER_CREDENTIALS_…` and `AWS_CONTAINER_AUTHORIZATION_TOKEN…`.
-#[derive(Clone)]
-pub struct EnvVars {
-    handover: Handover,
-    set: Vec<(String, Zeroizing<String>)>,
-}
+impl Ambient {
+    /// The environment: the process's own, unless another was given.
+    pub(crate) fn environment(&self) -> Env {
+        self.environment.clone().unwrap_or_default()
+    }
 
-impl EnvVars {
-    fn new(handover: Handover) -> Result<Self, Error> {
-        let credentials = &handover.credentials;
-        let region = handover.region.as_deref();
-        let expiration = handover.rfc3339_expiration();
-        let always = [
-            ("AWS_ACCESS_KEY_ID", Some(credentials.access_key_id())),
-            (
-                "AWS_SECRET_ACCESS_KEY",
-                Some(credentials.secret_access_key()),
-            ),
-            ("AWS_SESSION_TOKEN", credentials.session_token()),
-            ("AWS_CREDENTIAL_EXPIRATION", expiration.as_deref()),
-            ("AWS_REGION", region),
-            ("AWS_DEFAULT_REGION", region),
-            ("AWS_ENDPOINT_URL", handover.endpoint_url.as_deref()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let services = handover.service_endpoint_urls.iter();
-        let services = services.map(|(service, url)| {
-            let name = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
-            (name, url.as_str())
-        });
-        let set: Vec<_> = always
-            .chain(services)
-            .map(|(name, value)| (name, Zeroizing::new(value.to_owned())))
-            .collect();
-        // The operating system would cut the one off at NUL, and take the other apart at `=`.
-        let impossible = |(name, value): &&(String, Zeroizing<String>)| {
-            name_is_odd(name) || value.contains('\0')
+    /// Reads an environment variable; an empty one counts as not set.
+    pub(crate) fn var(&self, name: &str) -> Option<String> {
+        let value = self.environment().get(name).ok()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns the profile that the environment names.
+    ///
+    /// botocore reads `AWS_DEFAULT_PROFILE` before `AWS_PROFILE`; the Rust SDK only the latter.
+    pub(crate) fn profile_name(&self) -> Option<String> {
+        self.var("AWS_DEFAULT_PROFILE")
+            .or_else(|| self.var("AWS_PROFILE"))
+    }
+
+    /// Returns the region that the environment names.
+    pub(crate) fn region(&self) -> Option<String> {
+        self.var("AWS_REGION")
+            .or_else(|| self.var("AWS_DEFAULT_REGION"))
+    }
+
+    /// The keys in the environment; an id without a secret is an error, as in botocore.
+    pub(crate) fn keys(&self) -> Result<Option<Credentials>, Error> {
+        let Some(id) = self.var("AWS_ACCESS_KEY_ID") else {
+            return Ok(None);
         };
-        match set.iter().find(impossible) {
-            None => Ok(Self { handover, set }),
-            Some((name, _)) => Err(Error::new(
+        let secret = self.var("AWS_SECRET_ACCESS_KEY").ok_or_else(|| {
+            Error::new(
                 ErrorKind::InvalidConfig,
-                format!("{name:?} and its value cannot be an environment variable"),
-            )),
+                "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or neither",
+            )
+        })?;
+        let token = self.var("AWS_SECURITY_TOKEN");
+        let mut keys = Credentials::builder()
+            .access_key_id(id)
+            .secret_access_key(secret)
+            .provider_name("environment");
+        keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
+        keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
+        Ok(Some(keys.build()))
+    }
+
+    /// What the environment says of a web identity, as EKS does.
+    pub(crate) fn web_identity(&self) -> WebIdentityVariables {
+        WebIdentityVariables {
+            role_arn: self.var("AWS_ROLE_ARN"),
+            token_file: self.var("AWS_WEB_IDENTITY_TOKEN_FILE"),
+            session_name: self.var("AWS_ROLE_SESSION_NAME"),
         }
     }
 
-    /// Sets and clears the variables of a command.
-    ///
-    /// It takes the `Command` of the standard library and tokio's. What the command was told about
-    /// other variables stays.
-    pub fn apply_to(&self, command: &mut impl ChildCommand) {
-        let command = command.as_std_command();
-        for name in self.cleared() {
-            command.env_remove(name);
+    /// Says whether the program runs in a container that offers credentials.
+    pub(crate) fn has_container(&self) -> bool {
+        [
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ]
+        .iter()
+        .any(|name| self.var(name).is_some())
+    }
+
+    /// Reads the profile files; a file that does not exist is an empty one.
+    pub(crate) fn profiles(&self) -> Result<Profiles, Error> {
+        Profiles::read(
+            self.file(&self.config_file, "AWS_CONFIG_FILE", "config"),
+            self.file(
+                &self.shared_credentials_file,
+                "AWS_SHARED_CREDENTIALS_FILE",
+                "credentials",
+            ),
+        )
+    }
+
+    fn file(&self, given: &Option<PathBuf>, variable: &str, name: &str) -> Option<PathBuf> {
+        match (given, self.var(variable)) {
+            (Some(path), _) => self.in_home(path.clone()),
+            (None, Some(path)) => self.in_home(self.expanded(&path).into()),
+            (None, None) => Some(self.home()?.join(".aws").join(name)),
         }
-        for (name, value) in self.set() {
-            command.env(name, value);
+    }
+
+    /// Replaces a leading `~`.
+    pub(crate) fn in_home(&self, path: PathBuf) -> Option<PathBuf> {
+        match path.strip_prefix("~") {
+            Ok(rest) => Some(self.home()?.join(rest)),
+            Err(_) => Some(path),
         }
     }
 
-    /// Returns the variables to set, with their values: secrets and all.
-    pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.set
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Returns the variables to clear.
-    pub fn cleared(&self) -> impl Iterator<Item = &'static str> {
-        let is_set = |cleared: &str| self.set.iter().any(|(name, _)| name == cleared);
-        CLEARED.into_iter().filter(move |name| !is_set(name))
-    }
-
-    /// Returns when the credentials expire, if they do.
-    pub fn expiration(&self) -> Option<DateTime<Utc>> {
-        self.handover.expiration()
-    }
-
-    /// Writes the commands that set and clear the variables in a shell, to be evaluated there.
-    ///
-    /// ```text
-    /// eval "$(my-tool env)"                             # sh
-    /// my-tool env | source                              # fish
-    /// my-tool env | Out-String | Invoke-Expression      # PowerShell
-    /// ```
-    pub fn to_shell(&self, shell: Shell) -> SecretText {
-        // Too much rather than too little: text that grows leaves copies of itself behind.
-        let room = |text: &str| 4 * text.len() + 64;
-        let set = self.set().map(|(name, value)| room(name) + room(value));
-        let cleared = self.cleared().map(room);
-        let mut text = String::with_capacity(set.chain(cleared).sum());
-        for name in self.cleared() {
-            shell.clear(&mut text, name);
+    /// Replaces `$NAME` and `${NAME}`, where they are set, as botocore does in these two paths.
+    fn expanded(&self, path: &str) -> String {
+        let mut expanded = String::new();
+        let mut rest = path;
+        while let Some(at) = rest.find('$') {
+            let (before, dollar) = rest.split_at(at);
+            expanded.push_str(before);
+            let name = match dollar[1..].strip_prefix('{') {
+                Some(braced) => braced.split_once('}').map(|(name, _)| name),
+                None => dollar[1..]
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .next(),
+            };
+            let length = |name: &str| name.len() + if dollar.starts_with("${") { 3 } else { 1 };
+            match name.and_then(|name| Some((length(name), self.environment().get(name).ok()?))) {
+                Some((length, value)) => {
+                    expanded.push_str(&value);
+                    rest = &dollar[length..];
+                }
+                None => {
+                    expanded.push('$');
+                    rest = &dollar[1..];
+                }
+            }
         }
-        for (name, value) in self.set() {
-            shell.set(&mut text, name, value);
-        }
-        SecretText::new(Zeroizing::new(text))
+        expanded.push_str(rest);
+        expanded
     }
 
-    /// Writes the credentials as a
-    /// [`credential_process`](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html)
-    /// prints them. Region and endpoints have no place in it.
-    pub fn to_credential_process(&self) -> SecretText {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Output<'a> {
-            version: u8,
-            access_key_id: &'a str,
-            secret_access_key: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            session_token: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            expiration: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            account_id: Option<&'a str>,
-        }
-        let credentials = &self.handover.credentials;
-        let output = Output {
-            version: 1,
-            access_key_id: credentials.access_key_id(),
-            secret_access_key: credentials.secret_access_key(),
-            session_token: credentials.session_token(),
-            expiration: self.handover.rfc3339_expiration(),
-            account_id: credentials.account_id().map(|id| id.as_str()),
-        };
-        json(&output, self.handover.json_capacity())
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.var(home).map(PathBuf::from)
     }
-}
-
-/// Shows the names of the variables, and no value.
-impl fmt::Debug for EnvVars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set: Vec<_> = self.set().map(|(name, _)| name).collect();
-        f.debug_struct("EnvVars")
-            .field("access_key_id", &self.handover.credentials.access_key_id())
-            .field("region", &self.handover.region)
-            .field("expiration", &self.handover.rfc3339_expiration())
-            .field("set", &set)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A command whose environment can be set: the standard library's or tokio's.
-pub trait ChildCommand: sealed::Sealed {
-    #[doc(hidden)]
-    fn as_std_command(&mut self) -> &mut std::process::Command;
-}
-
-impl ChildCommand for std::process::Command {
-    fn as_std_command(&mut self) -> &mut std::process::Command {
-        self
-    }
-}
-
-impl ChildCommand for tokio::process::Command {
-    fn as_std_command(&mut self) -> &mut std::process::Command {
-        self.as_std_mut()
-    }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for std::process::Command {}
-    impl Sealed for tokio::process::Command {}
-}
-
-/// The services that endpoints were told for are named by the user, and shells run these names.
-fn name_is_odd(name: &str) -> bool {
-    !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::process::Command;
-    use std::time::{Duration, SystemTime};
-
-    use aws_credential_types::Credentials;
-
     use super::*;
 
-    const SECRET: &str = "it's $HOME\\ `x` \"q\" \u{2019}\nend";
-
-    fn variables(token: Option<&str>, region: Option<&str>) -> EnvVars {
-        let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_553_445);
-        let credentials = Credentials::new(
-            "ASIAEXAMPLE",
-            SECRET,
-            token.map(str::to_owned),
-            token.map(|_| expiry),
-            "test",
-        );
-        EnvVars::new(Handover {
-            credentials,
-            region: region.map(str::to_owned),
-            endpoint_url: None,
-            service_endpoint_urls: BTreeMap::new(),
-        })
-        .unwrap()
-    }
-
     #[test]
-    fn a_command_gets_the_session_and_loses_every_other_one() {
-        let mut command = Command::new("x");
-        command.env("AWS_PROFILE", "hostile").env("PAGER", "cat");
-        variables(Some("token"), Some("eu-west-1")).apply_to(&mut command);
-        let changes: BTreeMap<_, _> = command
-            .get_envs()
-            .map(|(name, value)| (name.to_str().unwrap(), value.map(|v| v.to_str().unwrap())))
-            .collect();
-        let expected = BTreeMap::from([
-            ("AWS_ACCESS_KEY_ID", Some("ASIAEXAMPLE")),
-            ("AWS_SECRET_ACCESS_KEY", Some(SECRET)),
-            ("AWS_SESSION_TOKEN", Some("token")),
-            ("AWS_REGION", Some("eu-west-1")),
-            ("AWS_DEFAULT_REGION", Some("eu-west-1")),
-            ("AWS_CREDENTIAL_EXPIRATION", Some("2030-01-02T03:04:05Z")),
-            ("AWS_PROFILE", None),
-            ("AWS_DEFAULT_PROFILE", None),
-            ("AWS_SECURITY_TOKEN", None),
-            ("AWS_ACCOUNT_ID", None),
-            ("AWS_ROLE_ARN", None),
-            ("AWS_ROLE_SESSION_NAME", None),
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", None),
-            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", None),
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", None),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", None),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", None),
-            ("PAGER", Some("cat")),
-        ]);
-        assert_eq!(changes, expected);
-    }
-
-    #[test]
-    fn keys_without_a_token_or_a_region_clear_those_of_the_parent() {
-        let variables = variables(None, None);
-        let cleared: Vec<_> = variables.cleared().collect();
-        for name in [
-            "AWS_SESSION_TOKEN",
-            "AWS_CREDENTIAL_EXPIRATION",
-            "AWS_REGION",
-            "AWS_DEFAULT_REGION",
+    fn variables_in_a_path_are_replaced_where_they_are_set() {
+        let ambient = Ambient {
+            environment: Some(Env::from_slice(&[("A", "x"), ("A_1", "y"), ("HOME", "/h")])),
+            ..Ambient::default()
+        };
+        for (path, expanded) in [
+            ("/$A/${A}z/$A_1", "/x/xz/y"),
+            ("$B/${B}/$/${/$", "$B/${B}/$/${/$"),
+            ("é$A", "éx"),
         ] {
-            assert!(cleared.contains(&name), "{name}");
+            assert_eq!(ambient.expanded(path), expanded);
         }
-        assert_eq!(variables.set().count(), 2);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_shell_that_runs_the_text_has_the_session() {
-        let text = variables(None, Some("eu-west-1")).to_shell(Shell::Posix);
-        let script = format!(
-            "{}printf '%s|%s|%s' \"$AWS_SECRET_ACCESS_KEY\" \"$AWS_REGION\" \"${{AWS_PROFILE-}}\"",
-            text.expose()
-        );
-        let output = Command::new("sh")
-            .args(["-c", &script])
-            .env("AWS_PROFILE", "hostile")
-            .output()
-            .unwrap();
-        let printed = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(printed, format!("{SECRET}|eu-west-1|"));
-    }
-
-    #[test]
-    fn credential_process_output_has_what_aws_asks_for() {
-        let text = variables(Some("token"), None).to_credential_process();
-        let output: serde_json::Value = serde_json::from_str(text.expose()).unwrap();
-        assert_eq!(
-            output,
-            serde_json::json!({
-                "Version": 1,
-                "AccessKeyId": "ASIAEXAMPLE",
-                "SecretAccessKey": SECRET,
-                "SessionToken": "token",
-                "Expiration": "2030-01-02T03:04:05Z",
-            })
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_a_variable_is_an_error() {
-        for (service, url) in [("s3; rm", "http://x"), ("s3", "http://x\0")] {
-            let error = EnvVars::new(Handover {
-                credentials: Credentials::new("AKIA", "hush", None, None, "test"),
-                region: None,
-                endpoint_url: None,
-                service_endpoint_urls: BTreeMap::from([(service.into(), url.into())]),
-            })
-            .unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-        }
+        assert_eq!(ambient.in_home("~/a".into()), Some("/h/a".into()));
     }
 }

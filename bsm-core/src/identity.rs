@@ -1,5 +1,7 @@
 //! Who a session is.
 
+mod mask;
+
 use std::fmt;
 
 use aws_config::Region;
@@ -9,9 +11,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use serde::Serialize;
 
+use self::mask::{mask_account, mask_arn, mask_user_id};
 use crate::error::{Error, ErrorKind};
 use crate::manager::BotoSesManager;
-use crate::mask::{mask_account, mask_arn, mask_user_id};
 
 /// # Identity
 impl BotoSesManager {

@@ -88,48 +88,31 @@
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |
 //! | `test-util` | `Builder::environment`: a manager that does not see the process's environment; for tests |
 
-mod ambient;
-mod builder;
-mod calendar;
 mod credentials;
-mod default;
 mod environment;
 mod error;
-mod explain;
-mod flight;
-mod handover;
+mod export;
 mod http;
 mod identity;
 mod manager;
-mod mask;
-mod memory;
-mod pin;
 mod profile;
-mod redacted;
-mod resolution;
 mod scope;
 mod secret;
 mod session;
-mod settings;
-mod shell;
-mod snapshot;
-mod temp_snapshot;
+mod sync;
+mod time;
 
-pub use builder::Builder;
-pub use credentials::assume_role::AssumeRole;
 pub use credentials::cli_cache::CliCache;
 pub use credentials::mfa;
-pub use default::install_default;
-pub use environment::{ChildCommand, EnvVars};
 pub use error::{Error, ErrorKind};
+pub use export::{ChildCommand, EnvVars, Shell, Snapshot, TempSnapshot};
 pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
-pub use pin::{pin, unpin};
+pub use manager::assume_role::AssumeRole;
+pub use manager::builder::Builder;
 pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
     AwsEnvGuard, Binding, InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn,
+    install_default, pin, unpin,
 };
 pub use secret::SecretText;
-pub use shell::Shell;
-pub use snapshot::Snapshot;
-pub use temp_snapshot::TempSnapshot;

@@ -1,5 +1,10 @@
 //! The handle.
 
+pub(crate) mod assume_role;
+pub(crate) mod builder;
+mod explain;
+pub(crate) mod handover;
+
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,17 +18,17 @@ use aws_credential_types::Credentials;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use crate::builder::Builder;
-use crate::calendar::calendar;
-use crate::credentials::assume_role::AssumeRole;
 use crate::credentials::mfa::TokenCodes;
 use crate::credentials::role::RoleRequest;
 use crate::error::{Error, ErrorKind};
-use crate::flight::Once;
-use crate::memory::{Epoch, Memory};
+use crate::manager::assume_role::AssumeRole;
+use crate::manager::builder::Builder;
 use crate::profile::ProfileInfo;
+use crate::session::settings::Settings;
 use crate::session::{Origin, Resolved, Session, check_region};
-use crate::settings::Settings;
+use crate::sync::generation::{Epoch, Memory};
+use crate::sync::single_flight::Once;
+use crate::time::calendar;
 
 /// An AWS session: one identity, in one region.
 ///

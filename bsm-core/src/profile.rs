@@ -6,17 +6,17 @@
 //! Its chain ignores `mfa_serial` and `duration_seconds`, and calls STS for every link whenever it
 //! is asked.
 
+mod base_provider;
+mod chain;
 mod files;
 mod ini;
 mod listing;
-mod own;
-mod plan;
-pub(crate) mod shell;
+pub(crate) mod shlex;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
-pub use listing::{ProfileInfo, ProfileKind};
-pub(crate) use plan::{
+pub(crate) use chain::{
     Command, Plan, RoleLink, Source, Sso, WebIdentity, WebIdentityVariables, plan,
 };
+pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
+pub use listing::{ProfileInfo, ProfileKind};

@@ -72,6 +72,8 @@
 //! can no longer be told then, so `current()` gives [`BotoSesManager::none`], and nothing reaches
 //! an account by guess.
 
+mod model_binding;
+mod process_default;
 mod scoped;
 mod stack;
 
@@ -81,10 +83,10 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::default;
 use crate::manager::BotoSesManager;
-use crate::pin;
 
+pub use model_binding::{pin, unpin};
+pub use process_default::install_default;
 pub use scoped::{InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn};
 use stack::{Entry, Unknown, find};
 
@@ -130,7 +132,7 @@ impl BotoSesManager {
     pub fn current() -> Self {
         match find(Entry::is_general) {
             Ok(Some(manager)) => manager,
-            Ok(None) => default::process_default(),
+            Ok(None) => process_default::process_default(),
             Err(Unknown) => Self::none(),
         }
     }
@@ -142,7 +144,7 @@ impl BotoSesManager {
     pub fn current_for<M: ?Sized + 'static>() -> Binding {
         let model = TypeId::of::<M>();
         let specific = match find(|entry| entry.names(model)) {
-            Ok(found) => found.or_else(|| pin::get(model)),
+            Ok(found) => found.or_else(|| model_binding::get(model)),
             Err(Unknown) => None,
         };
         match specific {

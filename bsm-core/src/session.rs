@@ -1,5 +1,9 @@
 //! One identity: what all managers for it share.
 
+pub(crate) mod redacted;
+pub(crate) mod resolution;
+pub(crate) mod settings;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +20,13 @@ use crate::credentials::role::{AssumedRole, Means, RoleRequest};
 use crate::credentials::source::Sources;
 use crate::credentials::{AccountGuard, Refresher, Supply};
 use crate::error::{Error, ErrorKind};
-use crate::flight::Once;
 use crate::identity::CallerIdentity;
 use crate::manager::BotoSesManager;
-use crate::memory::{Epoch, Memory};
-use crate::redacted::redacted;
-use crate::resolution::{Chosen, Resolution};
-use crate::settings::{Settings, behavior_version};
+use crate::session::redacted::redacted;
+use crate::session::resolution::{Chosen, Resolution};
+use crate::session::settings::{Settings, behavior_version};
+use crate::sync::generation::{Epoch, Memory};
+use crate::sync::single_flight::Once;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::profile::{Command, shell};
+use crate::profile::{Command, shlex};
 
 /// The credentials that the `credential_process` of a profile prints; it is run at every call.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl CredentialProcess {
 
     #[cfg(not(windows))]
     fn command(&self) -> Result<tokio::process::Command, Error> {
-        let words = shell::split(&self.command.0).unwrap_or_default();
+        let words = shlex::split(&self.command.0).unwrap_or_default();
         let Some((program, arguments)) = words.split_first() else {
             let message = format!(
                 "the credential_process of profile {:?} is not a command line: close its quotes",

@@ -32,11 +32,11 @@ use aws_smithy_async::time::SharedTimeSource;
 use chrono::SecondsFormat;
 use parking_lot::Mutex;
 
-use super::kept::{Age, Kept};
+use super::freshness::{Age, Kept};
 use super::supply::Supply;
-use crate::calendar::calendar;
 use crate::error::{Error, ErrorKind};
-use crate::flight::{Flight, catch_panic};
+use crate::sync::single_flight::{Flight, catch_panic};
+use crate::time::calendar;
 
 /// How long a caller waits for new credentials while the kept ones are valid.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -19,7 +19,7 @@ use super::web_identity::WebIdentityRole;
 use super::{Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
-use crate::settings::{Settings, behavior_version};
+use crate::session::settings::{Settings, behavior_version};
 
 /// Makes the sources that plans name, and the role links on top of them.
 pub(crate) struct Sources<'a> {

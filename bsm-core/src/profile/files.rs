@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::ini::{self, Section, Value};
-use super::shell;
+use super::shlex;
 use crate::error::{Error, ErrorKind};
 
 /// The settings that are credentials.
@@ -73,7 +73,7 @@ impl Profiles {
                 continue;
             }
             // What is not `[profile name]` or the like is no profile, and nobody's error.
-            let Some(Ok([_, name])) = shell::split(&title).map(<[String; 2]>::try_from) else {
+            let Some(Ok([_, name])) = shlex::split(&title).map(<[String; 2]>::try_from) else {
                 continue;
             };
             if title.starts_with("profile") {

@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Plan, Profiles, RoleLink, Source, shell};
-use crate::ambient::Ambient;
+use super::{Plan, Profiles, RoleLink, Source, shlex};
+use crate::environment::Ambient;
 use crate::error::Error;
-use crate::resolution::{Chosen, Resolution};
-use crate::settings::Settings;
+use crate::session::resolution::{Chosen, Resolution};
+use crate::session::settings::Settings;
 
 #[derive(Deserialize)]
 struct Case {
@@ -185,7 +185,7 @@ fn of_source(source: &Source, settings: &Settings) -> Json {
         }),
         Source::Login { session, .. } => json!({ "kind": "login", "session": session }),
         Source::Process { command, .. } => {
-            json!({ "kind": "process", "words": shell::split(&command.0) })
+            json!({ "kind": "process", "words": shlex::split(&command.0) })
         }
         Source::Environment => {
             let keys = settings.ambient.keys().unwrap().unwrap();

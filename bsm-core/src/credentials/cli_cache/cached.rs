@@ -13,9 +13,9 @@ use super::key::Key;
 use super::store::{Lock, Store, Turn};
 use crate::credentials::role::AssumedRole;
 use crate::error::Error;
-use crate::flight::Once;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
+use crate::sync::single_flight::Once;
 
 /// How long to wait for another process that is making the call.
 const PATIENCE: Duration = Duration::from_secs(30);

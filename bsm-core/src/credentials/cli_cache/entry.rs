@@ -8,8 +8,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::python::write_string;
-use crate::calendar::calendar;
 use crate::credentials::role::{Assumed, RoleRequest};
+use crate::time::calendar;
 
 /// How long an entry has to be valid yet to be used; botocore's advisory window.
 const MIN_LEFT: Duration = Duration::from_secs(900);

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::manager::BotoSesManager;
-use crate::resolution::Resolution;
+use crate::session::resolution::Resolution;
 use crate::session::{Origin, no_session};
 
 impl BotoSesManager {

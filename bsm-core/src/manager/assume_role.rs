@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::mfa::{MfaTokenProvider, TokenCodes};
-use super::role::RoleRequest;
+use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
+use crate::credentials::role::RoleRequest;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 
+use super::base_provider::{has_keys, own_source};
 use super::files::{File, Profile, Profiles};
-use super::own::{has_keys, own_source};
 use crate::error::{Error, ErrorKind};
 
 /// How a profile gets its credentials.

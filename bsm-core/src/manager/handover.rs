@@ -6,9 +6,9 @@ use aws_config::Region;
 use aws_credential_types::Credentials;
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::calendar::calendar;
 use crate::error::Error;
 use crate::manager::BotoSesManager;
+use crate::time::calendar;
 
 /// A session as it is now: what a child process or a snapshot is given.
 #[derive(Clone, Debug)]

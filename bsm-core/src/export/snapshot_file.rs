@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
-use crate::snapshot::Snapshot;
+use crate::export::snapshot::Snapshot;
 
 /// A file with a snapshot, removed when this is dropped.
 ///

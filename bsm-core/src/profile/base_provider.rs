@@ -2,9 +2,9 @@
 
 use aws_credential_types::Credentials;
 
+use super::chain::{Command, Source, Sso, WebIdentity, WebIdentityVariables, invalid};
 use super::files::{File, Profile, Profiles};
 use super::ini::Section;
-use super::plan::{Command, Source, Sso, WebIdentity, WebIdentityVariables, invalid};
 use crate::error::Error;
 
 /// The credentials that a profile gets without assuming a role through another profile.

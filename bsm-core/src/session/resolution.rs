@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, Profile, Profiles, Source, WebIdentityVariables, plan};
-use crate::settings::Settings;
+use crate::session::settings::Settings;
 
 /// What was found out without asking anybody.
 pub(crate) struct Resolution {

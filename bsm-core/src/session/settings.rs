@@ -15,14 +15,14 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::ambient::Ambient;
 use crate::credentials::cli_cache::{CliCache, Store};
 use crate::credentials::mfa::TokenCodes;
+use crate::environment::Ambient;
 use crate::error::{Error, ErrorKind};
 use crate::http;
 use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
-use crate::redacted::redacted_tokens;
-use crate::resolution::Resolution;
+use crate::session::redacted::redacted_tokens;
+use crate::session::resolution::Resolution;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` moves when a dependency is updated.
 pub(crate) fn behavior_version() -> BehaviorVersion {

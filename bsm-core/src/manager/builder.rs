@@ -15,11 +15,11 @@ use aws_types::app_name::AppName;
 use crate::credentials::cli_cache::CliCache;
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
 use crate::error::Error;
+use crate::export::Snapshot;
 use crate::manager::BotoSesManager;
 use crate::profile::ProfileInfo;
 use crate::session::Origin;
-use crate::settings::{Settings, service_key};
-use crate::snapshot::Snapshot;
+use crate::session::settings::{Settings, service_key};
 
 /// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///

@@ -14,13 +14,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::calendar::calendar;
 use crate::error::{Error, ErrorKind};
-use crate::handover::Handover;
+use crate::export::snapshot_file::TempSnapshot;
 use crate::manager::BotoSesManager;
+use crate::manager::handover::Handover;
 use crate::secret::{SecretText, json};
-use crate::settings::Settings;
-use crate::temp_snapshot::TempSnapshot;
+use crate::session::settings::Settings;
+use crate::time::calendar;
 
 /// What a snapshot says that it is.
 const FORMAT: &str = "bsm-session-snapshot";

@@ -1,0 +1,11 @@
+//! Sessions for other processes: environment variables, shell text, and snapshots.
+
+mod env_vars;
+mod shell;
+mod snapshot;
+mod snapshot_file;
+
+pub use env_vars::{ChildCommand, EnvVars};
+pub use shell::Shell;
+pub use snapshot::Snapshot;
+pub use snapshot_file::TempSnapshot;
