@@ -1,4 +1,4 @@
-//! Lists the chapters of the guide as modules.
+//! Generates a module for each page of the guide.
 
 use std::env;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Every chapter of the guide, and the README, as documentation, so that `cargo test` compiles and
-//! runs the snippets. `build.rs` makes the list, so that no chapter can be forgotten.
+//! Every page of the guide, and the README, as documentation, so that `cargo test` compiles and runs
+//! the snippets. `build.rs` generates the list, so that no page can be forgotten.
 
 include!(concat!(env!("OUT_DIR"), "/chapters.rs"));
