@@ -1,4 +1,4 @@
-//! The guide leaves nothing out.
+//! The guide is complete, and quotes what the crates say.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names of the variants of an `ErrorKind`, as its source has them.
+/// The names of the variants of an `ErrorKind`, from its source.
 fn kinds(source: &str) -> BTreeSet<String> {
     let source = read(source);
     let (_, body) = source
@@ -24,29 +24,87 @@ fn kinds(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The kinds that the chapter explains: the headings below the section of a crate.
-fn explained(section: &str) -> BTreeSet<String> {
-    let chapter = read("src/troubleshooting.md");
-    let (_, rest) = chapter
+/// The section of the troubleshooting page about one crate.
+fn troubleshooting(section: &str) -> String {
+    let page = read("src/troubleshooting.md");
+    let (_, rest) = page
         .split_once(&format!("\n## {section}\n"))
         .unwrap_or_else(|| panic!("there is a section {section}"));
-    let section = rest.split("\n## ").next().unwrap_or(rest);
-    section
+    rest.split("\n## ").next().unwrap_or(rest).to_owned()
+}
+
+/// The kinds that the page explains: the headings below the section of a crate.
+fn explained(section: &str) -> BTreeSet<String> {
+    troubleshooting(section)
         .lines()
         .filter_map(|line| line.strip_prefix("### "))
         .map(str::to_owned)
         .collect()
 }
 
+const SECTIONS: [(&str, &str); 2] = [
+    ("bsm-core errors", "../bsm-core/src"),
+    ("bsm-dynamodb errors", "../bsm-dynamodb/src"),
+];
+
 #[test]
 fn every_kind_of_error_is_explained() {
-    for (section, source) in [
-        ("Errors of bsm-core", "../bsm-core/src/error.rs"),
-        ("Errors of bsm-dynamodb", "../bsm-dynamodb/src/error.rs"),
-    ] {
-        let kinds = kinds(source);
+    for (section, source) in SECTIONS {
+        let kinds = kinds(&format!("{source}/error.rs"));
         assert!(kinds.contains("AccessDenied"), "{source}: {kinds:?}");
         assert_eq!(explained(section), kinds, "{section}");
+    }
+}
+
+/// All Rust sources of a crate as one text, in which a string that is continued on the next line
+/// is in one piece.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            for line in source.lines() {
+                match line.strip_suffix('\\') {
+                    Some(continued) => text += continued.trim_start(),
+                    None => text = text + line.trim_start() + "\n",
+                }
+            }
+        }
+    }
+    text
+}
+
+/// A reader searches the page for the words of a message, so they have to be the crate's own.
+#[test]
+fn every_message_on_the_page_is_in_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (section, source) in SECTIONS {
+        let sources = sources(&root.join(source));
+        let page = troubleshooting(section);
+        let (_, page) = page.split_once("\n### ").expect("there is a kind");
+        let messages = page.split("```text\n").skip(1).flat_map(|block| {
+            let (block, _) = block.split_once("\n```").expect("a block of messages ends");
+            block.lines()
+        });
+        let mut checked = 0;
+        for message in messages {
+            // AWS's own sentences are not in our sources. "could not" is added to the name of a
+            // request.
+            let (ours, _) = message.split_once("AWS answered").unwrap_or((message, ""));
+            for part in ours.split('…') {
+                let part = part.trim_matches([' ', ':', ';', ',', '(', ')', '`']);
+                let part = part.strip_prefix("could not ").unwrap_or(part);
+                assert!(
+                    part.is_empty() || sources.contains(part),
+                    "{section}: no message in {source} says {part:?}"
+                );
+                checked += 1;
+            }
+        }
+        assert!(checked > 40, "{section}: {checked}");
     }
 }
 
