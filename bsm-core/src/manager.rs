@@ -90,11 +90,17 @@ struct Made {
 
 /// # Making one
 impl BotoSesManager {
-    /// Makes a manager of the default chain.
+    /// Creates a manager for the default chain.
     ///
-    /// Its credentials come from, in this order: the environment; the profile that
-    /// `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`; the web identity that the
-    /// environment names; the container's role; the instance's role.
+    /// Its credentials come from the first of these sources that is configured. The profile is the
+    /// one that `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`.
+    ///
+    /// 1. access keys in the environment;
+    /// 2. a role of the profile: `role_arn` with `source_profile` or `credential_source`;
+    /// 3. a web identity: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, or the profile's
+    ///    settings in place of either;
+    /// 4. the profile's SSO, access keys, login session or process;
+    /// 5. the role of the container, or else of the instance.
     pub fn new() -> Self {
         Self::builder().build()
     }
