@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use bsm_core::BotoSesManager;
+use bsm_core::{BotoSesManager, adapter};
 use criterion::{Criterion, criterion_group, criterion_main};
 use opentelemetry::Context;
 use tracing::subscriber::NoSubscriber;
@@ -39,7 +39,7 @@ fn models(c: &mut Criterion) {
         b.iter(BotoSesManager::current_for::<User>);
     });
     let staging = BotoSesManager::from_profile("staging");
-    let _env = staging.awsenv_for(&[std::any::TypeId::of::<User>()]);
+    let _env = adapter::awsenv_for(&staging, &[std::any::TypeId::of::<User>()]);
     group.bench_function("overridden", |b| {
         b.iter(BotoSesManager::current_for::<User>);
     });

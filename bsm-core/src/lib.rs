@@ -112,7 +112,6 @@ pub use manager::assume_role::AssumeRole;
 pub use manager::builder::Builder;
 pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
-    AwsEnvGuard, Binding, InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn,
-    install_default, pin, unpin,
+    AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
 pub use secret::SecretText;

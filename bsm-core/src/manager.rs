@@ -26,8 +26,8 @@ use crate::manager::builder::Builder;
 use crate::profile::ProfileInfo;
 use crate::session::settings::Settings;
 use crate::session::{Origin, Resolved, Session, check_region};
-use crate::sync::generation::{Epoch, Memory};
-use crate::sync::single_flight::Once;
+use crate::sync::generation::{Generation, Resettable};
+use crate::sync::single_flight::AsyncOnce;
 use crate::time::calendar;
 
 /// An AWS session: one identity, in one region.
@@ -76,7 +76,7 @@ struct Inner {
     session: Arc<Session>,
     /// The region of this manager, where it is not the session's.
     region: Option<Region>,
-    made: Memory<Made>,
+    made: Resettable<Made>,
     /// The managers of the same session in other regions.
     regions: Mutex<HashMap<String, BotoSesManager>>,
 }
@@ -84,7 +84,7 @@ struct Inner {
 /// What a manager has made for its region.
 #[derive(Default)]
 struct Made {
-    config: Once<Arc<SdkConfig>>,
+    config: AsyncOnce<Arc<SdkConfig>>,
     clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
@@ -209,7 +209,7 @@ impl BotoSesManager {
             inner: Handle::Shared(Arc::new(Inner {
                 session,
                 region,
-                made: Memory::default(),
+                made: Resettable::default(),
                 regions: Mutex::default(),
             })),
         }
@@ -315,8 +315,8 @@ impl BotoSesManager {
         self.config(&self.made()).await.cloned()
     }
 
-    fn made(&self) -> Arc<Epoch<Made>> {
-        self.inner.made.of(self.session().epoch())
+    fn made(&self) -> Arc<Generation<Made>> {
+        self.inner.made.at(self.session().generation())
     }
 
     async fn config<'a>(&self, made: &'a Made) -> Result<&'a SdkConfig, Error> {

@@ -72,6 +72,8 @@
 //! can no longer be told then, so `current()` gives [`BotoSesManager::none`], and nothing reaches
 //! an account by guess.
 
+pub mod adapter;
+mod binding;
 mod model_binding;
 mod process_default;
 mod scoped;
@@ -85,38 +87,10 @@ use std::sync::Arc;
 
 use crate::manager::BotoSesManager;
 
-pub use model_binding::{pin, unpin};
+use binding::Binding;
 pub use process_default::install_default;
-pub use scoped::{InCurrentScope, OfFuture, OfStream, Scoped, in_current_scope_fn};
+pub use scoped::{InCurrentScope, Scoped, in_current_scope_fn};
 use stack::{Entry, Unknown, find};
-
-/// The manager that a model is bound to, and why.
-///
-/// Adapters use it to bind an operation when the operation is started; see
-/// [`BotoSesManager::current_for`].
-#[derive(Clone, Debug)]
-pub struct Binding {
-    manager: BotoSesManager,
-    specific: bool,
-}
-
-impl Binding {
-    /// Returns the manager.
-    pub fn manager(&self) -> &BotoSesManager {
-        &self.manager
-    }
-
-    /// Takes the manager out.
-    pub fn into_manager(self) -> BotoSesManager {
-        self.manager
-    }
-
-    /// Says whether the manager was chosen for this very model, by an override or a pin, and not
-    /// just as the general default.
-    pub fn is_specific(&self) -> bool {
-        self.specific
-    }
-}
 
 /// # The temporary default
 impl BotoSesManager {
@@ -144,18 +118,12 @@ impl BotoSesManager {
     pub fn current_for<M: ?Sized + 'static>() -> Binding {
         let model = TypeId::of::<M>();
         let specific = match find(|entry| entry.names(model)) {
-            Ok(found) => found.or_else(|| model_binding::get(model)),
+            Ok(found) => found.or_else(|| model_binding::manager_of(model)),
             Err(Unknown) => None,
         };
         match specific {
-            Some(manager) => Binding {
-                manager,
-                specific: true,
-            },
-            None => Binding {
-                manager: Self::current(),
-                specific: false,
-            },
+            Some(manager) => Binding::specific(manager),
+            None => Binding::general(Self::current()),
         }
     }
 
@@ -238,16 +206,6 @@ impl BotoSesManager {
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let _env = self.awsenv();
         f()
-    }
-
-    /// Like [`awsenv`](Self::awsenv), for the named models only. For adapters.
-    pub fn awsenv_for(&self, models: &[TypeId]) -> AwsEnvGuard {
-        AwsEnvGuard::new(Entry::for_models(self, models))
-    }
-
-    /// Like [`scope`](Self::scope), for the named models only. For adapters.
-    pub fn scope_for<F: IntoFuture>(&self, models: &[TypeId], future: F) -> Scoped<F::IntoFuture> {
-        Scoped::nested(Entry::for_models(self, models), future)
     }
 }
 

@@ -25,8 +25,8 @@ use crate::manager::BotoSesManager;
 use crate::session::redacted::redacted;
 use crate::session::resolution::{Chosen, Resolution};
 use crate::session::settings::{Settings, behavior_version};
-use crate::sync::generation::{Epoch, Memory};
-use crate::sync::single_flight::Once;
+use crate::sync::generation::{Generation, Resettable};
+use crate::sync::single_flight::AsyncOnce;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -39,16 +39,16 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     /// Grows by one whenever everything is to be forgotten.
     cleared: AtomicU64,
-    known: Memory<Known>,
+    known: Resettable<Known>,
 }
 
 /// What was found out about a session.
 #[derive(Default)]
 struct Known {
-    resolved: Once<Arc<Resolved>>,
-    caller: Once<CallerIdentity>,
+    resolved: AsyncOnce<Arc<Resolved>>,
+    caller: AsyncOnce<CallerIdentity>,
     #[cfg(feature = "iam")]
-    alias: Once<Option<String>>,
+    alias: AsyncOnce<Option<String>>,
 }
 
 /// Where the credentials of a session come from.
@@ -82,7 +82,7 @@ impl Session {
             origin,
             settings,
             cleared: AtomicU64::default(),
-            known: Memory::default(),
+            known: Resettable::default(),
         })
     }
 
@@ -92,16 +92,16 @@ impl Session {
     }
 
     /// Returns a number that grows whenever this session or one that it stands on is cleared.
-    pub(crate) fn epoch(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         let own = self.cleared.load(Ordering::Acquire);
         match &self.origin {
-            Origin::Role { parent, .. } => own + parent.session().epoch(),
+            Origin::Role { parent, .. } => own + parent.session().generation(),
             _ => own,
         }
     }
 
-    fn known(&self) -> Arc<Epoch<Known>> {
-        self.known.of(self.epoch())
+    fn known(&self) -> Arc<Generation<Known>> {
+        self.known.at(self.generation())
     }
 
     pub(crate) async fn resolved(self: &Arc<Self>) -> Result<Arc<Resolved>, Error> {

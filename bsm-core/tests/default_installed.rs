@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use bsm_core::{BotoSesManager, ErrorKind, install_default, pin, unpin};
+use bsm_core::{BotoSesManager, ErrorKind, adapter, install_default};
 
 struct User;
 
@@ -18,14 +18,14 @@ fn the_first_installed_default_stays_and_every_override_beats_it() {
     assert_eq!(staging.sync_scope(seen), ["staging", "staging"]);
 
     let user = TypeId::of::<User>();
-    pin(user, &BotoSesManager::from_profile("pinned"));
+    adapter::bind_model(user, &BotoSesManager::from_profile("pinned"));
     assert_eq!(seen(), ["home", "pinned"]);
     assert_eq!(staging.sync_scope(seen), ["staging", "pinned"]);
     {
-        let _env = staging.awsenv_for(&[user]);
+        let _env = adapter::awsenv_for(&staging, &[user]);
         assert_eq!(seen(), ["home", "staging"]);
     }
-    unpin(user);
+    adapter::unbind_model(user);
     assert_eq!(seen(), ["home", "home"]);
 }
 

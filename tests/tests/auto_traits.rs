@@ -36,10 +36,11 @@ macro_rules! table {
 mod core {
     use std::marker::PhantomPinned;
 
+    use bsm_core::adapter::Binding;
     use bsm_core::{
-        AssumeRole, AwsEnvGuard, Binding, BotoSesManager, Builder, CallerIdentity, CliCache,
-        EnvVars, Error, ErrorKind, OfFuture, OfStream, ProfileInfo, ProfileKind, Scoped,
-        SecretText, Shell, Snapshot, TempSnapshot, WhoAmI,
+        AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
+        ErrorKind, ProfileInfo, ProfileKind, Scoped, SecretText, Shell, Snapshot, TempSnapshot,
+        WhoAmI,
     };
 
     type Pinned = PhantomPinned;
@@ -57,8 +58,6 @@ mod core {
         EnvVars:          true  true  true,
         Error:            true  true  true,
         ErrorKind:        true  true  true,
-        OfFuture:         true  true  true,
-        OfStream:         true  true  true,
         ProfileInfo:      true  true  true,
         ProfileKind:      true  true  true,
         SecretText:       true  true  true,

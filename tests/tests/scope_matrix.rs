@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use bsm_core::{BotoSesManager, InCurrentScope as _, in_current_scope_fn};
+use bsm_core::{BotoSesManager, InCurrentScope as _, adapter, in_current_scope_fn};
 use bsm_dynamodb::{ConnectionSlot, slot, use_boto_session, with_boto_session};
 use futures_util::FutureExt as _;
 use tokio::runtime;
@@ -99,7 +99,7 @@ impl Inside {
         let other = BotoSesManager::from_profile("other");
         let ((left, left_drop), (right, right_drop)) = (probe(), probe());
         let models = [TypeId::of::<User>(), TypeId::of::<Order>()];
-        let right = other.scope(other.scope_for(&models, look(right)));
+        let right = other.scope(adapter::scope_for(&other, &models, look(right)));
         let (left, right) = tokio::join!(look(left), right);
         assert_eq!(left, twice(&self.seen));
         assert_eq!(left_drop.recv().unwrap(), self.seen);
@@ -231,10 +231,10 @@ impl Way {
             }
             Self::Scope => staging.scope(future).await,
             Self::AwsenvFor => {
-                let _env = staging.awsenv_for(&user);
+                let _env = adapter::awsenv_for(&staging, &user);
                 future.await;
             }
-            Self::ScopeFor => staging.scope_for(&user, future).await,
+            Self::ScopeFor => adapter::scope_for(&staging, &user, future).await,
             Self::UseBotoSession => {
                 let _session = use_boto_session::<User>(&staging);
                 future.await;

@@ -14,7 +14,7 @@
 //! # When a code is asked for
 //!
 //! Once for any number of callers that wait, and again when the credentials have to be refreshed.
-//! A provider that [disturbs somebody](MfaTokenProvider::disturbs_somebody) is asked only for a
+//! A provider that [interactive](MfaTokenProvider::is_interactive) is asked only for a
 //! caller who waits for the answer, never by a refresh in the background: the code is asked for in
 //! the last minute of the old credentials, or at the first use after it. Whoever answers slowly
 //! stops nobody while they are valid, and whoever gives no code is left in peace until they expire.
@@ -96,7 +96,7 @@ pub trait MfaTokenProvider: Send + Sync + 'static {
 
     /// Says whether somebody has to do something for a code, so that it is not to be asked for in
     /// the background. Default: yes.
-    fn disturbs_somebody(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         true
     }
 }
@@ -233,8 +233,8 @@ impl TokenCodes {
         }
     }
 
-    pub(crate) fn disturbs_somebody(&self) -> bool {
-        self.inner.provider.disturbs_somebody()
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.inner.provider.is_interactive()
     }
 
     /// Asks for a code that has not been used, and notes it as used.
@@ -279,7 +279,7 @@ impl Used {
 impl fmt::Debug for TokenCodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenCodes")
-            .field("disturbs_somebody", &self.disturbs_somebody())
+            .field("is_interactive", &self.is_interactive())
             .finish_non_exhaustive()
     }
 }

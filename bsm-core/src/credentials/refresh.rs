@@ -12,7 +12,7 @@
 //! static-stability standard, which botocore and the Rust SDK are both taking over; they depend on
 //! the lifetime, see [`Kept`].
 //!
-//! *How often a source is asked.* Once per window if it delivers. If it fails, once in 5 to 10
+//! *How often a source is asked.* AsyncOnce per window if it delivers. If it fails, once in 5 to 10
 //! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
 //! in between, callers get the kept credentials or the last error. A role's source makes at most
 //! two attempts at AssumeRole each time. So STS is called at most twice in any second.
@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use super::freshness::{Age, Kept};
 use super::supply::Supply;
 use crate::error::{Error, ErrorKind};
-use crate::sync::single_flight::{Flight, catch_panic};
+use crate::sync::single_flight::{SingleFlight, catch_panic};
 use crate::time::calendar;
 
 /// How long a caller waits for new credentials while the kept ones are valid.
@@ -60,7 +60,7 @@ struct Inner {
     pause: Mutex<Option<Pause>>,
     /// When, and for how long, the source last gave credentials that expire too early for a caller.
     too_short: Mutex<Option<(SystemTime, Duration)>>,
-    flight: Flight<Refreshed>,
+    flight: SingleFlight<Refreshed>,
 }
 
 /// A failure of the source, and how long it is left alone for it.
@@ -89,7 +89,7 @@ impl Refresher {
                 kept: ArcSwapOption::empty(),
                 pause: Mutex::new(None),
                 too_short: Mutex::new(None),
-                flight: Flight::default(),
+                flight: SingleFlight::default(),
             }),
         }
     }
@@ -194,7 +194,7 @@ impl Inner {
     }
 
     fn refresh_in_background(self: &Arc<Self>, kept: &Arc<Kept>) {
-        if self.flight.is_under_way() {
+        if self.flight.is_in_flight() {
             return;
         }
         let inner = Arc::downgrade(self);

@@ -100,7 +100,7 @@ impl AssumedRole {
     pub(crate) fn supply(request: RoleRequest, means: &Means<'_>) -> Result<Supply, Error> {
         request.check(means.parent.is_role())?;
         let asks = match (&request.mfa_serial, means.mfa) {
-            (Some(_), Some(mfa)) if !mfa.disturbs_somebody() => Asks::AsDoes(means.parent.clone()),
+            (Some(_), Some(mfa)) if !mfa.is_interactive() => Asks::AsDoes(means.parent.clone()),
             (Some(_), _) => Asks::Somebody,
             (None, _) => Asks::AsDoes(means.parent.clone()),
         };

@@ -134,15 +134,19 @@ pub trait InCurrentScope<Kind> {
     fn in_current_scope(self) -> Self::Scoped;
 }
 
-/// Marks [`InCurrentScope`] for futures, and for what can be turned into one.
-#[derive(Debug)]
-pub enum OfFuture {}
+/// The two kinds of [`InCurrentScope`].
+///
+/// They keep the blanket implementations for futures and for streams apart: a type can be both. They are public in a private module, so
+/// that the compiler infers them and nobody can name them.
+mod via {
+    #[derive(Debug)]
+    pub enum ViaFuture {}
 
-/// Marks [`InCurrentScope`] for streams.
-#[derive(Debug)]
-pub enum OfStream {}
+    #[derive(Debug)]
+    pub enum ViaStream {}
+}
 
-impl<F: IntoFuture> InCurrentScope<OfFuture> for F {
+impl<F: IntoFuture> InCurrentScope<via::ViaFuture> for F {
     type Scoped = Scoped<F::IntoFuture>;
 
     fn in_current_scope(self) -> Self::Scoped {
@@ -150,7 +154,7 @@ impl<F: IntoFuture> InCurrentScope<OfFuture> for F {
     }
 }
 
-impl<S: Stream> InCurrentScope<OfStream> for S {
+impl<S: Stream> InCurrentScope<via::ViaStream> for S {
     type Scoped = Scoped<S>;
 
     fn in_current_scope(self) -> Self::Scoped {

@@ -5,53 +5,53 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-/// What was found out in the present epoch.
+/// What was found out in the present generation.
 ///
-/// Forgetting is to move on to the next epoch, a number that the owner keeps. Nobody waits for it:
-/// readers compare two numbers, and the first one to come in a new epoch starts afresh. Work that
-/// was under way ends in the epoch in which it began, so its outcome is forgotten, too.
-pub(crate) struct Memory<T> {
-    epoch: ArcSwap<Epoch<T>>,
+/// Forgetting is to move on to the next generation, a number that the owner keeps. Nobody waits for it:
+/// readers compare two numbers, and the first one to come in a new generation starts afresh. Work that
+/// was under way ends in the generation in which it began, so its outcome is forgotten, too.
+pub(crate) struct Resettable<T> {
+    generation: ArcSwap<Generation<T>>,
 }
 
-/// What was found out in one epoch.
+/// What was found out in one generation.
 #[derive(Default)]
-pub(crate) struct Epoch<T> {
+pub(crate) struct Generation<T> {
     number: u64,
     found: T,
 }
 
-impl<T: Default> Memory<T> {
-    /// Returns what was found out in the epoch `now`, which may be nothing yet.
-    pub(crate) fn of(&self, now: u64) -> Arc<Epoch<T>> {
-        let epoch = self.epoch.load();
-        if epoch.number >= now {
-            return Arc::clone(&epoch);
+impl<T: Default> Resettable<T> {
+    /// Returns what was found out in the generation `now`, which may be nothing yet.
+    pub(crate) fn at(&self, now: u64) -> Arc<Generation<T>> {
+        let generation = self.generation.load();
+        if generation.number >= now {
+            return Arc::clone(&generation);
         }
-        let fresh = Arc::new(Epoch {
+        let fresh = Arc::new(Generation {
             number: now,
             found: T::default(),
         });
-        self.epoch.rcu(|epoch| {
-            if epoch.number >= now {
-                Arc::clone(epoch)
+        self.generation.rcu(|generation| {
+            if generation.number >= now {
+                Arc::clone(generation)
             } else {
                 Arc::clone(&fresh)
             }
         });
-        self.epoch.load_full()
+        self.generation.load_full()
     }
 }
 
-impl<T: Default> Default for Memory<T> {
+impl<T: Default> Default for Resettable<T> {
     fn default() -> Self {
         Self {
-            epoch: ArcSwap::from_pointee(Epoch::default()),
+            generation: ArcSwap::from_pointee(Generation::default()),
         }
     }
 }
 
-impl<T> Deref for Epoch<T> {
+impl<T> Deref for Generation<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -68,32 +68,32 @@ mod tests {
 
     #[test]
     fn an_epoch_keeps_what_was_found_and_the_next_one_starts_afresh() {
-        let memory = Memory::<OnceLock<u8>>::default();
-        memory.of(0).set(1).unwrap();
-        assert_eq!(memory.of(0).get(), Some(&1));
-        assert_eq!(memory.of(1).get(), None);
-        memory.of(1).set(2).unwrap();
-        assert_eq!(memory.of(1).get(), Some(&2));
+        let values = Resettable::<OnceLock<u8>>::default();
+        values.at(0).set(1).unwrap();
+        assert_eq!(values.at(0).get(), Some(&1));
+        assert_eq!(values.at(1).get(), None);
+        values.at(1).set(2).unwrap();
+        assert_eq!(values.at(1).get(), Some(&2));
     }
 
     #[test]
     fn a_late_reader_of_an_old_epoch_does_not_bring_it_back() {
-        let memory = Memory::<OnceLock<u8>>::default();
-        memory.of(2).set(2).unwrap();
-        assert_eq!(memory.of(1).get(), Some(&2));
-        assert_eq!(memory.of(2).get(), Some(&2));
+        let values = Resettable::<OnceLock<u8>>::default();
+        values.at(2).set(2).unwrap();
+        assert_eq!(values.at(1).get(), Some(&2));
+        assert_eq!(values.at(2).get(), Some(&2));
     }
 
     #[test]
     fn nobody_gets_what_was_found_before_the_epoch_they_ask_for() {
         let now = AtomicU64::new(0);
-        let memory = Memory::<OnceLock<u64>>::default();
+        let values = Resettable::<OnceLock<u64>>::default();
         std::thread::scope(|threads| {
             for _ in 0..4 {
                 threads.spawn(|| {
                     for _ in 0..10_000 {
                         let asked = now.load(Ordering::Acquire);
-                        let found = *memory.of(asked).get_or_init(|| now.load(Ordering::Acquire));
+                        let found = *values.at(asked).get_or_init(|| now.load(Ordering::Acquire));
                         assert!(found >= asked, "asked in {asked}, found {found}");
                     }
                 });

@@ -23,11 +23,11 @@ const MAX_STARTS: usize = 2;
 /// runtime goes away under the work, the waiters start it again on theirs. Waiters of different
 /// runtimes never wait for each other, because nobody may be driving the other runtime: there is
 /// one piece of work at a time *per runtime*.
-pub(crate) struct Flight<T> {
-    under_way: Mutex<Vec<UnderWay<T>>>,
+pub(crate) struct SingleFlight<T> {
+    in_flight: Mutex<Vec<InFlight<T>>>,
 }
 
-struct UnderWay<T> {
+struct InFlight<T> {
     runtime: runtime::Id,
     outcome: Outcome<T>,
 }
@@ -35,21 +35,21 @@ struct UnderWay<T> {
 /// `None` while the work is under way; closed without a result if its runtime went away.
 pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
 
-impl<T> UnderWay<T> {
-    fn has_landed(&self) -> bool {
+impl<T> InFlight<T> {
+    fn is_finished(&self) -> bool {
         self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
     }
 }
 
-impl<T> Default for Flight<T> {
+impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         Self {
-            under_way: Mutex::new(Vec::new()),
+            in_flight: Mutex::new(Vec::new()),
         }
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Flight<T> {
+impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// Joins the work under way on this runtime, or starts `work` if there is none.
     pub(crate) async fn join<F>(&self, work: impl Fn() -> F) -> Result<T, Error>
     where
@@ -60,7 +60,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
             if let Ok(outcome) = outcome.wait_for(Option::is_some).await
                 && let Some(outcome) = outcome.clone()
             {
-                drop(self.forget_landed());
+                drop(self.remove_finished());
                 return outcome;
             }
         }
@@ -76,9 +76,9 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let handle = Handle::try_current().map_err(|_| no_runtime())?;
-        let mut under_way = self.forget_landed();
-        let here = |flight: &&UnderWay<T>| flight.runtime == handle.id();
-        if let Some(flight) = under_way.iter().find(here) {
+        let mut in_flight = self.remove_finished();
+        let here = |flight: &&InFlight<T>| flight.runtime == handle.id();
+        if let Some(flight) = in_flight.iter().find(here) {
             return Ok(flight.outcome.clone());
         }
         let (landed, outcome) = watch::channel(None);
@@ -87,7 +87,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
             let result = work.await;
             landed.send_replace(Some(result));
         });
-        under_way.push(UnderWay {
+        in_flight.push(InFlight {
             runtime: handle.id(),
             outcome: outcome.clone(),
         });
@@ -97,24 +97,24 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// Says whether work is under way on this runtime, or somebody is just seeing to it.
     ///
     /// Nobody is kept waiting for the answer.
-    pub(crate) fn is_under_way(&self) -> bool {
+    pub(crate) fn is_in_flight(&self) -> bool {
         let Ok(handle) = Handle::try_current() else {
             return false;
         };
-        self.under_way.try_lock().is_none_or(|under_way| {
-            let mut flights = under_way.iter();
-            flights.any(|flight| flight.runtime == handle.id() && !flight.has_landed())
+        self.in_flight.try_lock().is_none_or(|in_flight| {
+            let mut flights = in_flight.iter();
+            flights.any(|flight| flight.runtime == handle.id() && !flight.is_finished())
         })
     }
 
-    fn forget_landed(&self) -> MutexGuard<'_, Vec<UnderWay<T>>> {
-        let mut under_way = self.under_way.lock();
-        under_way.retain(|flight| !flight.has_landed());
-        if under_way.is_empty() {
+    fn remove_finished(&self) -> MutexGuard<'_, Vec<InFlight<T>>> {
+        let mut in_flight = self.in_flight.lock();
+        in_flight.retain(|flight| !flight.is_finished());
+        if in_flight.is_empty() {
             // Most work is done once, and there may be thousands of sessions.
-            *under_way = Vec::new();
+            *in_flight = Vec::new();
         }
-        under_way
+        in_flight
     }
 }
 
@@ -150,27 +150,27 @@ fn panicked() -> Error {
 }
 
 /// A value that is resolved on first use and kept; an error is not kept.
-pub(crate) struct Once<T> {
+pub(crate) struct AsyncOnce<T> {
     value: Arc<OnceLock<T>>,
-    flight: Flight<T>,
+    flight: SingleFlight<T>,
 }
 
-impl<T> Default for Once<T> {
+impl<T> Default for AsyncOnce<T> {
     fn default() -> Self {
         Self {
             value: Arc::default(),
-            flight: Flight::default(),
+            flight: SingleFlight::default(),
         }
     }
 }
 
-impl<T> fmt::Debug for Once<T> {
+impl<T> fmt::Debug for AsyncOnce<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").finish_non_exhaustive()
+        f.debug_struct("AsyncOnce").finish_non_exhaustive()
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Once<T> {
+impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
     /// Returns the value if it has been resolved.
     pub(crate) fn get(&self) -> Option<&T> {
         self.value.get()
@@ -221,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_that_is_dropped_does_not_lose_the_work() {
-        let flight = Arc::new(Flight::default());
+        let flight = Arc::new(SingleFlight::default());
         let (go, starts) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let join = || {
             let (flight, go, starts) = (flight.clone(), go.clone(), starts.clone());
@@ -250,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_for_every_waiter() {
-        let flight = Flight::<()>::default();
+        let flight = SingleFlight::<()>::default();
         let work = || async { panic!("the work is broken") };
         let waiters = (0..10).map(|_| flight.join(work));
         for outcome in futures_util::future::join_all(waiters).await {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_runtime_that_went_away_takes_its_work_along_and_another_starts_it_again() {
-        let flight = Flight::default();
+        let flight = SingleFlight::default();
         let first = runtime();
         first.block_on(async {
             flight
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_runtime_that_stands_still_holds_nobody_up() {
-        let flight = Flight::default();
+        let flight = SingleFlight::default();
         let still = runtime();
         still.block_on(async {
             flight.start(|| async { Ok(1) }).unwrap();
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn work_on_a_runtime_that_is_shutting_down_ends_in_an_error() {
-        let flight = Arc::new(Flight::<()>::default());
+        let flight = Arc::new(SingleFlight::<()>::default());
         let dying = runtime();
         let handle = dying.handle().clone();
         dying.shutdown_timeout(Duration::ZERO);

@@ -1,12 +1,13 @@
-//! The manager that is seen at every step of every interleaving is the one a naive model tells.
+//! A property test: at every step of every interleaving, the current manager is the one that a naive model predicts.
 //!
-//! A case is a list of bytes. They decide what each strand of code does next, and which task is
-//! polled next; see `strand.rs` for the steps and `model.rs` for what ought to be seen.
+//! A case is a list of bytes. They choose the next step of each program, and the task that is polled next; see `program.rs` for the
+//! steps and `model.rs` for the predictions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
-mod strand;
+mod program;
+
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -16,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use bsm_core::adapter;
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -23,15 +25,16 @@ use tokio::runtime;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::model::{Covers, Frame};
-use crate::strand::Strand;
+use crate::program::Program;
+
 use crate::world::{Boxed, Models, World, manager};
 
 struct First<const TEST: usize>;
 struct Second<const TEST: usize>;
 
-/// Without task ids all tasks of a thread share the guards that are made outside of a scope.
+/// Without task ids, all tasks of a thread share the guards that are made outside a scope.
 #[test]
-fn tasks_of_another_executor_see_what_the_model_tells() {
+fn tasks_of_another_executor_see_what_the_model_predicts() {
     let models = Models::new::<First<0>, Second<0>>();
     hold(100_000, |bytes, trace| {
         let thread = Frame::root();
@@ -43,9 +46,9 @@ fn tasks_of_another_executor_see_what_the_model_tells() {
     });
 }
 
-/// Tokio's tasks are told apart, whatever runs them.
+/// Tokio's tasks are distinguished, whatever runs them.
 #[test]
-fn tokio_tasks_see_what_the_model_tells() {
+fn tokio_tasks_see_what_the_model_predicts() {
     let models = Models::new::<First<1>, Second<1>>();
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     hold(100_000, |bytes, trace| {
@@ -54,14 +57,14 @@ fn tokio_tasks_see_what_the_model_tells() {
         let guard = world.flip().then(|| world.enter(&thread));
         let local = LocalSet::new();
         if world.flip() {
-            // The tasks run inside of a scope that is not theirs.
+            // The tasks run inside a scope that is not theirs.
             let (number, covers) = world.choose_override();
             let frame = Frame::scope(number, covers, &thread);
             let tasks = local.run_until(run_tokio_tasks(&world, &frame));
             runtime.block_on(match covers {
                 Covers::Everything => manager(number).scope(tasks),
                 Covers::Models { first, second } => {
-                    manager(number).scope_for(&world.ids(first, second), tasks)
+                    adapter::scope_for(manager(number), &world.ids(first, second), tasks)
                 }
             });
         } else {
@@ -73,19 +76,19 @@ fn tokio_tasks_see_what_the_model_tells() {
     });
 }
 
-/// Runs many cases. The message of a failure is the shortest case that fails, step by step.
+/// Runs many cases. A failure shows the shortest case that fails, step by step.
 fn hold(cases: u32, run: impl Fn(Vec<u8>, bool) -> Option<String> + Sync) {
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
-    // A failing case may leave overrides behind, for the cases that it is shrunk to to find.
-    let apart = |bytes, trace| thread::scope(|scope| scope.spawn(|| run(bytes, trace)).join());
+    // Each shrunk case runs on a thread of its own, because a failing case can leave overrides on its thread.
+    let isolated = |bytes, trace| thread::scope(|scope| scope.spawn(|| run(bytes, trace)).join());
     let failed = Cell::new(false);
     let result = TestRunner::new(config).run(&vec(any::<u8>(), 0..80), |bytes| {
         let failure = if failed.get() {
-            apart(bytes, false).unwrap()
+            isolated(bytes, false).unwrap()
         } else {
             run(bytes, false)
         };
@@ -95,7 +98,7 @@ fn hold(cases: u32, run: impl Fn(Vec<u8>, bool) -> Option<String> + Sync) {
     match result {
         Ok(()) => {}
         Err(TestError::Fail(reason, bytes)) => {
-            let failure = apart(bytes.clone(), true).unwrap();
+            let failure = isolated(bytes.clone(), true).unwrap();
             panic!("{bytes:?}\n{}", failure.unwrap_or(reason.to_string()));
         }
         Err(error) => panic!("{error}"),
@@ -104,7 +107,7 @@ fn hold(cases: u32, run: impl Fn(Vec<u8>, bool) -> Option<String> + Sync) {
 
 fn run_own_executor(world: &Rc<World>, thread: &Rc<Frame>) {
     let mut tasks: Vec<Boxed> = (0..=world.choose(3))
-        .map(|_| Strand::first(world))
+        .map(|_| Program::first(world))
         .collect();
     while !tasks.is_empty() {
         let index = world.choose(tasks.len());
@@ -119,7 +122,7 @@ fn run_own_executor(world: &Rc<World>, thread: &Rc<Frame>) {
 }
 
 async fn run_tokio_tasks(world: &Rc<World>, frame: &Rc<Frame>) {
-    let first = (0..=world.choose(3)).map(|_| Strand::first(world));
+    let first = (0..=world.choose(3)).map(|_| Program::first(world));
     let mut tasks: Vec<Task> = first.map(Task::spawn).collect();
     let mut guard = None;
     while !tasks.is_empty() {
@@ -142,7 +145,7 @@ async fn run_tokio_tasks(world: &Rc<World>, frame: &Rc<Frame>) {
     drop(guard);
 }
 
-/// A tokio task that goes on only when it is its turn.
+/// A tokio task that is polled only when it is its turn.
 struct Task {
     turn: Rc<Turn>,
     handle: JoinHandle<()>,

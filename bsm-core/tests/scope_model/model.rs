@@ -1,5 +1,5 @@
-//! What ought to be in force, told with plain lists: every stretch of code has a list of the
-//! overrides made in it, and knows the stretch that runs it. Nothing is ever moved or swapped.
+//! A naive model of scopes: every stretch of code has a list of the overrides made in it, and refers to
+//! the stretch that runs it. Nothing is ever moved or swapped.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A manager, by its number; `None` is the process default.
 pub(crate) type Manager = Option<u8>;
 
-/// What one look at the API shows, or what it ought to show.
+/// What one lookup returns, or must return.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) current: Manager,
@@ -38,18 +38,18 @@ struct Override {
     covers: Covers,
 }
 
-/// A stretch of code: a thread, a task, a scope, or something that carries its scope.
+/// A stretch of code: a thread, a task, a scope, or something that carries its overrides.
 #[derive(Default)]
 pub(crate) struct Frame {
     overrides: RefCell<Vec<Override>>,
-    /// The stretch that runs this one. A thread, a task and whatever carries its scope have none.
+    /// The stretch that runs this one; `None` for a thread, a task, and whatever carries its overrides.
     outer: RefCell<Option<Rc<Frame>>>,
     /// Whether it ends before its thread or task does.
     ends: bool,
 }
 
 impl Frame {
-    /// A thread, or a task where tasks are told apart.
+    /// Returns a thread, or a task if tasks are distinguished.
     pub(crate) fn root() -> Rc<Self> {
         Rc::default()
     }
@@ -64,7 +64,7 @@ impl Frame {
         Rc::new(frame)
     }
 
-    /// A copy of all that is in force here.
+    /// Returns a copy of all overrides that apply here.
     pub(crate) fn carried(&self) -> Rc<Self> {
         let mut all = Vec::new();
         self.innermost_first(|entry| {
@@ -103,14 +103,14 @@ impl Frame {
         self.overrides.borrow_mut().retain(|entry| entry.id != id);
     }
 
-    pub(crate) fn seen(&self, pins: [Manager; 2]) -> Seen {
+    pub(crate) fn seen(&self, bound: [Manager; 2]) -> Seen {
         let current = self.innermost_first(|entry| {
             matches!(entry.covers, Covers::Everything).then_some(entry.manager)
         });
         let models = [0, 1].map(|model| {
             let named =
                 self.innermost_first(|entry| entry.covers.model(model).then_some(entry.manager));
-            match named.or(pins[model]) {
+            match named.or(bound[model]) {
                 Some(manager) => (Some(manager), true),
                 None => (current, false),
             }

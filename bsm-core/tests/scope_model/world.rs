@@ -1,4 +1,4 @@
-//! What the strands of one case share: the choices, the pins, and what they hand to each other.
+//! The state that the programs of one case share: choices, bindings, and what they pass to each other.
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::Context;
 
-use bsm_core::{AwsEnvGuard, Binding, BotoSesManager, pin, unpin};
+use bsm_core::adapter::{self, Binding};
+use bsm_core::{AwsEnvGuard, BotoSesManager};
 
 use crate::model::{Covers, Frame, Manager, Seen};
 
@@ -24,7 +25,7 @@ fn number(manager: &BotoSesManager) -> Manager {
     Some(manager.profile_name()?.as_bytes()[0] - b'0')
 }
 
-/// Two models. Pins are the process's, so each test has models of its own.
+/// Two models. Bindings belong to the process, so each test has models of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Models {
     ids: [TypeId; 2],
@@ -48,11 +49,11 @@ pub(crate) struct World {
     bytes: Vec<u8>,
     next: Cell<usize>,
     models: Models,
-    pins: Cell<[Manager; 2]>,
-    /// The thread, where all plain tasks are its own; `None` where each task is told apart.
+    bound: Cell<[Manager; 2]>,
+    /// The thread that all tasks share; `None` if tasks are distinguished.
     thread: Option<Rc<Frame>>,
     pub(crate) spawned: RefCell<Vec<Boxed>>,
-    pub(crate) pool: RefCell<Vec<Pooled>>,
+    pub(crate) pool: RefCell<Vec<Detached>>,
     pub(crate) stash: RefCell<Vec<Held>>,
     failure: RefCell<Option<String>>,
     trace: Option<RefCell<Vec<String>>>,
@@ -69,7 +70,7 @@ impl World {
             bytes,
             next: Cell::new(0),
             models,
-            pins: Cell::default(),
+            bound: Cell::default(),
             thread,
             spawned: RefCell::default(),
             pool: RefCell::default(),
@@ -79,7 +80,7 @@ impl World {
         })
     }
 
-    /// One of `0..below`; always 0 when the choices are used up.
+    /// Returns one of `0..below`; always 0 once the choices are used up.
     pub(crate) fn choose(&self, below: usize) -> usize {
         let byte = self.bytes.get(self.next.get()).copied().unwrap_or_default();
         self.next.set(self.next.get() + 1);
@@ -107,24 +108,24 @@ impl World {
         ids.filter_map(|(id, named)| named.then_some(id)).collect()
     }
 
-    pub(crate) fn pin(&self, model: usize, manager: Manager) {
+    pub(crate) fn bind(&self, model: usize, manager: Manager) {
         match manager {
-            Some(number) => pin(self.models.ids[model], self::manager(number)),
-            None => drop(unpin(self.models.ids[model])),
+            Some(number) => adapter::bind_model(self.models.ids[model], self::manager(number)),
+            None => drop(adapter::unbind_model(self.models.ids[model])),
         }
-        let mut pins = self.pins.get();
-        pins[model] = manager;
-        self.pins.set(pins);
+        let mut bound = self.bound.get();
+        bound[model] = manager;
+        self.bound.set(bound);
     }
 
-    /// Where a task starts that inherits nothing.
+    /// Returns the stretch of code in which a task starts that inherits nothing.
     pub(crate) fn task(&self) -> Rc<Frame> {
         self.thread.clone().unwrap_or_default()
     }
 
-    /// Compares what the code in `frame` sees to what it ought to see.
+    /// Compares what the code in `frame` sees with what it must see.
     pub(crate) fn check(&self, frame: &Frame, what: &str) {
-        let expected = frame.seen(self.pins.get());
+        let expected = frame.seen(self.bound.get());
         let seen = Seen {
             current: number(&BotoSesManager::current()),
             models: self.models.bindings.map(|binding| {
@@ -153,7 +154,7 @@ impl World {
         let guard = match covers {
             Covers::Everything => manager(number).awsenv(),
             Covers::Models { first, second } => {
-                manager(number).awsenv_for(&self.ids(first, second))
+                adapter::awsenv_for(manager(number), &self.ids(first, second))
             }
         };
         Held {
@@ -163,14 +164,14 @@ impl World {
         }
     }
 
-    /// Drops what is left, and tells what went wrong.
+    /// Drops what is left, and returns the failure of the case, if any.
     pub(crate) fn end(&self, outside: &Rc<Frame>) -> Option<String> {
-        while let Some(pooled) = self.take_pooled(outside) {
-            drop(pooled);
+        while let Some(detached) = self.take_detached(outside) {
+            drop(detached);
         }
         self.stash.take();
-        self.pin(0, None);
-        self.pin(1, None);
+        self.bind(0, None);
+        self.bind(1, None);
         self.check(outside, "at the end");
         let mut failure = self.failure.take()?;
         if let Some(trace) = &self.trace {
@@ -180,24 +181,24 @@ impl World {
         Some(failure)
     }
 
-    /// Puts something into the pool. Until it is taken out, nobody runs it.
-    pub(crate) fn put(&self, pooled: Pooled) {
-        pooled.frame.run_by(None);
-        self.pool.borrow_mut().push(pooled);
+    /// Puts something into the pool. Nobody runs it until it is taken out.
+    pub(crate) fn put(&self, detached: Detached) {
+        detached.frame.run_by(None);
+        self.pool.borrow_mut().push(detached);
     }
 
-    /// Takes something out of the pool for the code in `frame` to run.
-    pub(crate) fn take_pooled(&self, frame: &Rc<Frame>) -> Option<Pooled> {
+    /// Takes something out of the pool, for the code in `frame` to run.
+    pub(crate) fn take_detached(&self, frame: &Rc<Frame>) -> Option<Detached> {
         let length = self.pool.borrow().len();
-        let pooled = (length > 0).then(|| self.pool.borrow_mut().remove(self.choose(length)))?;
-        if !pooled.carried {
-            pooled.frame.run_by(Some(frame));
+        let detached = (length > 0).then(|| self.pool.borrow_mut().remove(self.choose(length)))?;
+        if !detached.carried {
+            detached.frame.run_by(Some(frame));
         }
-        Some(pooled)
+        Some(detached)
     }
 }
 
-/// A guard, and its line in the model.
+/// A guard, and its entry in the model.
 pub(crate) struct Held {
     guard: Option<AwsEnvGuard>,
     frame: Rc<Frame>,
@@ -219,21 +220,29 @@ impl Drop for Held {
     }
 }
 
-/// A scoped future that was made in one place, for any other to run.
-pub(crate) struct Pooled {
+/// A scoped future that one place created, and that any other can run.
+pub(crate) struct Detached {
     pub(crate) future: Boxed,
     pub(crate) frame: Rc<Frame>,
     pub(crate) carried: bool,
 }
 
-impl Pooled {
-    /// Says whether it has completed.
+impl Detached {
+    pub(crate) fn carried(frame: Rc<Frame>, future: Boxed) -> Self {
+        Self {
+            future,
+            frame,
+            carried: true,
+        }
+    }
+
+    /// Polls it, and returns `true` if it has completed.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         self.future.as_mut().poll(cx).is_ready()
     }
 }
 
-/// Looks around when it is dropped.
+/// A value that checks when it is dropped.
 pub(crate) struct Probe {
     pub(crate) world: Rc<World>,
     pub(crate) frame: Rc<Frame>,

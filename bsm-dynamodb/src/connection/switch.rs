@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 
-use bsm_core::{AwsEnvGuard, BotoSesManager, Scoped};
+use bsm_core::{AwsEnvGuard, BotoSesManager, Scoped, adapter};
 
 use crate::connection::slot::ConnectionSlot;
 
@@ -69,7 +69,9 @@ pub fn use_boto_session<'a, M: Models>(
     bsm: impl Into<Option<&'a BotoSesManager>>,
 ) -> BotoSession<M> {
     BotoSession {
-        guard: bsm.into().map(|bsm| bsm.awsenv_for(&M::type_ids())),
+        guard: bsm
+            .into()
+            .map(|bsm| adapter::awsenv_for(bsm, &M::type_ids())),
         restore_on_exit: true,
         models: PhantomData,
     }
@@ -107,9 +109,9 @@ pub fn with_boto_session<'a, M: Models, F: IntoFuture>(
     future: F,
 ) -> Scoped<F::IntoFuture> {
     match bsm.into() {
-        Some(bsm) => bsm.scope_for(&M::type_ids(), future),
+        Some(bsm) => adapter::scope_for(bsm, &M::type_ids(), future),
         // An override of no model.
-        None => BotoSesManager::none().scope_for(&[], future),
+        None => adapter::scope_for(&BotoSesManager::none(), &[], future),
     }
 }
 
@@ -119,7 +121,7 @@ pub fn with_boto_session<'a, M: Models, F: IntoFuture>(
 /// Switches that are still in force stay so.
 pub fn reset_connection<M: Models>() {
     for model in M::type_ids() {
-        bsm_core::unpin(model);
+        adapter::unbind_model(model);
     }
 }
 
@@ -172,7 +174,7 @@ impl<M: Models> Drop for BotoSession<M> {
         }
         if let Some(manager) = self.manager() {
             for model in M::type_ids() {
-                bsm_core::pin(model, manager);
+                adapter::bind_model(model, manager);
             }
         }
     }

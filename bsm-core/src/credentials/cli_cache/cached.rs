@@ -15,7 +15,7 @@ use crate::credentials::role::AssumedRole;
 use crate::error::Error;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
-use crate::sync::single_flight::Once;
+use crate::sync::single_flight::AsyncOnce;
 
 /// How long to wait for another process that is making the call.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(crate) struct CachedRole {
     store: Store,
     /// The access key of what was given last. Whoever asks again has no use for the same.
     last: Mutex<Option<String>>,
-    source: Once<String>,
+    source: AsyncOnce<String>,
 }
 
 impl CachedRole {
@@ -41,7 +41,7 @@ impl CachedRole {
             role,
             store,
             last: Mutex::new(None),
-            source: Once::default(),
+            source: AsyncOnce::default(),
         }
     }
 

@@ -110,7 +110,7 @@ impl MfaTokenProvider for TokenCommand {
         })
     }
 
-    fn disturbs_somebody(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         !self.is_unattended
     }
 }

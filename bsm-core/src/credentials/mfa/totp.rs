@@ -84,7 +84,7 @@ impl MfaTokenProvider for Totp {
         })
     }
 
-    fn disturbs_somebody(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         false
     }
 }

@@ -1,4 +1,4 @@
-//! What the code of a case does, one chosen step after the other.
+//! Programs: the code of a case, one chosen step after the other.
 
 use std::future::poll_fn;
 use std::mem;
@@ -7,23 +7,82 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bsm_core::{InCurrentScope as _, in_current_scope_fn};
+use bsm_core::{InCurrentScope as _, adapter, in_current_scope_fn};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
 use crate::model::{Covers, Frame};
-use crate::world::{Boxed, Held, Pooled, Probe, World, manager};
+use crate::world::{Boxed, Detached, Held, Probe, World, manager};
 
-/// A strand that has not begun. As an `IntoFuture` it tells where it is converted.
-pub(crate) struct Strand {
+/// One step of a program.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Finish,
+    /// Makes a guard.
+    Enter,
+    /// Drops one of the program's guards, not always the innermost.
+    Leave,
+    /// Gives a guard to whoever drops it later, or forgets it.
+    StashGuard,
+    Panic,
+    DropStashed,
+    /// Binds a model, or unbinds it.
+    Bind,
+    /// Polls something that was created elsewhere.
+    RunDetached,
+    Scope,
+    /// Runs a program that carries its overrides.
+    Carry,
+    Spawn,
+    SpawnCarried,
+    Join,
+    Select,
+    CatchPanic,
+    DetachScope,
+    DetachFuture,
+    DetachStream,
+    DetachClosure,
+    SyncScope,
+}
+
+/// The steps, the likely ones twice. Only the first ten can follow in a deeply enclosed program.
+const STEPS: [Step; 24] = [
+    Step::Finish,
+    Step::Enter,
+    Step::Enter,
+    Step::Leave,
+    Step::Leave,
+    Step::StashGuard,
+    Step::Panic,
+    Step::DropStashed,
+    Step::Bind,
+    Step::RunDetached,
+    Step::Scope,
+    Step::Scope,
+    Step::Carry,
+    Step::Spawn,
+    Step::SpawnCarried,
+    Step::Join,
+    Step::Join,
+    Step::Select,
+    Step::CatchPanic,
+    Step::DetachScope,
+    Step::DetachFuture,
+    Step::DetachStream,
+    Step::DetachClosure,
+    Step::SyncScope,
+];
+
+/// A program that has not started. As an `IntoFuture` it checks where it is converted.
+pub(crate) struct Program {
     pub(crate) world: Rc<World>,
     pub(crate) frame: Rc<Frame>,
-    /// How many strands enclose it.
+    /// How many programs enclose it.
     pub(crate) depth: u8,
     /// Whether a panic would be caught.
     pub(crate) caught: bool,
 }
 
-impl IntoFuture for Strand {
+impl IntoFuture for Program {
     type Output = ();
     type IntoFuture = Running;
 
@@ -36,7 +95,7 @@ impl IntoFuture for Strand {
     }
 }
 
-/// A strand that looks around once more when it is dropped after its completion.
+/// A running program. It checks once more when it is dropped after its completion.
 pub(crate) struct Running {
     steps: Boxed,
     _probe: Probe,
@@ -50,8 +109,8 @@ impl Future for Running {
     }
 }
 
-impl Strand {
-    /// A strand in the same stretch of code, such as a branch of a `join!`.
+impl Program {
+    /// Returns a program in the same stretch of code, such as a branch of a `join!`.
     fn inner(&self) -> Self {
         self.inner_in(self.frame.clone())
     }
@@ -65,8 +124,8 @@ impl Strand {
         }
     }
 
-    /// A strand that somebody else will run.
-    fn apart(&self, frame: Rc<Frame>) -> Self {
+    /// Returns a program that runs elsewhere.
+    fn spawned(&self, frame: Rc<Frame>) -> Self {
         Self {
             caught: false,
             ..self.inner_in(frame)
@@ -79,16 +138,21 @@ impl Strand {
         let _probe = Probe::new(world, frame);
         world.check(frame, "begin");
         loop {
-            // Enclosed strands take fewer kinds of steps, so that cases end.
-            let step = world.choose(if self.depth < 4 { 24 } else { 10 });
-            world.note(|| format!("depth {} step {step}", self.depth));
+            // Enclosed programs choose among fewer kinds of steps, so that cases end.
+            let steps = if self.depth < 4 {
+                &STEPS[..]
+            } else {
+                &STEPS[..10]
+            };
+            let step = steps[world.choose(steps.len())];
+            world.note(|| format!("depth {} step {step:?}", self.depth));
             match step {
-                0 => break,
-                1 | 2 => guards.push(world.enter(frame)),
-                3 | 4 if !guards.is_empty() => {
+                Step::Finish => break,
+                Step::Enter => guards.push(world.enter(frame)),
+                Step::Leave if !guards.is_empty() => {
                     drop(guards.remove(world.choose(guards.len())));
                 }
-                5 if !guards.is_empty() => {
+                Step::StashGuard if !guards.is_empty() => {
                     let guard = guards.remove(world.choose(guards.len()));
                     match world.choose(4) {
                         // Elsewhere it would last as long as the thread, and meet other cases.
@@ -96,65 +160,68 @@ impl Strand {
                         _ => world.stash.borrow_mut().push(guard),
                     }
                 }
-                6 if self.caught => resume_unwind(Box::new(())),
-                7 => {
+                Step::Panic if self.caught => resume_unwind(Box::new(())),
+                Step::DropStashed => {
                     let guard = world.stash.borrow_mut().pop();
                     drop(guard);
                 }
-                8 => world.pin(
+                Step::Bind => world.bind(
                     world.choose(2),
                     world.flip().then(|| world.choose_override().0),
                 ),
-                9 => self.run_pooled().await,
-                10 | 11 => self.scoped(self.caught).0.await,
-                12 => self.inner_in(frame.carried()).in_current_scope().await,
-                13 => {
-                    let task = self.apart(world.task());
+                Step::RunDetached => self.run_detached().await,
+                Step::Scope => self.scoped(self.caught).0.await,
+                Step::Carry => self.inner_in(frame.carried()).in_current_scope().await,
+                Step::Spawn => {
+                    let task = self.spawned(world.task());
                     world.spawned.borrow_mut().push(Box::pin(task.run()));
                 }
-                14 => {
-                    let task = self.apart(frame.carried());
+                Step::SpawnCarried => {
+                    let task = self.spawned(frame.carried());
                     let task = Box::pin(task.in_current_scope());
                     world.spawned.borrow_mut().push(task);
                 }
-                15 | 16 => self.both(true).await,
-                17 => self.both(false).await,
-                18 => {
+                Step::Join => self.both(true).await,
+                Step::Select => self.both(false).await,
+                Step::CatchPanic => {
                     let mut inner = self.inner();
                     inner.caught = true;
                     Caught(inner.into_future()).await;
                 }
-                19 => {
+                Step::DetachScope => {
                     let (future, frame) = self.scoped(false);
-                    world.put(Pooled {
+                    world.put(Detached {
                         future,
                         frame,
                         carried: false,
                     });
                 }
-                20..23 => {
+                Step::DetachFuture => {
                     let frame = frame.carried();
-                    let future: Boxed = match step {
-                        20 => Box::pin(self.apart(frame.clone()).in_current_scope()),
-                        21 => Box::pin(Drain(Items::new(world, &frame).in_current_scope())),
-                        _ => call(world, &frame),
-                    };
-                    world.put(Pooled {
-                        future,
-                        frame,
-                        carried: true,
-                    });
+                    let program = self.spawned(frame.clone()).in_current_scope();
+                    world.put(Detached::carried(frame, Box::pin(program)));
                 }
-                23 => self.sync_scope(),
-                _ => once_pending().await,
+                Step::DetachStream => {
+                    let frame = frame.carried();
+                    let items = Items::new(world, &frame).in_current_scope();
+                    world.put(Detached::carried(frame, Box::pin(Drain(items))));
+                }
+                Step::DetachClosure => {
+                    let frame = frame.carried();
+                    let call = call(world, &frame);
+                    world.put(Detached::carried(frame, call));
+                }
+                Step::SyncScope => self.sync_scope(),
+                // There is no guard to drop, or nobody would catch the panic.
+                Step::Leave | Step::StashGuard | Step::Panic => once_pending().await,
             }
             world.check(frame, "after the step");
         }
     }
 }
 
-impl Strand {
-    /// The first strand of a task.
+impl Program {
+    /// Returns the first program of a task.
     pub(crate) fn first(world: &Rc<World>) -> Boxed {
         let first = Self {
             world: world.clone(),
@@ -165,22 +232,22 @@ impl Strand {
         Box::pin(first.run())
     }
 
-    /// A scope, and the stretch of code it is.
+    /// Returns a scope, and the stretch of code that it stands for.
     fn scoped(&self, caught: bool) -> (Boxed, Rc<Frame>) {
         let (number, covers) = self.world.choose_override();
         let frame = Frame::scope(number, covers, &self.frame);
-        let mut strand = self.inner_in(frame.clone());
-        strand.caught = caught;
+        let mut program = self.inner_in(frame.clone());
+        program.caught = caught;
         let scoped = match covers {
-            Covers::Everything => manager(number).scope(strand),
+            Covers::Everything => manager(number).scope(program),
             Covers::Models { first, second } => {
-                manager(number).scope_for(&self.world.ids(first, second), strand)
+                adapter::scope_for(manager(number), &self.world.ids(first, second), program)
             }
         };
         (Box::pin(scoped), frame)
     }
 
-    /// Two branches of this task: until both are done, or until one is and the other is dropped.
+    /// Runs two branches of this task: until both have completed, or until one has and the other is dropped.
     async fn both(&self, join: bool) {
         let mut branches = [0, 1].map(|_| Some(self.inner().into_future()));
         poll_fn(|cx| {
@@ -206,14 +273,14 @@ impl Strand {
         .await;
     }
 
-    /// Runs a bit of something that was made elsewhere, and puts it back or drops it.
-    async fn run_pooled(&self) {
+    /// Polls something that was created elsewhere, and puts it back or drops it.
+    async fn run_detached(&self) {
         let world = &self.world;
-        let Some(mut pooled) = world.take_pooled(&self.frame) else {
+        let Some(mut detached) = world.take_detached(&self.frame) else {
             return;
         };
         for _ in 0..world.choose(3) {
-            if poll_fn(|cx| Poll::Ready(pooled.poll(cx))).await {
+            if poll_fn(|cx| Poll::Ready(detached.poll(cx))).await {
                 return;
             }
             world.check(&self.frame, "between polls");
@@ -223,7 +290,7 @@ impl Strand {
             }
         }
         if world.flip() {
-            world.put(pooled);
+            world.put(detached);
         }
     }
 
@@ -234,11 +301,11 @@ impl Strand {
         manager(number).sync_scope(|| {
             world.check(frame, "in sync_scope");
             let guard = world.enter(frame);
-            if let Some(mut pooled) = world.take_pooled(frame) {
-                let done = pooled.poll(&mut Context::from_waker(Waker::noop()));
+            if let Some(mut detached) = world.take_detached(frame) {
+                let done = detached.poll(&mut Context::from_waker(Waker::noop()));
                 world.check(frame, "in sync_scope, after a poll");
                 if !done {
-                    world.put(pooled);
+                    world.put(detached);
                 }
             }
             if world.flip() {
@@ -261,7 +328,7 @@ async fn once_pending() {
     .await;
 }
 
-/// A future whose panics end here.
+/// A future whose panics are caught.
 struct Caught(Running);
 
 impl Future for Caught {
@@ -273,7 +340,7 @@ impl Future for Caught {
     }
 }
 
-/// A stream that looks around at every item, and may keep a guard from one to the next.
+/// A stream that checks at every item, and can hold a guard from one item to the next.
 struct Items {
     probe: Probe,
     guard: Option<Held>,
@@ -307,7 +374,7 @@ impl Stream for Items {
     }
 }
 
-/// Takes one item per poll.
+/// Polls for one item at a time.
 struct Drain<S>(S);
 
 impl<S: Stream + Unpin> Future for Drain<S> {
