@@ -2,11 +2,12 @@
 
 mod decode;
 mod encode;
-mod refused;
+mod encoding;
+mod error;
+mod item;
+mod markers;
+mod number;
 pub(crate) mod with;
-
-use std::collections::HashMap;
-use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
@@ -14,14 +15,12 @@ use serde::de::DeserializeOwned;
 
 use self::decode::Decoder;
 use self::encode::Encoder;
-
-/// An item as DynamoDB has it: attribute names and values.
-pub type Item = HashMap<String, AttributeValue>;
-
-/// The error of a [`Codec`].
-///
-/// Its message ends up in error reports, so it should not repeat the values of an item.
-pub type CodecError = Box<dyn StdError + Send + Sync>;
+pub use self::encoding::{Encode, FieldOf, SerializeField};
+pub(crate) use self::error::{SerdeError, ValueFree};
+pub(crate) use self::item::is_empty_set;
+pub use self::item::{CodecError, Item};
+pub(crate) use self::markers::{NUMBER, SET};
+pub(crate) use self::number::{Decimal, NotANumber, normalized};
 
 /// Turns models into items and back.
 ///
@@ -80,6 +79,25 @@ pub trait Codec<M> {
     ///
     /// If an attribute is missing or has another type than the model expects.
     fn from_item(item: Item) -> Result<M, CodecError>;
+
+    /// Returns what [`to_item`](Self::to_item) stores for an attribute whose value serde encodes as
+    /// `value`, or `None` if it leaves the attribute out.
+    ///
+    /// Keys, conditions and updates, which have one value and not a whole model, encode it with serde
+    /// and then with this function. A codec whose `to_item` stores an attribute in another form does
+    /// the same here; otherwise they miss the items that `save` writes. The default implementation
+    /// leaves out empty sets, which DynamoDB does not have.
+    ///
+    /// `path` is the name of the attribute, or a document path such as `address.city` for a value
+    /// that is nested in one.
+    ///
+    /// # Errors
+    ///
+    /// If no attribute can hold the value.
+    fn stored(path: &str, value: AttributeValue) -> Result<Option<AttributeValue>, CodecError> {
+        let _ = path;
+        Ok((!is_empty_set(&value)).then_some(value))
+    }
 }
 
 /// The default codec: serde.
@@ -152,6 +170,13 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
     fn from_item(item: Item) -> Result<M, CodecError> {
         Serde::from_item(item)
     }
+
+    fn stored(_: &str, mut value: AttributeValue) -> Result<Option<AttributeValue>, CodecError> {
+        if let AttributeValue::M(map) = &mut value {
+            remove_nulls(map);
+        }
+        Ok((!value.is_null() && !is_empty_set(&value)).then_some(value))
+    }
 }
 
 fn remove_nulls(item: &mut Item) {
@@ -168,23 +193,11 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
     Ok(T::deserialize(Decoder(AttributeValue::M(item)))?)
 }
 
-/// Turns one value into the value of an attribute, as [`Serde`] does in an item.
-pub(crate) fn to_attribute_value(value: &impl Serialize) -> Result<AttributeValue, CodecError> {
-    Ok(value.serialize(Encoder)?)
+impl<T: Serialize> Encode<T> for Serde {
+    fn encode(value: &T) -> Result<AttributeValue, CodecError> {
+        Ok(value.serialize(Encoder)?)
+    }
 }
-
-/// The names by which the types of this crate tell the codec what they are.
-pub(crate) const NUMBER: &str = "\u{037E}bsm_dynamodb::Number";
-pub(crate) const SET: &str = "\u{037E}bsm_dynamodb::Set";
-
-/// Everything that is a set: ours, and what has `#[serde(with = "serde_dynamo::string_set")]` or one
-/// of its kind.
-const SETS: [&str; 4] = [
-    SET,
-    "\u{037E}STRINGSET\u{037E}",
-    "\u{037E}NUMBERSET\u{037E}",
-    "\u{037E}BINARYSET\u{037E}",
-];
 
 #[cfg(test)]
 mod tests {

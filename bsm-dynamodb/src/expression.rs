@@ -7,13 +7,12 @@
 mod condition;
 mod operand;
 mod path;
+mod tree;
 mod writer;
 
 pub use condition::{Condition, Size};
-pub use operand::{Encode, Operand};
-pub use path::{AttributeType, Path, Untyped};
+pub use operand::{Operand, Untyped};
+pub use path::{AttributeType, Path};
 
-pub(crate) use condition::{Comparator, Node, demand_too};
-pub(crate) use operand::{Term, value_of};
-pub(crate) use path::DocumentPath;
+pub(crate) use tree::{Comparator, DocumentPath, Node, Term, and_condition};
 pub(crate) use writer::{Expressions, Writer};

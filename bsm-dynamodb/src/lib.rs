@@ -128,12 +128,16 @@ mod error;
 mod expression;
 mod model;
 mod operation;
+mod private;
 mod table;
 mod throttle;
 mod transact;
 mod types;
 
-/// Derives [`KeyAttribute`] for a newtype of a type that is one.
+/// Derives [`KeyAttribute`] for a newtype of a type that is one, and for an enum without fields.
+///
+/// The key is stored as serde writes the type, with `#[serde(into)]` as that type. If a
+/// `#[serde(with)]` inside writes another type, `#[model(key_type = String)]` declares it.
 ///
 /// ```
 /// use bsm_dynamodb::{KeyAttribute, Model};
@@ -175,10 +179,41 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// | `index(ByEmail)` | The hash key of a global index; see below. |
 /// | `local_index(ByDate)` | The range key of a local index, which has the table's hash key. |
 /// | `ttl` | When DynamoDB may delete the item: seconds of the Unix epoch, such as a `u64`, or a `SystemTime` with [`epoch_seconds`]. |
+/// | `key_type = String` | The type as which a key is stored: `String`, `Number` or `Binary`. That of the field's type if it is not given. |
 /// | `version` | A [`Version`], for optimistic locking. |
 ///
 /// An attribute has the name under which serde writes the field: `#[serde(rename)]` and
-/// `#[serde(rename_all)]` are honoured. The type of a key is a [`KeyAttribute`].
+/// `#[serde(rename_all)]` are honoured. The type of a key is a [`KeyAttribute`], or declared with
+/// `key_type`.
+///
+/// # One attribute, one encoding
+///
+/// Keys, conditions and updates encode a value as `save` does, also where the field has
+/// `#[serde(with)]` or its type `#[serde(into)]`, so that each operation finds what another one has
+/// written. Attributes of serde with which that cannot work do not compile: `skip`,
+/// `skip_deserializing` and `flatten` on a key, `into` and `transparent` on the model. What the derive
+/// cannot see is checked when it runs: an item whose key would differ from the one that
+/// [`get`](Model::get) looks for is an [`InvalidItem`](ErrorKind::InvalidItem) before it is sent, and so
+/// is an item whose key is read as another one.
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use bsm_dynamodb::Model;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "readings")]
+/// struct Reading {
+///     #[model(hash_key)]
+///     sensor: String,
+///     #[model(range_key, key_type = Number)]
+///     #[serde(with = "bsm_dynamodb::epoch_seconds")]
+///     at: SystemTime,
+/// }
+///
+/// let get = Reading::get(("kitchen", SystemTime::UNIX_EPOCH));
+/// ```
 ///
 /// # Indexes
 ///
@@ -276,7 +311,7 @@ pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, GetMany, Unprocessed};
 pub use codec::with::{epoch_seconds, set};
-pub use codec::{Codec, CodecError, Item, Serde, Sparse};
+pub use codec::{Codec, CodecError, Encode, FieldOf, Item, Serde, SerializeField, Sparse};
 pub use connection::{
     BotoSession, ConnectionSlot, Models, Slot, reset_connection, slot, use_boto_session,
     with_boto_session,
@@ -286,16 +321,14 @@ pub use copy::{
     TablePlace, Verification, copy_model, copy_table,
 };
 pub use error::{Error, ErrorKind};
-pub use expression::{AttributeType, Condition, Encode, Operand, Path, Size, Untyped};
+pub use expression::{AttributeType, Condition, Operand, Path, Size, Untyped};
 pub use model::Model;
 pub use model::billing::Billing;
 pub use model::index::{
     ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
     Table,
 };
-pub use model::key::{
-    IntoKey, Key, KeyAttribute, KeySchema, KeyType, KeyValue, KeyValues, RangedKey,
-};
+pub use model::key::{IntoKey, Key, KeySchema, KeyValues, RangedKey};
 pub use model::version::{Version, VersionAttribute};
 pub use operation::cursor::Cursor;
 pub use operation::item::{Delete, Get, ReturnOld, Save};
@@ -308,11 +341,14 @@ pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 pub use transact::{
     Action, CancellationReason, Gets, TransactGet, TransactWrite, transact_get, transact_write,
 };
-pub use types::{Binary, Number, ParseNumberError, Set};
+pub use types::{
+    Binary, EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyType,
+    KeyValue, Number, ParseNumberError, Set, TtlAttribute,
+};
 
-/// What the expansion of the derive macros needs.
+/// What the expansions of the derive macros need.
 #[doc(hidden)]
 pub mod __private {
-    pub use aws_sdk_dynamodb::types::AttributeValue;
+    pub use crate::private::{AnyCodec, AnyKey, OwnKey};
     pub use serde;
 }

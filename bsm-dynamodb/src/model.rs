@@ -3,15 +3,16 @@
 pub(crate) mod billing;
 pub(crate) mod index;
 pub(crate) mod key;
+pub(crate) mod stored;
 pub(crate) mod version;
 
 use std::borrow::Cow;
 
 use crate::batch::{BatchWrite, GetMany};
-use crate::codec::Codec;
+use crate::codec::{Codec, CodecError};
 use crate::model::billing::Billing;
 use crate::model::index::IndexDefinition;
-use crate::model::key::{IntoKey, Key, KeySchema};
+use crate::model::key::{IntoKey, Key, KeySchema, KeyValues};
 use crate::model::version::VersionAttribute;
 use crate::operation::item::{Delete, Get, Save};
 use crate::operation::query::Query;
@@ -200,7 +201,7 @@ pub trait Model: Sized + Send + 'static {
     /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table, and
     /// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item does not fit the model.
     fn get(key: impl IntoKey<Self::Key>) -> Get<Self> {
-        Get::new(key.into_key())
+        Get::new(key)
     }
 
     /// Reads this item again, as it is in the table now.
@@ -291,7 +292,7 @@ pub trait Model: Sized + Send + 'static {
     /// # }
     /// ```
     fn update(key: impl IntoKey<Self::Key>) -> Update<Self> {
-        Update::new(key.into_key())
+        Update::new(key)
     }
 
     /// Deletes the item that has this item's key, if there is one.
@@ -309,7 +310,7 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
     fn delete_key(key: impl IntoKey<Self::Key>) -> Delete<Self> {
-        Delete::of_key(key.into_key())
+        Delete::of_key(key)
     }
 
     /// Reads the items that have this hash key, in the order of their range keys.
@@ -328,7 +329,7 @@ pub trait Model: Sized + Send + 'static {
     /// # }
     /// ```
     fn query(hash: impl IntoKey<<Self::Key as Key>::Hash>) -> Query<Self> {
-        Query::new(hash.into_key().into_hash())
+        Query::new(hash)
     }
 
     /// Reads every item of the table.
@@ -368,5 +369,13 @@ pub trait Model: Sized + Send + 'static {
     /// As [`BatchWrite`] says.
     fn batch_write() -> BatchWrite<Self> {
         BatchWrite::new()
+    }
+
+    /// Encodes this value's key as `get` encodes a key, to check that its item has the same.
+    ///
+    /// The derive implements it; a model that is written by hand has no such check.
+    #[doc(hidden)]
+    fn __key(&self) -> Option<Result<KeyValues, CodecError>> {
+        None
     }
 }

@@ -1,18 +1,245 @@
-//! What `#[model(…)]` says on a field.
+//! The fields of a model, and what `#[model(…)]` and serde say on them.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Error, Field, Ident, LitStr, Result, Token, parenthesized};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Field, Fields, GenericArgument, Ident, LitStr,
+    PathArguments, Result, Token, Type, parenthesized,
+};
+
+use crate::errors::Errors;
+use crate::serde_attributes::{RenameAll, SerdeField};
+
+/// A field of a model.
+pub(crate) struct ModelField<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) field: &'a Field,
+    /// Where the field stands in the struct, which is how its encoding is named.
+    position: usize,
+    pub(crate) options: FieldOptions,
+    pub(crate) serde: SerdeField,
+}
+
+impl<'a> ModelField<'a> {
+    /// Parses all fields. What has an error is left out.
+    pub(crate) fn parse_all(
+        input: &'a DeriveInput,
+        rename_all: RenameAll,
+        errors: &mut Errors,
+    ) -> Vec<Self> {
+        let Data::Struct(data) = &input.data else {
+            return Vec::new();
+        };
+        let Fields::Named(fields) = &data.fields else {
+            return Vec::new();
+        };
+        let fields = fields.named.iter().enumerate();
+        fields
+            .filter_map(|(position, field)| {
+                Some(Self {
+                    ident: field.ident.as_ref()?,
+                    field,
+                    position,
+                    options: FieldOptions::parse(field, errors),
+                    serde: errors.ok(SerdeField::parse(field, rename_all))?,
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn ty(&self) -> &'a Type {
+        &self.field.ty
+    }
+
+    /// The name of the field without `r#`.
+    pub(crate) fn plain_name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    /// Returns an error if serde does not write or read the field, which `because` it has to.
+    pub(crate) fn demand_stored(&self, because: &str) -> Result<()> {
+        match self.serde.unwritten.or(self.serde.unread) {
+            None => Ok(()),
+            Some(span) => Err(Error::new(
+                span,
+                format!("{because}: serde must write and read this field"),
+            )),
+        }
+    }
+
+    /// The type that encodes the field, if that is not left to the `Serialize` of its type.
+    pub(crate) fn encoding(&self, model: &TokenStream) -> Option<TokenStream> {
+        self.has_encoding().then(|| {
+            let position = self.position;
+            quote! { ::bsm_dynamodb::FieldOf<#model, #position> }
+        })
+    }
+
+    fn has_encoding(&self) -> bool {
+        self.serde.serialize_with.is_some() || self.options.key_type.is_some()
+    }
+
+    /// The type of the key attribute that the field is: its own, without an `Option`.
+    fn key_value_type(&self) -> &'a Type {
+        inside_of_option(self.ty()).unwrap_or(self.ty())
+    }
+
+    /// The type that stands for the field in the key of the table or of an index.
+    pub(crate) fn key_element(&self, model: &TokenStream) -> TokenStream {
+        let ty = self.key_value_type();
+        match self.encoding(model) {
+            None => quote! { #ty },
+            Some(encoding) => quote! { ::bsm_dynamodb::Encoded<#ty, #encoding> },
+        }
+    }
+
+    /// The bound that the field's type can be a key, in an error that points at the type.
+    pub(crate) fn key_bound(&self) -> Option<TokenStream> {
+        let ty = self.key_value_type();
+        let bound = quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::KeyAttribute, };
+        self.options.key_type.is_none().then_some(bound)
+    }
+
+    pub(crate) fn is_key(&self) -> bool {
+        self.options.key.is_some() || !self.options.indexes.is_empty()
+    }
+
+    /// The implementations that encode the field, for `model`.
+    pub(crate) fn expand_encoding(&self, input: &DeriveInput) -> Option<TokenStream> {
+        if !self.has_encoding() {
+            return None;
+        }
+        let model = &input.ident;
+        let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+        let (ty, position) = (self.ty(), self.position);
+        let serialize_field = |ty: &Type, body: TokenStream| {
+            quote! {
+                #[automatically_derived]
+                impl #impl_generics ::bsm_dynamodb::SerializeField<#position, #ty>
+                    for #model #ty_generics
+                #where_clause
+                {
+                    fn serialize<S: ::bsm_dynamodb::__private::serde::Serializer>(
+                        value: &#ty,
+                        serializer: S,
+                    ) -> ::core::result::Result<S::Ok, S::Error> {
+                        #body
+                    }
+                }
+            }
+        };
+        let function = match &self.serde.serialize_with {
+            Some(with) => quote! { #with },
+            None => quote! { ::bsm_dynamodb::__private::serde::Serialize::serialize },
+        };
+        let whole = serialize_field(ty, quote! { #function(value, serializer) });
+        // The function takes the `Option`, and a key is what is inside.
+        let inner = self
+            .is_key()
+            .then(|| inside_of_option(ty))
+            .flatten()
+            .map(|inner| {
+                let clone =
+                    quote_spanned! { inner.span() => <#inner as ::core::clone::Clone>::clone };
+                let body = quote! {
+                    let value = ::core::option::Option::Some(#clone(value));
+                    #function(&value, serializer)
+                };
+                serialize_field(inner, body)
+            });
+        let key = self.is_key().then(|| {
+            let ty = self.key_value_type();
+            let stored = match self.options.key_type {
+                Some(declared) => declared.stored(),
+                None => {
+                    quote_spanned! { ty.span() => <#ty as ::bsm_dynamodb::KeyAttribute>::Stored }
+                }
+            };
+            quote! {
+                #[automatically_derived]
+                impl #impl_generics ::bsm_dynamodb::KeyField<#position, #ty> for #model #ty_generics
+                #where_clause
+                {
+                    type Stored = #stored;
+                }
+            }
+        });
+        Some(quote! { #whole #inner #key })
+    }
+}
+
+/// Returns the `T` of an `Option<T>`.
+pub(crate) fn inside_of_option(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) if last.ident == "Option" => Some(inner),
+        _ => None,
+    }
+}
 
 /// What `#[model(…)]` says on a field.
 #[derive(Default)]
 pub(crate) struct FieldOptions {
     pub(crate) key: Option<(KeyRole, Span)>,
+    pub(crate) key_type: Option<KeyType>,
     pub(crate) ttl: Option<Span>,
     pub(crate) version: Option<Span>,
     pub(crate) indexes: Vec<IndexOptions>,
+}
+
+/// The type of a key attribute, where it is declared.
+#[derive(Clone, Copy)]
+pub(crate) enum KeyType {
+    String,
+    Number,
+    Binary,
+}
+
+impl KeyType {
+    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+        let word: Ident = meta.value()?.parse()?;
+        match word.to_string().as_str() {
+            "String" => Ok(Self::String),
+            "Number" => Ok(Self::Number),
+            "Binary" => Ok(Self::Binary),
+            _ => Err(Error::new(
+                word.span(),
+                "expected `String`, `Number` or `Binary`",
+            )),
+        }
+    }
+
+    /// The type that stands for this one in the types of keys.
+    pub(crate) fn stored(self) -> TokenStream {
+        match self {
+            Self::String => quote! { ::std::string::String },
+            Self::Number => quote! { ::bsm_dynamodb::Number },
+            Self::Binary => quote! { ::bsm_dynamodb::Binary },
+        }
+    }
+}
+
+/// Reads `#[model(key_type = …)]`, the only option that a type of keys has.
+pub(crate) fn key_type_option(attributes: &[Attribute]) -> Result<Option<KeyType>> {
+    let mut key_type = None;
+    for attribute in model_attributes(attributes) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("key_type") {
+                let at = meta.path.span();
+                return set_once("key_type", &mut key_type, KeyType::parse(&meta)?, at);
+            }
+            Err(meta.error("expected `key_type`"))
+        })?;
+    }
+    Ok(key_type)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,15 +265,19 @@ pub(crate) enum ProjectionOption {
 }
 
 impl FieldOptions {
-    pub(crate) fn parse(field: &Field) -> Result<Self> {
+    fn parse(field: &Field, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         for attribute in model_attributes(&field.attrs) {
-            attribute.parse_nested_meta(|meta| options.add(&meta))?;
+            errors.ok(attribute.parse_nested_meta(|meta| options.add(&meta)));
         }
         if let (Some((_, _)), Some(at)) = (options.key, options.version) {
-            return Err(Error::new(at, "a key cannot change, and a version does"));
+            errors.push(Error::new(at, "a key cannot change, and a version does"));
         }
-        Ok(options)
+        if options.key_type.is_some() && options.key.is_none() && options.indexes.is_empty() {
+            let message = "`key_type` is for a field that is a key of the table or of an index";
+            errors.push(Error::new(field.ty.span(), message));
+        }
+        options
     }
 
     fn add(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
@@ -57,7 +288,9 @@ impl FieldOptions {
                 Some(_) => Err(meta.error("a field is one of `hash_key` and `range_key`")),
             };
         }
-        if meta.path.is_ident("ttl") {
+        if meta.path.is_ident("key_type") {
+            set_once("key_type", &mut self.key_type, KeyType::parse(meta)?, at)
+        } else if meta.path.is_ident("ttl") {
             set_once("ttl", &mut self.ttl, at, at)
         } else if meta.path.is_ident("version") {
             set_once("version", &mut self.version, at, at)
@@ -69,7 +302,8 @@ impl FieldOptions {
             Ok(())
         } else {
             Err(meta.error(
-                "expected `hash_key`, `range_key`, `ttl`, `version`, `index` or `local_index`",
+                "expected `hash_key`, `range_key`, `key_type`, `ttl`, `version`, `index` or \
+                 `local_index`",
             ))
         }
     }
@@ -177,7 +411,7 @@ fn check_index_name(name: &str, at: Span) -> Result<()> {
     ))
 }
 
-/// Says whether DynamoDB takes this for the name of a table or an index.
+/// Returns `true` if DynamoDB accepts this as the name of a table or an index.
 pub(crate) fn is_resource_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     (3..=255).contains(&name.len()) && name.chars().all(allowed)

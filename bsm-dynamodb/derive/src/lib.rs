@@ -3,27 +3,26 @@
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
+mod errors;
+mod expand;
 mod field;
 mod index;
 mod key_attribute;
 mod model;
 mod paths;
-mod serde_names;
+mod serde_attributes;
+mod stub;
 
 /// Derives `Model` for a struct with named fields.
 #[proc_macro_derive(Model, attributes(model))]
 pub fn derive_model(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    model::derive(&input)
-        .unwrap_or_else(|error| error.into_compile_error())
-        .into()
+    expand::model(&input).into()
 }
 
-/// Derives `KeyAttribute` for a newtype around a type that is a key attribute.
-#[proc_macro_derive(KeyAttribute)]
+/// Derives `KeyAttribute` for a newtype or an enum of unit variants.
+#[proc_macro_derive(KeyAttribute, attributes(model))]
 pub fn derive_key_attribute(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    key_attribute::derive(&input)
-        .unwrap_or_else(|error| error.into_compile_error())
-        .into()
+    key_attribute::derive(&input).into()
 }

@@ -8,14 +8,14 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, Item};
+use crate::codec::{CodecError, Item};
 use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
 use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
+use crate::model::stored::{self, key_of};
 use crate::operation::bind_when_awaited;
-use crate::operation::item::key_of;
 use crate::operation::projection::Projection;
 use crate::throttle::backoff::Backoff;
 
@@ -37,7 +37,7 @@ const MAX_KEYS: usize = 100;
 /// [`Error::unread_keys`] has them. As it is all or nothing, no items come with an error.
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct GetMany<M, T = M> {
-    keys: Vec<KeyValues>,
+    keys: Result<Vec<KeyValues>, CodecError>,
     consistent_read: bool,
     max_attempts: u32,
     projection: Projection<T>,
@@ -47,10 +47,13 @@ pub struct GetMany<M, T = M> {
 impl<M: Model> GetMany<M> {
     pub(crate) fn new(keys: impl IntoIterator<Item = impl IntoKey<M::Key>>) -> Self {
         Self {
-            keys: keys.into_iter().map(IntoKey::into_key).collect(),
+            keys: keys
+                .into_iter()
+                .map(|key| M::KEY.encode::<M, M::Codec>(key))
+                .collect(),
             consistent_read: false,
             max_attempts: 10,
-            projection: Projection::whole(M::Codec::from_item),
+            projection: Projection::whole(stored::decode),
             model: PhantomData,
         }
     }
@@ -86,7 +89,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         let call = slot.call("BatchGetItem");
         let mut places = HashMap::new();
         let mut pending = VecDeque::new();
-        for key in self.keys {
+        for key in self.keys.map_err(|cause| call.not_encoded(cause))? {
             let place = places.len();
             places.entry(key).or_insert_with_key(|key| {
                 pending.push_back(M::KEY.name_values(key.clone()));
@@ -188,7 +191,7 @@ bind_when_awaited! {
 impl<M, T> fmt::Debug for GetMany<M, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GetMany")
-            .field("keys", &self.keys.len())
+            .field("keys", &self.keys.as_ref().map(Vec::len))
             .field("consistent_read", &self.consistent_read)
             .field("max_attempts", &self.max_attempts)
             .finish_non_exhaustive()

@@ -9,13 +9,13 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 
 use super::size::sent_bytes;
-use crate::codec::{Codec, CodecError, Item};
+use crate::codec::{CodecError, Item};
 use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
+use crate::model::stored::{self, key_of};
 use crate::operation::bind_when_awaited;
-use crate::operation::item::key_of;
 use crate::throttle::backoff::Backoff;
 
 /// The limits of one request: 25 writes, and 16 MB as they are sent.
@@ -56,7 +56,7 @@ impl<M: Model> BatchWrite<M> {
     /// Adds items to write.
     pub fn save_all(self, models: impl IntoIterator<Item = impl Borrow<M>>) -> Self {
         self.add(models.into_iter().map(|model| {
-            let item = M::Codec::to_item(model.borrow())?;
+            let item = stored::encode(model.borrow())?;
             Ok((key_of::<M>(&item)?, Write::Put(item)))
         }))
     }
@@ -64,7 +64,7 @@ impl<M: Model> BatchWrite<M> {
     /// Adds keys of items to delete.
     pub fn delete_all(self, keys: impl IntoIterator<Item = impl IntoKey<M::Key>>) -> Self {
         self.add(keys.into_iter().map(|key| {
-            let key = key.into_key();
+            let key = M::KEY.encode::<M, M::Codec>(key)?;
             let item = M::KEY.name_values(key.clone());
             Ok((key, Write::Delete(item)))
         }))
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn key(id: &str) -> KeyValues {
-        <&str as IntoKey<String>>::into_key(id)
+        <&str as IntoKey<String>>::into_key(id).unwrap()
     }
 
     #[test]

@@ -7,14 +7,16 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::refused::Refused;
-use super::{Item, NUMBER};
+use super::error::SerdeError;
+use super::item::Item;
+use super::markers::NUMBER;
+use super::number::Decimal;
 
 /// Reads a value as `serde_dynamo` does, and what it has no way to read.
 pub(super) struct Decoder(pub(super) AttributeValue);
 
 impl Decoder {
-    fn expected(&self, what: &str) -> Refused {
+    fn expected(&self, what: &str) -> SerdeError {
         let found = match &self.0 {
             AttributeValue::S(_) => "a string",
             AttributeValue::N(_) => "a number",
@@ -26,19 +28,19 @@ impl Decoder {
             AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => "a set",
             _ => "a type that this version does not know",
         };
-        Refused::because(format!("expected {what}, found {found}"))
+        SerdeError::new(format!("expected {what}, found {found}"))
     }
 }
 
 macro_rules! numbers {
     ($what:literal, $read:expr; $($method:ident => $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
             let AttributeValue::N(number) = &self.0 else {
                 return Err(self.expected("a number"));
             };
             match $read(number) {
                 Some(number) => visitor.$visit(number),
-                None => Err(Refused::because(concat!("the number does not fit ", $what))),
+                None => Err(SerdeError::new(concat!("the number does not fit ", $what))),
             }
         }
     )*};
@@ -46,7 +48,7 @@ macro_rules! numbers {
 
 macro_rules! values {
     ($($method:ident, $what:literal: $pattern:pat => $visit:expr,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
             match self.0 {
                 $pattern => $visit(visitor),
                 other => Err(Self(other).expected($what)),
@@ -56,9 +58,9 @@ macro_rules! values {
 }
 
 impl<'de> Deserializer<'de> for Decoder {
-    type Error = Refused;
+    type Error = SerdeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::S(text) => visitor.visit_string(text),
             AttributeValue::N(number) => any_number(&number, visitor),
@@ -99,23 +101,23 @@ impl<'de> Deserializer<'de> for Decoder {
             AttributeValue::Null(_) => |visitor: V| visitor.visit_unit(),
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         self.deserialize_string(visitor)
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         self.deserialize_string(visitor)
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         self.deserialize_string(visitor)
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         self.deserialize_byte_buf(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::Null(_) => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -126,7 +128,7 @@ impl<'de> Deserializer<'de> for Decoder {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         self.deserialize_unit(visitor)
     }
 
@@ -134,7 +136,7 @@ impl<'de> Deserializer<'de> for Decoder {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::N(number) if name == NUMBER => visitor.visit_string(number),
             _ if name == NUMBER => Err(self.expected("a number")),
@@ -142,7 +144,7 @@ impl<'de> Deserializer<'de> for Decoder {
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         let values: Vec<AttributeValue> = match self.0 {
             AttributeValue::L(values) => values,
             AttributeValue::Ss(all) => all.into_iter().map(AttributeValue::S).collect(),
@@ -156,7 +158,11 @@ impl<'de> Deserializer<'de> for Decoder {
         Ok(value)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, SerdeError> {
         self.deserialize_seq(visitor)
     }
 
@@ -165,11 +171,11 @@ impl<'de> Deserializer<'de> for Decoder {
         _: &'static str,
         _: usize,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::M(item) => visitor.visit_map(Entries::new(item)),
             other => Err(Self(other).expected("a map")),
@@ -181,7 +187,7 @@ impl<'de> Deserializer<'de> for Decoder {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::L(_) => self.deserialize_seq(visitor),
             _ => self.deserialize_map(visitor),
@@ -193,7 +199,7 @@ impl<'de> Deserializer<'de> for Decoder {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::S(variant) => visitor.visit_enum(variant.into_deserializer()),
             AttributeValue::M(item) if item.len() == 1 => visitor.visit_enum(Variant(item)),
@@ -201,25 +207,19 @@ impl<'de> Deserializer<'de> for Decoder {
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         visitor.visit_unit()
     }
 }
 
 /// Reads an integer, in whatever notation: `1`, `1.0` and `1E0`.
 fn integer<T: std::str::FromStr>(number: &str) -> Option<T> {
+    // The plain notation, which DynamoDB answers with for most numbers, needs no grammar.
     let plain = number.parse().ok();
-    plain.or_else(|| {
-        number
-            .parse::<crate::Number>()
-            .ok()?
-            .to_string()
-            .parse()
-            .ok()
-    })
+    plain.or_else(|| number.parse::<Decimal>().ok()?.to_integer())
 }
 
-fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, Refused> {
+fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, SerdeError> {
     if let Ok(number) = number.parse() {
         visitor.visit_i64(number)
     } else if let Ok(number) = number.parse() {
@@ -227,14 +227,14 @@ fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value
     } else if let Ok(number) = number.parse() {
         visitor.visit_f64(number)
     } else {
-        Err(Refused::because("the number cannot be read"))
+        Err(SerdeError::new("the number cannot be read"))
     }
 }
 
 /// An element of a list.
 struct Element(AttributeValue);
 
-impl IntoDeserializer<'_, Refused> for Element {
+impl IntoDeserializer<'_, SerdeError> for Element {
     type Deserializer = Decoder;
 
     fn into_deserializer(self) -> Decoder {
@@ -258,12 +258,12 @@ impl Entries {
 }
 
 impl<'de> de::MapAccess<'de> for Entries {
-    type Error = Refused;
+    type Error = SerdeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Refused> {
+    ) -> Result<Option<K::Value>, SerdeError> {
         let Some((key, value)) = self.entries.next() else {
             return Ok(None);
         };
@@ -272,12 +272,15 @@ impl<'de> de::MapAccess<'de> for Entries {
         read
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, SerdeError> {
         let Some((key, value)) = self.value.take() else {
-            return Err(Refused::because("a value of a map was read twice"));
+            return Err(SerdeError::new("a value of a map was read twice"));
         };
         seed.deserialize(Decoder(value))
-            .map_err(|refused| refused.inside_of(&key))
+            .map_err(|error| error.inside_of(&key))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -290,19 +293,19 @@ struct MapKey(String);
 
 macro_rules! parsed_keys {
     ($($method:ident => $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
             match self.0.parse() {
                 Ok(key) => visitor.$visit(key),
-                Err(_) => Err(Refused::because("a key of the map does not fit its type")),
+                Err(_) => Err(SerdeError::new("a key of the map does not fit its type")),
             }
         }
     )*};
 }
 
 impl<'de> Deserializer<'de> for MapKey {
-    type Error = Refused;
+    type Error = SerdeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         visitor.visit_string(self.0)
     }
 
@@ -321,7 +324,7 @@ impl<'de> Deserializer<'de> for MapKey {
         deserialize_u128 => visit_u128,
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
         visitor.visit_some(self)
     }
 
@@ -329,7 +332,7 @@ impl<'de> Deserializer<'de> for MapKey {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -338,7 +341,7 @@ impl<'de> Deserializer<'de> for MapKey {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         StringDeserializer::new(self.0).deserialize_enum(name, variants, visitor)
     }
 
@@ -352,17 +355,17 @@ impl<'de> Deserializer<'de> for MapKey {
 struct Variant(Item);
 
 impl<'de> EnumAccess<'de> for Variant {
-    type Error = Refused;
+    type Error = SerdeError;
     type Variant = Content;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, Content), Refused> {
+    ) -> Result<(V::Value, Content), SerdeError> {
         let Some((name, value)) = self.0.into_iter().next() else {
-            return Err(Refused::because("expected a variant, found an empty map"));
+            return Err(SerdeError::new("expected a variant, found an empty map"));
         };
-        let variant = seed.deserialize(StringDeserializer::<Refused>::new(name))?;
+        let variant = seed.deserialize(StringDeserializer::<SerdeError>::new(name))?;
         Ok((variant, Content(value)))
     }
 }
@@ -370,17 +373,20 @@ impl<'de> EnumAccess<'de> for Variant {
 struct Content(AttributeValue);
 
 impl<'de> VariantAccess<'de> for Content {
-    type Error = Refused;
+    type Error = SerdeError;
 
-    fn unit_variant(self) -> Result<(), Refused> {
+    fn unit_variant(self) -> Result<(), SerdeError> {
         de::Deserialize::deserialize(Decoder(self.0))
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, SerdeError> {
         seed.deserialize(Decoder(self.0))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, SerdeError> {
         Decoder(self.0).deserialize_seq(visitor)
     }
 
@@ -388,7 +394,7 @@ impl<'de> VariantAccess<'de> for Content {
         self,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, SerdeError> {
         Decoder(self.0).deserialize_map(visitor)
     }
 }

@@ -6,14 +6,15 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::ser::{self, Serialize, Serializer};
 
-use super::refused::Refused;
-use super::{Item, NUMBER, SETS};
+use super::error::SerdeError;
+use super::item::{Item, is_empty_set};
+use super::markers::{NUMBER, is_set};
 
 /// Writes values as `serde_dynamo` does, and what it has no way to write.
 #[derive(Clone, Copy)]
 pub(super) struct Encoder;
 
-type Encoded = Result<AttributeValue, Refused>;
+type Encoded = Result<AttributeValue, SerdeError>;
 
 macro_rules! numbers {
     ($($method:ident: $number:ty,)*) => {$(
@@ -29,7 +30,7 @@ macro_rules! wide_numbers {
             let text = number.to_string();
             match text.trim_start_matches('-').trim_end_matches('0').len() {
                 0..=38 => Ok(AttributeValue::N(text)),
-                _ => Err(Refused::because("a number has at most 38 digits")),
+                _ => Err(SerdeError::new("a number has at most 38 digits")),
             }
         }
     )*};
@@ -41,14 +42,14 @@ macro_rules! floats {
             if number.is_finite() {
                 return Ok(AttributeValue::N(number.to_string()));
             }
-            Err(Refused::because("DynamoDB has no numbers such as NaN and infinity"))
+            Err(SerdeError::new("DynamoDB has no numbers such as NaN and infinity"))
         }
     )*};
 }
 
 impl Serializer for Encoder {
     type Ok = AttributeValue;
-    type Error = Refused;
+    type Error = SerdeError;
     type SerializeSeq = List;
     type SerializeTuple = List;
     type SerializeTupleStruct = List;
@@ -122,7 +123,7 @@ impl Serializer for Encoder {
         let value = value.serialize(self)?;
         match value {
             AttributeValue::S(digits) if name == NUMBER => Ok(AttributeValue::N(digits)),
-            AttributeValue::L(values) if SETS.contains(&name) => to_set(values),
+            AttributeValue::L(values) if is_set(name) => to_set(values),
             value => Ok(value),
         }
     }
@@ -137,15 +138,15 @@ impl Serializer for Encoder {
         Ok(in_variant(Some(variant), value.serialize(self)?))
     }
 
-    fn serialize_seq(self, length: Option<usize>) -> Result<List, Refused> {
+    fn serialize_seq(self, length: Option<usize>) -> Result<List, SerdeError> {
         Ok(List::new(None, length.unwrap_or_default()))
     }
 
-    fn serialize_tuple(self, length: usize) -> Result<List, Refused> {
+    fn serialize_tuple(self, length: usize) -> Result<List, SerdeError> {
         Ok(List::new(None, length))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<List, Refused> {
+    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<List, SerdeError> {
         Ok(List::new(None, length))
     }
 
@@ -155,15 +156,15 @@ impl Serializer for Encoder {
         _: u32,
         variant: &'static str,
         length: usize,
-    ) -> Result<List, Refused> {
+    ) -> Result<List, SerdeError> {
         Ok(List::new(Some(variant), length))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map, Refused> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Map, SerdeError> {
         Ok(Map::new(None))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, Refused> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, SerdeError> {
         Ok(Map::new(None))
     }
 
@@ -173,7 +174,7 @@ impl Serializer for Encoder {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Map, Refused> {
+    ) -> Result<Map, SerdeError> {
         Ok(Map::new(Some(variant)))
     }
 }
@@ -193,10 +194,10 @@ impl List {
         }
     }
 
-    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), SerdeError> {
         let value = value.serialize(Encoder)?;
         if is_empty_set(&value) {
-            return Err(Refused::because(
+            return Err(SerdeError::new(
                 "an empty set is left out, which a list cannot do with its elements",
             ));
         }
@@ -213,9 +214,9 @@ macro_rules! lists {
     ($($kind:ident { $method:ident },)*) => {$(
         impl ser::$kind for List {
             type Ok = AttributeValue;
-            type Error = Refused;
+            type Error = SerdeError;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), SerdeError> {
                 self.push(value)
             }
 
@@ -250,10 +251,10 @@ impl Map {
     }
 
     /// Adds an entry, unless it is an empty set, which DynamoDB does not have.
-    fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), Refused> {
+    fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), SerdeError> {
         let value = value
             .serialize(Encoder)
-            .map_err(|refused| refused.inside_of(&key))?;
+            .map_err(|error| error.inside_of(&key))?;
         if !is_empty_set(&value) {
             self.item.insert(key, value);
         }
@@ -267,21 +268,21 @@ impl Map {
 
 impl ser::SerializeMap for Map {
     type Ok = AttributeValue;
-    type Error = Refused;
+    type Error = SerdeError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerdeError> {
         self.key = match key.serialize(Encoder)? {
             AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
             AttributeValue::Bool(value) => Some(value.to_string()),
-            _ => return Err(Refused::because("the keys of a map are strings")),
+            _ => return Err(SerdeError::new("the keys of a map are strings")),
         };
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), SerdeError> {
         match self.key.take() {
             Some(key) => self.add(key, value),
-            None => Err(Refused::because("a map has a value without a key")),
+            None => Err(SerdeError::new("a map has a value without a key")),
         }
     }
 
@@ -294,13 +295,13 @@ macro_rules! structs {
     ($($kind:ident),*) => {$(
         impl ser::$kind for Map {
             type Ok = AttributeValue;
-            type Error = Refused;
+            type Error = SerdeError;
 
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
                 value: &T,
-            ) -> Result<(), Refused> {
+            ) -> Result<(), SerdeError> {
                 self.add(name.to_owned(), value)
             }
 
@@ -318,10 +319,6 @@ fn in_variant(variant: Option<&str>, value: AttributeValue) -> AttributeValue {
         Some(variant) => AttributeValue::M(HashMap::from([(variant.to_owned(), value)])),
         None => value,
     }
-}
-
-fn is_empty_set(value: &AttributeValue) -> bool {
-    matches!(value, AttributeValue::Ss(texts) if texts.is_empty())
 }
 
 /// Makes a set of a list of strings, of numbers or of binary values.
@@ -350,5 +347,5 @@ fn to_set(values: Vec<AttributeValue>) -> Encoded {
         })
         .map(AttributeValue::Bs),
     };
-    set.ok_or_else(|| Refused::because("a set has strings, numbers or binary values, of one kind"))
+    set.ok_or_else(|| SerdeError::new("a set has strings, numbers or binary values, of one kind"))
 }

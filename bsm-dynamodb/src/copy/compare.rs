@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::codec::Item;
-use crate::model::key::normalized;
+use crate::codec::normalized;
 
 /// Says whether two items have the same attributes: sets in any order, numbers by their value.
 pub(super) fn same_item(one: &Item, other: &Item) -> bool {

@@ -4,9 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{BitAnd, BitOr, Not};
 
-use crate::expression::operand::{Term, value_of};
-use crate::expression::path::DocumentPath;
-use crate::expression::writer::Writer;
+use super::tree::{Comparator, DocumentPath, Node, Term};
 
 /// A condition on the items of the model `M`: of a write, or as the filter of a query or scan.
 ///
@@ -147,12 +145,12 @@ impl<M> Size<M> {
 
     /// Demands that the size is not less than `low` and not greater than `high`.
     pub fn between(self, low: usize, high: usize) -> Condition<M> {
-        let (low, high) = (Term::Value(value_of(&low)), Term::Value(value_of(&high)));
+        let (low, high) = (Term::literal(&low), Term::literal(&high));
         Condition::new(Node::Between(Term::Size(self.place), low, high))
     }
 
     fn compare(self, comparator: Comparator, size: usize) -> Condition<M> {
-        let size = Term::Value(value_of(&size));
+        let size = Term::literal(&size);
         Condition::new(Node::Compare(Term::Size(self.place), comparator, size))
     }
 }
@@ -166,76 +164,5 @@ impl<M> Clone for Size<M> {
 impl<M> fmt::Debug for Size<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Size").field(&self.place).finish()
-    }
-}
-
-/// A condition without its model.
-#[derive(Clone)]
-pub(crate) enum Node {
-    Compare(Term, Comparator, Term),
-    Between(Term, Term, Term),
-    In(Term, Vec<Term>),
-    Function(&'static str, DocumentPath, Option<Term>),
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Comparator {
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-}
-
-impl Comparator {
-    pub(crate) fn symbol(self) -> &'static str {
-        match self {
-            Self::Eq => "=",
-            Self::Ne => "<>",
-            Self::Lt => "<",
-            Self::Le => "<=",
-            Self::Gt => ">",
-            Self::Ge => ">=",
-        }
-    }
-}
-
-impl Node {
-    pub(crate) fn and(self, other: Self) -> Self {
-        let parts = |node| match node {
-            Self::All(nodes) => nodes,
-            node => vec![node],
-        };
-        Self::All([parts(self), parts(other)].concat())
-    }
-
-    fn or(self, other: Self) -> Self {
-        let parts = |node| match node {
-            Self::Any(nodes) => nodes,
-            node => vec![node],
-        };
-        Self::Any([parts(self), parts(other)].concat())
-    }
-}
-
-/// Adds a condition to those that there are.
-pub(crate) fn demand_too(demanded: &mut Option<Node>, node: Node) {
-    *demanded = Some(match demanded.take() {
-        Some(others) => others.and(node),
-        None => node,
-    });
-}
-
-impl fmt::Debug for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut writer = Writer::default();
-        match writer.condition(self) {
-            Ok(text) => write!(f, "{text} with {:?}", writer.names()),
-            Err(_) => f.write_str("not valid"),
-        }
     }
 }

@@ -7,9 +7,10 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
+use super::condition::{Condition, Size};
+use super::operand::{Operand, OperandValue, Untyped};
+use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
 use crate::codec::Serde;
-use crate::expression::condition::{Comparator, Condition, Node, Size};
-use crate::expression::operand::{Operand, Term, value_of};
 
 /// The most values that `IN` takes.
 ///
@@ -72,16 +73,12 @@ pub struct Path<M, T = Untyped, E = Serde> {
     value: PhantomData<fn() -> (T, E)>,
 }
 
-/// The type of a [`Path`] that may be compared with anything that serde can serialize.
-#[derive(Clone, Copy, Debug)]
-pub enum Untyped {}
-
 impl<M, T, E> Path<M, T, E> {
     /// Makes the path of an attribute.
     ///
     /// The name is taken as it is: a dot in it does not lead into a map.
     pub fn new(attribute: impl Into<Cow<'static, str>>) -> Self {
-        Self::at(DocumentPath(vec![Segment::Name(attribute.into())]))
+        Self::at(DocumentPath::attribute(attribute))
     }
 
     /// Goes to an entry of the map that is here.
@@ -108,9 +105,7 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     fn then(self, segment: Segment) -> Path<M> {
-        let mut place = self.place;
-        place.0.push(segment);
-        Path::at(place)
+        Path::at(self.place.then(segment))
     }
 
     pub(crate) fn into_place(self) -> DocumentPath {
@@ -157,7 +152,7 @@ impl<M, T, E> Path<M, T, E> {
     ///
     /// DynamoDB refuses the request if `low` is greater than `high`.
     pub fn between(self, low: impl Operand<M, T, E>, high: impl Operand<M, T, E>) -> Condition<M> {
-        let (low, high) = (low.into_given().term(), high.into_given().term());
+        let (low, high) = (low.into_operand().term(), high.into_operand().term());
         Condition::new(Node::Between(self.into_term(), low, high))
     }
 
@@ -166,7 +161,7 @@ impl<M, T, E> Path<M, T, E> {
     /// Without any the request is refused before it is sent. DynamoDB takes 100 at a time; more
     /// are written as several lists.
     pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
-        let others = others.into_iter().map(|other| other.into_given().term());
+        let others = others.into_iter().map(|other| other.into_operand().term());
         let others: Vec<_> = others.collect();
         let list = |others: &[Term]| Node::In(Term::Path(self.place.clone()), others.to_vec());
         Condition::new(match others.len() {
@@ -177,13 +172,13 @@ impl<M, T, E> Path<M, T, E> {
 
     /// Demands that the text begins like this.
     pub fn begins_with(self, prefix: impl Into<String>) -> Condition<M> {
-        let prefix = Term::Value(Ok(AttributeValue::S(prefix.into())));
+        let prefix = Term::Literal(AttributeValue::S(prefix.into()));
         self.function("begins_with", Some(prefix))
     }
 
     /// Demands that the text has this part, or the list or set this element.
     pub fn contains(self, element: impl Serialize) -> Condition<M> {
-        self.function("contains", Some(Term::Value(value_of(&element))))
+        self.function("contains", Some(Term::literal(&element)))
     }
 
     /// Demands that there is a value, even if it is NULL.
@@ -199,7 +194,7 @@ impl<M, T, E> Path<M, T, E> {
     /// Demands that the value has this type.
     pub fn attribute_type(self, attribute_type: AttributeType) -> Condition<M> {
         let code = AttributeValue::S(attribute_type.code().to_owned());
-        self.function("attribute_type", Some(Term::Value(Ok(code))))
+        self.function("attribute_type", Some(Term::Literal(code)))
     }
 
     /// Gives the size of the value: characters of a text, bytes of binary, elements of the others.
@@ -208,7 +203,7 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     fn compare(self, comparator: Comparator, other: impl Operand<M, T, E>) -> Condition<M> {
-        let other = other.into_given().term();
+        let other = other.into_operand().term();
         Condition::new(Node::Compare(self.into_term(), comparator, other))
     }
 
@@ -221,6 +216,12 @@ impl<M, T, E> Path<M, T, E> {
     }
 }
 
+impl<M, T, E, F> Operand<M, T, E> for Path<M, T, F> {
+    fn into_operand(self) -> OperandValue {
+        OperandValue::path(self.into_place())
+    }
+}
+
 impl<M, T, E> Clone for Path<M, T, E> {
     fn clone(&self) -> Self {
         Self::at(self.place.clone())
@@ -230,39 +231,6 @@ impl<M, T, E> Clone for Path<M, T, E> {
 impl<M, T, E> fmt::Debug for Path<M, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Path").field(&self.place).finish()
-    }
-}
-
-/// A path without its types.
-#[derive(Clone, PartialEq)]
-pub(crate) struct DocumentPath(Vec<Segment>);
-
-#[derive(Clone, PartialEq)]
-pub(crate) enum Segment {
-    Name(Cow<'static, str>),
-    Index(usize),
-}
-
-impl DocumentPath {
-    pub(crate) fn attribute(name: &'static str) -> Self {
-        Self(vec![Segment::Name(name.into())])
-    }
-
-    pub(crate) fn segments(&self) -> &[Segment] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DocumentPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, segment) in self.0.iter().enumerate() {
-            match segment {
-                Segment::Name(name) if position == 0 => write!(f, "{name:?}")?,
-                Segment::Name(name) => write!(f, ".{name:?}")?,
-                Segment::Index(index) => write!(f, "[{index}]")?,
-            }
-        }
-        Ok(())
     }
 }
 

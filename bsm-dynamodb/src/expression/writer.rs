@@ -1,23 +1,24 @@
 //! How the expressions of a request are written.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::codec::CodecError;
-use crate::expression::condition::Node;
-use crate::expression::operand::Term;
-use crate::expression::path::{DocumentPath, Segment};
+use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
+use crate::codec::{Codec, CodecError};
 
 /// Writes the expressions of one request, and gathers their names and values.
 ///
 /// Each name and each value has one placeholder, however often it occurs.
-#[derive(Default)]
 pub(crate) struct Writer {
+    stored: Stored,
     names: Vec<String>,
     values: Vec<AttributeValue>,
 }
+
+/// What the model's codec stores for a value; see [`Codec::stored`].
+type Stored = fn(&str, AttributeValue) -> Result<Option<AttributeValue>, CodecError>;
 
 /// The expressions of one write, with the names and values that they use.
 pub(crate) struct Expressions {
@@ -28,11 +29,11 @@ pub(crate) struct Expressions {
 }
 
 impl Expressions {
-    pub(crate) fn of(
+    pub(crate) fn of<M, C: Codec<M>>(
         condition: Option<&Node>,
         update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,
     ) -> Result<Self, CodecError> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::for_codec::<M, C>();
         let update = update(&mut writer)?;
         let condition = writer.optional_condition(condition)?;
         let (names, values) = writer.finish();
@@ -45,21 +46,34 @@ impl Expressions {
     }
 
     /// The expressions of a write that has at most a condition.
-    pub(crate) fn of_condition(condition: Option<&Node>) -> Result<Self, CodecError> {
-        Self::of(condition, |_| Ok(None))
+    pub(crate) fn of_condition<M, C: Codec<M>>(
+        condition: Option<&Node>,
+    ) -> Result<Self, CodecError> {
+        Self::of::<M, C>(condition, |_| Ok(None))
     }
 }
 
 impl Writer {
+    /// A writer of expressions on the items that the codec `C` stores for `M`.
+    pub(crate) fn for_codec<M, C: Codec<M>>() -> Self {
+        Self::new(C::stored)
+    }
+
+    fn new(stored: Stored) -> Self {
+        Self {
+            stored,
+            names: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
     pub(crate) fn condition(&mut self, node: &Node) -> Result<String, CodecError> {
         Ok(match node {
-            Node::Compare(left, comparator, right) => {
-                let symbol = comparator.symbol();
-                format!("{} {symbol} {}", self.term(left)?, self.term(right)?)
-            }
+            Node::Compare(left, comparator, right) => self.comparison(left, *comparator, right)?,
             Node::Between(term, low, high) => {
-                let (term, low) = (self.term(term)?, self.term(low)?);
-                format!("{term} BETWEEN {low} AND {}", self.term(high)?)
+                let low = self.compared(term, low)?;
+                let high = self.compared(term, high)?;
+                format!("{} BETWEEN {low} AND {high}", self.term(term)?)
             }
             Node::In(term, others) => self.one_of(term, others)?,
             Node::Function(name, path, argument) => {
@@ -82,11 +96,56 @@ impl Writer {
         node.map(|node| self.condition(node)).transpose()
     }
 
+    fn comparison(
+        &mut self,
+        left: &Term,
+        comparator: Comparator,
+        right: &Term,
+    ) -> Result<String, CodecError> {
+        if let Some(written) = self.stored_at(left, right)? {
+            let symbol = comparator.symbol();
+            return Ok(format!("{} {symbol} {written}", self.term(left)?));
+        }
+        // An item that was saved with this value does not have the attribute.
+        match comparator {
+            Comparator::Eq => Ok(format!("attribute_not_exists({})", self.term(left)?)),
+            Comparator::Ne => Ok(format!("attribute_exists({})", self.term(left)?)),
+            _ => Err(not_stored(left)),
+        }
+    }
+
+    /// Writes the other side of a comparison, which must be a value that the codec stores.
+    fn compared(&mut self, left: &Term, right: &Term) -> Result<String, CodecError> {
+        self.stored_at(left, right)?.ok_or_else(|| not_stored(left))
+    }
+
+    /// Writes a term as it is stored at the path `at`, or `None` if it is a value that is left out.
+    fn stored_at(&mut self, at: &Term, term: &Term) -> Result<Option<String>, CodecError> {
+        match at {
+            Term::Path(path) => self.stored(path, term),
+            _ => self.term(term).map(Some),
+        }
+    }
+
+    /// Writes a term as it is stored at a path, or `None` if it is a value that is left out.
+    pub(crate) fn stored(
+        &mut self,
+        path: &DocumentPath,
+        term: &Term,
+    ) -> Result<Option<String>, CodecError> {
+        let Term::Value(Ok(value)) = term else {
+            return self.term(term).map(Some);
+        };
+        let stored = (self.stored)(&path.to_string(), value.clone())?;
+        Ok(stored.map(|value| self.value(&value)))
+    }
+
+    /// Writes a term as it is.
     pub(crate) fn term(&mut self, term: &Term) -> Result<String, CodecError> {
         match term {
             Term::Path(path) => Ok(self.path(path)),
             Term::Size(path) => Ok(format!("size({})", self.path(path))),
-            Term::Value(Ok(value)) => Ok(self.value(value)),
+            Term::Value(Ok(value)) | Term::Literal(value) => Ok(self.value(value)),
             Term::Value(Err(error)) => Err(Box::new(error.clone())),
         }
     }
@@ -143,9 +202,9 @@ impl Writer {
         if others.is_empty() {
             return Err("in_() was given no values to compare with".into());
         }
-        let term = self.term(term)?;
-        let others: Result<Vec<_>, _> = others.iter().map(|other| self.term(other)).collect();
-        Ok(format!("{term} IN ({})", others?.join(", ")))
+        let others = others.iter().map(|other| self.compared(term, other));
+        let others: Vec<_> = others.collect::<Result<_, _>>()?;
+        Ok(format!("{} IN ({})", self.term(term)?, others.join(", ")))
     }
 
     /// Joins conditions; parentheses only where they are needed, as DynamoDB refuses others.
@@ -162,6 +221,35 @@ impl Writer {
             .collect();
         nodes.map(|nodes| nodes.join(operator))
     }
+}
+
+/// Shows expressions, whatever the codec.
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new(|_, value| Ok(Some(value)))
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut writer = Writer::default();
+        match writer.condition(self) {
+            Ok(text) => write!(f, "{text} with {:?}", writer.names()),
+            Err(_) => f.write_str("not valid"),
+        }
+    }
+}
+
+fn not_stored(at: &Term) -> CodecError {
+    let path = match at {
+        Term::Path(path) | Term::Size(path) => path.to_string(),
+        _ => String::new(),
+    };
+    format!(
+        "`{path}` is compared with a value that is not stored, such as an empty set: compare with \
+         exists() or not_exists()"
+    )
+    .into()
 }
 
 type Names = Option<HashMap<String, String>>;

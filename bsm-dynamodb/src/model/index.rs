@@ -1,9 +1,10 @@
 //! The secondary indexes of a table, as types.
 
 use crate::model::Model;
-use crate::model::key::{IntoKey, Key, KeySchema, KeyType};
+use crate::model::key::{IntoKey, Key, KeySchema};
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
+use crate::types::KeyType;
 
 /// A secondary index of a model's table: a second key under which its items can be found.
 ///
@@ -111,7 +112,7 @@ pub trait Index: Sized + 'static {
     /// let query = ByEmail::query("someone@example.com").consistent_read(true);
     /// ```
     fn query(hash: impl IntoKey<<Self::Key as Key>::Hash>) -> Query<Self::Model, Self> {
-        Query::new(hash.into_key().into_hash())
+        Query::new(hash)
     }
 
     /// Reads every item of the index: those of the table that have the index's key.

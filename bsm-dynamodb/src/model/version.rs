@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::Item;
-use crate::expression::{Comparator, DocumentPath, Node, Term, value_of};
+use crate::expression::{Comparator, DocumentPath, Node, Term};
 use crate::model::Model;
 
 /// The version of an item, as this program knows it: 0 before it is first saved.
@@ -194,7 +194,7 @@ impl Watched {
     /// Demands that the item in the table has the version that is known.
     pub(crate) fn condition(&self) -> Node {
         let place = DocumentPath::attribute(self.name);
-        let known = Term::Value(value_of(&self.known));
+        let known = Term::literal(&self.known);
         let same = Node::Compare(Term::Path(place.clone()), Comparator::Eq, known);
         match self.known {
             0 => Node::Any(vec![

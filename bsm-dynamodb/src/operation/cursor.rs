@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Item;
+use crate::types::KeyValue;
 
 /// Where a query or scan stands: what [`resume`](crate::Query::resume) goes on from.
 ///
@@ -130,7 +130,7 @@ impl Position {
     /// Reads a position out of a `LastEvaluatedKey`.
     pub(crate) fn after_page(last_evaluated_key: Option<Item>) -> Self {
         let key = last_evaluated_key.unwrap_or_default();
-        match KeyValue::all(key.iter()) {
+        match key_values(key.iter()) {
             key if key.is_empty() => Self::End,
             key => Self::After(key),
         }
@@ -141,49 +141,23 @@ impl Position {
         let key = key_names
             .iter()
             .filter_map(|&name| item.get_key_value(name));
-        Self::After(KeyValue::all(key))
+        Self::After(key_values(key))
     }
 
     /// Builds an `ExclusiveStartKey`.
     pub(crate) fn start_key(&self) -> Option<Item> {
         let Self::After(key) = self else { return None };
-        let key = key.iter().map(|(name, value)| (name.clone(), value.into()));
+        let key = key
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()));
         Some(key.collect())
     }
 }
 
-/// A key attribute's value as a cursor stores it.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum KeyValue {
-    S(String),
-    N(String),
-    B(Vec<u8>),
-}
-
-impl KeyValue {
-    fn all<'a>(
-        attributes: impl Iterator<Item = (&'a String, &'a AttributeValue)>,
-    ) -> BTreeMap<String, Self> {
-        attributes
-            .filter_map(|(name, value)| {
-                let value = match value {
-                    AttributeValue::S(text) => Self::S(text.clone()),
-                    AttributeValue::N(number) => Self::N(number.clone()),
-                    AttributeValue::B(bytes) => Self::B(bytes.as_ref().to_vec()),
-                    _ => return None,
-                };
-                Some((name.clone(), value))
-            })
-            .collect()
-    }
-}
-
-impl From<&KeyValue> for AttributeValue {
-    fn from(value: &KeyValue) -> Self {
-        match value {
-            KeyValue::S(text) => Self::S(text.clone()),
-            KeyValue::N(number) => Self::N(number.clone()),
-            KeyValue::B(bytes) => Self::B(Blob::new(bytes.clone())),
-        }
-    }
+fn key_values<'a>(
+    attributes: impl Iterator<Item = (&'a String, &'a AttributeValue)>,
+) -> BTreeMap<String, KeyValue> {
+    attributes
+        .filter_map(|(name, value)| Some((name.clone(), KeyValue::from_attribute(value)?)))
+        .collect()
 }

@@ -9,12 +9,13 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, CodecError, Item};
+use crate::codec::{CodecError, Item};
 use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, Expressions, Node, Writer, demand_too};
+use crate::expression::{Condition, Expressions, Node, Writer, and_condition};
 use crate::model::Model;
-use crate::model::key::KeyValues;
+use crate::model::key::{IntoKey, KeyValues};
+use crate::model::stored::{self, key_of};
 use crate::model::version::Watched;
 use crate::operation::projection::Projection;
 use crate::operation::{Pending, Raw, Request, bind_when_awaited, debug_settings};
@@ -29,13 +30,13 @@ pub struct Get<M, T = M> {
 }
 
 impl<M: Model> Get<M> {
-    pub(crate) fn new(key: KeyValues) -> Self {
-        Self::of(Ok(key))
+    pub(crate) fn new(key: impl IntoKey<M::Key>) -> Self {
+        Self::of(M::KEY.encode::<M, M::Codec>(key))
     }
 
     /// Reads an item again.
     pub(crate) fn again(model: &M) -> Self {
-        let key = M::Codec::to_item(model).and_then(|item| key_of::<M>(&item));
+        let key = stored::encode(model).and_then(|item| key_of::<M>(&item));
         Self::of(key).consistent_read(true)
     }
 
@@ -43,7 +44,7 @@ impl<M: Model> Get<M> {
         Self {
             key,
             consistent_read: false,
-            projection: Projection::whole(M::Codec::from_item),
+            projection: Projection::whole(stored::decode),
             model: PhantomData,
         }
     }
@@ -161,7 +162,7 @@ pub struct Save<M> {
 
 impl<M: Model> Save<M> {
     pub(crate) fn new(model: &M) -> Self {
-        let mut item = M::Codec::to_item(model);
+        let mut item = stored::encode(model);
         let version = Watched::of(model);
         if let (Some(version), Ok(item)) = (&version, &mut item) {
             version.advance(item);
@@ -193,7 +194,7 @@ impl<M: Model> Save<M> {
     /// [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed), with the
     /// item that is there: [`Error::existing_item`].
     pub fn condition(mut self, condition: Condition<M>) -> Self {
-        demand_too(&mut self.condition, condition.into_node());
+        and_condition(&mut self.condition, condition.into_node());
         self
     }
 
@@ -228,7 +229,7 @@ impl<M: Model> Save<M> {
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
         version.inspect(Watched::saved);
-        old.map(|item| call.decode(M::Codec::from_item, item))
+        old.map(|item| call.decode(stored::decode, item))
             .transpose()
     }
 }
@@ -241,7 +242,7 @@ impl<M: Model> Request for Save<M> {
 
     async fn build(self, call: &Call<M>) -> Result<PutItemFluentBuilder, Error> {
         let item = self.item.map_err(|cause| call.not_encoded(cause))?;
-        let all = Expressions::of_condition(self.condition.as_ref());
+        let all = Expressions::of_condition::<M, M::Codec>(self.condition.as_ref());
         let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.put_item();
         Ok(request
@@ -265,12 +266,12 @@ pub struct Delete<M> {
 
 impl<M: Model> Delete<M> {
     pub(crate) fn of(model: &M) -> Self {
-        let key = M::Codec::to_item(model).and_then(|item| key_of::<M>(&item));
+        let key = stored::encode(model).and_then(|item| key_of::<M>(&item));
         Self::new(key, Watched::of(model))
     }
 
-    pub(crate) fn of_key(key: KeyValues) -> Self {
-        Self::new(Ok(key), None)
+    pub(crate) fn of_key(key: impl IntoKey<M::Key>) -> Self {
+        Self::new(M::KEY.encode::<M, M::Codec>(key), None)
     }
 
     fn new(key: Result<KeyValues, CodecError>, version: Option<Watched>) -> Self {
@@ -290,7 +291,7 @@ impl<M: Model> Delete<M> {
     ///
     /// As [`Save::condition`].
     pub fn condition(mut self, condition: Condition<M>) -> Self {
-        demand_too(&mut self.condition, condition.into_node());
+        and_condition(&mut self.condition, condition.into_node());
         self
     }
 
@@ -327,7 +328,7 @@ impl<M: Model> Delete<M> {
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
         version.inspect(Watched::deleted);
-        old.map(|item| call.decode(M::Codec::from_item, item))
+        old.map(|item| call.decode(stored::decode, item))
             .transpose()
     }
 }
@@ -340,7 +341,7 @@ impl<M: Model> Request for Delete<M> {
 
     async fn build(self, call: &Call<M>) -> Result<DeleteItemFluentBuilder, Error> {
         let key = self.key.map_err(|cause| call.not_encoded(cause))?;
-        let all = Expressions::of_condition(self.condition.as_ref());
+        let all = Expressions::of_condition::<M, M::Codec>(self.condition.as_ref());
         let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.delete_item();
         Ok(request
@@ -383,13 +384,6 @@ impl<O: fmt::Debug> fmt::Debug for ReturnOld<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ReturnOld").field(&self.0).finish()
     }
-}
-
-/// Reads the key out of an item that the model's codec has written.
-pub(crate) fn key_of<M: Model>(item: &Item) -> Result<KeyValues, CodecError> {
-    M::KEY.values_in(item).map_err(|name| {
-        format!("the key attribute `{name}` is missing, or not a string, a number or binary").into()
-    })
 }
 
 /// Asks for the item that a condition does not hold for. It costs no capacity.

@@ -10,13 +10,12 @@ use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity, Select};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, TryFutureExt as _, future, stream};
 
-use crate::codec::{Codec, Item};
+use crate::codec::Item;
 use crate::connection::slot::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Comparator, DocumentPath, Node, Term, Writer};
 use crate::model::Model;
 use crate::model::index::Source;
-use crate::model::key::KeyValue;
 use crate::operation::cursor::{Cursor, Location, Position};
 use crate::operation::projection::Projection;
 use crate::throttle::rate_limit::RateLimit;
@@ -41,8 +40,9 @@ pub(crate) struct Read<M, T> {
 #[derive(Debug)]
 pub(crate) enum What {
     Query {
-        hash: KeyValue,
-        range: Option<Node>,
+        hash: Term,
+        /// The conditions on the range key; DynamoDB takes one.
+        range: Vec<Node>,
         descending: bool,
     },
     Scan {
@@ -69,7 +69,7 @@ impl<M: Model> Read<M, M> {
             filter: None,
             rate_limit: None,
             resume: None,
-            projection: Projection::whole(M::Codec::from_item),
+            projection: Projection::whole(crate::model::stored::decode),
             model: PhantomData,
         }
     }
@@ -182,8 +182,8 @@ impl<M: Model, T: Send + 'static> Read<M, T> {
         call: &Call<M>,
         page: PageRequest,
     ) -> Result<QueryFluentBuilder, Error> {
-        let mut writer = Writer::default();
-        let condition = self.key_condition();
+        let mut writer = Writer::for_codec::<M, M::Codec>();
+        let condition = self.key_condition(call)?;
         let condition = writer.optional_condition(condition.as_ref());
         let condition = condition.map_err(|cause| call.not_expressed(cause))?;
         let filter = writer.optional_condition(self.filter.as_ref());
@@ -219,7 +219,7 @@ impl<M: Model, T: Send + 'static> Read<M, T> {
         call: &Call<M>,
         page: PageRequest,
     ) -> Result<ScanFluentBuilder, Error> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::for_codec::<M, M::Codec>();
         let filter = writer.optional_condition(self.filter.as_ref());
         let filter = filter.map_err(|cause| call.not_expressed(cause))?;
         let projection = self.projection_for(&page, &mut writer);
@@ -275,16 +275,21 @@ impl<M: Model, T: Send + 'static> Read<M, T> {
         }
     }
 
-    fn key_condition(&self) -> Option<Node> {
+    fn key_condition(&self, call: &Call<M>) -> Result<Option<Node>, Error> {
         let What::Query { hash, range, .. } = &self.what else {
-            return None;
+            return Ok(None);
         };
         let name = Term::Path(DocumentPath::attribute(self.hash_name));
-        let hash = Node::Compare(name, Comparator::Eq, Term::Value(Ok(hash.clone().into())));
-        Some(match range {
-            Some(range) => hash.and(range.clone()),
-            None => hash,
-        })
+        let hash = Node::Compare(name, Comparator::Eq, hash.clone());
+        match range.as_slice() {
+            [] => Ok(Some(hash)),
+            [range] => Ok(Some(hash.and(range.clone()))),
+            _ => {
+                let message = "a query has one condition on the range key: for two ends, use \
+                               range_between()";
+                Err(call.error(ErrorKind::InvalidRequest, message))
+            }
+        }
     }
 
     fn capacity_wanted(&self) -> Option<ReturnConsumedCapacity> {
@@ -418,7 +423,7 @@ macro_rules! reads {
             ///
             /// What is filtered out has been read, and is charged for.
             pub fn filter(mut self, condition: $crate::Condition<M>) -> Self {
-                $crate::expression::demand_too(&mut self.read.filter, condition.into_node());
+                $crate::expression::and_condition(&mut self.read.filter, condition.into_node());
                 self
             }
 

@@ -3,16 +3,16 @@
 use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::connection::slot::Call;
 use crate::error::Error;
 use crate::expression::{Comparator, DocumentPath, Node, Term};
 use crate::model::Model;
 use crate::model::index::{Source, Table};
-use crate::model::key::{IntoKey, KeyAttribute, KeyType, KeyValue, RangedKey};
+use crate::model::key::{IntoKey, Key, RangedKey};
 use crate::operation::paged_read::{Read, What, reads};
 use crate::operation::{Raw, Request, debug_settings};
+use crate::types::{KeyElement, KeyPrefix};
 
 /// Reads the items that have one hash key, in the order of their range keys; see [`Model::query`]
 /// and [`Index::query`](crate::Index::query).
@@ -57,10 +57,10 @@ pub struct Query<M, S = Table, T = M> {
 }
 
 impl<M: Model, S: Source<M>> Query<M, S> {
-    pub(crate) fn new(hash: KeyValue) -> Self {
+    pub(crate) fn new(hash: impl IntoKey<<S::Key as Key>::Hash>) -> Self {
         let what = What::Query {
-            hash,
-            range: None,
+            hash: Term::key(S::KEY.encode_hash::<M, M::Codec>(hash)),
+            range: Vec::new(),
             descending: false,
         };
         Self {
@@ -90,7 +90,9 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Query<M, S, T> {
 
 /// # The range key
 ///
-/// DynamoDB takes one condition on the range key; of several the last one holds.
+/// DynamoDB takes one condition on the range key. A query with several fails with
+/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) before it is sent;
+/// [`range_between`](Self::range_between) has two ends.
 impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     /// Reads the item whose range key is equal.
     pub fn range_eq(self, value: impl IntoKey<Range<M, S>>) -> Self {
@@ -125,13 +127,16 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
         low: impl IntoKey<Range<M, S>>,
         high: impl IntoKey<Range<M, S>>,
     ) -> Self {
-        let node = Node::Between(range_name::<M, S>(), term(low), term(high));
+        let node = Node::Between(range_name::<M, S>(), term::<M, S>(low), term::<M, S>(high));
         self.range(node)
     }
 
-    /// Reads the items whose range key, a text, begins like this.
+    /// Reads the items whose range key, a string or binary, begins with this.
     ///
-    /// With a range key of another type it does not compile:
+    /// The prefix is compared with the key as it is stored: of a field that is encoded by
+    /// `#[serde(with)]`, that is the encoded form.
+    ///
+    /// With a range key that is a number it does not compile:
     ///
     /// ```compile_fail
     /// # use bsm_dynamodb::Model;
@@ -140,26 +145,23 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     /// # struct Order { #[model(hash_key)] customer: String, #[model(range_key)] number: u64 }
     /// let query = Order::query("customer").range_begins_with("7");
     /// ```
-    pub fn range_begins_with(self, prefix: impl Into<String>) -> Self {
-        const {
-            assert!(
-                matches!(Range::<M, S>::TYPE, KeyType::String),
-                "only a range key that is a string can begin with something"
-            );
-        }
-        let prefix = Term::Value(Ok(AttributeValue::S(prefix.into())));
+    pub fn range_begins_with(self, prefix: impl Into<StoredRange<M, S>>) -> Self
+    where
+        StoredRange<M, S>: KeyPrefix,
+    {
+        let prefix = Term::literal(&prefix.into());
         let name = DocumentPath::attribute(S::KEY.range_name().unwrap_or_default());
         self.range(Node::Function("begins_with", name, Some(prefix)))
     }
 
     fn compare(self, comparator: Comparator, value: impl IntoKey<Range<M, S>>) -> Self {
-        let node = Node::Compare(range_name::<M, S>(), comparator, term(value));
+        let node = Node::Compare(range_name::<M, S>(), comparator, term::<M, S>(value));
         self.range(node)
     }
 
     fn range(mut self, node: Node) -> Self {
         if let What::Query { range, .. } = &mut self.read.what {
-            *range = Some(node);
+            range.push(node);
         }
         self
     }
@@ -167,14 +169,17 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
 
 type Range<M, S> = <<S as Source<M>>::Key as RangedKey>::Range;
 
+/// The type as which the range key is stored.
+type StoredRange<M, S> = <Range<M, S> as KeyElement>::Stored;
+
 fn range_name<M, S: Source<M>>() -> Term {
     // A key schema of a pair has both names.
     let name = S::KEY.range_name().unwrap_or_default();
     Term::Path(DocumentPath::attribute(name))
 }
 
-fn term<R: KeyAttribute>(value: impl IntoKey<R>) -> Term {
-    Term::Value(Ok(value.into_key().into_hash().into()))
+fn term<M: Model, S: Source<M, Key: RangedKey>>(value: impl IntoKey<Range<M, S>>) -> Term {
+    Term::key(S::KEY.encode_range::<M, M::Codec>(value))
 }
 
 impl<M: Model, S: Source<M>, T: Send + 'static> Request for Query<M, S, T> {

@@ -6,14 +6,15 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use crate::codec::{Codec, CodecError};
+use crate::codec::CodecError;
 use crate::connection::slot::{Call, Slot};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{
-    Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, demand_too, value_of,
+    Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, and_condition,
 };
 use crate::model::Model;
-use crate::model::key::KeyValues;
+use crate::model::key::{IntoKey, KeyValues};
+use crate::model::stored;
 use crate::operation::item::old_item_if;
 use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
 
@@ -54,22 +55,22 @@ use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
 /// in the Developer Guide.
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Update<M> {
-    key: KeyValues,
+    key: Result<KeyValues, CodecError>,
     changes: Changes,
     condition: Option<Node>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Update<M> {
-    pub(crate) fn new(key: KeyValues) -> Self {
+    pub(crate) fn new(key: impl IntoKey<M::Key>) -> Self {
         let mut changes = Changes::default();
         if let Some(version) = M::VERSION {
-            let one = Term::Value(value_of(&1));
+            let one = Term::literal(&1);
             let place = DocumentPath::attribute(version.name());
             changes.added.push((place, one));
         }
         Self {
-            key,
+            key: M::KEY.encode::<M, M::Codec>(key),
             changes,
             condition: None,
             model: PhantomData,
@@ -78,9 +79,11 @@ impl<M: Model> Update<M> {
 
     /// Sets the value at a path: to a value, or to what another attribute has.
     ///
-    /// `None` becomes NULL; to have no attribute [`remove`](Self::remove) it.
+    /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set,
+    /// and `None` with the codec [`Sparse`](crate::Sparse). With [`Serde`](crate::Serde) `None` is
+    /// stored as NULL; to have no attribute, [`remove`](Self::remove) it.
     pub fn set<T, E>(self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
-        self.assign(path, |_| Assigned::Term(value.into_given().term()))
+        self.change(path, SetAction::Term(value.into_operand().term()))
     }
 
     /// Sets the value at a path unless there is one.
@@ -89,37 +92,27 @@ impl<M: Model> Update<M> {
         path: Path<M, T, E>,
         value: impl Operand<M, T, E>,
     ) -> Self {
-        self.assign(path, |place| {
-            Assigned::IfNotExists(place, value.into_given().term())
-        })
+        self.change(path, SetAction::IfNotExists(value.into_operand().term()))
     }
 
     /// Adds to the number at a path, which counts as 0 if there is none.
     pub fn increment<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
-        self.assign(path, |place| {
-            Assigned::Sum(place, "+", by.into_given().term())
-        })
+        self.change(path, SetAction::Sum("+", by.into_operand().term()))
     }
 
     /// Takes from the number at a path, which counts as 0 if there is none.
     pub fn decrement<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
-        self.assign(path, |place| {
-            Assigned::Sum(place, "-", by.into_given().term())
-        })
+        self.change(path, SetAction::Sum("-", by.into_operand().term()))
     }
 
     /// Adds elements to the end of the list at a path, which counts as empty if there is none.
     pub fn list_append<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
-        self.assign(path, |place| {
-            Assigned::Append(place, elements.into_given().term())
-        })
+        self.change(path, SetAction::Append(elements.into_operand().term()))
     }
 
     /// Adds elements to the front of the list at a path, which counts as empty if there is none.
     pub fn list_prepend<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
-        self.assign(path, |place| {
-            Assigned::Prepend(place, elements.into_given().term())
-        })
+        self.change(path, SetAction::Prepend(elements.into_operand().term()))
     }
 
     /// Removes the value at a path, if there is one.
@@ -132,10 +125,12 @@ impl<M: Model> Update<M> {
 
     /// Adds to a number or a set, which counts as 0 or empty if there is none.
     ///
+    /// Adding an empty set changes nothing.
+    ///
     /// AWS documents it for attributes only, not for what is nested in one;
     /// [`increment`](Self::increment) is for both.
     pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
-        let value = value.into_given().term();
+        let value = value.into_operand().term();
         self.changes.added.push((path.into_place(), value));
         self
     }
@@ -144,14 +139,14 @@ impl<M: Model> Update<M> {
     ///
     /// AWS documents it for attributes only, not for what is nested in one.
     pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
-        let elements = elements.into_given().term();
+        let elements = elements.into_operand().term();
         self.changes.deleted.push((path.into_place(), elements));
         self
     }
 
     /// Changes the item only if this holds for it; conditions add up.
     pub fn condition(mut self, condition: Condition<M>) -> Self {
-        demand_too(&mut self.condition, condition.into_node());
+        and_condition(&mut self.condition, condition.into_node());
         self
     }
 
@@ -160,18 +155,13 @@ impl<M: Model> Update<M> {
         Raw::new(self)
     }
 
-    fn assign<T, E>(
-        mut self,
-        path: Path<M, T, E>,
-        assigned: impl FnOnce(DocumentPath) -> Assigned,
-    ) -> Self {
-        let place = path.into_place();
-        self.changes.set.push((place.clone(), assigned(place)));
+    fn change<T, E>(mut self, path: Path<M, T, E>, action: SetAction) -> Self {
+        self.changes.set.push((path.into_place(), action));
         self
     }
 
     /// Takes it apart, for a transaction.
-    pub(crate) fn into_parts(self) -> (KeyValues, Changes, Option<Node>) {
+    pub(crate) fn into_parts(self) -> (Result<KeyValues, CodecError>, Changes, Option<Node>) {
         (self.key, self.changes, self.condition)
     }
 
@@ -180,7 +170,7 @@ impl<M: Model> Update<M> {
         let output = self.build(&call).await?.send().await;
         let output = output.map_err(|error| call.write_failed(error))?;
         match output.attributes {
-            Some(item) => call.decode(M::Codec::from_item, item),
+            Some(item) => call.decode(stored::decode, item),
             None => Err(call.error(ErrorKind::Service, "DynamoDB answered without the item")),
         }
     }
@@ -194,12 +184,15 @@ impl<M: Model> Request for Update<M> {
 
     async fn build(self, call: &Call<M>) -> Result<UpdateItemFluentBuilder, Error> {
         let changes = &self.changes;
-        let all = Expressions::of(self.condition.as_ref(), |writer| changes.expression(writer));
+        let key = self.key.map_err(|cause| call.not_encoded(cause))?;
+        let all = Expressions::of::<M, M::Codec>(self.condition.as_ref(), |writer| {
+            changes.expression(writer)
+        });
         let all = all.map_err(|cause| call.not_expressed(cause))?;
         let request = call.client().await?.update_item();
         Ok(request
             .table_name(call.table())
-            .set_key(Some(M::KEY.name_values(self.key)))
+            .set_key(Some(M::KEY.name_values(key)))
             .set_update_expression(all.update)
             .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
             .set_condition_expression(all.condition)
@@ -212,34 +205,41 @@ impl<M: Model> Request for Update<M> {
 /// The changes of an update, by clause.
 #[derive(Default)]
 pub(crate) struct Changes {
-    set: Vec<(DocumentPath, Assigned)>,
+    set: Vec<(DocumentPath, SetAction)>,
     removed: Vec<DocumentPath>,
     added: Vec<(DocumentPath, Term)>,
     deleted: Vec<(DocumentPath, Term)>,
 }
 
-/// The right side of an assignment. The path is that of the left side.
-enum Assigned {
+/// The right side of an assignment.
+enum SetAction {
     Term(Term),
-    IfNotExists(DocumentPath, Term),
-    Sum(DocumentPath, &'static str, Term),
-    Append(DocumentPath, Term),
-    Prepend(DocumentPath, Term),
+    IfNotExists(Term),
+    Sum(&'static str, Term),
+    Append(Term),
+    Prepend(Term),
 }
 
 impl Changes {
     pub(crate) fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
-        let set = self.set.iter().map(|(path, assigned)| {
-            let path = writer.path(path);
-            Ok(format!("{path} = {}", assigned.expression(writer)?))
-        });
-        let set: Vec<_> = set.collect::<Result<_, CodecError>>()?;
-        let removed: Vec<_> = self.removed.iter().map(|path| writer.path(path)).collect();
+        let mut set = Vec::new();
+        let mut removed: Vec<_> = self.removed.iter().map(|path| writer.path(path)).collect();
+        for (path, action) in &self.set {
+            match action.expression(path, writer)? {
+                Written::Value(value) => set.push(format!("{} = {value}", writer.path(path))),
+                Written::Removal => removed.push(writer.path(path)),
+                Written::Nothing => {}
+            }
+        }
+        // To add nothing, or to delete nothing, changes nothing.
         let mut pairs = |pairs: &[(DocumentPath, Term)]| {
-            let pairs = pairs.iter();
-            pairs
-                .map(|(path, term)| Ok(format!("{} {}", writer.path(path), writer.term(term)?)))
-                .collect::<Result<Vec<_>, CodecError>>()
+            let mut written = Vec::new();
+            for (path, term) in pairs {
+                if let Some(term) = writer.stored(path, term)? {
+                    written.push(format!("{} {term}", writer.path(path)));
+                }
+            }
+            Ok::<_, CodecError>(written)
         };
         let (added, deleted) = (pairs(&self.added)?, pairs(&self.deleted)?);
         let clauses = [
@@ -257,33 +257,50 @@ impl Changes {
     }
 }
 
-impl Assigned {
-    fn expression(&self, writer: &mut Writer) -> Result<String, CodecError> {
-        let mut existing_or = |path: &DocumentPath, default: AttributeValue| {
+/// What a change with a path comes to.
+enum Written {
+    Value(String),
+    /// `save` leaves the attribute out for this value, so the update removes it.
+    Removal,
+    Nothing,
+}
+
+impl SetAction {
+    fn expression(&self, path: &DocumentPath, writer: &mut Writer) -> Result<Written, CodecError> {
+        let Some(term) = writer.stored(path, self.term())? else {
+            return match self {
+                Self::Term(_) => Ok(Written::Removal),
+                // There is nothing to set: what is there stays, and nothing else is stored.
+                Self::IfNotExists(_) => Ok(Written::Nothing),
+                _ => Err(format!(
+                    "`{path}` is changed by a value that is not stored, such as `None`"
+                )
+                .into()),
+            };
+        };
+        let mut existing_or = |default: AttributeValue| {
             let path = writer.path(path);
             format!("if_not_exists({path}, {})", writer.value(&default))
         };
         let zero = || AttributeValue::N("0".to_owned());
         let empty = || AttributeValue::L(Vec::new());
-        Ok(match self {
-            Self::Term(term) => writer.term(term)?,
-            Self::IfNotExists(path, term) => {
-                let path = writer.path(path);
-                format!("if_not_exists({path}, {})", writer.term(term)?)
-            }
-            Self::Sum(path, sign, term) => {
-                let sum = existing_or(path, zero());
-                format!("{sum} {sign} {}", writer.term(term)?)
-            }
-            Self::Append(path, term) => {
-                let list = existing_or(path, empty());
-                format!("list_append({list}, {})", writer.term(term)?)
-            }
-            Self::Prepend(path, term) => {
-                let list = existing_or(path, empty());
-                format!("list_append({}, {list})", writer.term(term)?)
-            }
-        })
+        Ok(Written::Value(match self {
+            Self::Term(_) => term,
+            Self::IfNotExists(_) => format!("if_not_exists({}, {term})", writer.path(path)),
+            Self::Sum(sign, _) => format!("{} {sign} {term}", existing_or(zero())),
+            Self::Append(_) => format!("list_append({}, {term})", existing_or(empty())),
+            Self::Prepend(_) => format!("list_append({term}, {})", existing_or(empty())),
+        }))
+    }
+
+    fn term(&self) -> &Term {
+        match self {
+            Self::Term(term)
+            | Self::IfNotExists(term)
+            | Self::Sum(_, term)
+            | Self::Append(term)
+            | Self::Prepend(term) => term,
+        }
     }
 }
 

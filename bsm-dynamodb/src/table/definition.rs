@@ -13,7 +13,8 @@ use aws_sdk_dynamodb::types::{
 use crate::model::Model;
 use crate::model::billing::Billing;
 use crate::model::index::{IndexDefinition, Projection};
-use crate::model::key::{Key, KeyType};
+use crate::model::key::Key;
+use crate::types::KeyType;
 
 /// A key attribute: its name and its type.
 type Attribute = (&'static str, KeyType);

@@ -99,11 +99,13 @@ impl TransactWrite {
 
     /// Demands that a condition holds for an item that is not written.
     pub fn check<M: Model>(mut self, key: impl IntoKey<M::Key>, condition: Condition<M>) -> Self {
-        let key = M::KEY.name_values(key.into_key());
-        let item = Expressions::of_condition(Some(&condition.into_node())).and_then(|all| {
+        let key = M::KEY.encode::<M, M::Codec>(key);
+        let node = condition.into_node();
+        let item = key.and_then(|key| {
+            let all = Expressions::of_condition::<M, M::Codec>(Some(&node))?;
             let check = ConditionCheck::builder()
                 .table_name(M::table_name())
-                .set_key(Some(key))
+                .set_key(Some(M::KEY.name_values(key)))
                 .set_condition_expression(all.condition)
                 .set_return_values_on_condition_check_failure(old_item_if(true))
                 .set_expression_attribute_names(all.names)
@@ -211,7 +213,7 @@ impl<M: Model> Action for Save<M> {
 
     fn into_part(self) -> Part {
         let (item, condition, version) = self.into_parts();
-        let all = Expressions::of_condition(condition.as_ref());
+        let all = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
         let item = item.and_then(|item| {
             let all = all?;
             let put = Put::builder()
@@ -236,7 +238,7 @@ impl<M: Model> Action for Delete<M> {
 
     fn into_part(self) -> Part {
         let (key, condition, version) = self.into_parts();
-        let all = Expressions::of_condition(condition.as_ref());
+        let all = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
         let item = key.and_then(|key| {
             let all = all?;
             let delete = SdkDelete::builder()
@@ -261,8 +263,10 @@ impl<M: Model> Action for Update<M> {
 
     fn into_part(self) -> Part {
         let (key, changes, condition) = self.into_parts();
-        let all = Expressions::of(condition.as_ref(), |writer| changes.expression(writer));
-        let item = all.and_then(|all| {
+        let all =
+            Expressions::of::<M, M::Codec>(condition.as_ref(), |writer| changes.expression(writer));
+        let item = key.and_then(|key| {
+            let all = all?;
             let update = SdkUpdate::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))

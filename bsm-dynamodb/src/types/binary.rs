@@ -6,8 +6,6 @@ use std::ops::Deref;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::model::key::{KeyAttribute, KeyType, KeyValue};
-
 /// Bytes that are stored as binary; a `Vec<u8>` becomes a list of numbers.
 ///
 /// It can be a key, and an element of a [`Set`](crate::Set). `Debug` shows how many bytes there are.
@@ -73,14 +71,6 @@ impl<const N: usize> From<[u8; N]> for Binary {
 impl fmt::Debug for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Binary({} bytes)", self.0.len())
-    }
-}
-
-impl KeyAttribute for Binary {
-    const TYPE: KeyType = KeyType::Binary;
-
-    fn to_key_value(&self) -> KeyValue {
-        KeyValue::B(self.0.clone())
     }
 }
 

@@ -8,8 +8,7 @@ use std::str::FromStr;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::codec::NUMBER;
-use crate::model::key::{KeyAttribute, KeyType, KeyValue};
+use crate::codec::{Decimal, NUMBER, NotANumber, ValueFree};
 
 /// A decimal number with up to 38 digits, as DynamoDB stores it: nothing is rounded.
 ///
@@ -69,32 +68,17 @@ impl FromStr for Number {
     type Err = ParseNumberError;
 
     fn from_str(text: &str) -> Result<Self, ParseNumberError> {
-        let (negative, magnitude) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let exponent: i64 = exponent.parse().map_err(|_| ParseNumberError::NotANumber)?;
-        let digits = format!("{whole}{fraction}");
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(ParseNumberError::NotANumber);
-        }
-        let significant = digits.trim_end_matches('0');
-        let trailing = digits.len() - significant.len();
-        let significant = significant.trim_start_matches('0');
-        if significant.is_empty() {
+        let decimal: Decimal = text.parse()?;
+        if decimal.digits.is_empty() {
             return Ok(Self::default());
         }
-        if significant.len() > Self::MAX_DIGITS {
+        if decimal.digits.len() > Self::MAX_DIGITS {
             return Err(ParseNumberError::TooManyDigits);
         }
-        let exponent = exponent.saturating_add(trailing as i64 - fraction.len() as i64);
-        let magnitude = exponent.saturating_add(significant.len() as i64 - 1);
-        match i32::try_from(exponent) {
-            Ok(exponent) if Self::MAGNITUDES.contains(&magnitude) => Ok(Self {
-                negative,
-                digits: significant.to_owned(),
+        match i32::try_from(decimal.exponent) {
+            Ok(exponent) if Self::MAGNITUDES.contains(&decimal.magnitude()) => Ok(Self {
+                negative: decimal.negative,
+                digits: decimal.digits,
                 exponent,
             }),
             _ => Err(ParseNumberError::OutOfRange),
@@ -125,6 +109,12 @@ impl fmt::Display for ParseNumberError {
 }
 
 impl StdError for ParseNumberError {}
+
+impl From<NotANumber> for ParseNumberError {
+    fn from(NotANumber: NotANumber) -> Self {
+        Self::NotANumber
+    }
+}
 
 macro_rules! from_integers {
     ($($integer:ty),*) => {$(
@@ -196,14 +186,6 @@ impl PartialOrd for Number {
     }
 }
 
-impl KeyAttribute for Number {
-    const TYPE: KeyType = KeyType::Number;
-
-    fn to_key_value(&self) -> KeyValue {
-        KeyValue::N(self.to_string())
-    }
-}
-
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_newtype_struct(NUMBER, &self.to_string())
@@ -226,7 +208,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
-        text.parse().map_err(E::custom)
+        text.parse().map_err(|error| E::custom(ValueFree(error)))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
@@ -238,7 +220,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
-        number.to_string().parse().map_err(E::custom)
+        self.visit_str(&number.to_string())
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Number, D::Error> {

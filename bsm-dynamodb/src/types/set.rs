@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::model::key::KeyAttribute;
+use super::key_attribute::KeyAttribute;
 
 /// A set that is stored as one: `SS`, `NS` or `BS`, where a `BTreeSet` becomes a list.
 ///

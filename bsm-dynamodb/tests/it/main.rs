@@ -8,6 +8,7 @@ mod binding;
 mod conditions;
 mod copy;
 mod cursors;
+mod encodings;
 mod errors;
 mod expressions;
 mod items;

@@ -36,6 +36,8 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::codec::ValueFree;
+
 /// Writes a time as whole seconds since 1970.
 ///
 /// # Errors
@@ -44,7 +46,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match time.to_seconds() {
         Some(seconds) => seconds.serialize(serializer),
-        None => Err(S::Error::custom("a time before 1970 cannot be stored")),
+        None => Err(S::Error::custom(ValueFree(
+            "a time before 1970 cannot be stored",
+        ))),
     }
 }
 
@@ -55,7 +59,7 @@ pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::O
 /// If it is not a whole number of seconds, or no `SystemTime` can be so late.
 pub fn deserialize<'de, T: Time, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let seconds = T::Seconds::deserialize(deserializer)?;
-    T::from_seconds(seconds).ok_or_else(|| D::Error::custom("no time can be so late"))
+    T::from_seconds(seconds).ok_or_else(|| D::Error::custom(ValueFree("no time can be so late")))
 }
 
 /// `SystemTime` or `Option<SystemTime>`.

@@ -1,9 +1,43 @@
-//! The names under which serde writes the fields of a struct.
+//! What the `#[serde(…)]` attributes of a struct say: how its fields are named and encoded.
 
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, Field, LitStr, Path, Result, Token, parse_quote};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Error, Field, LitStr, Path, Result, Token, Type, parse_quote};
+
+/// What serde's attributes say on a struct or an enum.
+#[derive(Default)]
+pub(crate) struct SerdeContainer {
+    pub(crate) rename_all: RenameAll,
+    /// The type that serde writes in place of this one, and where that is said.
+    pub(crate) into: Option<(Type, Span)>,
+    /// Where it is said that serde writes the only field in place of the struct, if it is.
+    pub(crate) transparent: Option<Span>,
+}
+
+impl SerdeContainer {
+    pub(crate) fn parse(attributes: &[Attribute]) -> Result<Self> {
+        let mut container = Self::default();
+        each_serde_meta(attributes, |meta| {
+            let at = meta.path.span();
+            if meta.path.is_ident("rename_all") {
+                container.rename_all = RenameAll::parse(&one_name(&meta)?)?;
+                return Ok(());
+            }
+            if meta.path.is_ident("into") {
+                let name: LitStr = meta.value()?.parse()?;
+                container.into = Some((name.parse()?, at));
+                return Ok(());
+            }
+            if meta.path.is_ident("transparent") {
+                container.transparent = Some(at);
+            }
+            skip(&meta)
+        })?;
+        Ok(container)
+    }
+}
 
 /// The rule of `#[serde(rename_all = "…")]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,21 +52,6 @@ pub(crate) enum RenameAll {
 }
 
 impl RenameAll {
-    /// Reads the rule from the attributes of a struct.
-    pub(crate) fn of_struct(attributes: &[Attribute]) -> Result<Self> {
-        let mut rule = Self::default();
-        each_serde_meta(attributes, |meta| {
-            if meta.path.is_ident("rename_all") {
-                let name = one_name(&meta)?;
-                rule = Self::parse(&name)?;
-                Ok(())
-            } else {
-                skip(&meta)
-            }
-        })?;
-        Ok(rule)
-    }
-
     fn parse(name: &LitStr) -> Result<Self> {
         match name.value().as_str() {
             "lowercase" | "snake_case" => Ok(Self::Unchanged),
@@ -81,12 +100,14 @@ fn pascal_case(field: &str) -> String {
         .collect()
 }
 
-/// How serde treats one field.
+/// What serde's attributes say on one field.
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,
     /// Where it is said that serde does not write the field, or not under a name, if it is.
-    pub(crate) skipped: Option<Span>,
+    pub(crate) unwritten: Option<Span>,
+    /// Where it is said that serde does not read the field, if it is.
+    pub(crate) unread: Option<Span>,
     /// Where it is said that serde may leave the field out, if it is.
     pub(crate) conditional: Option<Span>,
     /// The function that writes it, if it is not the `Serialize` of its type.
@@ -94,9 +115,10 @@ pub(crate) struct SerdeField {
 }
 
 impl SerdeField {
-    pub(crate) fn new(field: &Field, rename_all: RenameAll) -> Result<Self> {
+    pub(crate) fn parse(field: &Field, rename_all: RenameAll) -> Result<Self> {
         let mut renamed = None;
-        let mut skipped = None;
+        let mut unwritten = None;
+        let mut unread = None;
         let mut conditional = None;
         let mut serialize_with = None;
         each_serde_meta(&field.attrs, |meta| {
@@ -114,11 +136,13 @@ impl SerdeField {
                 serialize_with = Some(meta.value()?.parse::<LitStr>()?.parse()?);
                 return Ok(());
             }
-            let at = meta.path.segments[0].ident.span();
-            let skips = ["skip", "skip_serializing", "flatten"];
-            if skips.iter().any(|name| meta.path.is_ident(name)) {
-                skipped.get_or_insert(at);
-            } else if meta.path.is_ident("skip_serializing_if") {
+            let at = meta.path.span();
+            let is_any = |names: &[&str]| names.iter().any(|name| meta.path.is_ident(name));
+            if is_any(&["skip", "skip_serializing", "flatten"]) {
+                unwritten.get_or_insert(at);
+            } else if is_any(&["skip_deserializing"]) {
+                unread.get_or_insert(at);
+            } else if is_any(&["skip_serializing_if"]) {
                 conditional.get_or_insert(at);
             }
             skip(&meta)
@@ -129,7 +153,8 @@ impl SerdeField {
         });
         Ok(Self {
             name,
-            skipped,
+            unwritten,
+            unread,
             conditional,
             serialize_with,
         })
@@ -185,13 +210,13 @@ mod tests {
     use super::*;
 
     fn names(input: &DeriveInput) -> Vec<String> {
-        let rule = RenameAll::of_struct(&input.attrs).unwrap();
+        let rule = SerdeContainer::parse(&input.attrs).unwrap().rename_all;
         let syn::Data::Struct(data) = &input.data else {
             panic!("not a struct")
         };
         data.fields
             .iter()
-            .map(|field| SerdeField::new(field, rule).unwrap().name)
+            .map(|field| SerdeField::parse(field, rule).unwrap().name)
             .collect()
     }
 
@@ -231,20 +256,20 @@ mod tests {
     fn names_that_differ_between_reading_and_writing_are_refused() {
         let field: Field =
             parse_quote! { #[serde(rename(serialize = "a", deserialize = "b"))] f: u8 };
-        assert!(SerdeField::new(&field, RenameAll::default()).is_err());
+        assert!(SerdeField::parse(&field, RenameAll::default()).is_err());
         let field: Field =
             parse_quote! { #[serde(rename(serialize = "a", deserialize = "a"))] f: u8 };
-        let named = SerdeField::new(&field, RenameAll::default()).unwrap();
+        let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
         assert_eq!(named.name, "a");
     }
 
     #[test]
     fn a_field_that_serde_may_leave_out_is_noticed() {
         let field: Field = parse_quote! { #[serde(skip_serializing_if = "Option::is_none")] f: u8 };
-        let named = SerdeField::new(&field, RenameAll::default()).unwrap();
-        assert!(named.conditional.is_some() && named.skipped.is_none());
+        let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
+        assert!(named.conditional.is_some() && named.unwritten.is_none());
         let field: Field = parse_quote! { #[serde(skip)] f: u8 };
-        let named = SerdeField::new(&field, RenameAll::default()).unwrap();
-        assert!(named.skipped.is_some());
+        let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
+        assert!(named.unwritten.is_some());
     }
 }

@@ -1,0 +1,21 @@
+//! The names by which types tell the codec how they are stored.
+//!
+//! serde has no word for a set or for a number of 38 digits. A newtype struct with one of these names
+//! carries them to the codec; other formats ignore the name.
+
+/// A [`Number`](crate::Number): its digits, as text.
+pub(crate) const NUMBER: &str = "\u{037E}bsm_dynamodb::Number";
+
+/// A set: a sequence of its elements.
+pub(crate) const SET: &str = "\u{037E}bsm_dynamodb::Set";
+
+/// Returns `true` if a newtype struct of this name is a set: ours, or one that has
+/// `#[serde(with = "serde_dynamo::string_set")]` or a similar module of that crate.
+pub(super) fn is_set(name: &str) -> bool {
+    const SERDE_DYNAMO: [&str; 3] = [
+        "\u{037E}STRINGSET\u{037E}",
+        "\u{037E}NUMBERSET\u{037E}",
+        "\u{037E}BINARYSET\u{037E}",
+    ];
+    name == SET || SERDE_DYNAMO.contains(&name)
+}

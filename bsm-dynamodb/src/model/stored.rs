@@ -1,0 +1,51 @@
+//! A model as the item that its codec stores, and the check that both have the same key.
+//!
+//! A codec may encode a key differently in an item than `get` does: an implementation of `Serialize`
+//! that is written by hand can, and so can an attribute of serde that has one direction only. A save
+//! would then write another item than the one that was read. The check refuses that, in either
+//! direction.
+
+use crate::codec::{Codec, CodecError, Item};
+use crate::model::Model;
+use crate::model::key::KeyValues;
+
+/// Turns a model into an item.
+pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
+    let item = M::Codec::to_item(model)?;
+    let stored = key_of::<M>(&item)?;
+    M::KEY.check_types(&stored)?;
+    match own_key(model)? {
+        Some(own) if own != stored => Err("the codec stores another key than the one that get() \
+                                           looks for: the field must be written by the same \
+                                           Serialize in both"
+            .into()),
+        _ => Ok(item),
+    }
+}
+
+/// Turns an item into a model.
+pub(crate) fn decode<M: Model>(item: Item) -> Result<M, CodecError> {
+    // An item of an index or of a projection may lack what the codec does not need.
+    let stored = key_of::<M>(&item).ok();
+    let model = M::Codec::from_item(item)?;
+    match (stored, own_key(&model)?) {
+        (Some(stored), Some(own)) if own != stored => Err(
+            "the key was read as another one than is stored, so that a save would write \
+                 another item: the field's Deserialize must read what its Serialize writes"
+                .into(),
+        ),
+        _ => Ok(model),
+    }
+}
+
+/// Reads the key of an item that the model's codec has written.
+pub(crate) fn key_of<M: Model>(item: &Item) -> Result<KeyValues, CodecError> {
+    M::KEY.values_in(item).map_err(|name| {
+        format!("the key attribute `{name}` is missing, or not a string, a number or binary").into()
+    })
+}
+
+fn own_key<M: Model>(model: &M) -> Result<Option<KeyValues>, CodecError> {
+    let key = model.__key();
+    key.map(|key| M::KEY.stored::<M, M::Codec>(key)).transpose()
+}
