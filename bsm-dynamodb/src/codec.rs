@@ -7,6 +7,7 @@ mod error;
 mod item;
 mod markers;
 mod number;
+mod read_back;
 pub(crate) mod with;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::decode::Decoder;
-use self::encode::Encoder;
+use self::encode::{Encoder, Fragile};
 pub use self::encoding::{Encode, FieldOf, SerializeField};
 pub(crate) use self::error::{SerdeError, ValueFree};
 pub(crate) use self::item::is_empty_set;
@@ -110,6 +111,10 @@ pub trait Codec<M> {
 /// `None` is written as NULL; a field with `#[serde(skip_serializing_if = "Option::is_none")]` is left
 /// out instead, and with the codec [`Sparse`] every `None` is. Both are read as `None`.
 ///
+/// An item that could not be read back is refused when it is saved: serde itself has no way to read a
+/// `u128`, a [`Number`] of more than 17 digits or a map with numbers as keys inside a
+/// `#[serde(flatten)]` field or an enum with `#[serde(tag)]` or `#[serde(untagged)]`.
+///
 /// Its errors say what is wrong, but not with which value.
 ///
 /// [`Number`]: crate::Number
@@ -118,8 +123,14 @@ pub enum Serde {}
 
 impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     fn to_item(model: &M) -> Result<Item, CodecError> {
-        match model.serialize(Encoder)? {
-            AttributeValue::M(item) => Ok(item),
+        let fragile = Fragile::default();
+        match model.serialize(Encoder::new(&fragile))? {
+            AttributeValue::M(item) => {
+                if fragile.is_noted() {
+                    read_back::check::<M>(&item)?;
+                }
+                Ok(item)
+            }
             _ => Err("the model does not serialize as a struct or a map".into()),
         }
     }
@@ -195,7 +206,7 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
 
 impl<T: Serialize> Encode<T> for Serde {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
-        Ok(value.serialize(Encoder)?)
+        Ok(value.serialize(Encoder::new(&Fragile::default()))?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! From serde to attribute values.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -12,7 +13,33 @@ use super::markers::{NUMBER, is_set};
 
 /// Writes values as `serde_dynamo` does, and what it has no way to write.
 #[derive(Clone, Copy)]
-pub(super) struct Encoder;
+pub(super) struct Encoder<'a> {
+    fragile: &'a Fragile,
+}
+
+impl<'a> Encoder<'a> {
+    pub(super) fn new(fragile: &'a Fragile) -> Self {
+        Self { fragile }
+    }
+}
+
+/// Whether a value was written that serde cannot read in every place.
+///
+/// Where serde buffers what it reads, in flattened fields and in enums that are not externally tagged,
+/// it knows no integers of 128 bits, no numbers with more digits than an `f64`, and no difference
+/// between binary and text, and keys of maps are strings.
+#[derive(Debug, Default)]
+pub(super) struct Fragile(Cell<bool>);
+
+impl Fragile {
+    fn note(&self) {
+        self.0.set(true);
+    }
+
+    pub(super) fn is_noted(&self) -> bool {
+        self.0.get()
+    }
+}
 
 type Encoded = Result<AttributeValue, SerdeError>;
 
@@ -27,6 +54,7 @@ macro_rules! numbers {
 macro_rules! wide_numbers {
     ($($method:ident: $number:ty,)*) => {$(
         fn $method(self, number: $number) -> Encoded {
+            self.fragile.note();
             let text = number.to_string();
             match text.trim_start_matches('-').trim_end_matches('0').len() {
                 0..=38 => Ok(AttributeValue::N(text)),
@@ -47,16 +75,16 @@ macro_rules! floats {
     )*};
 }
 
-impl Serializer for Encoder {
+impl<'a> Serializer for Encoder<'a> {
     type Ok = AttributeValue;
     type Error = SerdeError;
-    type SerializeSeq = List;
-    type SerializeTuple = List;
-    type SerializeTupleStruct = List;
-    type SerializeTupleVariant = List;
-    type SerializeMap = Map;
-    type SerializeStruct = Map;
-    type SerializeStructVariant = Map;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
+    type SerializeTupleStruct = List<'a>;
+    type SerializeTupleVariant = List<'a>;
+    type SerializeMap = Map<'a>;
+    type SerializeStruct = Map<'a>;
+    type SerializeStructVariant = Map<'a>;
 
     numbers! {
         serialize_i8: i8,
@@ -92,6 +120,7 @@ impl Serializer for Encoder {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Encoded {
+        self.fragile.note();
         Ok(AttributeValue::B(Blob::new(value)))
     }
 
@@ -122,7 +151,10 @@ impl Serializer for Encoder {
     ) -> Encoded {
         let value = value.serialize(self)?;
         match value {
-            AttributeValue::S(digits) if name == NUMBER => Ok(AttributeValue::N(digits)),
+            AttributeValue::S(digits) if name == NUMBER => {
+                self.fragile.note();
+                Ok(AttributeValue::N(digits))
+            }
             AttributeValue::L(values) if is_set(name) => to_set(values),
             value => Ok(value),
         }
@@ -138,16 +170,20 @@ impl Serializer for Encoder {
         Ok(in_variant(Some(variant), value.serialize(self)?))
     }
 
-    fn serialize_seq(self, length: Option<usize>) -> Result<List, SerdeError> {
-        Ok(List::new(None, length.unwrap_or_default()))
+    fn serialize_seq(self, length: Option<usize>) -> Result<List<'a>, SerdeError> {
+        Ok(List::new(self, None, length.unwrap_or_default()))
     }
 
-    fn serialize_tuple(self, length: usize) -> Result<List, SerdeError> {
-        Ok(List::new(None, length))
+    fn serialize_tuple(self, length: usize) -> Result<List<'a>, SerdeError> {
+        Ok(List::new(self, None, length))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<List, SerdeError> {
-        Ok(List::new(None, length))
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        length: usize,
+    ) -> Result<List<'a>, SerdeError> {
+        Ok(List::new(self, None, length))
     }
 
     fn serialize_tuple_variant(
@@ -156,16 +192,16 @@ impl Serializer for Encoder {
         _: u32,
         variant: &'static str,
         length: usize,
-    ) -> Result<List, SerdeError> {
-        Ok(List::new(Some(variant), length))
+    ) -> Result<List<'a>, SerdeError> {
+        Ok(List::new(self, Some(variant), length))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map, SerdeError> {
-        Ok(Map::new(None))
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, SerdeError> {
+        Ok(Map::new(self, None))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, SerdeError> {
-        Ok(Map::new(None))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, SerdeError> {
+        Ok(Map::new(self, None))
     }
 
     fn serialize_struct_variant(
@@ -174,20 +210,22 @@ impl Serializer for Encoder {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Map, SerdeError> {
-        Ok(Map::new(Some(variant)))
+    ) -> Result<Map<'a>, SerdeError> {
+        Ok(Map::new(self, Some(variant)))
     }
 }
 
 /// A list under way; of a variant, if it is named.
-pub(super) struct List {
+pub(super) struct List<'a> {
+    encoder: Encoder<'a>,
     variant: Option<&'static str>,
     values: Vec<AttributeValue>,
 }
 
-impl List {
-    fn new(variant: Option<&'static str>, length: usize) -> Self {
+impl<'a> List<'a> {
+    fn new(encoder: Encoder<'a>, variant: Option<&'static str>, length: usize) -> Self {
         Self {
+            encoder,
             variant,
             // A length is a hint, and may be anything.
             values: Vec::with_capacity(length.min(1024)),
@@ -195,7 +233,7 @@ impl List {
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), SerdeError> {
-        let value = value.serialize(Encoder)?;
+        let value = value.serialize(self.encoder)?;
         if is_empty_set(&value) {
             return Err(SerdeError::new(
                 "an empty set is left out, which a list cannot do with its elements",
@@ -212,7 +250,7 @@ impl List {
 
 macro_rules! lists {
     ($($kind:ident { $method:ident },)*) => {$(
-        impl ser::$kind for List {
+        impl ser::$kind for List<'_> {
             type Ok = AttributeValue;
             type Error = SerdeError;
 
@@ -235,15 +273,17 @@ lists! {
 }
 
 /// A map under way; of a variant, if it is named.
-pub(super) struct Map {
+pub(super) struct Map<'a> {
+    encoder: Encoder<'a>,
     variant: Option<&'static str>,
     item: Item,
     key: Option<String>,
 }
 
-impl Map {
-    fn new(variant: Option<&'static str>) -> Self {
+impl<'a> Map<'a> {
+    fn new(encoder: Encoder<'a>, variant: Option<&'static str>) -> Self {
         Self {
+            encoder,
             variant,
             item: Item::new(),
             key: None,
@@ -253,7 +293,7 @@ impl Map {
     /// Adds an entry, unless it is an empty set, which DynamoDB does not have.
     fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), SerdeError> {
         let value = value
-            .serialize(Encoder)
+            .serialize(self.encoder)
             .map_err(|error| error.inside_of(&key))?;
         if !is_empty_set(&value) {
             self.item.insert(key, value);
@@ -266,14 +306,21 @@ impl Map {
     }
 }
 
-impl ser::SerializeMap for Map {
+impl ser::SerializeMap for Map<'_> {
     type Ok = AttributeValue;
     type Error = SerdeError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerdeError> {
-        self.key = match key.serialize(Encoder)? {
-            AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
-            AttributeValue::Bool(value) => Some(value.to_string()),
+        self.key = match key.serialize(self.encoder)? {
+            AttributeValue::S(text) => Some(text),
+            AttributeValue::N(text) => {
+                self.encoder.fragile.note();
+                Some(text)
+            }
+            AttributeValue::Bool(value) => {
+                self.encoder.fragile.note();
+                Some(value.to_string())
+            }
             _ => return Err(SerdeError::new("the keys of a map are strings")),
         };
         Ok(())
@@ -293,7 +340,7 @@ impl ser::SerializeMap for Map {
 
 macro_rules! structs {
     ($($kind:ident),*) => {$(
-        impl ser::$kind for Map {
+        impl ser::$kind for Map<'_> {
             type Ok = AttributeValue;
             type Error = SerdeError;
 

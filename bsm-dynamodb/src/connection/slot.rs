@@ -235,6 +235,25 @@ impl<M: Model> Call<M> {
         })
     }
 
+    /// Turns an item that a write has returned into a model.
+    ///
+    /// The caller of a failed operation would otherwise repeat a write that was done.
+    pub(crate) fn decode_written<T>(
+        &self,
+        decode: fn(Item) -> Result<T, CodecError>,
+        item: Item,
+    ) -> Result<T, Error> {
+        decode(item).map_err(|cause| {
+            let message = format!(
+                "the write was done, but the item that it returned does not fit the type {}: do not \
+                 repeat it",
+                std::any::type_name::<T>()
+            );
+            self.error(ErrorKind::InvalidItem, message)
+                .with_source(cause)
+        })
+    }
+
     /// Builds the error of a model that could not be turned into an item.
     pub(crate) fn not_encoded(&self, cause: CodecError) -> Error {
         let message = format!(

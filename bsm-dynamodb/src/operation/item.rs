@@ -229,7 +229,7 @@ impl<M: Model> Save<M> {
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
         version.inspect(Watched::saved);
-        old.map(|item| call.decode(stored::decode, item))
+        old.map(|item| call.decode_written(stored::decode, item))
             .transpose()
     }
 }
@@ -328,7 +328,7 @@ impl<M: Model> Delete<M> {
         let output = request.send().await;
         let old = output.map_err(|error| call.write_failed(error))?.attributes;
         version.inspect(Watched::deleted);
-        old.map(|item| call.decode(stored::decode, item))
+        old.map(|item| call.decode_written(stored::decode, item))
             .transpose()
     }
 }

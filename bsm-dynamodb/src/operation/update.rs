@@ -170,7 +170,7 @@ impl<M: Model> Update<M> {
         let output = self.build(&call).await?.send().await;
         let output = output.map_err(|error| call.write_failed(error))?;
         match output.attributes {
-            Some(item) => call.decode(stored::decode, item),
+            Some(item) => call.decode_written(stored::decode, item),
             None => Err(call.error(ErrorKind::Service, "DynamoDB answered without the item")),
         }
     }

@@ -336,3 +336,109 @@ fn bytes_and_sets_have_the_types_of_dynamodb() {
     let sparse = Sparse::to_item(&special).unwrap();
     assert!(!sparse.contains_key("maybe") && !sparse.contains_key("until"));
 }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Wide {
+    wide: u128,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Exact {
+    exact: Number,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ByNumber {
+    by_number: BTreeMap<u16, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum TextOrBytes {
+    Text(String),
+    Bytes(Binary),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Tagged<T> {
+    Only(T),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Flat<T> {
+    id: String,
+    #[serde(flatten)]
+    inner: T,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Holds<T> {
+    id: String,
+    inner: T,
+}
+
+#[test]
+fn what_serde_could_not_read_back_is_refused_when_it_is_saved() {
+    fn flat<T>(inner: T) -> Flat<T> {
+        let id = "1".to_owned();
+        Flat { id, inner }
+    }
+    fn tagged<T>(inner: T) -> Holds<Tagged<T>> {
+        let (id, inner) = ("1".to_owned(), Tagged::Only(inner));
+        Holds { id, inner }
+    }
+    fn refused<M: Serialize + for<'de> Deserialize<'de>>(model: &M, attribute: &str) {
+        let error = Serde::to_item(model).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{attribute}`")), "{error}");
+        assert!(!error.contains("4711"), "{error}");
+    }
+    let wide = || Wide { wide: 47_111 };
+    refused(&flat(wide()), "wide");
+    refused(&tagged(wide()), "inner");
+    let digits = "0.12345678901234567890123456784711";
+    let exact = || Exact {
+        exact: digits.parse().unwrap(),
+    };
+    refused(&flat(exact()), "exact");
+    refused(&tagged(exact()), "inner");
+    let by_number = || ByNumber {
+        by_number: BTreeMap::from([(4711, "a".to_owned())]),
+    };
+    refused(&flat(by_number()), "by_number");
+    refused(&tagged(by_number()), "inner");
+    let bytes = Holds {
+        id: "1".to_owned(),
+        inner: TextOrBytes::Bytes(Binary::from(*b"4711")),
+    };
+    refused(&bytes, "inner");
+}
+
+#[test]
+fn what_serde_can_read_back_is_stored_wherever_it_is() {
+    fn comes_back<M>(model: &M)
+    where
+        M: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug,
+    {
+        let item = Serde::to_item(model).unwrap();
+        assert_eq!(&<Serde as Codec<M>>::from_item(item).unwrap(), model);
+    }
+    fn holds<T>(inner: T) -> Holds<T> {
+        let id = "1".to_owned();
+        Holds { id, inner }
+    }
+    comes_back(&holds(Wide {
+        wide: 10u128.pow(37) + 1,
+    }));
+    comes_back(&Flat {
+        id: "1".to_owned(),
+        inner: Exact {
+            exact: "1.5".parse().unwrap(),
+        },
+    });
+    comes_back(&holds(TextOrBytes::Text("text".to_owned())));
+    comes_back(&holds(TextOrBytes::Bytes(Binary::from([0xff]))));
+    comes_back(&holds(ByNumber {
+        by_number: BTreeMap::from([(1, "a".to_owned())]),
+    }));
+}

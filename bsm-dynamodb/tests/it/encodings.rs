@@ -610,3 +610,29 @@ async fn binary_range_keys_have_prefixes() {
     let found = Digest::query("1").range_begins_with([1]).collect().await;
     assert_eq!(found.unwrap(), digests[..2]);
 }
+
+#[tokio::test]
+async fn an_item_that_does_not_fit_after_a_write_says_that_the_write_was_done() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "counters")]
+    struct Counter {
+        #[model(hash_key)]
+        id: String,
+        left: u64,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    Counter::create_table().wait().await.unwrap();
+    let counter = Counter {
+        id: "1".into(),
+        left: 1,
+    };
+    counter.save().await.unwrap();
+    let decrement = Counter::update("1").decrement(Counter::left(), 2);
+    let error = decrement.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidItem);
+    assert!(error.to_string().contains("the write was done"), "{error}");
+    let error = counter.save().return_old().await.unwrap_err();
+    assert!(error.to_string().contains("the write was done"), "{error}");
+    assert_eq!(Counter::get("1").await.unwrap().left, 1);
+}

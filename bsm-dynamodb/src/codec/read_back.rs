@@ -1,0 +1,103 @@
+//! The check that an item is read back as it is written.
+//!
+//! Where serde buffers what it reads, in flattened fields and in enums that are not externally tagged,
+//! it cannot read everything that it writes. Such an item is refused before it is stored: later, nobody
+//! could read it, or a value in it would have been rounded.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::decode::Decoder;
+use super::encode::{Encoder, Fragile};
+use super::error::SerdeError;
+use super::item::{CodecError, Item};
+use super::number::normalized;
+
+/// Reads an item and writes it again, and compares the values of which serde can lose something.
+pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), CodecError> {
+    let read = M::deserialize(Decoder(AttributeValue::M(item.clone())));
+    let model = read.map_err(|error| could_not_be_read(item, error))?;
+    let fragile = Fragile::default();
+    let AttributeValue::M(again) = model.serialize(Encoder::new(&fragile))? else {
+        return Ok(());
+    };
+    let changed = item.iter().find(|(name, value)| {
+        let other = again.get(*name);
+        other.is_some_and(|other| !keeps_numbers_and_binary(value, other))
+    });
+    match changed {
+        None => Ok(()),
+        Some((name, _)) => Err(Box::new(
+            SerdeError::new(
+                "a number or binary would be read back as another value, because serde buffers it: \
+                 take it out of the flattened field or the enum without an external tag",
+            )
+            .inside_of(name),
+        )),
+    }
+}
+
+/// serde names no attribute where it buffers, so this finds the one without which the error is gone.
+fn could_not_be_read(item: &Item, error: SerdeError) -> SerdeError {
+    let reason = format!("the item could not be read back: {error}");
+    if error.has_path() {
+        return SerdeError::new(reason);
+    }
+    let mut names: Vec<_> = item
+        .iter()
+        .filter(|(_, value)| is_fragile(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    names.sort_unstable();
+    SerdeError::new(reason).inside_of(&names.join("` or `"))
+}
+
+/// Returns `true` if the value has a number, binary or a map in it.
+fn is_fragile(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::N(_) | AttributeValue::Ns(_) => true,
+        AttributeValue::B(_) | AttributeValue::Bs(_) | AttributeValue::M(_) => true,
+        AttributeValue::L(values) => values.iter().any(is_fragile),
+        _ => false,
+    }
+}
+
+/// Returns `true` unless `other` has a rounded number or another type where `one` has a long number or
+/// binary.
+///
+/// Anything else may differ: a model may deserialize less than it serializes on purpose.
+fn keeps_numbers_and_binary(one: &AttributeValue, other: &AttributeValue) -> bool {
+    use AttributeValue::{B, Bs, L, M, N, Ns, Null};
+
+    match (one, other) {
+        (_, Null(_)) => true,
+        (N(one), N(other)) => !is_long(one) || normalized(one) == normalized(other),
+        (N(one), _) => !is_long(one),
+        (Ns(one), Ns(other)) => one.iter().filter(|one| is_long(one)).all(|one| {
+            let one = normalized(one);
+            other.iter().any(|other| normalized(other) == one)
+        }),
+        (B(_), _) => other.is_b(),
+        (Bs(_), _) => other.is_bs(),
+        (L(one), L(other)) => {
+            let mut pairs = one.iter().zip(other);
+            pairs.all(|(one, other)| keeps_numbers_and_binary(one, other))
+        }
+        (M(one), M(other)) => one.iter().all(|(name, value)| {
+            let other = other.get(name);
+            other.is_none_or(|other| keeps_numbers_and_binary(value, other))
+        }),
+        _ => true,
+    }
+}
+
+/// Returns `true` if the number is none that serde can buffer: an integer of 64 bits or an `f64`.
+fn is_long(number: &str) -> bool {
+    let is_integer = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+    let is_float = || {
+        let float = number.parse::<f64>();
+        float.is_ok_and(|float| normalized(&float.to_string()) == normalized(number))
+    };
+    !is_integer && !is_float()
+}
