@@ -206,7 +206,7 @@ impl Engine {
             if left.is_empty() {
                 break;
             }
-            if !backoff.goes_on(asked, left.len()).await {
+            if !backoff.wait_before_retry(asked, left.len()).await {
                 return Err(refusal.unwrap_or_else(|| {
                     side.error(
                         ErrorKind::Throttled,

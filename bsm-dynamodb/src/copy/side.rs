@@ -11,7 +11,7 @@ use bsm_core::BotoSesManager;
 
 use super::statistics::Statistics;
 use crate::codec::Item;
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorContext, ErrorKind};
 use crate::model::key::KeyValues;
 use crate::throttle::backoff::Backoff;
 
@@ -51,13 +51,13 @@ impl Side {
                 table: table.to_owned(),
                 manager: manager.clone(),
             }),
-            Err(error) => Err(place("CopyTable", table, manager, None).no_session(error)),
+            Err(error) => Err(place("CopyTable", table, manager, None).session_error(error)),
         }
     }
 
     pub(super) async fn account(&self) -> Result<String, Error> {
         let account = self.manager.aws_account_id().await;
-        account.map_err(|error| self.place("GetCallerIdentity").no_session(error))
+        account.map_err(|error| self.place("GetCallerIdentity").session_error(error))
     }
 
     pub(super) fn region(&self) -> Option<String> {
@@ -98,7 +98,7 @@ impl Side {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        self.place(operation).failed(error)
+        self.place(operation).sdk_error(error)
     }
 
     /// Builds an error that is not the SDK's.
@@ -106,7 +106,7 @@ impl Side {
         Error::new(kind, self.place("CopyTable"), message.into())
     }
 
-    fn place(&self, operation: &'static str) -> Place {
+    fn place(&self, operation: &'static str) -> ErrorContext {
         place(operation, &self.table, &self.manager, self.region())
     }
 }
@@ -116,8 +116,8 @@ fn place(
     table: &str,
     manager: &BotoSesManager,
     region: Option<String>,
-) -> Place {
-    Place {
+) -> ErrorContext {
+    ErrorContext {
         operation,
         table: table.to_owned().into(),
         manager: manager.to_string(),
@@ -135,7 +135,7 @@ pub(super) async fn persist<T, F: Future<Output = Result<T, Error>>>(
     loop {
         match send().await {
             Err(error) if is_transient(&error) => {
-                if !backoff.goes_on(1, 1).await {
+                if !backoff.wait_before_retry(1, 1).await {
                     return Err(error);
                 }
                 if let Some(statistics) = statistics {

@@ -70,7 +70,7 @@ impl Engine {
             if left.is_empty() {
                 return Ok(());
             }
-            if !backoff.goes_on(sent, left.len()).await {
+            if !backoff.wait_before_retry(sent, left.len()).await {
                 return Err(self.incomplete(left.len(), backoff.attempts(), refusal));
             }
             self.statistics.count(|counts| counts.retried += 1);

@@ -1,4 +1,4 @@
-//! Changing attributes of one item.
+//! Updating attributes of one item.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,26 +7,26 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::codec::{Codec, CodecError};
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{
     Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, demand_too, value_of,
 };
 use crate::model::Model;
 use crate::model::key::KeyValues;
-use crate::operation::item::old_item_if;
-use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
+use crate::operation::raw::Raw;
+use crate::operation::{Request, bind_when_awaited, debug_settings, existing_item_if};
 
-/// Changes attributes of one item, and returns the item as it is then; see [`Model::update`].
+/// Changes attributes of one item, and returns the changed item; see [`Model::update`].
 ///
-/// The changes are made at once, and from the item as it was before: the order in which they are
-/// given does not matter, and no other write comes in between. No two of them may be for the same
-/// path, or for one inside the other.
+/// DynamoDB makes all changes at once, based on the item as it was before. Their order doesn't matter,
+/// and no other write happens in between. Two changes must not have the same path, nor may one path
+/// be inside the other.
 ///
 /// # If there is no item
 ///
-/// Then it is created, with the key and what the changes set: an update is also an insert
-/// ("upsert"). To change existing items only, demand that there is one:
+/// The update creates the item, with the key and what the changes set. To change existing items only,
+/// add a condition:
 ///
 /// ```no_run
 /// # use bsm_dynamodb::Model;
@@ -42,16 +42,18 @@ use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no
-/// such table; [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if
-/// the condition does not hold, with the item: [`Error::existing_item`];
-/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
-/// changes, such as a change of the key or of an entry of a map that is not there;
-/// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item, which has been changed
-/// then, does not fit the model.
+/// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+/// - [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if the condition
+///   is false; [`Error::existing_item`] returns the existing item;
+/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
+///   changes, such as a change of the key, or of an entry of a map that does not exist;
+/// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the changed item does not fit the
+///   model. In that case DynamoDB has made the changes.
 ///
 /// Source: [Update expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html)
 /// in the Developer Guide.
+#[doc(alias = "UpdateItem")]
+#[doc(alias = "upsert")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Update<M> {
     key: KeyValues,
@@ -76,14 +78,14 @@ impl<M: Model> Update<M> {
         }
     }
 
-    /// Sets the value at a path: to a value, or to what another attribute has.
+    /// Sets the value at a path, to a value or to the value of another attribute.
     ///
     /// `None` becomes NULL; to have no attribute [`remove`](Self::remove) it.
     pub fn set<T, E>(self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
         self.assign(path, |_| Assigned::Term(value.into_given().term()))
     }
 
-    /// Sets the value at a path unless there is one.
+    /// Sets the value at a path, unless the item already has one there.
     pub fn set_if_not_exists<T, E>(
         self,
         path: Path<M, T, E>,
@@ -94,28 +96,28 @@ impl<M: Model> Update<M> {
         })
     }
 
-    /// Adds to the number at a path, which counts as 0 if there is none.
+    /// Adds to the number at a path. A missing number counts as 0.
     pub fn increment<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
         self.assign(path, |place| {
             Assigned::Sum(place, "+", by.into_given().term())
         })
     }
 
-    /// Takes from the number at a path, which counts as 0 if there is none.
+    /// Subtracts from the number at a path. A missing number counts as 0.
     pub fn decrement<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
         self.assign(path, |place| {
             Assigned::Sum(place, "-", by.into_given().term())
         })
     }
 
-    /// Adds elements to the end of the list at a path, which counts as empty if there is none.
+    /// Appends elements to the list at a path. A missing list counts as empty.
     pub fn list_append<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         self.assign(path, |place| {
             Assigned::Append(place, elements.into_given().term())
         })
     }
 
-    /// Adds elements to the front of the list at a path, which counts as empty if there is none.
+    /// Prepends elements to the list at a path. A missing list counts as empty.
     pub fn list_prepend<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         self.assign(path, |place| {
             Assigned::Prepend(place, elements.into_given().term())
@@ -124,38 +126,39 @@ impl<M: Model> Update<M> {
 
     /// Removes the value at a path, if there is one.
     ///
-    /// The elements of a list after one that is removed move up.
+    /// Removing an element of a list moves the elements after it up.
     pub fn remove<T, E>(mut self, path: Path<M, T, E>) -> Self {
         self.changes.removed.push(path.into_place());
         self
     }
 
-    /// Adds to a number or a set, which counts as 0 or empty if there is none.
+    /// Adds to a number, or adds elements to a set. A missing number counts as 0, a missing set as
+    /// empty.
     ///
-    /// AWS documents it for attributes only, not for what is nested in one;
-    /// [`increment`](Self::increment) is for both.
+    /// AWS documents this for top-level attributes only. [`increment`](Self::increment) also works
+    /// for nested ones.
     pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
         let value = value.into_given().term();
         self.changes.added.push((path.into_place(), value));
         self
     }
 
-    /// Takes elements out of a set. A set that becomes empty is removed.
+    /// Deletes elements from a set. DynamoDB removes a set that becomes empty.
     ///
-    /// AWS documents it for attributes only, not for what is nested in one.
+    /// AWS documents this for top-level attributes only.
     pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         let elements = elements.into_given().term();
         self.changes.deleted.push((path.into_place(), elements));
         self
     }
 
-    /// Changes the item only if this holds for it; conditions add up.
+    /// Changes the item only if this condition is true for it. Several conditions must all be true.
     pub fn condition(mut self, condition: Condition<M>) -> Self {
         demand_too(&mut self.condition, condition.into_node());
         self
     }
 
-    /// Gives the request in the words of the SDK; see [`Get::raw`](crate::Get::raw).
+    /// Returns the SDK's request builder; see [`Get::raw`](crate::Get::raw).
     pub fn raw(self) -> Raw<M, UpdateItemFluentBuilder> {
         Raw::new(self)
     }
@@ -170,41 +173,42 @@ impl<M: Model> Update<M> {
         self
     }
 
-    /// Takes it apart, for a transaction.
+    /// Returns the parts of the request, for a transaction.
     pub(crate) fn into_parts(self) -> (KeyValues, Changes, Option<Node>) {
         (self.key, self.changes, self.condition)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<M, Error> {
-        let call = slot.call(Self::NAME);
+    async fn run(self, call: Call) -> Result<M, Error> {
         let output = self.build(&call).await?.send().await;
-        let output = output.map_err(|error| call.write_failed(error))?;
+        let output = output.map_err(|error| call.sdk_error(error))?;
         match output.attributes {
             Some(item) => call.decode(M::Codec::from_item, item),
-            None => Err(call.error(ErrorKind::Service, "DynamoDB answered without the item")),
+            None => Err(call.error(ErrorKind::Service, "DynamoDB returned no item")),
         }
     }
 }
 
 impl<M: Model> Request for Update<M> {
-    type Model = M;
     type Builder = UpdateItemFluentBuilder;
 
     const NAME: &'static str = "UpdateItem";
 
-    async fn build(self, call: &Call<M>) -> Result<UpdateItemFluentBuilder, Error> {
+    async fn build(self, call: &Call) -> Result<UpdateItemFluentBuilder, Error> {
         let changes = &self.changes;
-        let all = Expressions::of(self.condition.as_ref(), |writer| changes.expression(writer));
-        let all = all.map_err(|cause| call.not_expressed(cause))?;
+        let expressions =
+            Expressions::of(self.condition.as_ref(), |writer| changes.expression(writer));
+        let expressions = expressions.map_err(|cause| call.expression_error(cause))?;
         let request = call.client().await?.update_item();
         Ok(request
             .table_name(call.table())
             .set_key(Some(M::KEY.name_values(self.key)))
-            .set_update_expression(all.update)
-            .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
-            .set_condition_expression(all.condition)
-            .set_expression_attribute_names(all.names)
-            .set_expression_attribute_values(all.values)
+            .set_update_expression(expressions.update)
+            .set_return_values_on_condition_check_failure(existing_item_if(
+                expressions.condition.is_some(),
+            ))
+            .set_condition_expression(expressions.condition)
+            .set_expression_attribute_names(expressions.names)
+            .set_expression_attribute_values(expressions.values)
             .return_values(ReturnValue::AllNew))
     }
 }

@@ -340,3 +340,49 @@ async fn a_query_is_bound_like_any_operation() {
     let error = staging.scope(collect.collect()).await.unwrap_err();
     assert!(error.is_table_not_found());
 }
+
+#[tokio::test]
+async fn an_invalid_setting_fails_the_read_before_any_request() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let query = || Order::query("a");
+    let failures = [
+        query().page_size(0).collect().await.unwrap_err(),
+        query().rate_limit(0).collect().await.unwrap_err(),
+        query().range_ge(1).range_lt(3).collect().await.unwrap_err(),
+        query().page_size(0).raw().await.unwrap_err(),
+        Order::scan().segments(0).collect().await.unwrap_err(),
+        Order::scan().concurrency(0).count().await.unwrap_err(),
+        Order::scan()
+            .page_size(0)
+            .stream()
+            .try_next()
+            .await
+            .unwrap_err(),
+        Order::scan()
+            .rate_limit(0)
+            .pages()
+            .try_next()
+            .await
+            .unwrap_err(),
+    ];
+    let settings = [
+        "page_size(0)",
+        "rate_limit(0)",
+        "range_between()",
+        "page_size(0)",
+        "segments(0)",
+        "concurrency(0)",
+        "page_size(0)",
+        "rate_limit(0)",
+    ];
+    for (error, setting) in failures.iter().zip(settings) {
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    let dynamodb = local.aws.calls().into_iter();
+    let dynamodb: Vec<_> = dynamodb
+        .filter(|call| call.operation != "AssumeRole")
+        .collect();
+    assert!(dynamodb.is_empty(), "{dynamodb:?}");
+}
