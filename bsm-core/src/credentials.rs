@@ -4,7 +4,7 @@ mod account_guard;
 pub(crate) mod cli_cache;
 mod freshness;
 pub mod mfa;
-mod process;
+pub(crate) mod process;
 mod refresh;
 pub(crate) mod role;
 mod role_request;

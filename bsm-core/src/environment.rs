@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::Env;
 
+use crate::endpoint::{self, Form, Setting};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Profiles, WebIdentityVariables};
+use crate::validation;
 
 /// Where environment variables and profile files are looked for.
 #[derive(Clone, Debug, Default)]
@@ -37,10 +39,12 @@ impl Ambient {
             .or_else(|| self.var("AWS_PROFILE"))
     }
 
-    /// Returns the region that the environment names.
-    pub(crate) fn region(&self) -> Option<String> {
-        self.var("AWS_REGION")
-            .or_else(|| self.var("AWS_DEFAULT_REGION"))
+    /// Returns the region that the environment names, and the variable.
+    pub(crate) fn region(&self) -> Option<(&'static str, String)> {
+        let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        variables
+            .into_iter()
+            .find_map(|name| Some((name, self.var(name)?)))
     }
 
     /// The keys in the environment; an id without a secret is an error, as in botocore.
@@ -61,7 +65,9 @@ impl Ambient {
             .provider_name("environment");
         keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
         keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
-        Ok(Some(keys.build()))
+        let keys = keys.build();
+        validation::check(&keys, &validation::Names::of_environment())?;
+        Ok(Some(keys))
     }
 
     /// What the environment says of a web identity, as EKS does.
@@ -81,6 +87,37 @@ impl Ambient {
         ]
         .iter()
         .any(|name| self.var(name).is_some())
+    }
+
+    /// Checks the variables that say where a container's credentials are.
+    pub(crate) fn check_container(&self) -> Result<(), Error> {
+        const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+        const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        if let Some(path) = self.var(RELATIVE) {
+            // The path is not shown: whoever knows it gets the credentials.
+            let is_path = path.starts_with('/')
+                && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+            return match is_path {
+                true => Ok(()),
+                false => Err(Error::new(
+                    ErrorKind::InvalidConfig,
+                    format!("{RELATIVE} is not a path; it has to begin with / and have no blanks"),
+                )),
+            };
+        }
+        match self.var(FULL) {
+            Some(url) => endpoint::check(&url, Form::Complete, Setting::Variable(FULL)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the variable that says where the metadata service is.
+    pub(crate) fn check_metadata_service(&self) -> Result<(), Error> {
+        const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+        match self.var(ENDPOINT) {
+            Some(url) => endpoint::check(&url, Form::Endpoint, Setting::Variable(ENDPOINT)),
+            None => Ok(()),
+        }
     }
 
     /// Reads the profile files; a file that does not exist is an empty one.
@@ -142,7 +179,14 @@ impl Ambient {
 
     pub(crate) fn home(&self) -> Option<PathBuf> {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        self.var(home).map(PathBuf::from)
+        match self.var(home) {
+            Some(home) => Some(PathBuf::from(home)),
+            // Daemons run without HOME. As in botocore, the password database knows the directory.
+            None if self.environment.is_none() && std::env::var_os(home).is_none() => {
+                std::env::home_dir()
+            }
+            None => None,
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 /// Why a session could not do what it was asked.
 ///
@@ -179,53 +178,6 @@ impl Error {
         }
         None
     }
-
-    /// Turns the failure of a call to STS or IAM into an error; `doing` completes "could not …".
-    pub(crate) fn from_call<E, R>(doing: &str, error: SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        if let Some(ours) = Self::find_in(&error) {
-            return ours.clone();
-        }
-        let (kind, advice) = match &error {
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
-                ErrorKind::Unreachable,
-                "the endpoint could not be reached: check the network, the region and any endpoint_url".into(),
-            ),
-            SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("unknown error");
-                let message = service.err().message().unwrap_or("no message");
-                (kind_of_code(code), Cow::from(format!("AWS answered {code}: {message}")))
-            }
-            SdkError::ResponseError(_) => (
-                ErrorKind::Unreachable,
-                "the answer could not be read: is the endpoint an AWS endpoint?".into(),
-            ),
-            _ => (ErrorKind::Service, "the request could not be made".into()),
-        };
-        Self::new(kind, format!("could not {doing}: {advice}")).with_source(error)
-    }
-}
-
-/// Sorts an error code of AWS into a kind.
-///
-/// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references.
-fn kind_of_code(code: &str) -> ErrorKind {
-    match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            ErrorKind::AccessDenied
-        }
-        "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidClientTokenId"
-        | "InvalidSignatureException"
-        | "RequestExpired"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,
-        _ => ErrorKind::Service,
-    }
 }
 
 impl fmt::Display for Error {
@@ -263,34 +215,5 @@ impl From<Error> for CredentialsError {
             }
             _ => Self::provider_error(error),
         }
-    }
-}
-
-/// Gets the error back out of the SDK, or takes over the one of a foreign source.
-impl From<CredentialsError> for Error {
-    fn from(error: CredentialsError) -> Self {
-        if let Some(ours) = Self::find_in(&error) {
-            return ours.clone();
-        }
-        let (kind, message) = match &error {
-            CredentialsError::CredentialsNotLoaded(_) => (
-                ErrorKind::NoCredentials,
-                "no credentials were found: name a profile, set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, or run where AWS provides a role",
-            ),
-            CredentialsError::ProviderTimedOut(_) => (
-                ErrorKind::Unreachable,
-                "the source of credentials did not answer in time",
-            ),
-            CredentialsError::InvalidConfiguration(_) => (
-                ErrorKind::InvalidConfig,
-                "the source of credentials is not configured correctly",
-            ),
-            _ => (
-                ErrorKind::CredentialsUnavailable,
-                "the source of credentials failed",
-            ),
-        };
-        Self::new(kind, message).with_source(error)
     }
 }

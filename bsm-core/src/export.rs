@@ -1,10 +1,12 @@
 //! Sessions for other processes: environment variables, shell text, and snapshots.
 
+mod command;
 mod env_vars;
 mod shell;
 mod snapshot;
 mod snapshot_file;
 
+pub use command::SessionCommand;
 pub use env_vars::{ChildCommand, EnvVars};
 pub use shell::Shell;
 pub use snapshot::Snapshot;

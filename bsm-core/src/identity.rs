@@ -14,6 +14,7 @@ use serde::Serialize;
 use self::mask::{mask_account, mask_arn, mask_user_id};
 use crate::error::{Error, ErrorKind};
 use crate::manager::BotoSesManager;
+use crate::transport;
 
 /// # Identity
 impl BotoSesManager {
@@ -138,11 +139,11 @@ impl CallerIdentity {
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .identity_cache(IdentityCache::no_cache())
             .build();
-        let answer = aws_sdk_sts::Client::new(&config)
+        let answer = transport::client(&config, aws_sdk_sts::Client::new)?
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| Error::from_call("ask STS for the caller identity", error))
+            .map_err(|error| transport::failed("ask STS for the caller identity", error, &[]))
             .inspect_err(|error| tracing::debug!(%error, "the identity is not known"))?;
         match (answer.account, answer.arn, answer.user_id) {
             (Some(account), Some(arn), Some(user_id)) => {
@@ -176,11 +177,11 @@ impl fmt::Display for CallerIdentity {
 /// Asks IAM for the account's alias; an account has one or none.
 #[cfg(feature = "iam")]
 pub(crate) async fn account_alias(config: &SdkConfig) -> Result<Option<String>, Error> {
-    let answer = aws_sdk_iam::Client::new(config)
+    let answer = transport::client(config, aws_sdk_iam::Client::new)?
         .list_account_aliases()
         .send()
         .await
-        .map_err(|error| Error::from_call("ask IAM for the account alias", error))?;
+        .map_err(|error| transport::failed("ask IAM for the account alias", error, &[]))?;
     let alias = answer.account_aliases.into_iter().next();
     tracing::debug!(alias, "IAM told the account alias");
     Ok(alias)

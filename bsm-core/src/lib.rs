@@ -89,6 +89,7 @@
 //! | `test-util` | `Builder::environment`: a manager that does not see the process's environment; for tests |
 
 mod credentials;
+mod endpoint;
 mod environment;
 mod error;
 mod export;
@@ -99,13 +100,17 @@ mod profile;
 mod scope;
 mod secret;
 mod session;
+mod small_file;
 mod sync;
 mod time;
+mod transport;
+mod validation;
 
 pub use credentials::cli_cache::CliCache;
 pub use credentials::mfa;
+pub use credentials::process::ProcessStdio;
 pub use error::{Error, ErrorKind};
-pub use export::{ChildCommand, EnvVars, Shell, Snapshot, TempSnapshot};
+pub use export::{ChildCommand, EnvVars, SessionCommand, Shell, Snapshot, TempSnapshot};
 pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use manager::assume_role::AssumeRole;
@@ -115,3 +120,4 @@ pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
 pub use secret::SecretText;
+pub use transport::{SdkFailure, Step};

@@ -29,6 +29,8 @@ use crate::session::{Origin, Resolved, Session, check_region};
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
 use crate::time::calendar;
+use crate::transport;
+use crate::validation;
 
 /// An AWS session: one identity, in one region.
 ///
@@ -279,7 +281,8 @@ impl BotoSesManager {
     ///
     /// # Errors
     ///
-    /// As [`sdk_config`](Self::sdk_config).
+    /// As [`sdk_config`](Self::sdk_config), and [`ErrorKind::InvalidConfig`] or
+    /// [`ErrorKind::InvalidInput`] if the endpoint that is set for the client's service is not a URL.
     pub async fn client<C>(&self, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error>
     where
         C: Clone + Send + Sync + 'static,
@@ -294,7 +297,7 @@ impl BotoSesManager {
             }
             Entry::Vacant(place) => {
                 tracing::debug!(session = %self, client = type_name::<C>(), "makes a client");
-                place.insert(Box::new(new(config)))
+                place.insert(Box::new(transport::client(config, new)?))
             }
         };
         let client = client.downcast_ref::<C>();
@@ -432,6 +435,7 @@ impl BotoSesManager {
 
     pub(crate) async fn region_if_known(&self) -> Result<Option<Region>, Error> {
         if let (Some(region), None) = (&self.inner.region, &self.session().settings.expect_region) {
+            validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
             return Ok(Some(region.clone()));
         }
         let resolved = self.resolved().await?;
@@ -448,6 +452,7 @@ impl BotoSesManager {
     /// What is known of the session, once this manager's region has passed the region guard.
     pub(crate) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
         if let Some(region) = &self.inner.region {
+            validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
             let expected = self.session().settings.expect_region.as_deref();
             check_region(expected, Some(region))?;
         }

@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 use crate::credentials::role::{AssumedRole, Means, RoleRequest};
 use crate::credentials::source::Sources;
 use crate::credentials::{AccountGuard, Refresher, Supply};
+use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
 use crate::manager::BotoSesManager;
@@ -27,6 +28,7 @@ use crate::session::resolution::{Chosen, Resolution};
 use crate::session::settings::{Settings, behavior_version};
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
+use crate::validation;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -162,7 +164,7 @@ impl Session {
             match &outcome {
                 Ok(resolved) => tracing::debug!(
                     region = resolved.region.as_ref().map(Region::as_ref),
-                    endpoint_url = resolved.config.endpoint_url(),
+                    endpoint_url = resolved.config.endpoint_url().map(shown).as_deref(),
                     "resolved a session"
                 ),
                 Err(error) => tracing::debug!(
@@ -179,8 +181,14 @@ impl Session {
     async fn resolve_now(&self) -> Result<Resolved, Error> {
         let found = match &self.origin {
             Origin::None => return Err(no_session()),
-            Origin::Config(config) => self.found_in_config(config)?,
-            Origin::Role { parent, request } => self.found_through_role(parent, request).await?,
+            Origin::Config(config) => {
+                self.settings.check_region()?;
+                self.found_in_config(config)?
+            }
+            Origin::Role { parent, request } => {
+                self.settings.check_region()?;
+                self.found_through_role(parent, request).await?
+            }
             Origin::Ambient | Origin::Keys(_) | Origin::Provider(_) => self.found_around().await?,
         };
         let Found {
@@ -223,6 +231,9 @@ impl Session {
                 "the SdkConfig has no credentials provider: load it with aws_config, or set one",
             )
         })?;
+        if let Some(url) = config.endpoint_url() {
+            endpoint::check(url, Form::Endpoint, Setting::SdkConfig)?;
+        }
         // A hand-built config may lack what a client cannot do without, and would panic.
         let mut builder = redacted(config).to_builder();
         if config.behavior_version().is_none() {
@@ -284,12 +295,15 @@ impl Session {
             sts: &sts,
         };
         let source = match (&self.origin, found.chosen) {
-            (Origin::Keys(keys), _) => SharedCredentialsProvider::new(keys.clone()).into(),
+            (Origin::Keys(keys), _) => {
+                validation::check(keys, &validation::Names::of_builder())?;
+                SharedCredentialsProvider::new(keys.clone()).into()
+            }
             (Origin::Provider(provider), _) => provider.clone().into(),
             (_, Chosen::Environment(keys)) => SharedCredentialsProvider::new(keys).into(),
             (_, Chosen::Plan(plan)) => sources.of_plan(plan)?,
             (_, Chosen::Told | Chosen::Machine) => {
-                let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
+                let machine = sources.of_the_machine()?.ok_or_else(nothing_found)?;
                 if region.is_none() {
                     region = ImdsRegionProvider::builder()
                         .configure(&sources.provider_config())

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use bsm_core::{SdkFailure, Step};
 
 use crate::batch::Unprocessed;
 use crate::codec::{Codec, CodecError, Item};
@@ -14,8 +15,9 @@ use crate::transact::CancellationReason;
 /// Why an operation on a model failed.
 ///
 /// The message names the operation, the table and the manager, states one fact and says what to do.
-/// The error of the SDK, of the session or of the codec is the [`source()`](StdError::source).
-/// Values of items appear in neither.
+/// The error of the session or of the codec is the [`source()`](StdError::source), and of an error of
+/// the SDK an [`SdkFailure`], which has the request id and AWS's own message. Values of items appear
+/// in neither.
 ///
 /// Branch on a predicate or on [`kind()`](Error::kind):
 ///
@@ -373,36 +375,31 @@ impl Place {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        if let Some(error) = bsm_core::Error::find_in(&error) {
-            return self.no_session(error.clone());
-        }
-        let code = match &error {
-            SdkError::ServiceError(service) => Some(service.err().code().unwrap_or("no code")),
-            _ => None,
+        let failure = match SdkFailure::new(error) {
+            Ok(failure) => failure,
+            Err(error) => return self.no_session(error),
         };
-        let (kind, message) = match (&error, code) {
-            (_, Some(code)) => {
+        let (kind, message) = match (failure.step(), failure.code()) {
+            (Step::Service, Some(code)) => {
                 let kind = ErrorKind::of_aws_code(code);
                 (kind, kind.advice(code))
             }
-            (SdkError::ConstructionFailure(_), None) => (
+            (Step::Build, _) => (
                 ErrorKind::InvalidRequest,
                 "the request could not be built: the cause says why".into(),
             ),
-            (SdkError::ResponseError(_), None) => (
+            (Step::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
+            (Step::Service, None) => (ErrorKind::Service, failure.advice().into()),
+            (Step::Response, _) => (
                 ErrorKind::Unreachable,
                 "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
             ),
-            _ => (
-                ErrorKind::Unreachable,
-                "the endpoint could not be reached: check the network, the region and any \
-                 endpoint_url"
-                    .into(),
-            ),
+            _ => (ErrorKind::Unreachable, failure.advice().into()),
         };
+        let code = failure.code().map(str::to_owned);
         Error::new(kind, self, message)
-            .with_aws_code(code)
-            .with_source(error)
+            .with_aws_code(code.as_deref())
+            .with_source(failure)
     }
 
     /// Builds the error of a session that cannot be used.

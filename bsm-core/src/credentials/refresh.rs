@@ -37,6 +37,7 @@ use super::supply::Supply;
 use crate::error::{Error, ErrorKind};
 use crate::sync::single_flight::{SingleFlight, catch_panic};
 use crate::time::calendar;
+use crate::validation;
 
 /// How long a caller waits for new credentials while the kept ones are valid.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -341,7 +342,12 @@ async fn refresh(
             };
         }
     }
-    let outcome = catch_panic(async { Ok(source.provide_credentials().await?) }).await;
+    let provide = async {
+        let credentials = source.provide_credentials().await?;
+        validation::check(&credentials, &validation::Names::of_provider())?;
+        Ok(credentials)
+    };
+    let outcome = catch_panic(provide).await;
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
             ErrorKind::Runtime,

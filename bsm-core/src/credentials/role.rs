@@ -21,6 +21,7 @@ use super::mfa::{TokenCodes, TokenRequest};
 use super::supply::{Asks, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::profile::RoleLink;
+use crate::transport;
 
 /// How often a refresh tries AssumeRole. More would only be in the way of the pause after it.
 const MAX_ATTEMPTS: u32 = 2;
@@ -166,7 +167,7 @@ impl AssumedRole {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(parent))
             .build();
-        let answer = aws_sdk_sts::Client::new(&sts)
+        let answer = transport::client(&sts, aws_sdk_sts::Client::new)?
             .assume_role()
             .role_arn(&request.role_arn)
             .role_session_name(&self.session_name)
@@ -180,7 +181,7 @@ impl AssumedRole {
             .set_external_id(request.external_id.clone())
             .set_source_identity(request.source_identity.clone())
             .set_serial_number(request.mfa_serial.clone())
-            .set_token_code(code)
+            .set_token_code(code.clone())
             .set_provided_contexts(some(&request.provided_contexts, |(arn, assertion)| {
                 ProvidedContext::builder()
                     .provider_arn(arn)
@@ -189,7 +190,7 @@ impl AssumedRole {
             }))
             .send()
             .await
-            .map_err(|error| request.failed(error))?;
+            .map_err(|error| request.failed(error, code.as_deref()))?;
         Assumed::new(request, answer)
     }
 
@@ -248,12 +249,21 @@ impl RoleRequest {
         }
     }
 
-    fn failed<R>(&self, error: SdkError<AssumeRoleError, R>) -> Error
+    fn failed<R>(&self, error: SdkError<AssumeRoleError, R>, code: Option<&str>) -> Error
     where
         R: std::fmt::Debug + Send + Sync + 'static,
     {
+        let is_wrong_code = self.mfa_serial.is_some() && is_wrong_code(&error);
+        let assertions = self.provided_contexts.iter().map(|(_, text)| text.as_str());
+        let secrets: Vec<_> = code
+            .into_iter()
+            .chain(self.external_id.as_deref())
+            .chain(assertions)
+            .collect();
+        let doing = format!("assume the role {}", self.role_arn);
+        let error = transport::failed(&doing, error, &secrets);
         match &self.mfa_serial {
-            Some(serial) if is_wrong_code(&error) => Error::new(
+            Some(serial) if is_wrong_code => Error::new(
                 ErrorKind::MfaCodeRejected,
                 format!(
                     "AWS refused the code of the MFA device {serial} for the role {}: it was \
@@ -262,7 +272,7 @@ impl RoleRequest {
                 ),
             )
             .with_source(error),
-            _ => Error::from_call(&format!("assume the role {}", self.role_arn), error),
+            _ => error,
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{Refresher, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
 use crate::session::settings::{Settings, behavior_version};
+use crate::transport::SdkFailure;
 
 /// Makes the sources that plans name, and the role links on top of them.
 pub(crate) struct Sources<'a> {
@@ -68,8 +69,14 @@ impl Sources<'_> {
             }
             Source::Sso(sso) => self.cached_sso(what, sso),
             Source::Login { profile, session } => self.login(what, &profile, session)?,
-            Source::Process { profile, command } => {
-                SharedCredentialsProvider::new(CredentialProcess::new(profile, command))
+            Source::Process {
+                profile,
+                command,
+                account_id,
+            } => {
+                let streams = self.settings.process_streams;
+                let process = CredentialProcess::new(profile, command, account_id, streams);
+                SharedCredentialsProvider::new(process)
             }
             Source::Environment => match self.settings.ambient.keys()? {
                 Some(keys) => SharedCredentialsProvider::new(keys),
@@ -82,9 +89,11 @@ impl Sources<'_> {
                 return Err(unavailable(&what));
             }
             Source::EcsContainer => {
+                self.settings.ambient.check_container()?;
                 Explained::shared(what, "does the task have a role?".into(), self.ecs())
             }
             Source::Ec2InstanceMetadata => {
+                self.settings.ambient.check_metadata_service()?;
                 Explained::shared(what, "does the instance have a role?".into(), self.imds())
             }
         })
@@ -93,13 +102,19 @@ impl Sources<'_> {
     /// The end of the default chain: what a container, a function or an instance is given.
     ///
     /// An environment that was given in place of the process's own has none of these.
-    pub(crate) fn of_the_machine(&self) -> Option<SharedCredentialsProvider> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a variable that says where they are is not a URL.
+    pub(crate) fn of_the_machine(&self) -> Result<Option<SharedCredentialsProvider>, Error> {
         if self.settings.ambient.environment.is_some() {
-            return None;
+            return Ok(None);
         }
+        self.settings.ambient.check_container()?;
+        self.settings.ambient.check_metadata_service()?;
         let chain = CredentialsProviderChain::first_try("EcsContainer", self.ecs())
             .or_else("Ec2InstanceMetadata", self.imds());
-        Some(SharedCredentialsProvider::new(chain))
+        Ok(Some(SharedCredentialsProvider::new(chain)))
     }
 
     /// SSO, behind the AWS CLI's cache if that is to be used.
@@ -207,7 +222,10 @@ impl<P: ProvideCredentials + 'static> Explained<P> {
             _ => ErrorKind::CredentialsUnavailable,
         };
         let message = format!("no credentials from {}: {}", self.what, self.advice);
-        Error::new(kind, message).with_source(error)
+        if let Some(ours) = Error::find_in(&error) {
+            return ours.clone();
+        }
+        Error::new(kind, message).with_source(SdkFailure::of_provider(error))
     }
 }
 

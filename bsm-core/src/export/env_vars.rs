@@ -11,6 +11,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind};
+use crate::export::command::SessionCommand;
 use crate::export::shell::Shell;
 use crate::manager::BotoSesManager;
 use crate::manager::handover::Handover;
@@ -69,8 +70,8 @@ impl BotoSesManager {
 
     /// Returns a command whose process gets this session, whatever this process's environment is.
     ///
-    /// It is tokio's, so that waiting for the child does not hold up a thread of the runtime;
-    /// [`into_std`](tokio::process::Command::into_std) makes the standard library's of it.
+    /// It wraps tokio's command, so that waiting for the child does not hold up a thread of the
+    /// runtime. [`into_std`](SessionCommand::into_std) converts it into the standard library's.
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -88,14 +89,11 @@ impl BotoSesManager {
     /// # Errors
     ///
     /// As [`env_vars`](Self::env_vars).
-    pub async fn command(
-        &self,
-        program: impl AsRef<OsStr>,
-    ) -> Result<tokio::process::Command, Error> {
+    pub async fn command(&self, program: impl AsRef<OsStr>) -> Result<SessionCommand, Error> {
         let variables = self.env_vars().await?;
         let mut command = tokio::process::Command::new(program);
         variables.apply_to(&mut command);
-        Ok(command)
+        Ok(SessionCommand::new(command))
     }
 }
 

@@ -14,6 +14,7 @@ use aws_types::app_name::AppName;
 
 use crate::credentials::cli_cache::CliCache;
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
+use crate::credentials::process::ProcessStdio;
 use crate::error::Error;
 use crate::export::Snapshot;
 use crate::manager::BotoSesManager;
@@ -173,6 +174,24 @@ impl Builder {
     /// stopped by a prompt that it did not ask for.
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.settings.mfa = Some(TokenCodes::new(provider));
+        self
+    }
+
+    /// Sets what a `credential_process` gets as its standard input. Default:
+    /// [`ProcessStdio::Terminal`], so that it can ask a person who is there.
+    pub fn process_stdin(mut self, stdin: ProcessStdio) -> Self {
+        self.settings.process_streams.stdin = stdin;
+        self
+    }
+
+    /// Sets what a `credential_process` gets as its standard error. Default:
+    /// [`ProcessStdio::Terminal`].
+    ///
+    /// What is not shown is not logged either, because it may contain secrets:
+    /// [`Error::process_stderr`](crate::Error::process_stderr) returns the end of it if the process
+    /// fails.
+    pub fn process_stderr(mut self, stderr: ProcessStdio) -> Self {
+        self.settings.process_streams.stderr = stderr;
         self
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Source {
     Process {
         profile: String,
         command: Command,
+        /// The profile's `aws_account_id`.
+        account_id: Option<String>,
     },
     Environment,
     Ec2InstanceMetadata,

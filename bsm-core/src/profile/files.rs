@@ -34,7 +34,10 @@ pub(crate) struct Profile {
 }
 
 /// The settings of one profile, without its keys: a session keeps them for as long as it lives.
-pub(crate) struct SettingsWithoutKeys(Box<[(Box<str>, Box<str>)]>);
+pub(crate) struct SettingsWithoutKeys {
+    profile: Box<str>,
+    settings: Box<[(Box<str>, Box<str>)]>,
+}
 
 /// A `services` section: settings of single services.
 pub(crate) struct Services(Section);
@@ -193,7 +196,10 @@ impl Profile {
             .filter(|name| !KEYS.contains(&name.as_str()));
         let settings =
             names.filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
-        SettingsWithoutKeys(settings.collect())
+        SettingsWithoutKeys {
+            profile: self.name.as_str().into(),
+            settings: settings.collect(),
+        }
     }
 
     /// Returns what one of the two files alone says.
@@ -207,9 +213,14 @@ impl Profile {
 }
 
 impl SettingsWithoutKeys {
+    /// Returns the name of the profile.
+    pub(crate) fn profile(&self) -> &str {
+        &self.profile
+    }
+
     /// Returns a setting; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut settings = self.0.iter();
+        let mut settings = self.settings.iter();
         let (_, value) = settings.find(|(found, _)| **found == *name)?;
         Some(value)
     }

@@ -7,6 +7,8 @@ use aws_credential_types::provider::future::ProvideToken as TokenFuture;
 use aws_credential_types::provider::token::{ProvideToken, SharedTokenProvider};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::endpoint::{self, Setting};
+
 /// Hides the two things in a configuration that print the secrets of every profile: aws-config's
 /// settings for single services and its token provider.
 pub(crate) fn redacted(config: &SdkConfig) -> SdkConfig {
@@ -27,7 +29,12 @@ struct Services(Box<SdkConfig>);
 
 impl LoadServiceConfig for Services {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        self.0.service_config()?.load_config(key)
+        let is_endpoint = key.env() == "AWS_ENDPOINT_URL";
+        let value = self.0.service_config()?.load_config(key)?;
+        Some(match is_endpoint {
+            true => endpoint::usable(value, Setting::SdkConfig),
+            false => value,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, Profile, Profiles, Source, WebIdentityVariables, plan};
 use crate::session::settings::Settings;
+use crate::validation::check_region;
 
 /// What was found out without asking anybody.
 pub(crate) struct Resolution {
@@ -56,7 +57,7 @@ impl Resolution {
         if let Chosen::Plan(plan) = &chosen {
             require_source(&plan.source, settings)?;
         }
-        let region = region(settings, &profile);
+        let region = region(settings, &profile)?;
         tracing::debug!(
             profile = name,
             explicit_profile = explicit.is_some(),
@@ -100,10 +101,21 @@ fn require_source(source: &Source, settings: &Settings) -> Result<(), Error> {
     Err(Error::new(ErrorKind::CredentialsUnavailable, message))
 }
 
-fn region(settings: &Settings, profile: &Profile) -> Option<String> {
-    let told = settings.region.clone();
-    told.or_else(|| settings.ambient.region())
-        .or_else(|| profile.get("region").map(str::to_owned))
+fn region(settings: &Settings, profile: &Profile) -> Result<Option<String>, Error> {
+    settings.check_region()?;
+    if let Some(region) = &settings.region {
+        return Ok(Some(region.clone()));
+    }
+    if let Some((variable, region)) = settings.ambient.region() {
+        check_region(&region, variable, ErrorKind::InvalidConfig)?;
+        return Ok(Some(region));
+    }
+    let Some(region) = profile.get("region") else {
+        return Ok(None);
+    };
+    let setting = format!("region of profile {:?}", profile.name());
+    check_region(region, &setting, ErrorKind::InvalidConfig)?;
+    Ok(Some(region.to_owned()))
 }
 
 impl std::fmt::Display for Chosen {

@@ -17,12 +17,15 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::credentials::cli_cache::{CliCache, Store};
 use crate::credentials::mfa::TokenCodes;
+use crate::credentials::process::Streams;
+use crate::endpoint::{self, Form, Setting};
 use crate::environment::Ambient;
 use crate::error::{Error, ErrorKind};
 use crate::http;
 use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
 use crate::session::redacted::redacted_tokens;
 use crate::session::resolution::Resolution;
+use crate::validation;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` moves when a dependency is updated.
 pub(crate) fn behavior_version() -> BehaviorVersion {
@@ -46,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) expect_region: Option<String>,
     pub(crate) mfa: Option<TokenCodes>,
     pub(crate) cli_cache: Option<CliCache>,
+    /// What a `credential_process` gets as its standard streams.
+    pub(crate) process_streams: Streams,
     pub(crate) ambient: Ambient,
 }
 
@@ -58,8 +63,10 @@ impl Settings {
     /// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
     pub(crate) fn http_client(&self, profile: &Profile) -> Result<SharedHttpClient, Error> {
         if let Some(http_client) = &self.http_client {
-            return Ok(http_client.clone());
+            return Ok(http::naming_endpoints(http_client.clone()));
         }
+        // These clients read the process's own environment, whichever one the settings give.
+        http::check_proxies(|name| std::env::var(name).ok())?;
         match self.setting("AWS_CA_BUNDLE", profile, "ca_bundle") {
             Some(path) => {
                 let path = PathBuf::from(path);
@@ -67,6 +74,14 @@ impl Settings {
                 http::shared_with_ca_bundle(&path)
             }
             None => Ok(http::shared()),
+        }
+    }
+
+    /// Checks the region that the builder was given.
+    pub(crate) fn check_region(&self) -> Result<(), Error> {
+        match &self.region {
+            Some(region) => validation::check_region(region, "region", ErrorKind::InvalidInput),
+            None => Ok(()),
         }
     }
 
@@ -109,7 +124,7 @@ impl Settings {
         let endpoints = self.service_endpoints(profiles, profile);
         let mut builder = config.to_builder();
         builder.set_region(region);
-        builder.set_endpoint_url(endpoints.for_any_service());
+        builder.set_endpoint_url(endpoints.for_any_service()?);
         builder.set_service_config(Some(endpoints));
         // Without an sso-session there are no tokens to be had.
         let tokens = profile.get("sso_session").and(config.token_provider());
@@ -238,14 +253,56 @@ struct ServiceEndpoints {
 }
 
 impl ServiceEndpoints {
-    /// The endpoint of a service that none is given for.
-    fn for_any_service(&self) -> Option<String> {
-        let configured = || {
-            let variable = self.ambient.var("AWS_ENDPOINT_URL");
-            variable.or_else(|| self.of_profile.get("endpoint_url").map(str::to_owned))
+    /// Returns the endpoint of a service that none is given for.
+    ///
+    /// It is checked at once, also where every service in use has an endpoint of its own: it is
+    /// everybody's. Those of single services are checked when a client for one is created, as in
+    /// botocore, so that nothing but that service fails.
+    fn for_any_service(&self) -> Result<Option<String>, Error> {
+        const VARIABLE: &str = "AWS_ENDPOINT_URL";
+        const KEY: &str = "endpoint_url";
+        let found = if let Some(url) = &self.for_all {
+            Some((url.clone(), Setting::Builder { method: KEY }))
+        } else if self.ignore_configured {
+            None
+        } else if let Some(url) = self.ambient.var(VARIABLE) {
+            Some((url, Setting::Variable(VARIABLE)))
+        } else {
+            let profile = self.of_profile.profile();
+            let url = self.of_profile.get(KEY);
+            url.map(|url| (url.to_owned(), Setting::Profile { key: KEY, profile }))
         };
-        let told = self.for_all.clone();
-        told.or_else(|| (!self.ignore_configured).then(configured)?)
+        let Some((url, setting)) = found else {
+            return Ok(None);
+        };
+        endpoint::check(&url, Form::Endpoint, setting)?;
+        Ok(Some(url))
+    }
+
+    /// Returns the endpoint of a service, or a URL that cannot be reached in place of a malformed one.
+    fn for_service(&self, service: &str) -> Option<String> {
+        if let Some(url) = self.by_service.get(service) {
+            let setting = Setting::BuilderService { service };
+            return Some(endpoint::usable(url.clone(), setting));
+        }
+        if self.for_all.is_some() || self.ignore_configured {
+            return self.for_all.clone();
+        }
+        let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+        if let Some(url) = self.ambient.var(&variable) {
+            return Some(endpoint::usable(url, Setting::Variable(&variable)));
+        }
+        if let Some(url) = self.ambient.var("AWS_ENDPOINT_URL") {
+            return Some(url);
+        }
+        match self.services.get(service, "endpoint_url") {
+            Some(url) => {
+                let section = self.of_profile.get("services").unwrap_or_default();
+                let setting = Setting::ServicesSection { service, section };
+                Some(endpoint::usable(url.to_owned(), setting))
+            }
+            None => self.of_profile.get("endpoint_url").map(str::to_owned),
+        }
     }
 }
 
@@ -255,13 +312,7 @@ impl LoadServiceConfig for ServiceEndpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = service_key(key.service_id());
         if key.env() == "AWS_ENDPOINT_URL" {
-            let told = self.by_service.get(&service);
-            if let Some(url) = told.or(self.for_all.as_ref()) {
-                return Some(url.clone());
-            }
-            if self.ignore_configured {
-                return None;
-            }
+            return self.for_service(&service);
         }
         let of_service = format!("{}_{}", key.env(), service.to_ascii_uppercase());
         let variable = self.ambient.var(&of_service);
@@ -275,11 +326,11 @@ impl LoadServiceConfig for ServiceEndpoints {
     }
 }
 
+/// Shows for which services endpoints were given, and not which ones: a URL may hold a password.
 impl fmt::Debug for ServiceEndpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceEndpoints")
-            .field("by_service", &self.by_service)
-            .field("for_all", &self.for_all)
+            .field("by_service", &self.by_service.keys())
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use tokio::task;
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use crate::small_file;
 
 /// No entry is that long; whatever is, is not read.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -79,9 +80,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn read(path: &Path) -> Option<Zeroizing<String>> {
-    let is_plausible = std::fs::metadata(path).ok()?.len() <= MAX_BYTES;
-    let text = is_plausible.then(|| std::fs::read_to_string(path).ok())??;
-    Some(Zeroizing::new(text))
+    small_file::read(path, MAX_BYTES).ok()
 }
 
 fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
