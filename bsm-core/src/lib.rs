@@ -120,4 +120,4 @@ pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
 pub use secret::SecretText;
-pub use transport::{SdkFailure, Step};
+pub use transport::{FailureStep, SdkFailure};

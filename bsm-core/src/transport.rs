@@ -48,7 +48,7 @@ use sentence::{identifier, scrubbed, without_values};
 /// # }
 /// ```
 pub struct SdkFailure {
-    step: Step,
+    step: FailureStep,
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,
@@ -63,7 +63,7 @@ pub struct SdkFailure {
 /// The step at which a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Step {
+pub enum FailureStep {
     /// The request could not be built. Nothing was sent.
     Build,
     /// The request could not be addressed: its endpoint is not a URL. Nothing was sent.
@@ -112,22 +112,22 @@ impl SdkFailure {
         };
         let response = response.and_then(|raw| raw.downcast_ref::<HttpResponse>());
         let (step, reason) = match &error {
-            SdkError::ServiceError(_) => (Step::Service, None),
-            SdkError::ResponseError(_) => (Step::Response, None),
+            SdkError::ServiceError(_) => (FailureStep::Service, None),
+            SdkError::ResponseError(_) => (FailureStep::Response, None),
             // The SDK's own words about its parameters name fields, and have no values.
             SdkError::ConstructionFailure(_) => {
                 let reason = find::<BuildError>(&error).map(ToString::to_string);
-                (Step::Build, reason)
+                (FailureStep::Build, reason)
             }
-            SdkError::TimeoutError(_) => (Step::Timeout, error.source().and_then(timeout)),
+            SdkError::TimeoutError(_) => (FailureStep::Timeout, error.source().and_then(timeout)),
             SdkError::DispatchFailure(failure) => failure
                 .as_connector_error()
-                .map_or((Step::Connection, None), connection),
-            _ => (Step::Connection, None),
+                .map_or((FailureStep::Connection, None), connection),
+            _ => (FailureStep::Connection, None),
         };
         // Interceptors may fail with a response at hand, so the metadata is the service's only here.
         let metadata = match step {
-            Step::Service => Some(error.meta()),
+            FailureStep::Service => Some(error.meta()),
             _ => None,
         };
         let message = metadata.and_then(|metadata| metadata.message());
@@ -161,7 +161,7 @@ impl SdkFailure {
             }
         }
         Self {
-            step: Step::Provider,
+            step: FailureStep::Provider,
             code: None,
             message: None,
             request_id: None,
@@ -179,7 +179,7 @@ impl SdkFailure {
     }
 
     /// Returns the step at which the request failed.
-    pub fn step(&self) -> Step {
+    pub fn step(&self) -> FailureStep {
         self.step
     }
 
@@ -245,9 +245,13 @@ where
         Err(ours) => return ours,
     };
     let kind = match failure.step {
-        Step::Connection | Step::Timeout | Step::Response => ErrorKind::Unreachable,
-        Step::Build | Step::Endpoint => ErrorKind::InvalidConfig,
-        Step::Service | Step::Provider => kind_of_code(failure.code.as_deref().unwrap_or_default()),
+        FailureStep::Connection | FailureStep::Timeout | FailureStep::Response => {
+            ErrorKind::Unreachable
+        }
+        FailureStep::Build | FailureStep::Endpoint => ErrorKind::InvalidConfig,
+        FailureStep::Service | FailureStep::Provider => {
+            kind_of_code(failure.code.as_deref().unwrap_or_default())
+        }
     };
     let message = format!("could not {doing}: {}", failure.advice());
     Error::new(kind, message).with_source(failure.told())
@@ -262,25 +266,27 @@ impl SdkFailure {
             None => "the endpoint".to_owned(),
         };
         match (self.step, &self.code) {
-            (Step::Connection, _) => format!(
+            (FailureStep::Connection, _) => format!(
                 "{endpoint} could not be reached: check the network, the region and any endpoint_url"
             ),
-            (Step::Timeout, _) => format!(
+            (FailureStep::Timeout, _) => format!(
                 "{endpoint} did not respond in time: check the network, the region and any \
                  endpoint_url"
             ),
-            (Step::Response, _) | (Step::Service, None) => {
+            (FailureStep::Response, _) | (FailureStep::Service, None) => {
                 "the response could not be read: check that the endpoint is an AWS endpoint".into()
             }
-            (Step::Build, _) => "the request could not be built: check its parameters".into(),
-            (Step::Endpoint, _) => {
+            (FailureStep::Build, _) => {
+                "the request could not be built: check its parameters".into()
+            }
+            (FailureStep::Endpoint, _) => {
                 "the endpoint is not a URL: check the region and any endpoint_url".into()
             }
-            (Step::Service, Some(code)) => match &self.message {
+            (FailureStep::Service, Some(code)) => match &self.message {
                 Some(message) => format!("AWS responded with {code}: {message}"),
                 None => format!("AWS responded with {code}"),
             },
-            (Step::Provider, _) => "the credentials provider failed".into(),
+            (FailureStep::Provider, _) => "the credentials provider failed".into(),
         }
     }
 }
@@ -334,13 +340,13 @@ fn kind_of_code(code: &str) -> ErrorKind {
 }
 
 /// Sorts an error that came up while a request was sent.
-fn connection(error: &ConnectorError) -> (Step, Option<String>) {
+fn connection(error: &ConnectorError) -> (FailureStep, Option<String>) {
     // The SDK wraps its own failures to address a request as an unclassified connector error.
     if find::<ResolveEndpointError>(error).is_some() {
-        return (Step::Endpoint, None);
+        return (FailureStep::Endpoint, None);
     }
     if error.is_user() {
-        return (Step::Build, None);
+        return (FailureStep::Build, None);
     }
     let cause = std::iter::successors(error.source(), |&cause| cause.source())
         .find_map(|cause| cause.downcast_ref::<io::Error>())
@@ -355,7 +361,7 @@ fn connection(error: &ConnectorError) -> (Step, Option<String>) {
         };
         reason.to_owned()
     });
-    (Step::Connection, Some(reason))
+    (FailureStep::Connection, Some(reason))
 }
 
 /// Returns the system's, TLS's or the resolver's words, and of any other error only the kind.
@@ -388,13 +394,13 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 impl fmt::Display for SdkFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
-            Step::Service if self.code.is_some() => f.write_str("service error")?,
-            Step::Service | Step::Response => f.write_str("unreadable response")?,
-            Step::Build => f.write_str("the request could not be built")?,
-            Step::Endpoint => f.write_str("the endpoint is not a URL")?,
-            Step::Connection => f.write_str("connection failed")?,
-            Step::Timeout => f.write_str("timed out")?,
-            Step::Provider => f.write_str("the credentials provider failed")?,
+            FailureStep::Service if self.code.is_some() => f.write_str("service error")?,
+            FailureStep::Service | FailureStep::Response => f.write_str("unreadable response")?,
+            FailureStep::Build => f.write_str("the request could not be built")?,
+            FailureStep::Endpoint => f.write_str("the endpoint is not a URL")?,
+            FailureStep::Connection => f.write_str("connection failed")?,
+            FailureStep::Timeout => f.write_str("timed out")?,
+            FailureStep::Provider => f.write_str("the credentials provider failed")?,
         }
         if let (Some(code), false) = (&self.code, self.is_told) {
             write!(f, " {code}")?;

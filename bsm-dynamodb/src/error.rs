@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use bsm_core::{SdkFailure, Step};
+use bsm_core::{FailureStep, SdkFailure};
 
 use crate::batch::Unprocessed;
 use crate::codec::{Codec, CodecError, Item};
@@ -380,17 +380,17 @@ impl Place {
             Err(error) => return self.no_session(error),
         };
         let (kind, message) = match (failure.step(), failure.code()) {
-            (Step::Service, Some(code)) => {
+            (FailureStep::Service, Some(code)) => {
                 let kind = ErrorKind::of_aws_code(code);
                 (kind, kind.advice(code))
             }
-            (Step::Build, _) => (
+            (FailureStep::Build, _) => (
                 ErrorKind::InvalidRequest,
                 "the request could not be built: the cause says why".into(),
             ),
-            (Step::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
-            (Step::Service, None) => (ErrorKind::Service, failure.advice().into()),
-            (Step::Response, _) => (
+            (FailureStep::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
+            (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
+            (FailureStep::Response, _) => (
                 ErrorKind::Unreachable,
                 "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
             ),

@@ -12,8 +12,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 
 use self::output::Printed;
+use self::run::MAX_OUTPUT;
 pub use self::run::ProcessStdio;
 pub(crate) use self::run::Streams;
+pub(in crate::credentials) use self::run::run;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Command, shlex};
 use crate::secret::SecretText;
@@ -49,13 +51,13 @@ impl CredentialProcess {
             program = self.program(),
             "running a credential_process"
         );
-        let ran = run::run(self.command()?, self.streams).await;
+        let ran = run(self.command()?, self.streams).await;
         let ran = ran.map_err(|error| {
             self.failed("could not be started: check the path of the program")
                 .with_source(error)
         })?;
         let Some(stdout) = ran.stdout else {
-            let limit = run::MAX_OUTPUT / 1024;
+            let limit = MAX_OUTPUT / 1024;
             return Err(self.failed(&format!("printed more than {limit} KiB, and was ended")));
         };
         match ran.status {

@@ -192,6 +192,12 @@ impl Text {
     }
 }
 
+/// Checks what a web identity has in common with AssumeRole.
+pub(super) fn check_identity(role_arn: &str, session_name: Option<&str>) -> Result<(), Error> {
+    check_role_arn(role_arn)?;
+    SESSION_NAME.check(session_name)
+}
+
 fn check_role_arn(role_arn: &str) -> Result<(), Error> {
     let parts: Vec<_> = role_arn.splitn(6, ':').collect();
     match parts[..] {

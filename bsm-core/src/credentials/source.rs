@@ -65,7 +65,7 @@ impl Sources<'_> {
         Ok(match source {
             Source::Keys { keys, .. } => SharedCredentialsProvider::new(keys),
             Source::WebIdentity(identity) => {
-                SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts))
+                SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
             }
             Source::Sso(sso) => self.cached_sso(what, sso),
             Source::Login { profile, session } => self.login(what, &profile, session)?,

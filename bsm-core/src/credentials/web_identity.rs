@@ -8,6 +8,7 @@ use aws_credential_types::provider::{self, ProvideCredentials, future};
 use zeroize::Zeroizing;
 
 use super::role::{generated_session_name, issued, time_of};
+use super::role_request::check_identity;
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;
 use crate::small_file;
@@ -30,13 +31,21 @@ pub(crate) struct WebIdentityRole {
 
 impl WebIdentityRole {
     /// `sts` says how STS is reached; the call is not signed.
-    pub(crate) fn new(identity: WebIdentity, sts: &SdkConfig) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for a role or a session name that STS would refuse.
+    pub(crate) fn new(identity: WebIdentity, sts: &SdkConfig) -> Result<Self, Error> {
         let session_name = identity.session_name.clone();
-        Self {
+        check_identity(&identity.role_arn, session_name.as_deref()).map_err(|error| {
+            let message = format!("the web identity cannot be used: {error}");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })?;
+        Ok(Self {
             identity,
             session_name: session_name.unwrap_or_else(|| generated_session_name(&time_of(sts))),
             sts: sts.clone(),
-        }
+        })
     }
 
     /// Reads the token. A line break behind it, as editors and `echo` write it, is not part of it.
@@ -51,17 +60,15 @@ impl WebIdentityRole {
         })?;
         let token = text.trim();
         let flaw = match token.len() {
-            0 => Some("is empty"),
-            1..MIN_TOKEN => Some("is too short for a token"),
+            0 => Some("is empty; check the program that writes it"),
+            1..MIN_TOKEN => Some("is too short for a token; check the program that writes it"),
             _ => validation::flaw(token),
         };
         match flaw {
             None => Ok(Zeroizing::new(token.to_owned())),
             Some(flaw) => Err(Error::new(
                 ErrorKind::CredentialsUnavailable,
-                format!(
-                    "the web identity token file {file} {flaw}: check the program that writes it"
-                ),
+                format!("the web identity token file {file} {flaw}"),
             )),
         }
     }

@@ -186,7 +186,11 @@ async fn the_cause_says_what_aws_said_and_is_not_repeated() {
     let report = report(&error);
     assert!(!report[0].contains("Requested resource"), "{report:#?}");
     assert!(report[1].contains("Requested resource"), "{report:#?}");
-    assert_eq!(report.len(), 2, "the SDK's own error is no cause: {report:#?}");
+    assert_eq!(
+        report.len(),
+        2,
+        "the SDK's own error is no cause: {report:#?}"
+    );
     let failure = bsm_core::SdkFailure::find_in(&error).unwrap();
     assert_eq!(failure.code(), error.aws_code());
     assert_eq!(failure.status(), Some(400));

@@ -1,13 +1,12 @@
 //! A program that prints the code.
 
 use std::ffi::{OsStr, OsString};
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use zeroize::Zeroizing;
 
 use super::{BoxFuture, MfaTokenProvider, TokenRequest};
+use crate::credentials::process::{ProcessStdio, Streams, run};
 use crate::error::{Error, ErrorKind};
 
 /// How long a program may take. It may have to be unlocked first.
@@ -79,21 +78,22 @@ impl TokenCommand {
                 ),
             )
         };
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.args)
-            .env("BSM_MFA_SERIAL", request.serial())
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(self.timeout, output)
+            .env("BSM_MFA_SERIAL", request.serial());
+        let streams = Streams {
+            stdin: ProcessStdio::Detached,
+            stderr: ProcessStdio::Inherit,
+        };
+        let ran = tokio::time::timeout(self.timeout, run(command, streams))
             .await
             .map_err(|_| failed("it took too long"))?
             .map_err(|error| failed("it could not be run").with_source(error))?;
-        if !output.status.success() {
-            return Err(failed(&format!("it ended with {}", output.status)));
+        if !ran.status.success() {
+            return Err(failed(&format!("it ended with {}", ran.status)));
         }
-        let printed = Zeroizing::new(output.stdout);
+        let printed = ran.stdout.ok_or_else(|| failed("it printed too much"))?;
         let code = std::str::from_utf8(&printed);
         code.map(str::to_owned)
             .map_err(|_| failed("it printed something other than text"))

@@ -11,7 +11,7 @@ use crate::secret::SecretText;
 
 /// What is read of the standard output. Credentials are a few KiB: session tokens of AWS have no
 /// documented limit, but do not fit into an HTTP header beyond 16 KiB.
-pub(super) const MAX_OUTPUT: usize = 64 * 1024;
+pub(in crate::credentials) const MAX_OUTPUT: usize = 64 * 1024;
 
 /// What is kept of the standard error: the reason is at its end, and a screen holds less.
 const MAX_STDERR: usize = 8 * 1024;
@@ -39,12 +39,12 @@ pub(crate) struct Streams {
 }
 
 /// What a process came to.
-pub(super) struct Ran {
-    pub(super) status: ExitStatus,
+pub(in crate::credentials) struct Ran {
+    pub(in crate::credentials) status: ExitStatus,
     /// `None` if it is longer than [`MAX_OUTPUT`].
-    pub(super) stdout: Option<Zeroizing<Vec<u8>>>,
+    pub(in crate::credentials) stdout: Option<Zeroizing<Vec<u8>>>,
     /// The end of it, if it was captured and there is some.
-    pub(super) stderr: Option<SecretText>,
+    pub(in crate::credentials) stderr: Option<SecretText>,
 }
 
 impl ProcessStdio {
@@ -58,7 +58,7 @@ impl ProcessStdio {
 }
 
 /// Runs a program and reads what it prints.
-pub(super) async fn run(mut command: Command, streams: Streams) -> io::Result<Ran> {
+pub(in crate::credentials) async fn run(mut command: Command, streams: Streams) -> io::Result<Ran> {
     let stdin = streams.stdin.is_inherited(|| io::stdin().is_terminal());
     let stderr = streams.stderr.is_inherited(|| io::stderr().is_terminal());
     let mut child = command
