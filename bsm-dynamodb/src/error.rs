@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use bsm_core::{FailureStep, SdkFailure};
 
 use self::cancellation::CancellationReason;
 use self::unprocessed::Unprocessed;
@@ -22,10 +23,10 @@ use crate::codec::Item;
 /// The error of an operation on a model or a table.
 ///
 /// The message names the operation, the table and the manager, states one fact and says what to do.
-/// The [`source()`](StdError::source) is the cause that the message doesn't show: the error of the SDK
-/// or of the codec. If the session failed, the message contains the session's own message, and
-/// [`session_error`](Self::session_error) returns its error. Neither the message nor a cause contains
-/// a value of an item.
+/// The [`source()`](StdError::source) is the cause that the message doesn't show: the error of the
+/// codec, or an [`SdkFailure`], which has the request id and AWS's own message. If the session failed,
+/// the message contains the session's own message, and [`session_error`](Self::session_error) returns
+/// its error. Neither the message nor a cause contains a value of an item.
 ///
 /// # Examples
 ///
@@ -308,43 +309,39 @@ impl ErrorContext {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        // The SDK asks the session for credentials, and wraps its error.
-        if let Some(error) = bsm_core::Error::find_in(&error) {
-            return self.session_error(error.clone());
-        }
         let service_error = error.as_service_error();
-        let code = service_error.map(|error| error.code().unwrap_or("an error without a code"));
-        let (kind, message) = match (&error, code) {
-            (_, Some(code)) => {
-                let kind = ErrorKind::from_aws_code(code);
-                (kind, kind.message(code))
-            }
-            (SdkError::ConstructionFailure(_), None) => (
-                ErrorKind::InvalidRequest,
-                "the request cannot be built: the cause says why".into(),
-            ),
-            (SdkError::ResponseError(_), None) => (
-                ErrorKind::Unreachable,
-                "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
-                    .into(),
-            ),
-            _ => (
-                ErrorKind::Unreachable,
-                "the endpoint cannot be reached: check the network, the region and any \
-                 endpoint_url"
-                    .into(),
-            ),
-        };
-        let aws_code = code.map(str::to_owned);
         let existing_item = service_error
             .and_then(|error| existing_item(error))
             .cloned();
         let reasons = service_error.and_then(|error| cancellation_reasons(error));
+        let failure = match SdkFailure::new(error) {
+            Ok(failure) => failure,
+            // The SDK asks the session for credentials, and wraps its error.
+            Err(error) => return self.session_error(error),
+        };
+        let (kind, message) = match (failure.step(), failure.code()) {
+            (FailureStep::Service, Some(code)) => {
+                let kind = ErrorKind::from_aws_code(code);
+                (kind, kind.message(code))
+            }
+            (FailureStep::Build, _) => (
+                ErrorKind::InvalidRequest,
+                "the request cannot be built: the cause says why".into(),
+            ),
+            (FailureStep::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
+            (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
+            (FailureStep::Response, _) => (
+                ErrorKind::Unreachable,
+                "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
+                    .into(),
+            ),
+            _ => (ErrorKind::Unreachable, failure.advice().into()),
+        };
         let mut converted = Error::new(kind, self, message);
-        converted.0.aws_code = aws_code;
+        converted.0.aws_code = failure.code().map(str::to_owned);
         converted.0.existing_item = existing_item;
         converted.0.cancellation_reasons = reasons.unwrap_or_default();
-        converted.with_source(error)
+        converted.with_source(failure)
     }
 
     /// Builds the error of a request that failed because of its session.

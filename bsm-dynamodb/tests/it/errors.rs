@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Error, ErrorKind, Model, slot};
 use bsm_local_aws::{Fault, LocalAws, Role, Trust, standard};
@@ -183,7 +185,7 @@ async fn an_item_that_does_not_fit_the_model() {
 }
 
 #[tokio::test]
-async fn the_cause_is_the_sdks_error_and_is_not_repeated() {
+async fn the_cause_says_what_aws_said_and_is_not_repeated() {
     let local = Local::start().await;
     let error = get(&local.manager("default")).await;
     assert!(
@@ -195,6 +197,18 @@ async fn the_cause_is_the_sdks_error_and_is_not_repeated() {
     );
     let report = report(&error);
     assert!(!report[0].contains("Requested resource"), "{report:#?}");
+    assert!(report[1].contains("Requested resource"), "{report:#?}");
+    assert_eq!(
+        report.len(),
+        2,
+        "the SDK's own error is no cause: {report:#?}"
+    );
+    let failure = bsm_core::SdkFailure::find_in(&error).unwrap();
+    assert_eq!(failure.code(), error.aws_code());
+    assert_eq!(failure.status(), Some(400));
+    assert!(failure.request_id().is_some());
+    let original = failure.expose_sdk_error();
+    assert!(original.downcast_ref::<SdkError<GetItemError>>().is_some());
     assert!(!format!("{error:?}").contains("someone@example.com"));
 }
 

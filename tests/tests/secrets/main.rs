@@ -1,8 +1,12 @@
 //! No secret is shown: not by `Debug` or `Display` of any type, not in the log, not by an error.
 
-use std::fmt::{Debug, Display, Write as _};
-use std::io;
-use std::sync::{Arc, Mutex};
+mod answers;
+mod items;
+mod processes;
+mod seen;
+mod settings;
+mod stub;
+
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -11,70 +15,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use bsm_core::{BotoSesManager, Error, InCurrentScope as _, Shell, Snapshot};
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, SECRET_ACCESS_KEY, STAGING_ROLE_ARN};
 use bsm_tests::Playground;
-use tracing_subscriber::fmt::MakeWriter;
 
-/// Everything that somebody could see.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<String>>);
-
-impl Seen {
-    fn debug(&self, value: &impl Debug) {
-        let mut seen = self.0.lock().expect("nobody panics");
-        writeln!(seen, "{value:?}\n{value:#?}").expect("a string takes everything");
-    }
-
-    fn display(&self, value: &impl Display) {
-        let mut seen = self.0.lock().expect("nobody panics");
-        writeln!(seen, "{value}").expect("a string takes everything");
-    }
-
-    /// An error and all of its causes.
-    fn error(&self, error: &(dyn std::error::Error + 'static)) {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            self.debug(&error);
-            self.display(&error);
-            next = error.source();
-        }
-    }
-
-    fn assert_without(&self, secrets: &[String]) {
-        let seen = self.0.lock().expect("nobody panics");
-        for logged in ["resolved a session", "assuming a role", "TRACE", "aws_"] {
-            assert!(
-                seen.contains(logged),
-                "{logged:?} is missing: was all seen?"
-            );
-        }
-        for secret in secrets {
-            assert!(secret.len() > 8, "{secret:?} is too short to look for");
-            if let Some(at) = seen.find(secret.as_str()) {
-                let line = seen[..at].rfind('\n').map_or(0, |newline| newline + 1);
-                panic!("a secret was shown: {}", &seen[line..at]);
-            }
-        }
-    }
-}
-
-impl io::Write for Seen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut seen = self.0.lock().expect("nobody panics");
-        seen.push_str(&String::from_utf8_lossy(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Seen {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use self::seen::Seen;
 
 /// The secrets of a manager's credentials.
 async fn secrets_of(manager: &BotoSesManager) -> Vec<String> {
@@ -87,12 +29,7 @@ async fn secrets_of(manager: &BotoSesManager) -> Vec<String> {
 #[tokio::test]
 async fn nothing_that_can_be_printed_shows_a_secret() {
     let seen = Seen::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(seen.clone())
-        .with_ansi(false)
-        .finish();
-    let _log = tracing::subscriber::set_default(subscriber);
+    let _log = seen.log_everything();
 
     let playground = Playground::start().await;
     let mut secrets = vec![SECRET_ACCESS_KEY.to_owned()];
@@ -147,8 +84,12 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
         .build();
     seen.error(&given.aws_account_id().await.unwrap_err());
     seen.debug(&given.env_vars().await.unwrap());
+    let mut command = given.command("a-program").await.unwrap();
+    command.arg("a-secret-that-was-given");
+    seen.debug(&command);
 
     look_at_errors(&seen, &playground).await;
+    seen.assert_with(&["resolved a session", "assuming a role", "TRACE", "aws_"]);
     seen.assert_without(&secrets);
 }
 
