@@ -308,8 +308,9 @@ pub use connection::{
     with_boto_session,
 };
 pub use copy::{
-    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
-    TablePlace, Verification, copy_model, copy_table,
+    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
+    CopyTablesSummary, PlannedSetting, ReportedKeys, SettingOutcome, TablePlace, TableSetting,
+    Verification, copy_model, copy_table, copy_tables,
 };
 pub use error::cancellation::CancellationReason;
 pub use error::unprocessed::Unprocessed;
