@@ -125,7 +125,7 @@ impl CopyJob {
         let output = output.await?;
         self.count_read(scan.limit, output.consumed_capacity.as_slice());
         let end = match output.last_evaluated_key {
-            // The SDK's paginators stop here too: the scan would read the same page for ever.
+            // The SDK's paginators stop here too: the scan would read the same page forever.
             Some(key) if start == Some(&key) => {
                 return Err(scan.table.error(
                     ErrorKind::Service,

@@ -57,7 +57,8 @@ impl Tracker {
 
     /// Returns the number of segments that are stored to their end, and the number of all segments.
     pub(super) fn done(&self) -> (u32, u32) {
-        (self.lock().done, self.segments())
+        let segments = self.segments();
+        (self.lock().done, segments)
     }
 
     /// Returns where the first page of a segment begins.

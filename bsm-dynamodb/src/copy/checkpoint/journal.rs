@@ -359,18 +359,15 @@ mod tests {
             whole.replace(r#""stored":7"#, r#""stored":18446744073709551615"#),
             whole.replace(r#""segments":3"#, r#""segments":4294967295"#),
         ];
-        for missing in 0..lines.len() - 1 {
-            let mut lines = lines.clone();
-            lines.remove(missing);
-            damaged.push(lines.concat());
-            let mut lines = lines.clone();
-            lines.swap(
-                missing,
-                missing + 1 - usize::from(missing + 1 == lines.len()) * 2,
-            );
-            damaged.push(lines.concat());
+        for line in 0..lines.len() - 1 {
+            let mut missing = lines.clone();
+            missing.remove(line);
+            damaged.push(missing.concat());
+            let mut swapped = lines.clone();
+            swapped.swap(line, line + 1);
+            damaged.push(swapped.concat());
         }
-        for byte in 0..whole.len() {
+        for byte in 0..whole.len() - 1 {
             let mut bytes = whole.clone().into_bytes();
             bytes[byte] ^= 1;
             damaged.extend(String::from_utf8(bytes));
@@ -396,7 +393,10 @@ mod tests {
                     readable += 1;
                 }
                 // Not even the first table is in it.
-                Err(_) => assert!(!whole[..length].ends_with(b"}}}\n"), "{length}"),
+                Err(_) => {
+                    let lines = whole[..length].iter().filter(|&&byte| byte == b'\n');
+                    assert!(lines.count() < 2, "{length}");
+                }
             }
         }
         assert!(readable > whole.len() / 2, "{readable}");
@@ -481,8 +481,8 @@ mod tests {
         journal
             .append(vec![Record::begin(&existing(SEGMENTS))])
             .unwrap();
-        for from in (0..SEGMENTS).step_by(500) {
-            let records = (from..from + 500).map(|number| {
+        for from in (0..SEGMENTS).step_by(1_000) {
+            let records = (from..from + 1_000).map(|number| {
                 let id = format!("{number:032}");
                 Record::segment(number, &state(key(&id), 1))
             });
@@ -496,11 +496,11 @@ mod tests {
         assert!(bytes < 3 * size, "{bytes} bytes written, {size} at the end");
         assert!(size < 200 * u64::from(SEGMENTS), "{size}");
 
-        // The same segments over and over do not make the file grow for ever.
+        // The same segments over and over do not make the file grow forever.
         let mut largest = 0;
-        for round in 0..50 {
+        for round in 0..12 {
             let id = format!("{round:032}");
-            let records = (0..1000).map(|number| Record::segment(number, &state(key(&id), 1)));
+            let records = (0..10_000).map(|number| Record::segment(number, &state(key(&id), 1)));
             journal.append(records.collect()).unwrap();
             largest = largest.max(fs::metadata(&path).unwrap().len());
         }
