@@ -155,7 +155,8 @@ async fn a_new_table_that_another_program_has_written_to_is_refused() {
     for policy in [CopyPolicy::FailIfNotEmpty, CopyPolicy::Overwrite] {
         let (pair, _folder, path) = begin().await;
         interrupted_with(&pair, &path, policy).await;
-        pair.put(&pair.target, vec![user("another program's")]).await;
+        pair.put(&pair.target, vec![user("another program's")])
+            .await;
         let error = creating(&pair, &path).policy(policy).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TableNotEmpty, "{error}");
         assert!(

@@ -5,12 +5,14 @@ use std::net::TcpListener;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as V;
-use bsm_dynamodb::{ErrorKind, Item, copy_table};
+use bsm_dynamodb::{ErrorKind, Item, Model, copy_table};
 use serde_json::json;
 
 use super::proxy;
 use super::support::{Pair, TABLE, create, item, n, s, user};
-use crate::support::Local;
+use crate::support::{Local, user_model};
+
+user_model!(User);
 
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(ToString::to_string).collect()
@@ -202,4 +204,10 @@ async fn an_unprocessed_write_of_an_unknown_kind_is_not_a_written_item() {
     let error = copy_table(&pair.source, &target, TABLE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Service, "{error}");
     assert!(error.to_string().contains("unprocessed"), "{error}");
+
+    let users = (0..3).map(|number| User::new(number.to_string()));
+    let saved = target.scope(User::batch_write().save_all(users)).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+    assert_eq!(error.unprocessed().unwrap().len(), 3);
 }
