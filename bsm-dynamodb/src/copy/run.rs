@@ -14,12 +14,13 @@ use super::plan::{CopyPlan, TargetState};
 use super::preflight::{Prepared, prepare};
 use super::progress::{CopyPhase, CopyProgress};
 use super::resume::Recorded;
+use super::scan::copy_segments;
 use super::settings::TableSetting;
 use super::supervisor::{Supervisor, stopped, stopped_early};
 use super::table::TableClient;
 use super::tracker::Tracker;
 use super::verify::{self, Verification};
-use super::{scan, write};
+use super::write::write_batches;
 use crate::error::Error;
 
 /// The result of a copy.
@@ -194,12 +195,12 @@ fn tasks(job: &Arc<CopyJob>, tracker: &Arc<Tracker>) -> JoinSet<Result<(), Error
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     for _ in 0..job.options.read_concurrency {
         let (job, tracker, sender) = (Arc::clone(job), Arc::clone(tracker), sender.clone());
-        tasks.spawn(scan::copy_segments(job, tracker, sender));
+        tasks.spawn(copy_segments(job, tracker, sender));
     }
     for _ in 0..writers {
         let (job, tracker, receiver) =
             (Arc::clone(job), Arc::clone(tracker), Arc::clone(&receiver));
-        tasks.spawn(write::write_batches(job, tracker, receiver));
+        tasks.spawn(write_batches(job, tracker, receiver));
     }
     tasks
 }

@@ -83,7 +83,7 @@ pub enum SettingOutcome {
     Brought,
     /// The new table does not have it.
     LeftBehind,
-    /// The copy could not find out whether the source has it, and leaves it behind.
+    /// The copy could not read it in the source, and leaves it behind.
     Unknown,
 }
 
@@ -267,7 +267,7 @@ async fn tags(source: &TableClient, arn: &str) -> Result<Vec<Tag>, Error> {
         }
         token = page.next_token;
     }
-    // AWS sets these, and refuses them from anybody else.
+    // Only AWS can set these.
     tags.retain(|tag| !tag.key.starts_with("aws:"));
     Ok(tags)
 }

@@ -87,7 +87,7 @@ impl CopyJob {
         self.count_written_units(consumed_units(output.consumed_capacity()));
         let unprocessed = output.unprocessed_items.unwrap_or_default();
         let unprocessed: Vec<_> = unprocessed.into_values().flatten().collect();
-        // It stands for one of the items, and nobody can tell which.
+        // It stands for one of the items, and does not say which.
         if unprocessed
             .iter()
             .any(|request| request.put_request.is_none())

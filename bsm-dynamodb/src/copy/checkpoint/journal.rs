@@ -106,9 +106,7 @@ impl Journal {
 }
 
 /// Reads a checkpoint; returns `None` if there is none.
-pub(in crate::copy) fn read(
-    path: &Path,
-) -> Result<Option<(Tables, Vec<TableCheckpoint>)>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Option<(Tables, Vec<TableCheckpoint>)>, Failure> {
     let contents = read_contents(path)?;
     Ok(contents.map(|contents| (contents.kind, contents.tables)))
 }

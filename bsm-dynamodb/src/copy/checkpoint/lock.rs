@@ -32,7 +32,7 @@ impl CheckpointLock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // The last holder may have removed the file after it was opened here. A lock on a file
-            // that nobody else can open excludes nobody.
+            // that other runs cannot open excludes none of them.
             if is_still_there(&file, &path)? {
                 let file = Some(file);
                 return Ok(Some(Self { file, path }));
@@ -43,7 +43,7 @@ impl CheckpointLock {
 
 impl Drop for CheckpointLock {
     fn drop(&mut self) {
-        // Remove before unlocking: whoever opens the file in between sees that it has been removed.
+        // Remove before unlocking: a run that opens the file in between sees that it has been removed.
         // Systems where that cannot be seen keep the file.
         if cfg!(unix) {
             _ = std::fs::remove_file(&self.path);

@@ -30,7 +30,7 @@ impl Header {
 /// Whether a checkpoint belongs to `copy_table` or to `copy_tables`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::copy) enum Tables {
+pub(crate) enum Tables {
     One,
     Several,
 }
@@ -38,7 +38,7 @@ pub(in crate::copy) enum Tables {
 /// Every other line: one thing that has happened.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(in crate::copy) enum Record {
+pub(crate) enum Record {
     /// The copy of a table begins. The records that follow are about it.
     Begin(Begin),
     /// The copy of the table with this number is resumed. The records that follow are about it.
@@ -55,7 +55,7 @@ pub(in crate::copy) enum Record {
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::copy) struct Begin {
+pub(crate) struct Begin {
     source: TableIdentity,
     place: TargetPlace,
     target: RecordedTarget,
@@ -65,7 +65,7 @@ pub(in crate::copy) struct Begin {
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::copy) struct SegmentRecord {
+pub(crate) struct SegmentRecord {
     number: u32,
     position: ScanPosition,
     stored: u64,
@@ -73,7 +73,7 @@ pub(in crate::copy) struct SegmentRecord {
 }
 
 impl Record {
-    pub(in crate::copy) fn begin(table: &TableCheckpoint) -> Self {
+    pub(crate) fn begin(table: &TableCheckpoint) -> Self {
         Self::Begin(Begin {
             source: table.source.clone(),
             place: table.place.clone(),
@@ -83,7 +83,7 @@ impl Record {
         })
     }
 
-    pub(in crate::copy) fn segment(number: u32, state: &SegmentState) -> Self {
+    pub(crate) fn segment(number: u32, state: &SegmentState) -> Self {
         Self::Segment(SegmentRecord {
             number,
             position: state.position.clone(),

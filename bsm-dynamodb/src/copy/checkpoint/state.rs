@@ -15,24 +15,24 @@ pub(super) type Failure = Box<dyn StdError + Send + Sync>;
 ///
 /// Source: [Scan](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html) in
 /// the API Reference.
-pub(in crate::copy) const MAX_SEGMENTS: u32 = 1_000_000;
+pub(crate) const MAX_SEGMENTS: u32 = 1_000_000;
 
 /// How far the copy of one table has come.
 #[derive(Clone, Debug)]
-pub(in crate::copy) struct TableCheckpoint {
-    pub(in crate::copy) source: TableIdentity,
-    pub(in crate::copy) place: TargetPlace,
-    pub(in crate::copy) target: RecordedTarget,
-    pub(in crate::copy) settings: RecordedSettings,
-    pub(in crate::copy) segments: Vec<SegmentState>,
+pub(crate) struct TableCheckpoint {
+    pub(crate) source: TableIdentity,
+    pub(crate) place: TargetPlace,
+    pub(crate) target: RecordedTarget,
+    pub(crate) settings: RecordedSettings,
+    pub(crate) segments: Vec<SegmentState>,
     /// Whether a request that writes items may have been sent.
-    pub(in crate::copy) is_writing: bool,
+    pub(crate) is_writing: bool,
     /// Whether the copy has ended, its comparison included.
-    pub(in crate::copy) is_done: bool,
+    pub(crate) is_done: bool,
 }
 
 impl TableCheckpoint {
-    pub(in crate::copy) fn new(
+    pub(crate) fn new(
         source: TableIdentity,
         place: TargetPlace,
         target: RecordedTarget,
@@ -50,17 +50,17 @@ impl TableCheckpoint {
         }
     }
 
-    pub(in crate::copy) fn segment_count(&self) -> u32 {
+    pub(crate) fn segment_count(&self) -> u32 {
         u32::try_from(self.segments.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns the number of source items that need no further work.
-    pub(in crate::copy) fn stored(&self) -> u64 {
+    pub(crate) fn stored(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.stored))
     }
 
     /// Returns the number of items that are known to be written.
-    pub(in crate::copy) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.written))
     }
 }
@@ -73,14 +73,14 @@ fn total(counts: impl Iterator<Item = u64>) -> u64 {
 /// A table, and which of the tables that have had its name.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::copy) struct TableIdentity {
-    pub(in crate::copy) arn: String,
+pub(crate) struct TableIdentity {
+    pub(crate) arn: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::copy) id: Option<String>,
+    pub(crate) id: Option<String>,
 }
 
 impl TableIdentity {
-    pub(in crate::copy) fn of(table: &TableDescription) -> Self {
+    pub(crate) fn of(table: &TableDescription) -> Self {
         Self {
             arn: table.table_arn.clone().unwrap_or_default(),
             id: table.table_id.clone(),
@@ -88,7 +88,7 @@ impl TableIdentity {
     }
 
     /// Returns `false` if this is another table, or one that was deleted and created again.
-    pub(in crate::copy) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let recreated = matches!((&self.id, &other.id), (Some(one), Some(other)) if one != other);
         self.arn == other.arn && !recreated
     }
@@ -97,15 +97,15 @@ impl TableIdentity {
 /// Where the target is. Known before the table exists.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::copy) struct TargetPlace {
-    pub(in crate::copy) table: String,
-    pub(in crate::copy) account: String,
-    pub(in crate::copy) region: String,
+pub(crate) struct TargetPlace {
+    pub(crate) table: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::copy) enum RecordedTarget {
+pub(crate) enum RecordedTarget {
     /// The copy creates the table, and has not finished.
     Creating,
     Existing(TableIdentity),
@@ -117,7 +117,7 @@ pub(in crate::copy) enum RecordedTarget {
 /// copy is may change from run to run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::copy) struct RecordedSettings {
+pub(crate) struct RecordedSettings {
     policy: String,
     filter: bool,
     transform: bool,
@@ -128,7 +128,7 @@ pub(in crate::copy) struct RecordedSettings {
 }
 
 impl RecordedSettings {
-    pub(in crate::copy) fn of(options: &CopyOptions) -> Self {
+    pub(crate) fn of(options: &CopyOptions) -> Self {
         let bring = options.bring.iter();
         let mut bring: Vec<_> = bring.map(|setting| format!("{setting:?}")).collect();
         bring.sort();
@@ -143,7 +143,7 @@ impl RecordedSettings {
     }
 
     /// Returns how the recorded settings differ from those of this run, if they do.
-    pub(in crate::copy) fn difference(&self, now: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, now: &Self) -> Option<String> {
         let with = |has: bool| if has { "with" } else { "without" };
         let named = |fingerprint: &Option<String>| match fingerprint {
             Some(text) => format!("{text:?}"),
@@ -172,18 +172,18 @@ impl RecordedSettings {
 
 /// How far a segment is stored in the target.
 #[derive(Clone, Debug, Default)]
-pub(in crate::copy) struct SegmentState {
-    pub(in crate::copy) position: ScanPosition,
+pub(crate) struct SegmentState {
+    pub(crate) position: ScanPosition,
     /// The source items before the position: written, skipped, filtered or merged.
-    pub(in crate::copy) stored: u64,
+    pub(crate) stored: u64,
     /// Those of them that were written.
-    pub(in crate::copy) written: u64,
+    pub(crate) written: u64,
 }
 
 /// Where the next page of a segment begins.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::copy) enum ScanPosition {
+pub(crate) enum ScanPosition {
     #[default]
     Start,
     /// After the item with this key.

@@ -21,7 +21,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 ///
 /// A write that has begun holds the lock to its end, also if the copy is dropped meanwhile.
 #[derive(Clone, Default)]
-pub(in crate::copy) struct CheckpointWriter(Option<Arc<Open>>);
+pub(crate) struct CheckpointWriter(Option<Arc<Open>>);
 
 struct Open {
     path: PathBuf,
@@ -30,7 +30,7 @@ struct Open {
 
 impl CheckpointWriter {
     /// Locks a checkpoint. The table is the one that errors name.
-    pub(in crate::copy) async fn lock(
+    pub(crate) async fn lock(
         path: &Path,
         kind: Tables,
         table: &TableClient,
@@ -62,12 +62,12 @@ impl CheckpointWriter {
         }
     }
 
-    pub(in crate::copy) fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         self.0.as_deref().map(|open| &*open.path)
     }
 
     /// Appends records, and returns when they are on the disk.
-    pub(in crate::copy) async fn append(
+    pub(crate) async fn append(
         &self,
         records: Vec<Record>,
         table: &TableClient,
@@ -94,7 +94,7 @@ impl CheckpointWriter {
     }
 
     /// Removes the checkpoint of a copy that has ended.
-    pub(in crate::copy) fn remove(&self, table: &TableClient) -> Result<(), Error> {
+    pub(crate) fn remove(&self, table: &TableClient) -> Result<(), Error> {
         let Some(open) = &self.0 else { return Ok(()) };
         let mut journal = open.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.remove().map_err(|error| {
