@@ -51,7 +51,28 @@
 //! # }
 //! ```
 //!
-//! Copy items from one account to another:
+//! Copy a table from one account to another, with every attribute of every item:
+//!
+//! ```no_run
+//! use bsm_core::BotoSesManager;
+//! use bsm_dynamodb::copy_table;
+//!
+//! # async fn f() -> Result<(), bsm_dynamodb::Error> {
+//! let staging = BotoSesManager::from_profile("staging");
+//! let production = BotoSesManager::from_profile("production");
+//!
+//! let summary = copy_table(&staging, &production, "users")
+//!     .create_target(true)
+//!     .verify(true)
+//!     .await?;
+//! println!("{} items", summary.statistics().total_written());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A model can also be read in one account and written in another. It has only the attributes that
+//! the struct declares: the others are lost, including those that another version of the program or
+//! another program has written.
 //!
 //! ```no_run
 //! # use bsm_core::BotoSesManager;
@@ -308,8 +329,9 @@ pub use connection::{
     with_boto_session,
 };
 pub use copy::{
-    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
-    TablePlace, Verification, copy_model, copy_table,
+    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
+    CopyTablesSummary, PlannedSetting, ReportedKeys, SettingOutcome, TablePlace, TableSetting,
+    Verification, copy_model, copy_table, copy_tables,
 };
 pub use error::cancellation::CancellationReason;
 pub use error::unprocessed::Unprocessed;

@@ -84,13 +84,13 @@ mod core {
 mod dynamodb {
     use bsm_dynamodb::{
         BatchWrite, Billing, Binary, BotoSession, CancellationReason, Collect, Condition,
-        CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, Count, CreateTable,
-        Cursor, Delete, DeleteTable, DescribeTable, Error, ErrorKind, Exists, Get, GetMany,
-        GlobalIndex, IndexDefinition, Item, Items, KeySchema, KeyType, KeyValue, KeyValues,
-        LocalIndex, Model, Number, Page, Pages, ParseNumberError, Path, Pending, Projection, Query,
-        Raw, ReportedKeys, ReturnOld, Save, Scan, Serde, Set, Size, Slot, Sparse, Table,
-        TablePlace, TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl,
-        Verification, Version,
+        CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
+        CopyTablesSummary, Count, CreateTable, Cursor, Delete, DeleteTable, DescribeTable, Error,
+        ErrorKind, Exists, Get, GetMany, GlobalIndex, IndexDefinition, Item, Items, KeySchema,
+        KeyType, KeyValue, KeyValues, LocalIndex, Model, Number, Page, Pages, ParseNumberError,
+        Path, Pending, PlannedSetting, Projection, Query, Raw, ReportedKeys, ReturnOld, Save, Scan,
+        Serde, Set, SettingOutcome, Size, Slot, Sparse, Table, TablePlace, TableSetting,
+        TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl, Verification, Version,
     };
     use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,7 @@ mod dynamodb {
         CopyPolicy:              true  true  true,
         CopyProgress:            true  true  true,
         CopySummary:             true  true  true,
+        CopyTablesSummary:       true  true  true,
         Count<User>:             true  true  true,
         CreateTable<User>:       true  true  true,
         Cursor:                  true  true  true,
@@ -139,6 +140,7 @@ mod dynamodb {
         Number:                  true  true  true,
         ParseNumberError:        true  true  true,
         Path<User, u32>:         true  true  true,
+        PlannedSetting:          true  true  true,
         Projection:              true  true  true,
         Query<User>:             true  true  true,
         Raw<User, ()>:           true  true  true,
@@ -148,11 +150,13 @@ mod dynamodb {
         Scan<User>:              true  true  true,
         Serde:                   true  true  true,
         Set<String>:             true  true  true,
+        SettingOutcome:          true  true  true,
         Size<User>:              true  true  true,
         Slot<User>:              true  true  true,
         Sparse:                  true  true  true,
         Table:                   true  true  true,
         TablePlace:              true  true  true,
+        TableSetting:            true  true  true,
         TransactGet<Get<User>>:  true  true  true,
         TransactWrite:           true  true  true,
         Unprocessed:             true  true  true,
@@ -163,6 +167,7 @@ mod dynamodb {
         Version:                 true  true  true,
         // It holds the closures that it was given, which need not be `Sync`.
         CopyTable:               true  false true,
+        CopyTables:              true  false true,
         // What has begun runs in one place at a time.
         Items<User>:             true  false true,
         Pages<User>:             true  false true,

@@ -59,7 +59,9 @@ async fn advanced(target: &BotoSesManager) -> Result {
     Ok(())
 }
 
-/// Copies from one account to another.
+/// Copies from one account to another: the attributes that `User` declares, and no others.
+///
+/// To copy a table with every attribute, use `copy_table`.
 async fn multiple_accounts(staging: &BotoSesManager, production: &BotoSesManager) -> Result {
     let users: Vec<User> = with_boto_session::<User, _>(staging, User::scan().collect()).await?;
     println!("  read {} users with {staging}", users.len());

@@ -221,11 +221,14 @@ async fn send(call: &Call, chunk: Vec<Write>) -> Result<Vec<Write>, Error> {
         .await
         .map_err(|error| call.sdk_error(error))?;
     let unprocessed = output.unprocessed_items.unwrap_or_default();
-    Ok(unprocessed
-        .into_values()
-        .flatten()
-        .filter_map(Write::from_request)
-        .collect())
+    let unprocessed = unprocessed.into_values().flatten();
+    let unprocessed: Option<Vec<_>> = unprocessed.map(Write::from_request).collect();
+    // It stands for one of the writes that were sent, so none of them can count as done.
+    unprocessed.ok_or_else(|| {
+        let message = "DynamoDB returned an unprocessed write that is neither a put nor a delete: \
+                       check the endpoint";
+        call.error(ErrorKind::Service, message)
+    })
 }
 
 fn incomplete(call: &Call, left: usize, total: usize, attempts: u32) -> Error {

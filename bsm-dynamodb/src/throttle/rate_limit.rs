@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::ConsumedCapacity;
 use tokio::time::{self, Instant};
 
 /// Keeps the consumed capacity below a rate, on average.
@@ -44,6 +45,19 @@ impl RateLimit {
         // Time without requests does not add up to a burst.
         *settled_at = Instant::now().max(*settled_at) + cost;
     }
+}
+
+/// Waits until a request may be sent.
+pub(crate) async fn wait_for(limit: Option<&RateLimit>) {
+    if let Some(limit) = limit {
+        limit.wait().await;
+    }
+}
+
+/// Returns the capacity units that a request has consumed, in all of its tables.
+pub(crate) fn consumed_units(consumed: &[ConsumedCapacity]) -> f64 {
+    let units = consumed.iter().filter_map(|it| it.capacity_units);
+    units.sum()
 }
 
 #[cfg(test)]

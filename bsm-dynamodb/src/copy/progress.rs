@@ -1,11 +1,11 @@
-//! How far a copy has come.
+//! The progress of a copy, and the counters behind it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a copy is doing.
+/// The phases of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CopyPhase {
@@ -15,11 +15,12 @@ pub enum CopyPhase {
     Verifying,
 }
 
-/// How far a copy has come, and what it has cost.
+/// The progress of a copy, and the capacity that it has consumed.
 ///
-/// In the end, `scanned` is the sum of `filtered`, `merged`, `written` and `skipped`, but for a dry
-/// run, which writes nothing. Only the present run counts, without those before it that were
-/// interrupted.
+/// The counts are those of this run. A resumed copy adds the earlier runs in
+/// [`position`](Self::position) and [`total_written`](Self::total_written) only. When a copy ends,
+/// `scanned` is the sum of `filtered`, `merged`, `written` and `skipped`, except in a dry run, which
+/// writes nothing.
 #[derive(Clone, Debug)]
 pub struct CopyProgress {
     counts: Counts,
@@ -27,90 +28,99 @@ pub struct CopyProgress {
     /// Whether a comparison also looks up the items of the target in the source.
     looks_back: bool,
     elapsed: Duration,
-    /// How many items earlier runs have stored.
-    stored_before: u64,
+    earlier: Earlier,
     expected: Option<u64>,
     segments: (u32, u32),
 }
 
 impl CopyProgress {
-    /// Returns what is being done.
+    /// Returns what the copy is doing.
     pub fn phase(&self) -> CopyPhase {
         self.phase
     }
 
-    /// Returns how many items were read from the source.
+    /// Returns the number of items read from the source.
     pub fn scanned(&self) -> u64 {
         self.counts.scanned
     }
 
-    /// Returns how many items the filter left out.
+    /// Returns the number of items that the filter left out.
     pub fn filtered(&self) -> u64 {
         self.counts.filtered
     }
 
-    /// Returns how many items were left out because the transform gave them the key of another one
-    /// on the same page.
+    /// Returns the number of items left out because the transform gave another item of the same page
+    /// their key.
     pub fn merged(&self) -> u64 {
         self.counts.merged
     }
 
-    /// Returns how many items were written.
+    /// Returns the number of items that this run has written.
+    ///
+    /// A run that resumes a killed one writes some items again, and counts them.
     pub fn written(&self) -> u64 {
         self.counts.written
     }
 
-    /// Returns how many items were there already and were left alone; see
+    /// Returns the number of items that this run and the runs before it have written.
+    ///
+    /// Items that a killed run wrote without recording them are counted once, by the run that writes
+    /// them again.
+    pub fn total_written(&self) -> u64 {
+        self.earlier.written.saturating_add(self.counts.written)
+    }
+
+    /// Returns the number of items that the target already had, and that were left alone; see
     /// [`CopyPolicy::SkipExisting`](crate::CopyPolicy::SkipExisting).
     pub fn skipped(&self) -> u64 {
         self.counts.skipped
     }
 
-    /// Returns how many requests were sent again, because they failed or were answered in part.
+    /// Returns the number of retries, after requests that failed or were processed in part.
     pub fn retried(&self) -> u64 {
         self.counts.retried
     }
 
-    /// Returns how many items were compared.
+    /// Returns the number of source items compared.
     pub fn compared(&self) -> u64 {
         self.counts.compared
     }
 
-    /// Returns the read capacity units that were consumed, in both tables.
+    /// Returns the read capacity units consumed in both tables.
     pub fn read_capacity(&self) -> f64 {
         self.counts.read_capacity
     }
 
-    /// Returns the write capacity units that were consumed in the target, with its indexes.
+    /// Returns the write capacity units consumed in the target, including its indexes.
     pub fn write_capacity(&self) -> f64 {
         self.counts.write_capacity
     }
 
-    /// Returns how long it has taken.
+    /// Returns the time since this phase began.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// Returns how many segments are done, and of how many.
+    /// Returns the number of segments that are done, and the number of all segments.
     pub fn segments(&self) -> (u32, u32) {
         self.segments
     }
 
-    /// Returns how many items of the source are done with, also by earlier runs.
+    /// Returns the number of source items that need no further work, including those of earlier runs.
     pub fn position(&self) -> u64 {
         match self.phase {
-            CopyPhase::Copying => self.stored_before + self.counts.scanned,
+            CopyPhase::Copying => self.earlier.stored.saturating_add(self.counts.scanned),
             CopyPhase::Verifying => self.counts.compared,
         }
     }
 
-    /// Returns how many items the source has, as DynamoDB counted them in the last six hours;
+    /// Returns the number of items in the source, as DynamoDB counted them in the last six hours;
     /// `None` if it has not counted yet.
     pub fn expected_items(&self) -> Option<u64> {
         self.expected
     }
 
-    /// Returns the items scanned, or compared, in a second.
+    /// Returns the number of items scanned, or compared, per second.
     pub fn items_per_second(&self) -> f64 {
         let items = match self.phase {
             CopyPhase::Copying => self.counts.scanned,
@@ -119,7 +129,7 @@ impl CopyProgress {
         items as f64 / self.elapsed.as_secs_f64().max(1e-3)
     }
 
-    /// Estimates how long this phase will still take, if that can be known.
+    /// Estimates the remaining time of this phase; `None` if DynamoDB has not counted the items.
     pub fn remaining(&self) -> Option<Duration> {
         let expected = self.expected?;
         let (done, left) = match self.phase {
@@ -153,16 +163,23 @@ pub(super) struct Counts {
     pub(super) skipped: u64,
     pub(super) retried: u64,
     pub(super) compared: u64,
-    /// How many items of the target were looked up in the source.
+    /// The items of the target that were looked up in the source.
     pub(super) looked_back: u64,
     pub(super) read_capacity: f64,
     pub(super) write_capacity: f64,
 }
 
-/// The counts, shared by the tasks of a copy.
-pub(super) struct Statistics {
+/// What the runs before this one have done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Earlier {
+    pub(super) stored: u64,
+    pub(super) written: u64,
+}
+
+/// The counters, shared by the tasks of a copy.
+pub(super) struct Counters {
     state: Mutex<State>,
-    stored_before: u64,
+    earlier: Earlier,
     expected: Option<u64>,
     looks_back: bool,
 }
@@ -173,15 +190,15 @@ struct State {
     began: Instant,
 }
 
-impl Statistics {
-    pub(super) fn new(expected: Option<u64>, stored_before: u64, looks_back: bool) -> Self {
+impl Counters {
+    pub(super) fn new(expected: Option<u64>, earlier: Earlier, looks_back: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 counts: Counts::default(),
                 phase: CopyPhase::Copying,
                 began: Instant::now(),
             }),
-            stored_before,
+            earlier,
             expected,
             looks_back,
         }
@@ -191,7 +208,7 @@ impl Statistics {
         add(&mut self.lock().counts);
     }
 
-    /// Begins a phase; its time is counted anew.
+    /// Begins a phase, and its time.
     pub(super) fn begin(&self, phase: CopyPhase) {
         let mut state = self.lock();
         state.phase = phase;
@@ -205,7 +222,7 @@ impl Statistics {
             phase: state.phase,
             looks_back: self.looks_back,
             elapsed: state.began.elapsed(),
-            stored_before: self.stored_before,
+            earlier: self.earlier,
             expected: self.expected,
             segments,
         }
@@ -223,23 +240,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_comparison_is_not_nearly_done_when_one_table_is_read() {
         for (looks_back, seconds) in [(true, 10), (false, 0)] {
-            let statistics = Statistics::new(Some(100), 0, looks_back);
-            statistics.begin(CopyPhase::Verifying);
-            assert_eq!(statistics.progress((0, 1)).remaining(), None);
-            statistics.count(|counts| counts.compared += 100);
+            let counters = Counters::new(Some(100), Earlier::default(), looks_back);
+            counters.begin(CopyPhase::Verifying);
+            assert_eq!(counters.progress((0, 1)).remaining(), None);
+            counters.count(|counts| counts.compared += 100);
             tokio::time::advance(Duration::from_secs(10)).await;
-            let remaining = statistics.progress((0, 1)).remaining();
+            let remaining = counters.progress((0, 1)).remaining();
             assert_eq!(remaining, Some(Duration::from_secs(seconds)));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_copy_that_goes_on_counts_what_was_stored_before() {
-        let statistics = Statistics::new(Some(100), 50, true);
-        statistics.count(|counts| counts.scanned += 10);
+    async fn a_resumed_copy_counts_what_was_stored_before() {
+        let earlier = Earlier {
+            stored: 50,
+            written: 40,
+        };
+        let counters = Counters::new(Some(100), earlier, true);
+        counters.count(|counts| {
+            counts.scanned += 10;
+            counts.written += 8;
+        });
         tokio::time::advance(Duration::from_secs(5)).await;
-        let progress = statistics.progress((0, 1));
+        let progress = counters.progress((0, 1));
         assert_eq!(progress.position(), 60);
+        assert_eq!((progress.written(), progress.total_written()), (8, 48));
         assert_eq!(progress.remaining(), Some(Duration::from_secs(20)));
     }
 }
