@@ -2,6 +2,7 @@
 
 mod arns;
 mod engine;
+mod expression_limits;
 mod partial_batch;
 
 use std::collections::HashMap;
@@ -57,6 +58,7 @@ impl Databases {
         let arns = ArnTranslator::new(&caller.account, region);
         let reference = TableReference::parse(&body);
         check_access(caller, operation, &arns, &reference)?;
+        expression_limits::check(&body)?;
         let body = arns.to_engine(&reference, body);
         let database = self.database(&caller.account, region)?;
         let operation = operation.to_owned();

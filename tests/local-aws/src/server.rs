@@ -41,6 +41,10 @@ const MAX_BODY_SIZE: usize = 17 * 1024 * 1024;
 /// enough not to slow down the tests that drop a server.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The stack size of the server's threads. The DynamoDB engine is recursive, and in an unoptimized build
+/// an expression within DynamoDB's limits overflows the default of 2 MB. Unused pages cost no memory.
+const STACK_SIZE: usize = 32 * 1024 * 1024;
+
 type Body = BoxBody<Bytes, io::Error>;
 
 /// A server on its own thread. Dropping it stops it.
@@ -71,6 +75,7 @@ impl Server {
             // blocking the rest.
             .worker_threads(2)
             .thread_name("bsm-local-aws")
+            .thread_stack_size(STACK_SIZE)
             .enable_all()
             .build()
             .map_err(failed("serve"))?;

@@ -6,6 +6,10 @@ use serde::de::DeserializeOwned;
 
 use crate::response::ErrorResponse;
 
+/// The message for attribute values that nest too deeply, as the engine writes it.
+const NESTING_LIMIT_MESSAGE: &str = "Nesting Levels have exceeded supported limits: Attributes in the \
+                                     item have nested levels beyond supported limit";
+
 /// Returns `true` if the engine supports an operation.
 pub(super) fn supports(operation: &str) -> bool {
     OPERATIONS.contains(&operation)
@@ -88,6 +92,11 @@ fn call<Input: DeserializeOwned, Output: Serialize>(
 /// dynoxide, which is not used here, removes the prefix in the same way.
 fn parse_error(operation: &str, error: &serde_json::Error) -> ErrorResponse {
     let text = error.to_string();
+    // serde_json stops at 128 levels of JSON, about 60 levels of attribute values. DynamoDB parses
+    // deeper values, and rejects every value with more than 32 levels.
+    if text.starts_with("recursion limit exceeded") {
+        return validation_error(NESTING_LIMIT_MESSAGE);
+    }
     let text = match text.rfind(" at line ") {
         Some(end) => &text[..end],
         None => &text,

@@ -12,6 +12,7 @@ mod expiry;
 mod faults;
 mod identity;
 mod isolation;
+mod limits;
 mod mfa;
 mod program;
 mod signatures;
