@@ -1,13 +1,13 @@
-//! What exists in the local AWS: accounts, their users and roles, and who may assume which role.
+//! Accounts, their users and roles, and the trust policies of the roles.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::mfa::MfaDevice;
+use super::mfa_device::MfaDevice;
 use crate::secret::Secret;
 
-/// A role's maximum session duration where none is set, in seconds.
+/// The default maximum session duration of a role, in seconds: AWS's own default.
 ///
 /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html>.
 pub(crate) const DEFAULT_MAX_SESSION_SECONDS: u64 = 3_600;
@@ -35,7 +35,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Makes an empty account. `id` is twelve digits.
+    /// Creates an account without users and roles. `id` consists of twelve digits.
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -45,7 +45,7 @@ impl Account {
         }
     }
 
-    /// Sets the alias that IAM `ListAccountAliases` answers.
+    /// Sets the alias that IAM `ListAccountAliases` returns.
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
         self.alias = Some(alias.into());
         self
@@ -66,8 +66,8 @@ impl Account {
 
 /// An IAM user with static access keys.
 ///
-/// A user may do everything in its account that [`deny`](Self::deny) does not name, and may assume
-/// every role that trusts it.
+/// A user has every permission in its own account except the actions passed to
+/// [`deny`](Self::deny), and may assume every role that trusts it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -83,7 +83,7 @@ pub struct User {
 }
 
 impl User {
-    /// Makes a user without an access key.
+    /// Creates a user without an access key.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -94,29 +94,34 @@ impl User {
         }
     }
 
-    /// Sets the access key. `id` should look like AWS's, `AKIA` and sixteen characters.
+    /// Sets the access key. Use an `id` in AWS's format: `AKIA` and sixteen more characters.
     pub fn access_key(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.access_key_id = Some(id.into());
         self.secret_access_key = Some(Secret::new(secret));
         self
     }
 
-    /// Gives the user an MFA device.
+    /// Sets the MFA device of the user.
     pub fn mfa(mut self, device: MfaDevice) -> Self {
         self.mfa = Some(device);
         self
     }
 
-    /// Denies an action: `dynamodb:PutItem`, `dynamodb:*` or `*`. May be called repeatedly.
+    /// Denies an action: `dynamodb:PutItem`, `dynamodb:*` or `*`. Call it once for each action.
     pub fn deny(mut self, action: impl Into<String>) -> Self {
         self.deny.push(action.into());
         self
+    }
+
+    /// Returns the ARN of a user called `name` in `account`.
+    pub(crate) fn arn(account: &str, name: &str) -> String {
+        format!("arn:aws:iam::{account}:user/{name}")
     }
 }
 
 /// An IAM role.
 ///
-/// A role without a [`Trust`] can be assumed by nobody.
+/// No principal can assume a role without a [`Trust`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
@@ -135,7 +140,7 @@ pub struct Role {
 }
 
 impl Role {
-    /// Makes a role with a maximum session duration of one hour, AWS's default.
+    /// Creates a role with a maximum session duration of one hour, AWS's default.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -146,25 +151,26 @@ impl Role {
         }
     }
 
-    /// Sets the path, `/` by default. It begins and ends with a slash.
+    /// Sets the path, which begins and ends with a slash. The default is `/`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Adds a trust rule. One that is met is enough.
+    /// Adds a trust policy statement. A caller may assume the role if one statement matches.
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust.push(trust);
         self
     }
 
-    /// Sets the longest session that may be asked for: 1 to 12 hours on AWS, not checked here.
+    /// Sets the maximum session duration. AWS accepts 1 to 12 hours; this method accepts any value.
     pub fn max_session_duration(mut self, duration: Duration) -> Self {
         self.max_session_seconds = duration.as_secs();
         self
     }
 
-    /// Denies the role's sessions an action: `dynamodb:PutItem`, `dynamodb:*` or `*`.
+    /// Denies an action to sessions of the role: `dynamodb:PutItem`, `dynamodb:*` or `*`. Call it
+    /// once for each action.
     pub fn deny(mut self, action: impl Into<String>) -> Self {
         self.deny.push(action.into());
         self
@@ -176,7 +182,7 @@ impl Role {
     }
 }
 
-/// Who may assume a role, and under which conditions: one statement of a trust policy.
+/// A statement of a trust policy: which principals may assume a role, and under which conditions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
@@ -188,7 +194,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trusts a principal: the ARN of a user, of a role, of one role session, or of an account
+    /// Trusts a principal: the ARN of a user, a role, a role session or an account
     /// (`arn:aws:iam::111111111111:root` or the bare number), or `*`.
     pub fn principal(principal: impl Into<String>) -> Self {
         Self {
@@ -198,26 +204,26 @@ impl Trust {
         }
     }
 
-    /// Trusts one more principal under the same conditions.
+    /// Also trusts another principal, under the same conditions.
     pub fn and_principal(mut self, principal: impl Into<String>) -> Self {
         self.principals.push(principal.into());
         self
     }
 
-    /// Demands this external id, as `sts:ExternalId` in a condition does.
+    /// Requires an external id, like a condition on `sts:ExternalId`.
     pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
         self.external_id = Some(external_id.into());
         self
     }
 
-    /// Demands MFA, as `aws:MultiFactorAuthPresent` in a condition does.
+    /// Requires MFA, like a condition on `aws:MultiFactorAuthPresent`.
     pub fn require_mfa(mut self) -> Self {
         self.require_mfa = true;
         self
     }
 }
 
-/// Tells whether a deny list names `action`.
+/// Returns `true` if a deny list contains `action` or a pattern that matches it.
 pub(crate) fn denies(deny: &[String], action: &str) -> bool {
     deny.iter().any(|denied| match denied.strip_suffix('*') {
         Some(prefix) => action.starts_with(prefix),
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deny_list_names_an_action_a_service_or_everything() {
+    fn a_deny_list_matches_an_action_a_service_or_everything() {
         let deny = |entry: &str| vec![entry.to_owned()];
         assert!(denies(&deny("dynamodb:PutItem"), "dynamodb:PutItem"));
         assert!(denies(&deny("dynamodb:*"), "dynamodb:PutItem"));

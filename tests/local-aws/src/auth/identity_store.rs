@@ -1,4 +1,4 @@
-//! Who exists: every access key, static or temporary, and every role, by the name requests use.
+//! The identities of a server: access keys, both static and temporary, and roles.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,24 +6,23 @@ use std::time::SystemTime;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::accounts::{Account, Role, User, denies};
 use crate::error::Error;
 use crate::ids;
-use crate::mfa::{MfaDevice, MfaUse};
+use crate::layout::{Account, MfaDevice, MfaUse, Role, User, denies};
 use crate::secret::Secret;
 use crate::session::Session;
 
-/// The accounts a server was started with, and the credentials it has issued since.
+/// The identities of the configured accounts, and the temporary credentials issued since.
 #[derive(Debug)]
-pub(crate) struct Directory {
+pub(crate) struct IdentityStore {
     aliases: HashMap<String, Option<String>>,
     roles: HashMap<String, RoleEntry>,
-    keys: RwLock<HashMap<String, Arc<Key>>>,
+    keys: RwLock<HashMap<String, Arc<AccessKey>>>,
     sessions: RwLock<Vec<Session>>,
     used_codes: Mutex<HashSet<(String, MfaUse)>>,
 }
 
-/// A role and where it lives.
+/// A role and its account.
 #[derive(Debug)]
 pub(crate) struct RoleEntry {
     pub(crate) account: String,
@@ -32,18 +31,18 @@ pub(crate) struct RoleEntry {
     pub(crate) role: Role,
 }
 
-/// An access key, and whose it is.
+/// An access key and the principal it belongs to.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub(crate) struct AccessKey {
     pub(crate) secret: Secret,
-    /// What only temporary credentials have.
-    pub(crate) temporary: Option<Temporary>,
+    /// Only for temporary credentials.
+    pub(crate) session: Option<SessionCredentials>,
     pub(crate) identity: Identity,
 }
 
-/// The session token of temporary credentials, and their end.
+/// The session token and the expiry of temporary credentials.
 #[derive(Debug)]
-pub(crate) struct Temporary {
+pub(crate) struct SessionCredentials {
     pub(crate) token: Secret,
     pub(crate) expiration: SystemTime,
 }
@@ -56,25 +55,25 @@ pub(crate) struct Identity {
     pub(crate) unique_id: String,
     pub(crate) access_key_id: String,
     pub(crate) mfa_device: Option<MfaDevice>,
-    /// The session that issued the key, for temporary credentials.
+    /// The session of temporary credentials.
     pub(crate) session: Option<Session>,
     deny: Vec<String>,
 }
 
-impl Key {
-    /// Returns the session token that requests must carry, if any.
+impl AccessKey {
+    /// Returns the session token that requests must contain, if any.
     pub(crate) fn token(&self) -> Option<&str> {
-        Some(self.temporary.as_ref()?.token.reveal())
+        Some(self.session.as_ref()?.token.expose())
     }
 }
 
 impl Identity {
-    /// Tells whether an identity policy denies `action`.
+    /// Returns `true` if the identity-based policies deny `action`.
     pub(crate) fn is_denied(&self, action: &str) -> bool {
         denies(&self.deny, action)
     }
 
-    /// Tells whether this is `principal` as a trust policy would write it.
+    /// Returns `true` if `principal` in a trust policy matches this identity.
     pub(crate) fn matches(&self, principal: &str) -> bool {
         let role_arn = self
             .session
@@ -87,7 +86,7 @@ impl Identity {
             || role_arn == Some(principal)
     }
 
-    /// Returns the same principal with temporary credentials of its own.
+    /// Returns the same principal with temporary credentials.
     pub(crate) fn in_session(&self, session: Session) -> Self {
         let access_key_id = session.access_key_id.clone();
         Self {
@@ -97,7 +96,7 @@ impl Identity {
         }
     }
 
-    /// Tells whether MFA was used to get these credentials.
+    /// Returns `true` if the credentials were obtained with MFA.
     pub(crate) fn has_mfa(&self) -> bool {
         self.session
             .as_ref()
@@ -105,14 +104,14 @@ impl Identity {
     }
 }
 
-impl Directory {
-    /// Builds the directory.
+impl IdentityStore {
+    /// Creates the store for the configured accounts.
     ///
     /// # Errors
     ///
-    /// If an account number is malformed, or two things have the same name.
+    /// If an account id is malformed, or an account, user, role or access key occurs twice.
     pub(crate) fn new(accounts: &[Account]) -> Result<Self, Error> {
-        let mut directory = Self {
+        let mut store = Self {
             aliases: HashMap::new(),
             roles: HashMap::new(),
             keys: RwLock::default(),
@@ -120,33 +119,33 @@ impl Directory {
             used_codes: Mutex::default(),
         };
         for account in accounts {
-            directory.add_account(account)?;
+            store.add_account(account)?;
         }
-        Ok(directory)
+        Ok(store)
     }
 
-    /// Looks an access key up.
-    pub(crate) fn key(&self, access_key_id: &str) -> Option<Arc<Key>> {
+    /// Looks up an access key.
+    pub(crate) fn key(&self, access_key_id: &str) -> Option<Arc<AccessKey>> {
         self.keys.read().get(access_key_id).cloned()
     }
 
-    /// Looks a role up by its ARN.
+    /// Looks up a role by its ARN.
     pub(crate) fn role(&self, arn: &str) -> Option<&RoleEntry> {
         self.roles.get(arn)
     }
 
-    /// Returns an account's alias.
+    /// Returns the alias of an account.
     pub(crate) fn alias(&self, account: &str) -> Option<&str> {
         self.aliases.get(account)?.as_deref()
     }
 
-    /// Returns every session issued so far, oldest first.
+    /// Returns the sessions issued so far, oldest first.
     pub(crate) fn sessions(&self) -> Vec<Session> {
         self.sessions.read().clone()
     }
 
-    /// Uses up an MFA code, and tells whether it was right and new.
-    pub(crate) fn accept_mfa(&self, device: &MfaDevice, code: &str, now: SystemTime) -> bool {
+    /// Consumes an MFA code. Returns `true` if the code is correct and was not used before.
+    pub(crate) fn consume_mfa_code(&self, device: &MfaDevice, code: &str, now: SystemTime) -> bool {
         device.recognize(code, now).is_some_and(|mfa_use| {
             self.used_codes
                 .lock()
@@ -154,16 +153,15 @@ impl Directory {
         })
     }
 
-    /// Issues temporary credentials for `identity`, valid for `session.duration` from
-    /// `session.issued_at`.
-    pub(crate) fn issue(&self, identity: Identity, minimum_token_size: usize) -> Arc<Key> {
+    /// Issues temporary credentials for `identity`, which must have a session.
+    pub(crate) fn issue(&self, identity: Identity, minimum_token_size: usize) -> Arc<AccessKey> {
         let session = identity
             .session
             .clone()
             .expect("temporary credentials have a session");
-        let key = Arc::new(Key {
+        let key = Arc::new(AccessKey {
             secret: Secret::new(ids::secret_access_key()),
-            temporary: Some(Temporary {
+            session: Some(SessionCredentials {
                 token: Secret::new(ids::session_token(minimum_token_size)),
                 expiration: session.expiration,
             }),
@@ -180,7 +178,7 @@ impl Directory {
         let id = &account.id;
         if id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Error::accounts(format!(
-                "account id {id:?} is not twelve digits"
+                "account id {id:?} does not consist of twelve digits"
             )));
         }
         if self
@@ -188,12 +186,12 @@ impl Directory {
             .insert(id.clone(), account.alias.clone())
             .is_some()
         {
-            return Err(Error::accounts(format!("account {id} is described twice")));
+            return Err(Error::accounts(format!("account {id} occurs twice")));
         }
         let mut names = HashSet::new();
         if let Some(user) = account.users.iter().find(|user| !names.insert(&user.name)) {
-            let arn = user_arn(id, &user.name);
-            return Err(Error::accounts(format!("user {arn} is described twice")));
+            let arn = User::arn(id, &user.name);
+            return Err(Error::accounts(format!("user {arn} occurs twice")));
         }
         account
             .users
@@ -215,29 +213,30 @@ impl Directory {
             (Some(key_id), Some(secret)) => (key_id, secret),
             (None, None) => return Ok(()),
             _ => {
-                let message = format!("user {name} in account {account} has half an access key");
+                let message = format!(
+                    "user {name} in account {account} needs both access_key_id and secret_access_key, or \
+                     neither"
+                );
                 return Err(Error::accounts(message));
             }
         };
         let identity = Identity {
             account: account.to_owned(),
-            arn: user_arn(account, name),
-            unique_id: ids::unique("AIDA"),
+            arn: User::arn(account, name),
+            unique_id: ids::with_prefix("AIDA"),
             access_key_id: key_id.clone(),
             mfa_device: user.mfa.clone(),
             session: None,
             deny: user.deny.clone(),
         };
-        let key = Arc::new(Key {
+        let key = Arc::new(AccessKey {
             secret: secret.clone(),
-            temporary: None,
+            session: None,
             identity,
         });
         match self.keys.get_mut().insert(key_id.clone(), key) {
             None => Ok(()),
-            Some(_) => Err(Error::accounts(format!(
-                "access key {key_id} is used twice"
-            ))),
+            Some(_) => Err(Error::accounts(format!("access key {key_id} occurs twice"))),
         }
     }
 
@@ -246,18 +245,18 @@ impl Directory {
         let entry = RoleEntry {
             account: account.to_owned(),
             arn: arn.clone(),
-            unique_id: ids::unique("AROA"),
+            unique_id: ids::with_prefix("AROA"),
             role: role.clone(),
         };
         match self.roles.insert(arn.clone(), entry) {
             None => Ok(()),
-            Some(_) => Err(Error::accounts(format!("role {arn} is described twice"))),
+            Some(_) => Err(Error::accounts(format!("role {arn} occurs twice"))),
         }
     }
 }
 
 impl RoleEntry {
-    /// Describes the principal that a session of this role is.
+    /// Returns the principal of a session of this role.
     pub(crate) fn session_identity(&self, session: Session) -> Identity {
         let name = session.session_name.as_deref().unwrap_or_default();
         Identity {
@@ -270,9 +269,4 @@ impl RoleEntry {
             session: Some(session),
         }
     }
-}
-
-/// Returns the ARN of a user.
-pub(crate) fn user_arn(account: &str, name: &str) -> String {
-    format!("arn:aws:iam::{account}:user/{name}")
 }

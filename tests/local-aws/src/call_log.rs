@@ -1,4 +1,4 @@
-//! The record of calls: what reached the server, as whom, and what came of it.
+//! The log of calls: requests that reached the server, their callers and their results.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
@@ -6,53 +6,54 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::auth::Identity;
 use crate::clock::serialize_iso8601;
-use crate::directory::Identity;
 
-/// How many calls are remembered; older ones are forgotten.
+/// The number of calls that the log keeps. A limit bounds the memory of a server that runs for days;
+/// this one is twice the number of calls in the largest test of this repository.
 const CAPACITY: usize = 200_000;
 
 /// One request that reached the server.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Call {
-    /// The number of the call, from 1 in order of arrival.
+    /// The number of the call. Calls are numbered from 1 in order of arrival.
     pub number: u64,
-    /// When it arrived, by the server's clock.
+    /// The time of arrival, by the server's clock.
     #[serde(serialize_with = "serialize_iso8601")]
     pub at: SystemTime,
-    /// The service: `dynamodb`, `sts`, `iam`, or the name under which the request was signed.
+    /// The signing name of the service: `dynamodb`, `sts` or `iam`, or the name the client sent.
     pub service: String,
-    /// The operation, `PutItem` for instance.
+    /// The operation, for example `PutItem`.
     pub operation: String,
-    /// The access key the request was signed with, whether it was right or not.
+    /// The access key id in the signature, whether or not the signature is valid.
     pub access_key_id: Option<String>,
     /// The region the request was signed for.
     pub region: Option<String>,
-    /// The account the call reached; `None` if the request was not believed.
+    /// The account that the call reached; `None` if authentication failed.
     pub account: Option<String>,
-    /// Who called, as GetCallerIdentity names it; `None` if the request was not believed.
+    /// The ARN of the caller, as GetCallerIdentity returns it; `None` if authentication failed.
     pub principal_arn: Option<String>,
-    /// The table, for a DynamoDB request that names one.
+    /// The table, if the call is a DynamoDB request that refers to exactly one.
     pub table: Option<String>,
-    /// The HTTP status of the answer; `None` while there is none, or if it was never sent.
+    /// The HTTP status of the response; `None` before the response, and if a fault dropped it.
     pub status: Option<u16>,
-    /// The code of the error that was answered, `ResourceNotFoundException` for instance.
+    /// The code of the error response, for example `ResourceNotFoundException`.
     pub error_code: Option<String>,
-    /// The message of the error that was answered.
+    /// The message of the error response.
     pub error_message: Option<String>,
 }
 
 impl Call {
-    /// Tells whether the call was answered with success.
+    /// Returns `true` if the call succeeded.
     pub fn is_success(&self) -> bool {
         self.status.is_some_and(|status| status < 300)
     }
 }
 
-/// The calls so far.
+/// The log of a server.
 #[derive(Debug, Default)]
-pub(crate) struct Record(Mutex<Calls>);
+pub(crate) struct CallLog(Mutex<Calls>);
 
 #[derive(Debug, Default)]
 struct Calls {
@@ -60,20 +61,20 @@ struct Calls {
     calls: VecDeque<Call>,
 }
 
-impl Record {
-    /// Notes that a call has arrived, and returns its number.
+impl CallLog {
+    /// Adds a call and returns its number.
     pub(crate) fn begin(&self, mut call: Call) -> u64 {
-        let mut record = self.0.lock();
-        record.last += 1;
-        call.number = record.last;
-        if record.calls.len() == CAPACITY {
-            record.calls.pop_front();
+        let mut log = self.0.lock();
+        log.last += 1;
+        call.number = log.last;
+        if log.calls.len() == CAPACITY {
+            log.calls.pop_front();
         }
-        record.calls.push_back(call);
-        record.last
+        log.calls.push_back(call);
+        log.last
     }
 
-    /// Notes who made a call.
+    /// Sets the caller of a call.
     pub(crate) fn identify(&self, number: u64, caller: &Identity) {
         self.update(number, |call| {
             call.account = Some(caller.account.clone());
@@ -81,7 +82,7 @@ impl Record {
         });
     }
 
-    /// Notes what a call was answered.
+    /// Sets the result of a call.
     pub(crate) fn finish(&self, number: u64, status: u16, error: Option<(&str, &str)>) {
         self.update(number, |call| {
             call.status = Some(status);
@@ -91,7 +92,7 @@ impl Record {
         });
     }
 
-    /// Returns every call remembered, oldest first.
+    /// Returns the calls in the log, oldest first.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.0.lock().calls.iter().cloned().collect()
     }
@@ -102,11 +103,11 @@ impl Record {
         self.0.lock().calls.iter().filter(matches).count()
     }
 
-    /// Changes a call, unless it has been forgotten meanwhile.
+    /// Changes a call, unless the log has dropped it.
     fn update(&self, number: u64, change: impl FnOnce(&mut Call)) {
-        let mut record = self.0.lock();
-        // It is one of the last.
-        if let Some(call) = record
+        let mut log = self.0.lock();
+        // A call in progress is near the end of the log.
+        if let Some(call) = log
             .calls
             .iter_mut()
             .rev()
@@ -116,7 +117,7 @@ impl Record {
         }
     }
 
-    /// Forgets every call. Numbers go on.
+    /// Removes all calls. The numbering continues.
     pub(crate) fn clear(&self) {
         self.0.lock().calls.clear();
     }

@@ -1,11 +1,11 @@
-//! The record of calls.
+//! The log of calls.
 
 use bsm_local_aws::{LocalAws, standard};
 
 use crate::support::*;
 
 #[tokio::test]
-async fn a_call_is_recorded_with_whom_it_reached_as_whom() {
+async fn a_call_is_logged_with_its_account_and_caller() {
     let aws = LocalAws::start().await.unwrap();
     let staging = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let client = dynamodb_in(&aws, staging.clone(), EU);
@@ -31,9 +31,9 @@ async fn a_call_is_recorded_with_whom_it_reached_as_whom() {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_recorded_with_its_error() {
+async fn a_rejected_call_is_logged_with_its_error() {
     let aws = LocalAws::start().await.unwrap();
-    refused(
+    error_response(
         dynamodb(&aws, dev())
             .scan()
             .table_name("nowhere")
@@ -41,7 +41,7 @@ async fn a_refused_call_is_recorded_with_its_error() {
             .await,
     );
     let wrong = keys(standard::ACCESS_KEY_ID, "wrong");
-    refused(sts(&aws, wrong).get_caller_identity().send().await);
+    error_response(sts(&aws, wrong).get_caller_identity().send().await);
 
     let calls = aws.calls();
     assert_eq!(calls[0].status, Some(400));
@@ -53,7 +53,7 @@ async fn a_refused_call_is_recorded_with_its_error() {
         calls[1].error_code.as_deref(),
         Some("SignatureDoesNotMatch")
     );
-    // Nobody knows who that was, only who they said they were.
+    // Without authentication the log has the claimed access key, but no account or caller.
     assert_eq!(
         calls[1].access_key_id.as_deref(),
         Some(standard::ACCESS_KEY_ID)
@@ -62,7 +62,7 @@ async fn a_refused_call_is_recorded_with_its_error() {
 }
 
 #[tokio::test]
-async fn calls_are_counted_and_forgotten() {
+async fn calls_are_counted_and_cleared() {
     let aws = LocalAws::start().await.unwrap();
     let client = sts(&aws, dev());
     for _ in 0..3 {
@@ -76,7 +76,7 @@ async fn calls_are_counted_and_forgotten() {
 }
 
 #[tokio::test]
-async fn secrets_show_in_no_debug_output() {
+async fn debug_output_contains_no_secret() {
     let aws = LocalAws::start().await.unwrap();
     let session = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let shown = format!(
@@ -112,11 +112,11 @@ fn a_server_outlives_the_runtime_it_was_started_in() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_is_gone() {
+async fn a_dropped_server_no_longer_responds() {
     let aws = LocalAws::start().await.unwrap();
     let client = sts(&aws, dev());
     client.get_caller_identity().send().await.unwrap();
-    // The idle connection of the client does not hold it up.
+    // The client's idle connection does not delay the shutdown.
     drop(aws);
     let error = client.get_caller_identity().send().await.unwrap_err();
     assert!(error.raw_response().is_none(), "{error:?}");

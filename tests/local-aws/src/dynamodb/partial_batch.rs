@@ -1,70 +1,72 @@
-//! Batches of which DynamoDB processes only a part.
+//! Batches that DynamoDB processes only in part.
 //!
-//! The engine always processes everything, so what should be left is taken out before it sees the
-//! request and put into the answer's `UnprocessedItems` or `UnprocessedKeys`.
+//! The engine always processes the complete batch. To leave items unprocessed, this module removes
+//! them from the request and adds them to `UnprocessedItems` or `UnprocessedKeys` of the response.
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
 
 use dynoxide::Database;
 use serde_json::{Map, Value};
 
-use super::{execute, to_bytes, unreadable_answer};
-use crate::answer::Refusal;
-use crate::faults::Amount;
+use super::engine::{execute, to_bytes};
+use crate::faults::Unprocessed;
+use crate::response::ErrorResponse;
+use crate::service::Service;
 
-/// Performs a batch, but for its last items.
+/// Performs a batch except for its last items.
 pub(super) fn execute_in_part(
     database: &Database,
     operation: &str,
     body: &[u8],
-    amount: Amount,
-) -> Result<Vec<u8>, Refusal> {
-    let batch = Batch::of(operation);
+    unprocessed: Unprocessed,
+) -> Result<Vec<u8>, ErrorResponse> {
+    let batch = BatchShape::of(operation);
     let Ok(mut request) = serde_json::from_slice::<Value>(body) else {
         return execute(database, operation, body);
     };
     let total = batch.items(&request);
-    // A batch that is too large must be refused, not made to fit.
+    // Removing items must not make a batch valid that is too large.
     if total > batch.limit {
         return execute(database, operation, body);
     }
-    let left = batch.take_last(&mut request, amount.of(total));
+    let removed = batch.remove_last(&mut request, unprocessed.count_of(total));
     let is_empty = request["RequestItems"]
         .as_object()
         .is_none_or(Map::is_empty);
-    let mut answer = match is_empty {
-        true => Map::from_iter([(batch.done.to_owned(), Value::Object(Map::new()))]),
+    let mut response = match is_empty {
+        true => Map::from_iter([(batch.processed.to_owned(), Value::Object(Map::new()))]),
         false => {
             match serde_json::from_slice(&execute(database, operation, &to_bytes(&request))?) {
-                Ok(Value::Object(answer)) => answer,
-                _ => return Err(unreadable_answer()),
+                Ok(Value::Object(response)) => response,
+                _ => return Err(ErrorResponse::internal(Service::DynamoDb)),
             }
         }
     };
-    answer.insert(batch.unprocessed.to_owned(), Value::Object(left));
-    Ok(to_bytes(&answer))
+    response.insert(batch.unprocessed.to_owned(), Value::Object(removed));
+    Ok(to_bytes(&response))
 }
 
-/// How the two batch operations differ.
-struct Batch {
-    /// The member an answer has besides the unprocessed items.
-    done: &'static str,
+/// The differences between the two batch operations.
+struct BatchShape {
+    /// The member that every response contains besides the unprocessed items.
+    processed: &'static str,
     unprocessed: &'static str,
-    /// The list in what each table's entry is, where it is not a list itself.
+    /// The member of a table's entry that contains the list; `None` if the entry is the list.
     list: Option<&'static str>,
+    /// The maximum number of items in a request, as the API documents.
     limit: usize,
 }
 
-impl Batch {
+impl BatchShape {
     fn of(operation: &str) -> Self {
         match operation {
             "BatchGetItem" => Self {
-                done: "Responses",
+                processed: "Responses",
                 unprocessed: "UnprocessedKeys",
                 list: Some("Keys"),
                 limit: 100,
             },
             _ => Self {
-                done: "ItemCollectionMetrics",
+                processed: "ItemCollectionMetrics",
                 unprocessed: "UnprocessedItems",
                 list: None,
                 limit: 25,
@@ -81,27 +83,27 @@ impl Batch {
             .sum()
     }
 
-    /// Takes the last `count` items out of a request, and returns them by table.
-    fn take_last(&self, request: &mut Value, mut count: usize) -> Map<String, Value> {
-        let mut left = Map::new();
+    /// Removes the last `count` items from a request and returns them by table.
+    fn remove_last(&self, request: &mut Value, mut count: usize) -> Map<String, Value> {
+        let mut removed = Map::new();
         let Some(tables) = request["RequestItems"].as_object_mut() else {
-            return left;
+            return removed;
         };
         for (name, table) in tables.iter_mut().rev() {
             let length = self.list(table).len();
-            let taken = count.min(length);
-            if taken == 0 {
+            let excess = count.min(length);
+            if excess == 0 {
                 continue;
             }
-            count -= taken;
-            // What stays and what is left share everything but their lists.
+            count -= excess;
+            // Both parts keep the other members, such as ProjectionExpression.
             let mut rest = table.clone();
-            self.list_mut(table).truncate(length - taken);
-            self.list_mut(&mut rest).drain(..length - taken);
-            left.insert(name.clone(), rest);
+            self.list_mut(table).truncate(length - excess);
+            self.list_mut(&mut rest).drain(..length - excess);
+            removed.insert(name.clone(), rest);
         }
         tables.retain(|_, table| !self.list(table).is_empty());
-        left
+        removed
     }
 
     fn list<'a>(&self, table: &'a Value) -> &'a [Value] {
@@ -117,7 +119,6 @@ impl Batch {
             Some(name) => &mut table[name],
             None => table,
         };
-        list.as_array_mut()
-            .expect("only a list with items in it is cut")
+        list.as_array_mut().expect("a list with items is an array")
     }
 }

@@ -1,31 +1,23 @@
-//! What goes back to a client: a result, or an error in the words and the form of AWS.
+//! Responses: the result of an operation, or an error with AWS's code and message.
 
 use bytes::Bytes;
 use serde_json::json;
 
 use crate::ids;
+use crate::service::{Protocol, Service};
 
-/// How a service writes its requests and answers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Protocol {
-    /// JSON bodies and `x-amz-target`: DynamoDB.
-    Json,
-    /// Form requests and XML answers in this namespace: STS and IAM.
-    Query(&'static str),
-}
-
-/// An answer that is ready to be sent.
+/// A response that is ready to be sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
     pub(crate) request_id: String,
-    pub(crate) error: Option<Refusal>,
+    pub(crate) error: Option<ErrorResponse>,
 }
 
-impl Answer {
-    /// Makes a successful JSON answer.
+impl Response {
+    /// Creates a successful JSON response.
     pub(crate) fn json(body: impl Into<Bytes>) -> Self {
         Self {
             status: 200,
@@ -36,7 +28,8 @@ impl Answer {
         }
     }
 
-    /// Makes a successful answer to a query operation; `result` is the XML inside its result.
+    /// Creates a successful response to a query operation. `result` is the XML inside the result
+    /// element.
     pub(crate) fn xml(namespace: &str, operation: &str, result: &str) -> Self {
         let request_id = ids::request_id();
         let body = format!(
@@ -56,15 +49,15 @@ impl Answer {
 
 /// An error as a service reports it: HTTP status, code and message.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
-    /// The whole body, where the engine has written it.
+    /// The complete body, if the DynamoDB engine wrote it.
     pub(crate) body: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -74,8 +67,21 @@ impl Refusal {
         }
     }
 
-    /// Writes the error as `protocol` has it.
-    pub(crate) fn into_answer(mut self, protocol: Protocol) -> Answer {
+    /// Creates the error with which a service reports its own failure.
+    pub(crate) fn internal(service: Service) -> Self {
+        match service {
+            Service::DynamoDb => Self::new(500, "InternalServerError", "Internal server error"),
+            _ => Self::new(
+                500,
+                "InternalFailure",
+                "The request processing has failed because of an unknown error, exception or \
+                 failure.",
+            ),
+        }
+    }
+
+    /// Encodes the error for `protocol`.
+    pub(crate) fn into_response(mut self, protocol: Protocol) -> Response {
         let request_id = ids::request_id();
         let (content_type, body) = match protocol {
             Protocol::Json => (
@@ -85,7 +91,7 @@ impl Refusal {
             Protocol::Query(namespace) => ("text/xml", self.xml(namespace, &request_id)),
         };
         let status = self.status;
-        Answer {
+        Response {
             status,
             content_type,
             body: body.into(),
@@ -95,8 +101,9 @@ impl Refusal {
     }
 
     fn json(&self) -> String {
+        // DynamoDB defines the first group of errors. The others come from the framework it is built
+        // on, and their `__type` has another namespace.
         let shape = match self.code.as_str() {
-            // These are DynamoDB's own; the others belong to the framework under it.
             "AccessDeniedException"
             | "InternalServerError"
             | "ProvisionedThroughputExceededException"
@@ -121,7 +128,7 @@ impl Refusal {
     }
 }
 
-/// Writes one XML element with text in it, indented as in a result.
+/// Formats an XML element that contains text, indented as inside a result.
 pub(crate) fn element(name: &str, text: &str) -> String {
     format!("    <{name}>{}</{name}>\n", escape(text))
 }
@@ -138,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_break_out_of_xml() {
+    fn text_is_escaped_in_xml() {
         assert_eq!(
             element("Name", "a<b>&c"),
             "    <Name>a&lt;b&gt;&amp;c</Name>\n"
@@ -146,10 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_the_senders_below_500() {
+    fn the_error_type_is_sender_below_500_and_receiver_from_500() {
         let body = |status| {
-            let answer = Refusal::new(status, "Code", "message").into_answer(Protocol::Query("ns"));
-            String::from_utf8(answer.body.to_vec()).expect("XML is UTF-8")
+            let error = ErrorResponse::new(status, "Code", "message");
+            let response = error.into_response(Protocol::Query("ns"));
+            String::from_utf8(response.body.to_vec()).expect("XML is UTF-8")
         };
         assert!(body(403).contains("<Type>Sender</Type>"));
         assert!(body(503).contains("<Type>Receiver</Type>"));

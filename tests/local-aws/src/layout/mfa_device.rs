@@ -1,4 +1,4 @@
-//! MFA devices: time-based codes, or a list of codes to be used once each.
+//! MFA devices: time-based codes, or a fixed list of one-time codes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,12 +7,12 @@ use totp_rs::{Algorithm, TOTP};
 
 use crate::secret::Secret;
 
-/// How long one code lasts, in seconds.
+/// The duration of one TOTP step, in seconds: the default of RFC 6238, which AWS uses.
 const STEP_SECONDS: u64 = 30;
 
-/// An MFA device of a user, as AWS's virtual ones are: six digits, SHA-1, a new code every 30 s.
+/// An MFA device like AWS's virtual devices: six digits, SHA-1, a new code every 30 seconds.
 ///
-/// Every code is accepted once.
+/// The server accepts each code once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MfaDevice {
@@ -24,9 +24,10 @@ pub struct MfaDevice {
 }
 
 impl MfaDevice {
-    /// Makes a device whose codes follow RFC 6238 from a Base32 secret and the server's clock.
+    /// Creates a device that generates codes by RFC 6238 from a Base32 secret and the server's
+    /// clock.
     ///
-    /// The codes of the step before and of the step after the current one are accepted as well.
+    /// The server also accepts the codes of the previous and the next step.
     pub fn totp(serial: impl Into<String>, base32_secret: impl Into<String>) -> Self {
         Self {
             serial: serial.into(),
@@ -35,7 +36,7 @@ impl MfaDevice {
         }
     }
 
-    /// Makes a device that accepts the given codes, each once, at any time.
+    /// Creates a device with fixed codes. The server accepts each of them once, at any time.
     pub fn fixed(
         serial: impl Into<String>,
         codes: impl IntoIterator<Item = impl Into<String>>,
@@ -47,12 +48,13 @@ impl MfaDevice {
         }
     }
 
-    /// Returns the code a TOTP device shows at `time`, and `None` for a device with fixed codes.
+    /// Returns the code that a TOTP device displays at `time`. Returns `None` for a device with fixed
+    /// codes.
     pub fn code_at(&self, time: SystemTime) -> Option<String> {
         Some(self.generator()?.generate(unix_seconds(time)))
     }
 
-    /// Says what is wrong with the device's settings.
+    /// Returns what is wrong with the settings of the device, if anything is.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         match &self.totp_secret {
             Some(_) if self.generator().is_none() => Some("its TOTP secret is not Base32"),
@@ -61,8 +63,9 @@ impl MfaDevice {
         }
     }
 
-    /// Tells which use of the device `code` is at `time`: a code that was used before gives the
-    /// same answer again, so that the caller can refuse it.
+    /// Returns which one-time use `code` stands for at `time`, or `None` if the code is wrong.
+    ///
+    /// A code that was already used returns the same use again, so the caller can reject it.
     pub(crate) fn recognize(&self, code: &str, time: SystemTime) -> Option<MfaUse> {
         match self.generator() {
             Some(generator) => {
@@ -75,15 +78,15 @@ impl MfaDevice {
             None => self
                 .codes
                 .iter()
-                .any(|known| known.reveal() == code)
+                .any(|known| known.expose() == code)
                 .then(|| MfaUse::Code(code.to_owned())),
         }
     }
 
     fn generator(&self) -> Option<TOTP> {
-        let encoded = self.totp_secret.as_ref()?.reveal().to_owned();
+        let encoded = self.totp_secret.as_ref()?.expose().to_owned();
         let secret = totp_rs::Secret::Encoded(encoded).to_bytes().ok()?;
-        // `new` refuses the short secrets that RFC 6238's own test vectors and many guides use.
+        // `TOTP::new` rejects secrets shorter than 128 bits, which many tutorials use.
         Some(TOTP::new_unchecked(
             Algorithm::SHA1,
             6,
@@ -94,7 +97,7 @@ impl MfaDevice {
     }
 }
 
-/// One use of a device, which must not happen again.
+/// A one-time use of a device.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum MfaUse {
     Step(u64),
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_totp_code_lasts_one_step_to_either_side() {
+    fn a_totp_code_is_valid_one_step_before_and_after() {
         let device = MfaDevice::totp("arn:aws:iam::111111111111:mfa/dev", RFC_SECRET);
         let code = device.code_at(at(3_000)).expect("a TOTP device has codes");
         assert_eq!(device.recognize(&code, at(3_000)), Some(MfaUse::Step(100)));
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_code_is_known_at_any_time() {
+    fn a_fixed_code_is_valid_at_any_time() {
         let device = MfaDevice::fixed("GAHT12345678", ["123456"]);
         assert_eq!(
             device.recognize("123456", at(0)),
