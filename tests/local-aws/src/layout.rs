@@ -1,11 +1,12 @@
 //! A layout in a TOML file: the accounts and profiles of a server.
 
-use std::fs;
-use std::path::Path;
+#[cfg(feature = "toml")]
+use std::{fs, path::Path};
 
 use serde::Deserialize;
 
 use crate::accounts::Account;
+#[cfg(feature = "toml")]
 use crate::error::{Error, ErrorKind};
 use crate::profiles::Profile;
 
@@ -61,21 +62,23 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a layout from TOML text.
+    /// Reads a layout from TOML text. Needs the feature `toml`.
     ///
     /// # Errors
     ///
     /// If the text is not TOML, or says something that a layout does not have. The message says
     /// where.
+    #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::accounts(error.to_string().trim_end()))
     }
 
-    /// Reads a layout from a TOML file.
+    /// Reads a layout from a TOML file. Needs the feature `toml`.
     ///
     /// # Errors
     ///
     /// As [`from_toml`](Self::from_toml), and if the file cannot be read. The message names it.
+    #[cfg(feature = "toml")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -90,7 +93,7 @@ impl Layout {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "toml"))]
 mod tests {
     use super::*;
 
