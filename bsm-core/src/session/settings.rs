@@ -82,7 +82,10 @@ impl Settings {
             profiles, profile, ..
         } = found;
         let files = EnvConfigFiles::builder()
-            .with_contents(EnvConfigFileKind::Config, for_aws_config(profiles, profile))
+            .with_contents(
+                EnvConfigFileKind::Config,
+                for_aws_config(&self.ambient, profiles, profile),
+            )
             .build();
         let region = found.region.clone().map(Region::new);
         let mut loader = aws_config::defaults(behavior_version())
@@ -101,9 +104,10 @@ impl Settings {
         if let Some(app_name) = &self.app_name {
             loader = loader.app_name(app_name.clone());
         }
-        #[cfg(any(test, feature = "test-util"))]
-        if let Some(environment) = &self.ambient.environment {
-            loader = loader.env(environment.clone());
+        // What aws-config would read from the given variables is in the profile that was written for it. Handing
+        // them over takes its feature test-util, which compiles a third of the SDK a second time.
+        if self.ambient.environment.is_some() {
+            loader = loader.empty_test_environment();
         }
         let config = loader.load().await;
         let endpoints = self.service_endpoints(profiles, profile);
@@ -179,7 +183,7 @@ impl Settings {
 }
 
 /// What the SDK itself reads of a profile, where nothing here does.
-const OF_THE_SDK: [&str; 13] = [
+const OF_THE_SDK: [&str; 12] = [
     "account_id_endpoint_mode",
     "auth_scheme_preference",
     "defaults_mode",
@@ -190,22 +194,25 @@ const OF_THE_SDK: [&str; 13] = [
     "response_checksum_validation",
     "sdk_ua_app_id",
     "sigv4a_signing_region_set",
-    "sso_session",
     "use_dualstack_endpoint",
     "use_fips_endpoint",
 ];
 
-/// Writes a profile as aws-config's parser reads it, with nothing in it that can trip that.
-fn for_aws_config(profiles: &Profiles, profile: &Profile) -> String {
+/// Writes the SDK's settings, from the environment or else the profile, as a profile for aws-config's parser.
+fn for_aws_config(ambient: &Ambient, profiles: &Profiles, profile: &Profile) -> String {
     let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
         keys.iter()
             .filter_map(|key| Some((key, get(key)?)))
+            // Nothing that the parser could take for a comment or for another setting.
             .filter(|(_, value)| !value.contains(['\n', '#', ';']))
             .map(|(key, value)| format!("{key} = {value}\n"))
             .collect::<String>()
     };
-    let of_profile = |key: &str| profile.get(key).map(str::to_owned);
-    let mut text = format!("[default]\n{}", lines(&of_profile, &OF_THE_SDK));
+    let setting = |key: &str| {
+        let variable = ambient.var(&format!("AWS_{}", key.to_ascii_uppercase()));
+        variable.or_else(|| profile.get(key).map(str::to_owned))
+    };
+    let mut text = format!("[default]\n{}", lines(&setting, &OF_THE_SDK));
     // Bearer tokens come from an sso-session.
     if let Some(name) = profile.get("sso_session")
         && name
@@ -215,7 +222,9 @@ fn for_aws_config(profiles: &Profiles, profile: &Profile) -> String {
     {
         let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
         let settings = lines(&of_session, &["sso_region", "sso_start_url"]);
-        text.push_str(&format!("[sso-session {name}]\n{settings}"));
+        text.push_str(&format!(
+            "sso_session = {name}\n[sso-session {name}]\n{settings}"
+        ));
     }
     text
 }
