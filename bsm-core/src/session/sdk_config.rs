@@ -37,7 +37,7 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
         profiles, profile, ..
     } = found;
     let files = EnvConfigFiles::builder()
-        .with_contents(EnvConfigFileKind::Config, to_sdk_profile(profiles, profile))
+        .with_contents(EnvConfigFileKind::Config, to_sdk_profile(&settings.environment, profiles, profile))
         .build();
     let region = found.region.clone().map(Region::new);
     let mut loader = aws_config::defaults(behavior_version())
@@ -57,9 +57,10 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     if let Some(app_name) = &settings.app_name {
         loader = loader.app_name(app_name.clone());
     }
-    #[cfg(any(test, feature = "test-util"))]
-    if let Some(variables) = &settings.environment.variables {
-        loader = loader.env(variables.clone());
+    // The profile above already contains what aws-config would read from the given variables. Passing
+    // the variables themselves requires its feature `test-util`, which recompiles a third of the SDK.
+    if settings.environment.variables.is_some() {
+        loader = loader.empty_test_environment();
     }
     let config = loader.load().await;
     let endpoints = ServiceEndpoints::new(settings, profiles, profile);
@@ -155,7 +156,7 @@ fn retry_config(settings: &Settings, profile: &Profile) -> Result<RetryConfig, E
 }
 
 /// The settings of a profile that the SDK reads itself, and this crate does not.
-const SDK_KEYS: [&str; 13] = [
+const SDK_KEYS: [&str; 12] = [
     "account_id_endpoint_mode",
     "auth_scheme_preference",
     "defaults_mode",
@@ -166,22 +167,26 @@ const SDK_KEYS: [&str; 13] = [
     "response_checksum_validation",
     "sdk_ua_app_id",
     "sigv4a_signing_region_set",
-    "sso_session",
     "use_dualstack_endpoint",
     "use_fips_endpoint",
 ];
 
-/// Returns a profile in the form of aws-config's parser, without anything that the parser rejects.
-fn to_sdk_profile(profiles: &Profiles, profile: &Profile) -> String {
+/// Returns the SDK's settings, from the environment or else the profile, in the form of aws-config's
+/// parser.
+fn to_sdk_profile(environment: &Environment, profiles: &Profiles, profile: &Profile) -> String {
     let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
         keys.iter()
             .filter_map(|key| Some((key, get(key)?)))
+            // The parser would take these for comments and further settings.
             .filter(|(_, value)| !value.contains(['\n', '#', ';']))
             .map(|(key, value)| format!("{key} = {value}\n"))
             .collect::<String>()
     };
-    let of_profile = |key: &str| profile.get(key).map(str::to_owned);
-    let mut text = format!("[default]\n{}", lines(&of_profile, &SDK_KEYS));
+    let setting = |key: &str| {
+        let variable = format!("AWS_{}", key.to_ascii_uppercase());
+        profile.setting(environment, &variable, key)
+    };
+    let mut text = format!("[default]\n{}", lines(&setting, &SDK_KEYS));
     // Bearer tokens come from an sso-session.
     if let Some(name) = profile.get("sso_session")
         && name
@@ -191,7 +196,9 @@ fn to_sdk_profile(profiles: &Profiles, profile: &Profile) -> String {
     {
         let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
         let settings = lines(&of_session, &["sso_region", "sso_start_url"]);
-        text.push_str(&format!("[sso-session {name}]\n{settings}"));
+        text.push_str(&format!(
+            "sso_session = {name}\n[sso-session {name}]\n{settings}"
+        ));
     }
     text
 }

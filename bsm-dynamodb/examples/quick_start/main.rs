@@ -10,18 +10,13 @@
 //! the accounts of STAGING and PRODUCTION, with on-demand billing, and deletes it in the end; it
 //! does nothing if one of the accounts has such a table already.
 
-mod accounts;
-
 use std::error::Error;
 use std::process::ExitCode;
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, reset_connection, slot, use_boto_session, with_boto_session};
+use quick_start_accounts::{Accounts, Result};
 use serde::{Deserialize, Serialize};
-
-use crate::accounts::Accounts;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 // ANCHOR: programs
 #[derive(Serialize, Deserialize, Model)]

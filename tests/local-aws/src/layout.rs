@@ -4,11 +4,12 @@ mod account;
 mod mfa_device;
 mod profile;
 
-use std::fs;
-use std::path::Path;
+#[cfg(feature = "toml")]
+use std::{fs, path::Path};
 
 use serde::Deserialize;
 
+#[cfg(feature = "toml")]
 use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::account::denies;
@@ -69,21 +70,23 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a layout from TOML text.
+    /// Reads a layout from TOML text. Needs the feature `toml`.
     ///
     /// # Errors
     ///
     /// If the text is not valid TOML or contains an unknown setting. The message contains the line.
+    #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::accounts(error.to_string().trim_end()))
     }
 
-    /// Reads a layout from a TOML file.
+    /// Reads a layout from a TOML file. Needs the feature `toml`.
     ///
     /// # Errors
     ///
     /// Those of [`from_toml`](Self::from_toml), and if the file cannot be read. The message contains
     /// the path.
+    #[cfg(feature = "toml")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -98,7 +101,7 @@ impl Layout {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "toml"))]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
-use totp_rs::{Algorithm, TOTP};
+use totp_rs::{Builder, Totp};
 
 use crate::secret::Secret;
 
@@ -51,7 +51,7 @@ impl MfaDevice {
     /// Returns the code that a TOTP device displays at `time`. Returns `None` for a device with fixed
     /// codes.
     pub fn code_at(&self, time: SystemTime) -> Option<String> {
-        Some(self.generator()?.generate(unix_seconds(time)))
+        Some(self.generator()?.generate(unix_seconds(time)).to_string())
     }
 
     /// Returns what is wrong with the settings of the device, if anything is.
@@ -72,7 +72,7 @@ impl MfaDevice {
                 let now = unix_seconds(time);
                 [now, now.saturating_sub(STEP_SECONDS), now + STEP_SECONDS]
                     .into_iter()
-                    .find(|&at| generator.generate(at) == code)
+                    .find(|&at| generator.generate(at).to_string() == code)
                     .map(|at| MfaUse::Step(at / STEP_SECONDS))
             }
             None => self
@@ -83,17 +83,11 @@ impl MfaDevice {
         }
     }
 
-    fn generator(&self) -> Option<TOTP> {
-        let encoded = self.totp_secret.as_ref()?.expose().to_owned();
-        let secret = totp_rs::Secret::Encoded(encoded).to_bytes().ok()?;
-        // `TOTP::new` rejects secrets shorter than 128 bits, which many tutorials use.
-        Some(TOTP::new_unchecked(
-            Algorithm::SHA1,
-            6,
-            1,
-            STEP_SECONDS,
-            secret,
-        ))
+    fn generator(&self) -> Option<Totp> {
+        let encoded = self.totp_secret.as_ref()?.expose();
+        let secret = totp_rs::Secret::try_from_base32(encoded).ok()?;
+        // `build` rejects secrets shorter than 128 bits, which many tutorials use.
+        Some(Builder::new().with_secret(secret).build_noncompliant())
     }
 }
 
