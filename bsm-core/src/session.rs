@@ -287,6 +287,7 @@ impl Session {
         let settings = &self.settings;
         let told = !matches!(self.origin, Origin::Ambient);
         let found = Resolution::of(settings, told)?;
+        found.check_region(settings)?;
         let config = settings.load(&found).await?;
         let mut region = found.region.map(Region::new);
         let sts = sts_config(&config, region.as_ref());

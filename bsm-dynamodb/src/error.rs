@@ -379,6 +379,11 @@ impl Place {
             Ok(failure) => failure,
             Err(error) => return self.no_session(error),
         };
+        if failure.step() == FailureStep::Endpoint {
+            let kind = bsm_core::ErrorKind::InvalidConfig;
+            let error = bsm_core::Error::new(kind, failure.advice());
+            return self.no_session(error.with_source(failure));
+        }
         let (kind, message) = match (failure.step(), failure.code()) {
             (FailureStep::Service, Some(code)) => {
                 let kind = ErrorKind::of_aws_code(code);
@@ -388,13 +393,20 @@ impl Place {
                 ErrorKind::InvalidRequest,
                 "the request could not be built: the cause says why".into(),
             ),
-            (FailureStep::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
             (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
             (FailureStep::Response, _) => (
                 ErrorKind::Unreachable,
                 "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
             ),
-            _ => (ErrorKind::Unreachable, failure.advice().into()),
+            _ => {
+                let endpoint = failure.endpoint().map(|endpoint| format!(" {endpoint}"));
+                let endpoint = endpoint.unwrap_or_default();
+                let message = format!(
+                    "the endpoint{endpoint} could not be reached: check the network, the region and \
+                     any endpoint_url"
+                );
+                (ErrorKind::Unreachable, message.into())
+            }
         };
         let code = failure.code().map(str::to_owned);
         Error::new(kind, self, message)

@@ -57,7 +57,7 @@ impl Resolution {
         if let Chosen::Plan(plan) = &chosen {
             require_source(&plan.source, settings)?;
         }
-        let region = region(settings, &profile)?;
+        let region = region(settings, &profile);
         tracing::debug!(
             profile = name,
             explicit_profile = explicit.is_some(),
@@ -71,6 +71,22 @@ impl Resolution {
             region,
             chosen,
         })
+    }
+
+    /// Checks the region, naming the setting that it comes from.
+    pub(crate) fn check_region(&self, settings: &Settings) -> Result<(), Error> {
+        settings.check_region()?;
+        if settings.region.is_some() {
+            return Ok(());
+        }
+        if let Some((variable, region)) = settings.ambient.region() {
+            return check_region(&region, variable, ErrorKind::InvalidConfig);
+        }
+        let Some(region) = self.profile.get("region") else {
+            return Ok(());
+        };
+        let setting = format!("region of profile {:?}", self.profile.name());
+        check_region(region, &setting, ErrorKind::InvalidConfig)
     }
 
     /// The default chain.
@@ -101,21 +117,10 @@ fn require_source(source: &Source, settings: &Settings) -> Result<(), Error> {
     Err(Error::new(ErrorKind::CredentialsUnavailable, message))
 }
 
-fn region(settings: &Settings, profile: &Profile) -> Result<Option<String>, Error> {
-    settings.check_region()?;
-    if let Some(region) = &settings.region {
-        return Ok(Some(region.clone()));
-    }
-    if let Some((variable, region)) = settings.ambient.region() {
-        check_region(&region, variable, ErrorKind::InvalidConfig)?;
-        return Ok(Some(region));
-    }
-    let Some(region) = profile.get("region") else {
-        return Ok(None);
-    };
-    let setting = format!("region of profile {:?}", profile.name());
-    check_region(region, &setting, ErrorKind::InvalidConfig)?;
-    Ok(Some(region.to_owned()))
+fn region(settings: &Settings, profile: &Profile) -> Option<String> {
+    let told = settings.region.clone();
+    told.or_else(|| Some(settings.ambient.region()?.1))
+        .or_else(|| profile.get("region").map(str::to_owned))
 }
 
 impl std::fmt::Display for Chosen {
