@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::profile::{Plan, RoleLink, Source, Sso};
 use crate::session::settings::{Settings, behavior_version};
 use crate::transport::SdkFailure;
+use crate::validation;
 
 /// Makes the sources that plans name, and the role links on top of them.
 pub(crate) struct Sources<'a> {
@@ -63,7 +64,10 @@ impl Sources<'_> {
     fn provider_of(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
         let what = source.to_string();
         Ok(match source {
-            Source::Keys { keys, .. } => SharedCredentialsProvider::new(keys),
+            Source::Keys { keys, profile, .. } => {
+                validation::check(&keys, &validation::Names::of_profile(&profile))?;
+                SharedCredentialsProvider::new(keys)
+            }
             Source::WebIdentity(identity) => {
                 SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
             }

@@ -6,7 +6,6 @@ use super::chain::{Command, Source, Sso, WebIdentity, WebIdentityVariables, inva
 use super::files::{File, Profile, Profiles};
 use super::ini::Section;
 use crate::error::Error;
-use crate::validation;
 
 /// The credentials that a profile gets without assuming a role through another profile.
 pub(super) fn own_source(
@@ -92,10 +91,8 @@ fn keys(profile: &Profile, file: File) -> Result<Option<Source>, Error> {
         .provider_name("profile");
     keys.set_session_token(token.map(str::to_owned));
     keys.set_account_id(get("aws_account_id").map(Into::into));
-    let keys = keys.build();
-    validation::check(&keys, &validation::Names::of_profile(profile.name()))?;
     Ok(Some(Source::Keys {
-        keys,
+        keys: keys.build(),
         profile: profile.name().to_owned(),
         file,
     }))
