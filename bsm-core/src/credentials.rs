@@ -7,7 +7,7 @@ pub mod mfa;
 pub(crate) mod process;
 mod refresh;
 pub(crate) mod role;
-mod role_request;
+pub(crate) mod role_request;
 pub(crate) mod source;
 mod supply;
 #[cfg(test)]
@@ -16,4 +16,4 @@ mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
 pub(crate) use refresh::Refresher;
-pub(crate) use supply::Supply;
+pub(crate) use supply::CredentialSource;

@@ -1,10 +1,10 @@
-//! Who a session is.
+//! Identities: account, ARN and user id.
 
+pub(crate) mod arn;
 mod mask;
 
 use std::fmt;
 
-use aws_config::Region;
 use aws_config::identity::IdentityCache;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -13,82 +13,7 @@ use serde::Serialize;
 
 use self::mask::{mask_account, mask_arn, mask_user_id};
 use crate::error::{Error, ErrorKind};
-use crate::manager::BotoSesManager;
 use crate::transport;
-
-/// # Identity
-impl BotoSesManager {
-    /// Returns whom AWS sees behind the credentials, asked once.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
-        self.resolved().await?;
-        self.session().caller().await
-    }
-
-    /// Returns the twelve-digit account id.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_id(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.account().to_owned())
-    }
-
-    /// Returns the unique id of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_user_id(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.user_id().to_owned())
-    }
-
-    /// Returns the ARN of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn principal_arn(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.arn().to_owned())
-    }
-
-    /// Returns the account's alias, asked once; `None` if it has none.
-    ///
-    /// It comes from IAM
-    /// [ListAccountAliases](https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html).
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity may not
-    /// ask, which says nothing of whether there is an alias.
-    #[cfg(feature = "iam")]
-    pub async fn aws_account_alias(&self) -> Result<Option<String>, Error> {
-        self.resolved().await?;
-        self.session().alias().await
-    }
-
-    /// Returns who this is, to print: account, ARN and user id, masked, and the region.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), bsm_core::Error> {
-    /// # let bsm = bsm_core::BotoSesManager::new();
-    /// println!("{}", bsm.who_am_i().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn who_am_i(&self) -> Result<WhoAmI, Error> {
-        let region = self.region_if_known().await?;
-        let caller = self.caller_identity().await?;
-        Ok(WhoAmI::new(caller, region.as_ref().map(Region::to_string)))
-    }
-}
 
 /// The identity that AWS sees behind a session's credentials.
 ///

@@ -1,4 +1,4 @@
-//! Credentials that are kept, and when they are to be replaced.
+//! Credentials that are cached, and when they are to be replaced.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +34,7 @@ impl Windows {
 
 /// Credentials, and when to replace them.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
     /// When the windows open; `None` for credentials that do not expire.
     pub(super) deadlines: Option<Deadlines>,
@@ -49,14 +49,14 @@ pub(super) struct Deadlines {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Age {
+pub(super) enum Freshness {
     Fresh,
     Advisory,
     Mandatory,
     Expired,
 }
 
-impl Kept {
+impl CachedCredentials {
     pub(super) fn new(credentials: Credentials, now: SystemTime) -> Self {
         let deadlines = credentials.expiry().map(|expiry| {
             let windows = Windows::for_lifetime(expiry.duration_since(now).unwrap_or_default());
@@ -73,17 +73,17 @@ impl Kept {
         }
     }
 
-    pub(super) fn age(&self, now: SystemTime) -> Age {
+    pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
         match self.deadlines {
-            Some(at) if now >= at.expiry => Age::Expired,
-            Some(at) if now >= at.mandatory => Age::Mandatory,
-            Some(at) if now >= at.advisory => Age::Advisory,
-            _ => Age::Fresh,
+            Some(at) if now >= at.expiry => Freshness::Expired,
+            Some(at) if now >= at.mandatory => Freshness::Mandatory,
+            Some(at) if now >= at.advisory => Freshness::Advisory,
+            _ => Freshness::Fresh,
         }
     }
 
     pub(super) fn is_valid(&self, now: SystemTime) -> bool {
-        self.age(now) < Age::Expired
+        self.freshness(now) < Freshness::Expired
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {
@@ -142,22 +142,25 @@ mod tests {
         let now = UNIX_EPOCH + 1_000 * MINUTE;
         for seconds in 1..300 {
             let expiry = now + Duration::from_secs(seconds);
-            let kept = Kept::new(
+            let cached = CachedCredentials::new(
                 Credentials::new("id", "secret", None, Some(expiry), "test"),
                 now,
             );
-            assert_eq!(kept.age(now), Age::Fresh, "{seconds} s");
-            assert_eq!(kept.age(expiry), Age::Expired, "{seconds} s");
+            assert_eq!(cached.freshness(now), Freshness::Fresh, "{seconds} s");
+            assert_eq!(cached.freshness(expiry), Freshness::Expired, "{seconds} s");
         }
     }
 
     #[test]
     fn credentials_without_an_expiry_stay_fresh() {
-        let kept = Kept::new(
+        let cached = CachedCredentials::new(
             Credentials::new("id", "secret", None, None, "test"),
             UNIX_EPOCH,
         );
-        assert_eq!(kept.age(UNIX_EPOCH + 100_000_000 * MINUTE), Age::Fresh);
-        assert!(kept.lasts_for(Duration::MAX, UNIX_EPOCH));
+        assert_eq!(
+            cached.freshness(UNIX_EPOCH + 100_000_000 * MINUTE),
+            Freshness::Fresh
+        );
+        assert!(cached.lasts_for(Duration::MAX, UNIX_EPOCH));
     }
 }

@@ -1,6 +1,5 @@
-//! Roles, assumed with STS AssumeRole.
+//! Roles that are assumed with STS AssumeRole.
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
@@ -16,73 +15,21 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
 use super::Refresher;
-use super::cli_cache::{CachedRole, Store};
 use super::mfa::{TokenCodes, TokenRequest};
-use super::supply::{Asks, Supply};
+use super::role_request::RoleRequest;
 use crate::error::{Error, ErrorKind};
-use crate::profile::RoleLink;
+use crate::identity::arn;
 use crate::transport;
 
-/// How often a refresh tries AssumeRole. More would only be in the way of the pause after it.
+/// The attempts of one refresh at AssumeRole: one retry for a lost connection. The cooldown after a failure paces the rest.
 const MAX_ATTEMPTS: u32 = 2;
 
-/// How long an attempt may take, where the user has set no time-out.
+/// The time-out of one attempt, if the user has set none: STS answers within a second, and two attempts must fit into half a minute.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is asked of STS, field by field as in its API.
-#[derive(Clone, Default)]
-pub(crate) struct RoleRequest {
-    pub(crate) role_arn: String,
-    pub(crate) role_session_name: Option<String>,
-    pub(crate) duration: Option<Duration>,
-    pub(crate) policy: Option<String>,
-    pub(crate) policy_arns: Vec<String>,
-    pub(crate) tags: Vec<(String, String)>,
-    pub(crate) transitive_tag_keys: Vec<String>,
-    pub(crate) external_id: Option<String>,
-    pub(crate) source_identity: Option<String>,
-    pub(crate) mfa_serial: Option<String>,
-    pub(crate) provided_contexts: Vec<(String, String)>,
-}
-
-/// Shows which role, and under which name: policies are long, and a context is a token.
-impl fmt::Debug for RoleRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RoleRequest")
-            .field("role_arn", &self.role_arn)
-            .field("role_session_name", &self.role_session_name)
-            .field("duration", &self.duration)
-            .field("mfa_serial", &self.mfa_serial)
-            .finish_non_exhaustive()
-    }
-}
-
-impl From<RoleLink> for RoleRequest {
-    fn from(link: RoleLink) -> Self {
-        Self {
-            role_arn: link.role_arn,
-            role_session_name: link.session_name,
-            duration: link.duration,
-            external_id: link.external_id,
-            mfa_serial: link.mfa_serial,
-            ..Self::default()
-        }
-    }
-}
-
-/// With whose credentials, over which way and with whose help a role is assumed.
-#[derive(Clone, Debug)]
-pub(crate) struct Means<'a> {
-    pub(crate) parent: &'a Refresher,
-    /// How STS is reached.
-    pub(crate) sts: &'a SdkConfig,
-    pub(crate) mfa: Option<&'a TokenCodes>,
-    pub(crate) cli_cache: Option<Store>,
-}
-
-/// The credentials of a role, got from STS with those of its parent.
+/// The provider of a role's credentials, which STS issues for those of the parent.
 ///
-/// It asks at every call; a [`Refresher`] in front of it keeps the answer.
+/// It calls STS every time; a [`Refresher`] in front of it caches the credentials.
 #[derive(Debug)]
 pub(crate) struct AssumedRole {
     request: RoleRequest,
@@ -93,40 +40,22 @@ pub(crate) struct AssumedRole {
 }
 
 impl AssumedRole {
-    /// Returns the source of a role's credentials.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`] for what STS would refuse.
-    pub(crate) fn supply(request: RoleRequest, means: &Means<'_>) -> Result<Supply, Error> {
-        request.check(means.parent.is_role())?;
-        let asks = match (&request.mfa_serial, means.mfa) {
-            (Some(_), Some(mfa)) if !mfa.is_interactive() => Asks::AsDoes(means.parent.clone()),
-            (Some(_), _) => Asks::Somebody,
-            (None, _) => Asks::AsDoes(means.parent.clone()),
-        };
-        let role = Self::new(request, means);
-        let provider = match &means.cli_cache {
-            Some(store) => SharedCredentialsProvider::new(CachedRole::new(role, store.clone())),
-            None => SharedCredentialsProvider::new(role),
-        };
-        Ok(Supply {
-            asks,
-            ..Supply::of_role(provider)
-        })
-    }
-
-    pub(super) fn new(request: RoleRequest, means: &Means<'_>) -> Self {
-        let sts = sts_config(means.sts, request.mfa_serial.is_some());
+    pub(super) fn new(
+        request: RoleRequest,
+        parent: &Refresher,
+        sts: &SdkConfig,
+        mfa: Option<&TokenCodes>,
+    ) -> Self {
+        let sts = sts_config(sts, request.mfa_serial.is_some());
         let session_name = request
             .role_session_name
             .clone()
             .unwrap_or_else(|| generated_session_name(&time_of(&sts)));
         Self {
             request,
-            parent: means.parent.clone(),
+            parent: parent.clone(),
             sts,
-            mfa: means.mfa.cloned(),
+            mfa: mfa.cloned(),
             session_name,
         }
     }
@@ -139,7 +68,7 @@ impl AssumedRole {
         &self.parent
     }
 
-    /// How STS is reached.
+    /// Returns the configuration of requests to STS.
     pub(super) fn sts(&self) -> &SdkConfig {
         &self.sts
     }
@@ -149,7 +78,7 @@ impl AssumedRole {
     }
 
     pub(super) async fn assume(&self) -> Result<Assumed, Error> {
-        // Before the call, because its time-out is not for the parent's, or for a prompt.
+        // Outside the call to STS: its time-out must not include the parent's refresh, or a prompt.
         let parent = self.parent.credentials().await?;
         let code = match &self.request.mfa_serial {
             Some(serial) => Some(self.mfa_code(serial).await?),
@@ -199,7 +128,7 @@ impl AssumedRole {
             return Err(Error::new(
                 ErrorKind::MfaCodeUnavailable,
                 format!(
-                    "the role {} needs a code of the MFA device {serial}, and nobody can give one: \
+                    "the role {} needs a code of the MFA device {serial}, but there is no provider: \
                      set an mfa_token_provider, for example mfa::TerminalPrompt",
                     self.request.role_arn
                 ),
@@ -210,7 +139,7 @@ impl AssumedRole {
     }
 }
 
-/// What STS answered.
+/// The response of AssumeRole.
 #[derive(Debug)]
 pub(super) struct Assumed {
     pub(super) credentials: Credentials,
@@ -232,11 +161,6 @@ impl Assumed {
 }
 
 impl RoleRequest {
-    /// The account in the role's ARN.
-    pub(super) fn account(&self) -> Option<&str> {
-        account_of(&self.role_arn)
-    }
-
     fn tags(&self) -> Result<Option<Vec<Tag>>, Error> {
         let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
         let tags: Result<Vec<_>, _> = self.tags.iter().map(tag).collect();
@@ -266,7 +190,7 @@ impl RoleRequest {
             Some(serial) if is_wrong_code => Error::new(
                 ErrorKind::MfaCodeRejected,
                 format!(
-                    "AWS refused the code of the MFA device {serial} for the role {}: it was \
+                    "AWS rejected the code of the MFA device {serial} for the role {}: it was \
                      mistyped, too old or used before; try again with the next code",
                     self.role_arn
                 ),
@@ -277,7 +201,7 @@ impl RoleRequest {
     }
 }
 
-/// STS has no error code of its own for a wrong code.
+// STS has no error code of its own for a wrong code.
 fn is_wrong_code<R>(error: &SdkError<AssumeRoleError, R>) -> bool {
     error.as_service_error().is_some_and(|error| {
         error.code() == Some("AccessDenied")
@@ -298,7 +222,9 @@ impl ProvideCredentials for AssumedRole {
     }
 }
 
-/// An MFA code is sent once: if the answer got lost, AWS may have taken it as used.
+/// Returns the configuration of requests to STS, with limits on attempts and time.
+///
+/// An MFA code is sent once: if the response is lost, AWS may count the code as used.
 fn sts_config(sts: &SdkConfig, has_mfa: bool) -> SdkConfig {
     let retry = sts
         .retry_config()
@@ -308,12 +234,12 @@ fn sts_config(sts: &SdkConfig, has_mfa: bool) -> SdkConfig {
     let attempts = retry.max_attempts().min(limit);
     let timeouts = sts.timeout_config().cloned();
     let mut timeouts = timeouts.unwrap_or_else(|| TimeoutConfig::builder().build());
-    let told = [
+    let explicit = [
         timeouts.read_timeout(),
         timeouts.operation_timeout(),
         timeouts.operation_attempt_timeout(),
     ];
-    if told.iter().all(Option::is_none) {
+    if explicit.iter().all(Option::is_none) {
         let attempt = timeouts
             .into_builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT);
@@ -329,11 +255,7 @@ pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
     config.time_source().unwrap_or_default()
 }
 
-fn account_of(role_arn: &str) -> Option<&str> {
-    role_arn.split(':').nth(4)
-}
-
-/// Takes over the credentials that STS issued for a role.
+/// Converts the credentials that STS issued for a role.
 pub(super) fn issued(
     credentials: Option<IssuedCredentials>,
     role_arn: &str,
@@ -355,13 +277,13 @@ pub(super) fn issued(
         .session_token(issued.session_token)
         .expiry(expiry)
         .provider_name(provider);
-    if let Some(account) = account_of(role_arn) {
+    if let Some(account) = arn::account(role_arn) {
         credentials = credentials.account_id(account);
     }
     Ok(credentials.build())
 }
 
-/// STS distinguishes an empty list from none.
+// STS distinguishes an empty list from none.
 fn some<T, U>(items: &[T], to: impl FnMut(&T) -> U) -> Option<Vec<U>> {
     (!items.is_empty()).then(|| items.iter().map(to).collect())
 }

@@ -1,6 +1,6 @@
-//! Where credentials come from in the first place.
+//! The providers of credentials, created from resolved settings.
 //!
-//! SSO, login sessions, containers and instances are aws-config's; the rest is our own.
+//! Those for SSO, login sessions, containers and instances are aws-config's; the others are this crate's own.
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
@@ -11,127 +11,178 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::{
     self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
+use aws_smithy_async::time::SharedTimeSource;
 
-use super::cli_cache::CachedSso;
-use super::process::CredentialProcess;
-use super::role::{AssumedRole, Means};
+use super::Refresher;
+use super::cli_cache::{CachedRole, CachedSso, Store};
+use super::mfa::TokenCodes;
+use super::process::{CredentialProcess, Streams};
+use super::role::AssumedRole;
+use super::role_request::RoleRequest;
+use super::supply::{CredentialSource, Interaction};
 use super::web_identity::WebIdentityRole;
-use super::{Refresher, Supply};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
-use crate::profile::{Plan, RoleLink, Source, Sso};
-use crate::session::settings::{Settings, behavior_version};
+use crate::profile::{BaseProvider, ChainedRole, ProfileChain, Sso};
 use crate::transport::SdkFailure;
 use crate::validation;
 
-/// Makes the sources that plans name, and the role links on top of them.
-pub(crate) struct Sources<'a> {
-    pub(crate) settings: &'a Settings,
-    /// How STS is reached.
+/// Whose credentials a role is assumed with, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct AssumeRoleContext<'a> {
+    pub(crate) parent: &'a Refresher,
+    /// The configuration of requests to STS.
+    pub(crate) sts: &'a SdkConfig,
+    pub(crate) mfa: Option<&'a TokenCodes>,
+    pub(crate) cli_cache: Option<Store>,
+}
+
+/// Returns the source of a role's credentials, behind the AWS CLI's cache if that is enabled.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidInput`] for parameters that STS would reject.
+pub(crate) fn assumed_role(
+    request: RoleRequest,
+    context: &AssumeRoleContext<'_>,
+) -> Result<CredentialSource, Error> {
+    request.check(context.parent.is_role())?;
+    let interaction = match (&request.mfa_serial, context.mfa) {
+        (Some(_), Some(mfa)) if !mfa.is_interactive() => {
+            Interaction::Inherited(context.parent.clone())
+        }
+        (Some(_), _) => Interaction::Prompt,
+        (None, _) => Interaction::Inherited(context.parent.clone()),
+    };
+    let role = AssumedRole::new(request, context.parent, context.sts, context.mfa);
+    let provider = match &context.cli_cache {
+        Some(store) => SharedCredentialsProvider::new(CachedRole::new(role, store.clone())),
+        None => SharedCredentialsProvider::new(role),
+    };
+    Ok(CredentialSource {
+        interaction,
+        ..CredentialSource::of_role(provider)
+    })
+}
+
+/// Creates the providers that profile chains name, and the roles on top of them.
+pub(crate) struct ProviderFactory<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) mfa: Option<&'a TokenCodes>,
+    pub(crate) cli_cache: Option<Store>,
+    pub(crate) process_streams: Streams,
+    pub(crate) time_source: SharedTimeSource,
+    /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
 }
 
-impl Sources<'_> {
-    pub(crate) fn of_plan(&self, plan: Plan) -> Result<Supply, Error> {
-        let source = self.of_source(plan.source)?;
-        plan.roles
+impl ProviderFactory<'_> {
+    pub(crate) fn for_chain(&self, chain: ProfileChain) -> Result<CredentialSource, Error> {
+        let base = self.for_base(chain.base)?;
+        chain
+            .roles
             .into_iter()
-            .try_fold(source, |source, role| self.assumed(source, role))
+            .try_fold(base, |source, role| self.assumed(source, role))
     }
 
-    fn assumed(&self, source: Supply, role: RoleLink) -> Result<Supply, Error> {
+    fn assumed(
+        &self,
+        source: CredentialSource,
+        role: ChainedRole,
+    ) -> Result<CredentialSource, Error> {
         let profile = role.profile.clone();
-        let means = Means {
-            parent: &Refresher::new(source, self.settings.time_source()),
+        let context = AssumeRoleContext {
+            parent: &Refresher::new(source, self.time_source.clone()),
             sts: self.sts,
-            mfa: self.settings.mfa.as_ref(),
-            cli_cache: self.settings.cli_cache(),
+            mfa: self.mfa,
+            cli_cache: self.cli_cache.clone(),
         };
-        AssumedRole::supply(role.into(), &means).map_err(|error| {
+        assumed_role(role.into(), &context).map_err(|error| {
             let message = format!("profile {profile:?} cannot be used: {error}");
             Error::new(ErrorKind::InvalidConfig, message)
         })
     }
 
-    fn of_source(&self, source: Source) -> Result<Supply, Error> {
-        let is_role = matches!(source, Source::WebIdentity(_) | Source::Sso(_));
-        let provider = self.provider_of(source)?;
+    fn for_base(&self, base: BaseProvider) -> Result<CredentialSource, Error> {
+        let is_role = matches!(base, BaseProvider::WebIdentity(_) | BaseProvider::Sso(_));
+        let provider = self.provider_of(base)?;
         Ok(match is_role {
-            true => Supply::of_role(provider),
+            true => CredentialSource::of_role(provider),
             false => provider.into(),
         })
     }
 
-    fn provider_of(&self, source: Source) -> Result<SharedCredentialsProvider, Error> {
-        let what = source.to_string();
-        Ok(match source {
-            Source::Keys { keys, profile, .. } => {
+    fn provider_of(&self, base: BaseProvider) -> Result<SharedCredentialsProvider, Error> {
+        let what = base.to_string();
+        Ok(match base {
+            BaseProvider::Keys { keys, profile, .. } => {
                 validation::check(&keys, &validation::Names::of_profile(&profile))?;
                 SharedCredentialsProvider::new(keys)
             }
-            Source::WebIdentity(identity) => {
+            BaseProvider::WebIdentity(identity) => {
                 SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
             }
-            Source::Sso(sso) => self.cached_sso(what, sso),
-            Source::Login { profile, session } => self.login(what, &profile, session)?,
-            Source::Process {
+            BaseProvider::Sso(sso) => self.cached_sso(what, sso),
+            BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
+            BaseProvider::Process {
                 profile,
                 command,
                 account_id,
             } => {
-                let streams = self.settings.process_streams;
+                let streams = self.process_streams;
                 let process = CredentialProcess::new(profile, command, account_id, streams);
                 SharedCredentialsProvider::new(process)
             }
-            Source::Environment => match self.settings.ambient.keys()? {
+            BaseProvider::Environment => match self.environment.keys()? {
                 Some(keys) => SharedCredentialsProvider::new(keys),
                 None => return Err(unavailable(&what)),
             },
-            Source::EcsContainer | Source::Ec2InstanceMetadata
-                if self.settings.ambient.environment.is_some() =>
+            BaseProvider::EcsContainer | BaseProvider::Ec2InstanceMetadata
+                if !self.environment.is_process() =>
             {
-                // A given environment has neither.
+                // Given variables have neither: a test must not reach the machine it runs on.
                 return Err(unavailable(&what));
             }
-            Source::EcsContainer => {
-                self.settings.ambient.check_container()?;
-                Explained::shared(what, "does the task have a role?".into(), self.ecs())
+            BaseProvider::EcsContainer => {
+                self.environment.check_container()?;
+                WithContext::shared(what, "does the task have a role?".into(), self.ecs())
             }
-            Source::Ec2InstanceMetadata => {
-                self.settings.ambient.check_metadata_service()?;
-                Explained::shared(what, "does the instance have a role?".into(), self.imds())
+            BaseProvider::Ec2InstanceMetadata => {
+                self.environment.check_metadata_service()?;
+                WithContext::shared(what, "does the instance have a role?".into(), self.imds())
             }
         })
     }
 
-    /// The end of the default chain: what a container, a function or an instance is given.
+    /// Returns the end of the default chain: the provider of a container, a function or an instance.
     ///
-    /// An environment that was given in place of the process's own has none of these.
+    /// Variables that were given in place of the process's own have none of these.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidConfig`] if a variable that says where they are is not a URL.
-    pub(crate) fn of_the_machine(&self) -> Result<Option<SharedCredentialsProvider>, Error> {
-        if self.settings.ambient.environment.is_some() {
+    pub(crate) fn container_or_instance(&self) -> Result<Option<SharedCredentialsProvider>, Error> {
+        if !self.environment.is_process() {
             return Ok(None);
         }
-        self.settings.ambient.check_container()?;
-        self.settings.ambient.check_metadata_service()?;
+        self.environment.check_container()?;
+        self.environment.check_metadata_service()?;
         let chain = CredentialsProviderChain::first_try("EcsContainer", self.ecs())
             .or_else("Ec2InstanceMetadata", self.imds());
         Ok(Some(SharedCredentialsProvider::new(chain)))
     }
 
-    /// SSO, behind the AWS CLI's cache if that is to be used.
+    /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
     fn cached_sso(&self, what: String, sso: Sso) -> SharedCredentialsProvider {
         let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
-        let provider = Explained::shared(what, advice, self.sso(sso.clone()));
-        match self.settings.cli_cache() {
+        let provider = WithContext::shared(what, advice, self.sso(sso.clone()));
+        match self.cli_cache.clone() {
             None => provider,
             Some(store) => SharedCredentialsProvider::new(CachedSso::new(
                 provider,
                 &sso,
                 store,
-                self.settings.time_source(),
+                self.time_source.clone(),
             )),
         }
     }
@@ -158,7 +209,7 @@ impl Sources<'_> {
             .configure(&self.provider_config())
             .build();
         let advice = format!("sign in with `aws login --profile {profile}`");
-        Ok(Explained::shared(what, advice, provider))
+        Ok(WithContext::shared(what, advice, provider))
     }
 
     #[cfg(not(feature = "login"))]
@@ -193,8 +244,8 @@ impl Sources<'_> {
     pub(crate) fn provider_config(&self) -> ProviderConfig {
         let config = ProviderConfig::without_region()
             .with_region(self.sts.region().cloned())
-            .with_behavior_version(Some(behavior_version()))
-            .with_time_source(self.settings.time_source());
+            .with_behavior_version(self.sts.behavior_version())
+            .with_time_source(self.time_source.clone());
         match self.sts.http_client() {
             Some(http_client) => config.with_http_client(http_client),
             None => config,
@@ -202,15 +253,15 @@ impl Sources<'_> {
     }
 }
 
-/// A source of aws-config, whose errors say which of our sources failed, and what to do.
+/// A provider of aws-config whose errors name the provider, and what to do.
 #[derive(Debug)]
-struct Explained<P> {
+struct WithContext<P> {
     what: String,
     advice: String,
     source: P,
 }
 
-impl<P: ProvideCredentials + 'static> Explained<P> {
+impl<P: ProvideCredentials + 'static> WithContext<P> {
     fn shared(what: String, advice: String, source: P) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(Self {
             what,
@@ -233,7 +284,7 @@ impl<P: ProvideCredentials + 'static> Explained<P> {
     }
 }
 
-impl<P: ProvideCredentials + 'static> ProvideCredentials for Explained<P> {
+impl<P: ProvideCredentials + 'static> ProvideCredentials for WithContext<P> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

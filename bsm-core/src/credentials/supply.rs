@@ -1,33 +1,33 @@
-//! What is known of a source of credentials before it is asked.
+//! A source of credentials, with the facts that are known before it is called.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::Refresher;
 
-/// A source of credentials, and what is known of it.
+/// A provider of credentials, and what is known about it.
 #[derive(Clone, Debug)]
-pub(crate) struct Supply {
+pub(crate) struct CredentialSource {
     pub(crate) provider: SharedCredentialsProvider,
     /// Whether the credentials are those of a role. A role that is assumed with them lasts at most
     /// an hour.
     pub(crate) is_role: bool,
-    pub(crate) asks: Asks,
+    pub(crate) interaction: Interaction,
 }
 
-/// Whom a refresh disturbs.
+/// Whether a refresh prompts a person.
 ///
-/// A refresh that runs in the background must not make a prompt appear out of nowhere.
+/// A refresh in the background must never prompt: nobody would know why.
 #[derive(Clone, Debug)]
-pub(crate) enum Asks {
-    Nobody,
-    /// Somebody who is to give an MFA code.
-    Somebody,
-    /// Whomever the refresh of these disturbs, if they have to be refreshed first.
-    AsDoes(Refresher),
+pub(crate) enum Interaction {
+    None,
+    /// For an MFA code.
+    Prompt,
+    /// If the parent's credentials must be refreshed first, and their refresh prompts.
+    Inherited(Refresher),
 }
 
-impl Supply {
-    /// A source whose credentials are those of a role.
+impl CredentialSource {
+    /// Returns a source whose credentials are those of a role.
     pub(crate) fn of_role(provider: SharedCredentialsProvider) -> Self {
         Self {
             is_role: true,
@@ -35,22 +35,22 @@ impl Supply {
         }
     }
 
-    /// Says whether a refresh now may need somebody.
-    pub(super) fn may_disturb(&self) -> bool {
-        match &self.asks {
-            Asks::Nobody => false,
-            Asks::Somebody => true,
-            Asks::AsDoes(parent) => parent.may_disturb(),
+    /// Returns `true` if a refresh now can prompt.
+    pub(super) fn may_prompt(&self) -> bool {
+        match &self.interaction {
+            Interaction::None => false,
+            Interaction::Prompt => true,
+            Interaction::Inherited(parent) => parent.may_prompt(),
         }
     }
 }
 
-impl From<SharedCredentialsProvider> for Supply {
+impl From<SharedCredentialsProvider> for CredentialSource {
     fn from(provider: SharedCredentialsProvider) -> Self {
         Self {
             provider,
             is_role: false,
-            asks: Asks::Nobody,
+            interaction: Interaction::None,
         }
     }
 }

@@ -1,13 +1,41 @@
-//! What a manager's user says of a role to assume.
+//! The builder of a role's manager.
 
 use std::time::Duration;
 
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
-use crate::credentials::role::RoleRequest;
+use crate::credentials::role_request::RoleRequest;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
+use crate::session::settings::Settings;
+use crate::session::{Explicit, RoleOfParent};
+
+/// # Roles
+impl BotoSesManager {
+    /// Returns the manager for a role that is assumed with this manager's credentials.
+    ///
+    /// Roles chain: the manager that comes out can assume the next one. Nothing is sent before the
+    /// credentials are needed; they are then kept fresh. The region and all other settings, but not
+    /// the expected account, go over to the new manager.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// # use std::time::Duration;
+    /// # let bsm = bsm_core::BotoSesManager::new();
+    /// let auditor = bsm
+    ///     .assume_role("arn:aws:iam::333333333333:role/Auditor")
+    ///     .role_session_name("nightly-audit")
+    ///     .duration(Duration::from_secs(900))
+    ///     .load()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn assume_role(&self, role_arn: impl Into<String>) -> AssumeRole {
+        AssumeRole::new(self.clone(), role_arn.into())
+    }
+}
 
 /// A role to assume with the credentials of a manager; see [`BotoSesManager::assume_role`].
 ///
@@ -136,7 +164,21 @@ impl AssumeRole {
 
     /// Makes the manager; the role is assumed when it is first needed.
     pub fn build(self) -> BotoSesManager {
-        BotoSesManager::assumed(self.parent, self.request, self.region, self.mfa)
+        let parent = self.parent.session();
+        let inherited = parent.settings.clone();
+        let settings = Settings {
+            region: self.region,
+            // The parent's account is not the role's.
+            expect_account: None,
+            mfa: self.mfa.or(inherited.mfa.clone()),
+            ..inherited
+        };
+        let role = RoleOfParent {
+            parent: parent.clone(),
+            parent_region: self.parent.region_override(),
+            request: self.request,
+        };
+        BotoSesManager::with_session(Some(Explicit::Role(Box::new(role))), settings)
     }
 
     /// Makes the manager and assumes the role at once.

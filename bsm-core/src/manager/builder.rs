@@ -1,4 +1,4 @@
-//! Making a manager.
+//! The constructors and the builder of a manager.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,109 @@ use crate::credentials::cli_cache::CliCache;
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
 use crate::credentials::process::ProcessStdio;
 use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::export::Snapshot;
 use crate::manager::BotoSesManager;
-use crate::profile::ProfileInfo;
-use crate::session::Origin;
+use crate::profile::{ProfileInfo, Profiles};
+use crate::session::Explicit;
 use crate::session::settings::{Settings, service_key};
+
+/// # Constructors
+impl BotoSesManager {
+    /// Creates a manager for the default chain.
+    ///
+    /// Its credentials come from the first of these sources that is configured. The profile is the
+    /// one that `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`.
+    ///
+    /// 1. access keys in the environment;
+    /// 2. a role of the profile: `role_arn` with `source_profile` or `credential_source`;
+    /// 3. a web identity: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, or the profile's
+    ///    settings in place of either;
+    /// 4. the profile's SSO, access keys, login session or process;
+    /// 5. the role of the container, or else of the instance.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Makes a manager for a profile.
+    ///
+    /// The profile is used whatever the environment says, and must exist.
+    pub fn from_profile(name: impl Into<String>) -> Self {
+        Self::builder().profile_name(name).build()
+    }
+
+    /// Makes a manager for long-lived keys.
+    pub fn from_keys(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+    ) -> Self {
+        Self::builder()
+            .keys(access_key_id, secret_access_key)
+            .build()
+    }
+
+    /// Makes a manager from an `SdkConfig` that was loaded elsewhere.
+    pub fn from_config(config: SdkConfig) -> Self {
+        Self::builder().sdk_config(config).build()
+    }
+
+    /// Makes a manager of which every use fails with [`ErrorKind::NoSession`].
+    ///
+    /// As the process default it turns a forgotten scope into an error:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use bsm_core::{BotoSesManager, install_default};
+    ///
+    /// install_default(BotoSesManager::none()).unwrap();
+    /// let error = BotoSesManager::current().credentials().await.unwrap_err();
+    /// assert!(error.is_no_session());
+    /// # }
+    /// ```
+    pub fn none() -> Self {
+        Self::with_session(Some(Explicit::NoSession), Settings::default())
+    }
+
+    /// Lists the profiles in the config file and the credentials file, by name.
+    ///
+    /// For other files than the usual ones, see [`Builder::profiles`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// for profile in BotoSesManager::profiles()? {
+    ///     let region = profile.region().unwrap_or("no region");
+    ///     println!("{}: {:?}, {region}", profile.name(), profile.kind());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a file cannot be read or understood. A file that does not
+    /// exist is an empty one.
+    pub fn profiles() -> Result<Vec<ProfileInfo>, Error> {
+        Self::builder().profiles()
+    }
+
+    /// Starts to make a manager with more settings than the short forms take.
+    ///
+    /// ```
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// let production = BotoSesManager::builder()
+    ///     .profile_name("production")
+    ///     .region("eu-central-1")
+    ///     .expect_account("333333333333")
+    ///     .build();
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
 
 /// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///
@@ -29,19 +127,11 @@ use crate::session::settings::{Settings, service_key};
 #[derive(Clone, Default)]
 #[must_use = "finish it with `.build()`"]
 pub struct Builder {
-    origin: Told,
+    /// `None` for the default chain, or for the profile that the settings name.
+    explicit: Option<Explicit>,
+    /// A snapshot completes the settings, so it has to wait for all of them.
+    snapshot: Option<Box<Snapshot>>,
     settings: Settings,
-}
-
-/// Which credentials the builder was told to use.
-#[derive(Clone, Default)]
-enum Told {
-    #[default]
-    Ambient,
-    Keys(Credentials),
-    Provider(SharedCredentialsProvider),
-    Config(Box<SdkConfig>),
-    Snapshot(Box<Snapshot>),
 }
 
 impl Builder {
@@ -80,31 +170,30 @@ impl Builder {
 
     /// Gives credentials, which may be temporary. They come before everything else, and are not
     /// refreshed: see [`credentials_provider`](Self::credentials_provider) for that.
-    pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.origin = Told::Keys(credentials);
-        self
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        self.explicit(Explicit::Keys(credentials))
     }
 
     /// Gives a source of credentials. It is asked once for any number of callers, and again in
     /// time before what it gave expires.
-    pub fn credentials_provider(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.origin = Told::Provider(SharedCredentialsProvider::new(provider));
-        self
+    pub fn credentials_provider(self, provider: impl ProvideCredentials + 'static) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        self.explicit(Explicit::Provider(provider))
     }
 
     /// Takes credentials, region and endpoints from a snapshot; see
     /// [`BotoSesManager::from_snapshot`]. What the builder says itself comes first.
     pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
-        self.origin = Told::Snapshot(Box::new(snapshot));
+        self.explicit = None;
+        self.snapshot = Some(Box::new(snapshot));
         self
     }
 
     /// Takes over an existing `SdkConfig`, with all that it says.
     ///
     /// Of the builder's own settings, only the region and what is expected apply on top of it.
-    pub fn sdk_config(mut self, config: SdkConfig) -> Self {
-        self.origin = Told::Config(Box::new(config));
-        self
+    pub fn sdk_config(self, config: SdkConfig) -> Self {
+        self.explicit(Explicit::SdkConfig(Box::new(config)))
     }
 
     /// Sends the requests for all services, STS included, to this URL.
@@ -214,14 +303,14 @@ impl Builder {
 
     /// Reads this config file. Default: `AWS_CONFIG_FILE`, then `~/.aws/config`.
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.ambient.config_file = Some(path.into());
+        self.settings.environment.config_file = Some(path.into());
         self
     }
 
     /// Reads this credentials file. Default: `AWS_SHARED_CREDENTIALS_FILE`, then
     /// `~/.aws/credentials`.
     pub fn shared_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.ambient.shared_credentials_file = Some(path.into());
+        self.settings.environment.shared_credentials_file = Some(path.into());
         self
     }
 
@@ -234,7 +323,7 @@ impl Builder {
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let variables: Vec<_> = variables.into_iter().collect();
-        self.settings.ambient.environment =
+        self.settings.environment.variables =
             Some(aws_types::os_shim_internal::Env::from_slice(&variables));
         self
     }
@@ -246,21 +335,26 @@ impl Builder {
     /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a file cannot be read or
     /// understood. A file that does not exist is an empty one.
     pub fn profiles(&self) -> Result<Vec<ProfileInfo>, Error> {
-        Ok(self.settings.ambient.profiles()?.list())
+        Ok(Profiles::load(&self.settings.environment)?.list())
     }
 
     /// Makes the manager.
     pub fn build(mut self) -> BotoSesManager {
-        let origin = match self.origin {
-            Told::Ambient => Origin::Ambient,
-            Told::Keys(keys) => Origin::Keys(keys),
-            Told::Provider(provider) => Origin::Provider(provider),
-            Told::Config(config) => Origin::Config(config),
-            Told::Snapshot(snapshot) => Origin::Provider(SharedCredentialsProvider::new(
-                snapshot.restore(&mut self.settings),
-            )),
+        let explicit = match self.snapshot {
+            Some(snapshot) => {
+                let provider = snapshot.restore(&mut self.settings);
+                Some(Explicit::Provider(SharedCredentialsProvider::new(provider)))
+            }
+            None => self.explicit,
         };
-        BotoSesManager::with_session(origin, self.settings)
+        BotoSesManager::with_session(explicit, self.settings)
+    }
+
+    /// Sets the origin of the credentials. The last call takes precedence over earlier ones.
+    fn explicit(mut self, explicit: Explicit) -> Self {
+        self.explicit = Some(explicit);
+        self.snapshot = None;
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-//! The profiles there are.
+//! The list of profiles.
 
 use super::files::{Profile, Profiles};
 

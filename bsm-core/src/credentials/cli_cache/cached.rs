@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use super::store::{Lock, Store, Turn};
+use super::store::{Lock, LockAttempt, Store};
 use crate::credentials::role::AssumedRole;
 use crate::error::Error;
 use crate::identity::CallerIdentity;
@@ -18,10 +18,10 @@ use crate::profile::Sso;
 use crate::sync::single_flight::AsyncOnce;
 
 /// How long to wait for another process that is making the call.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How long to wait between two looks.
-const PAUSE: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// A role whose credentials are shared through the cache.
 #[derive(Debug)]
@@ -84,12 +84,12 @@ impl CachedRole {
         key: &Key,
         source: Option<&str>,
     ) -> Result<Credentials, Option<Lock>> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + MAX_WAIT;
         loop {
             let lock = match self.store.try_lock(key).await {
-                Turn::Mine(lock) => Some(lock),
-                Turn::Theirs if Instant::now() < give_up => None,
-                Turn::Theirs => {
+                LockAttempt::Acquired(lock) => Some(lock),
+                LockAttempt::Held if Instant::now() < give_up => None,
+                LockAttempt::Held => {
                     tracing::warn!(
                         key = key.as_str(),
                         "another process has been assuming the role for too long: going on \
@@ -97,7 +97,7 @@ impl CachedRole {
                     );
                     return Err(None);
                 }
-                Turn::Unknown => return Err(None),
+                LockAttempt::Unsupported => return Err(None),
             };
             if let Some(credentials) = self.find(key, source).await {
                 return Ok(credentials);
@@ -105,7 +105,7 @@ impl CachedRole {
             if lock.is_some() {
                 return Err(lock);
             }
-            tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
     use aws_types::SdkConfig;
 
     use crate::credentials::Refresher;
-    use crate::credentials::role::{Means, RoleRequest};
+    use crate::credentials::role_request::RoleRequest;
     use crate::credentials::testing::{Behaviour, Clock, Fake};
 
     #[tokio::test(start_paused = true)]
@@ -246,13 +246,9 @@ mod tests {
             ..RoleRequest::default()
         };
         let fake = Fake::new(&clock, Behaviour::Give(3_600));
-        let means = Means {
-            parent: &Refresher::new(fake.provider(), clock.shared()),
-            sts: &SdkConfig::builder().build(),
-            mfa: None,
-            cli_cache: None,
-        };
-        let cached = CachedRole::new(AssumedRole::new(request, &means), store);
+        let parent = Refresher::new(fake.provider(), clock.shared());
+        let sts = SdkConfig::builder().build();
+        let cached = CachedRole::new(AssumedRole::new(request, &parent, &sts, None), store);
         let key = cached.key.clone().unwrap();
 
         let lock = directory.path().join(format!("{}.lock", key.as_str()));
@@ -261,7 +257,7 @@ mod tests {
         let before = Instant::now();
         let outcome = cached.find_or_lock(&key, None).await;
         assert!(matches!(outcome, Err(None)));
-        assert!(before.elapsed() >= PATIENCE && before.elapsed() < PATIENCE + PAUSE * 2);
+        assert!(before.elapsed() >= MAX_WAIT && before.elapsed() < MAX_WAIT + POLL_INTERVAL * 2);
 
         drop(theirs);
         assert!(matches!(

@@ -29,12 +29,12 @@ pub(super) struct Lock(#[expect(dead_code, reason = "closing the file gives up t
 
 /// What came of trying to get the lock.
 #[derive(Debug)]
-pub(super) enum Turn {
-    Mine(Lock),
+pub(super) enum LockAttempt {
+    Acquired(Lock),
     /// Another process has it.
-    Theirs,
+    Held,
     /// There are no locks here.
-    Unknown,
+    Unsupported,
 }
 
 impl Store {
@@ -61,10 +61,10 @@ impl Store {
     }
 
     /// Tries to get the right to make the call for an entry, and does not wait for it.
-    pub(super) async fn try_lock(&self, key: &Key) -> Turn {
+    pub(super) async fn try_lock(&self, key: &Key) -> LockAttempt {
         let (directory, path) = (self.directory.clone(), self.path(key, "lock"));
         let turn = blocking(move || Some(try_lock(&directory, &path))).await;
-        turn.unwrap_or(Turn::Unknown)
+        turn.unwrap_or(LockAttempt::Unsupported)
     }
 
     fn path(&self, key: &Key, extension: &str) -> PathBuf {
@@ -95,7 +95,7 @@ fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn try_lock(directory: &Path, path: &Path) -> Turn {
+fn try_lock(directory: &Path, path: &Path) -> LockAttempt {
     let opened = make(directory).and_then(|()| {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -108,15 +108,15 @@ fn try_lock(directory: &Path, path: &Path) -> Turn {
         Err(error) => return no_locks(&error, path),
     };
     match file.try_lock() {
-        Ok(()) => Turn::Mine(Lock(file)),
-        Err(TryLockError::WouldBlock) => Turn::Theirs,
+        Ok(()) => LockAttempt::Acquired(Lock(file)),
+        Err(TryLockError::WouldBlock) => LockAttempt::Held,
         Err(TryLockError::Error(error)) => no_locks(&error, path),
     }
 }
 
-fn no_locks(error: &io::Error, path: &Path) -> Turn {
+fn no_locks(error: &io::Error, path: &Path) -> LockAttempt {
     tracing::debug!(%error, path = %path.display(), "the AWS CLI's cache cannot be locked");
-    Turn::Unknown
+    LockAttempt::Unsupported
 }
 
 fn make(directory: &Path) -> io::Result<()> {

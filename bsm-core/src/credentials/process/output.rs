@@ -1,9 +1,11 @@
 //! What the program prints.
 
+use std::time::SystemTime;
+
 use aws_credential_types::Credentials;
-use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 
+use crate::time::parse_rfc3339;
 use crate::validation;
 
 /// The JSON that the program prints. It has no `Debug`, because it is a secret.
@@ -31,7 +33,7 @@ pub(super) struct Printed {
     access_key_id: String,
     secret_access_key: String,
     session_token: Option<String>,
-    expiry: Option<DateTime<Utc>>,
+    expiry: Option<SystemTime>,
     account_id: Option<String>,
 }
 
@@ -76,7 +78,7 @@ impl Printed {
         let expiration = json.expiration.filter(|expiration| !expiration.is_empty());
         let expiry = expiration
             .map(|expiration| {
-                expiry(&expiration)
+                parse_rfc3339(&expiration)
                     .ok_or("printed an Expiration that is not a time such as 2026-11-22T14:47:40Z")
             })
             .transpose()?;
@@ -98,19 +100,9 @@ impl Printed {
         credentials.set_session_token(self.session_token);
         let account_id = self.account_id.or_else(|| account_id.map(str::to_owned));
         credentials.set_account_id(account_id.map(Into::into));
-        credentials.set_expiry(self.expiry.map(Into::into));
+        credentials.set_expiry(self.expiry);
         credentials.build()
     }
-}
-
-/// RFC 3339, and the same with `UTC` in place of the zone, as the AWS CLI once wrote it.
-fn expiry(text: &str) -> Option<DateTime<Utc>> {
-    let rfc3339 = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    let with_utc = || {
-        let text = text.strip_suffix("UTC")?.trim_end();
-        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()
-    };
-    rfc3339.ok().or_else(|| Some(with_utc()?.and_utc()))
 }
 
 #[cfg(test)]

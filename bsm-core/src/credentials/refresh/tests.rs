@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::supply::Asks;
+use super::super::supply::Interaction;
 use super::super::testing::{Behaviour, Clock, Fake};
 use super::*;
 
@@ -131,10 +131,10 @@ async fn a_source_that_hangs_holds_nobody_up_for_long_while_the_credentials_are_
     let before = tokio::time::Instant::now();
     let keys = join_all((0..100).map(|_| key(&refresher))).await;
     assert!(keys.iter().all(|key| key == "key 1"));
-    assert_eq!(before.elapsed().as_secs(), PATIENCE.as_secs());
+    assert_eq!(before.elapsed().as_secs(), MAX_WAIT.as_secs());
     // The others do not even wait that long.
     assert_eq!(key(&refresher).await, "key 1");
-    assert_eq!(before.elapsed().as_secs(), PATIENCE.as_secs());
+    assert_eq!(before.elapsed().as_secs(), MAX_WAIT.as_secs());
     fake.behave(Behaviour::Give(3_600));
     settle().await;
     assert_eq!(key(&refresher).await, "key 2");
@@ -233,17 +233,17 @@ async fn whoever_gives_no_mfa_code_is_not_asked_again_before_the_expiry() {
 #[tokio::test]
 async fn a_refresh_that_would_disturb_somebody_does_not_run_in_the_background() {
     let clock = Clock::new();
-    let supply = |fake: &Fake, asks| Supply {
-        asks,
-        ..Supply::from(fake.provider())
+    let source = |fake: &Fake, interaction| CredentialSource {
+        interaction,
+        ..CredentialSource::from(fake.provider())
     };
     let (with_mfa, child_of_it) = (
         Fake::new(&clock, Behaviour::Give(3_600)),
         Fake::new(&clock, Behaviour::Give(3_600)),
     );
-    let parent = Refresher::new(supply(&with_mfa, Asks::Somebody), clock.shared());
-    let asks = Asks::AsDoes(parent.clone());
-    let child = Refresher::new(supply(&child_of_it, asks), clock.shared());
+    let parent = Refresher::new(source(&with_mfa, Interaction::Prompt), clock.shared());
+    let interaction = Interaction::Inherited(parent.clone());
+    let child = Refresher::new(source(&child_of_it, interaction), clock.shared());
 
     key(&parent).await;
     clock.advance(1_000);
