@@ -1,4 +1,4 @@
-//! Credentials: where they come from, how they are kept fresh, and whose they must be.
+//! Credentials: their providers, their refresh, and the guard of their account.
 
 mod account_guard;
 pub(crate) mod cli_cache;

@@ -76,7 +76,7 @@ impl CallerIdentity {
                     account,
                     arn,
                     access_key_id = credentials.access_key_id(),
-                    "STS told the identity"
+                    "looked up the caller identity"
                 );
                 Ok(Self {
                     account,
@@ -108,7 +108,7 @@ pub(crate) async fn account_alias(config: &SdkConfig) -> Result<Option<String>, 
         .await
         .map_err(|error| transport::failed("ask IAM for the account alias", error, &[]))?;
     let alias = answer.account_aliases.into_iter().next();
-    tracing::debug!(alias, "IAM told the account alias");
+    tracing::debug!(alias, "looked up the account alias");
     Ok(alias)
 }
 

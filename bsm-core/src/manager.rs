@@ -31,9 +31,10 @@ use crate::validation;
 
 /// An AWS session: one identity, in one region.
 ///
-/// It is a handle: cheap to clone, and to be shared between threads and tasks. Making one does no
-/// I/O. Profile, region, credentials, identity and clients are resolved when they are first needed,
-/// once for any number of callers, and kept; an error is not kept.
+/// A manager is a cheap handle to share between threads and tasks. Creating one does no I/O. It resolves the profile, region,
+/// credentials, identity and clients when they are first needed, once for any number of callers, and caches them. An error is not cached.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), bsm_core::Error> {
@@ -47,6 +48,8 @@ use crate::validation;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "Session")]
+#[doc(alias = "boto3")]
 #[derive(Clone)]
 pub struct BotoSesManager {
     inner: Inner,
@@ -72,18 +75,18 @@ impl Deref for Inner {
 
 struct Shared {
     session: Arc<Session>,
-    /// The region of this manager, where it is not the session's.
+    /// The region of this manager, if it is not the session's.
     region: Option<Region>,
-    made: Resettable<Made>,
+    clients: Resettable<Clients>,
     /// The managers of the same session in other regions.
     regions: Mutex<HashMap<String, BotoSesManager>>,
 }
 
-/// What a manager has made for its region.
+/// The configuration and the clients of a manager in its region.
 #[derive(Default)]
-struct Made {
+struct Clients {
     config: AsyncOnce<Arc<SdkConfig>>,
-    clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
 impl BotoSesManager {
@@ -96,13 +99,13 @@ impl BotoSesManager {
             inner: Inner::Owned(Arc::new(Shared {
                 session,
                 region,
-                made: Resettable::default(),
+                clients: Resettable::default(),
                 regions: Mutex::default(),
             })),
         }
     }
 
-    /// Returns a handle of a manager that is never dropped.
+    /// Returns a handle to a manager that is never dropped.
     pub(crate) fn of_the_process(&'static self) -> Self {
         Self {
             inner: Inner::Static(&self.inner),
@@ -127,11 +130,12 @@ impl BotoSesManager {
 
 /// # Clients
 impl BotoSesManager {
-    /// Returns a client, made with `new` when one of its type is first asked for.
+    /// Returns the client of a type, created with `new` on first use.
     ///
-    /// It works with every client of the SDK. Clients are kept by their type, so `new` is to make
-    /// the same client whenever it is called with the same type; wrap a client that is configured
-    /// otherwise in a type of its own.
+    /// It works with every client of the SDK. The manager caches clients by type, so `new` must create the same client for the same
+    /// type. Wrap a client with another configuration in a type of its own.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), bsm_core::Error> {
@@ -149,21 +153,23 @@ impl BotoSesManager {
     where
         C: Clone + Send + Sync + 'static,
     {
-        let made = self.made();
-        let config = self.config(&made).await?;
-        let mut clients = made.clients.lock();
+        let cache = self.clients();
+        let config = self.config(&cache).await?;
+        let mut clients = cache.by_type.lock();
         let client = match clients.entry(TypeId::of::<C>()) {
-            Entry::Occupied(made) => {
-                tracing::trace!(session = %self, client = type_name::<C>(), "has the client");
-                made.into_mut()
+            Entry::Occupied(client) => {
+                tracing::trace!(session = %self, client = type_name::<C>(), "using the cached client");
+                client.into_mut()
             }
-            Entry::Vacant(place) => {
-                tracing::debug!(session = %self, client = type_name::<C>(), "makes a client");
-                place.insert(Box::new(transport::client(config, new)?))
+            Entry::Vacant(entry) => {
+                tracing::debug!(session = %self, client = type_name::<C>(), "creating a client");
+                entry.insert(Box::new(transport::client(config, new)?))
             }
         };
         let client = client.downcast_ref::<C>();
-        Ok(client.expect("a client is kept under its own type").clone())
+        Ok(client
+            .expect("a client is cached under its own type")
+            .clone())
     }
 
     /// Returns the configuration that clients are made from.
@@ -177,15 +183,16 @@ impl BotoSesManager {
     /// [`ErrorKind::NoRegion`] if no region could be found; [`ErrorKind::NoSession`] for
     /// [`none`](Self::none).
     pub async fn sdk_config(&self) -> Result<SdkConfig, Error> {
-        self.config(&self.made()).await.cloned()
+        self.config(&self.clients()).await.cloned()
     }
 
-    fn made(&self) -> Arc<Generation<Made>> {
-        self.inner.made.at(self.session().generation())
+    fn clients(&self) -> Arc<Generation<Clients>> {
+        self.inner.clients.at(self.session().generation())
     }
 
-    async fn config<'a>(&self, made: &'a Made) -> Result<&'a SdkConfig, Error> {
-        made.config
+    async fn config<'a>(&self, cache: &'a Clients) -> Result<&'a SdkConfig, Error> {
+        cache
+            .config
             .get_or_resolve(|| {
                 let manager = self.clone();
                 async move {
@@ -201,25 +208,26 @@ impl BotoSesManager {
             .map(|config| &**config)
     }
 
-    /// Forgets everything that was found out, for all clones and all regions of this manager.
+    /// Invalidates everything that was resolved, for all clones and all regions of this manager.
     ///
-    /// At the next use profile files and environment are read again, credentials are fetched, STS
-    /// is asked for the identity, and clients are made anew. Roles that were assumed from this
-    /// manager forget theirs as well. A role's own manager forgets only the role: the credentials
-    /// it was assumed with are its parent's, to be cleared there.
+    /// The next use reads the profile files and the environment again, fetches credentials, looks up the identity, and creates new
+    /// clients. The same applies to roles that were assumed from this manager. A role's own manager invalidates only the role: the
+    /// credentials it was assumed with are its parent's; clear them there.
     ///
-    /// It does not wait for anything. What is under way goes on with what it has, and so do clients
-    /// and configurations that were handed out: ask for them again. Files of the AWS CLI's cache
+    /// It never waits. Requests in flight continue with the values they have, and so do clients and configurations that you already
+    /// have: get new ones. Files of the AWS CLI's cache
     /// are left alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
+    #[doc(alias = "refresh")]
+    #[doc(alias = "invalidate")]
     pub fn clear_cache(&self) {
-        tracing::debug!(session = %self, "forgets what was resolved");
+        tracing::debug!(session = %self, "cleared the cache of a session");
         self.session().clear();
     }
 }
 
 /// # Credentials
 impl BotoSesManager {
-    /// Returns a copy of the credentials as they are now, valid and refreshed if need be.
+    /// Returns the credentials, refreshing them first if necessary.
     ///
     /// # Errors
     ///
@@ -232,8 +240,9 @@ impl BotoSesManager {
         resolved.credentials.credentials().await
     }
 
-    /// Returns credentials that stay valid for at least this long, for work that cannot stop to
-    /// refresh them.
+    /// Returns the credentials, refreshing them first if they expire within `at_least`.
+    ///
+    /// Use it before work that cannot refresh its credentials: a child process, a presigned URL, a database login.
     ///
     /// # Errors
     ///
@@ -245,12 +254,13 @@ impl BotoSesManager {
     }
 
     /// Returns when the credentials expire; `None` if they do not, or have not been resolved yet.
+    #[doc(alias = "expiry")]
     pub fn expiration(&self) -> Option<DateTime<Utc>> {
         let resolved = self.session().resolved_if_ready()?;
         to_utc(resolved.credentials.expiration()?)
     }
 
-    /// Says whether the credentials expire within `margin` from now.
+    /// Returns `true` if the credentials expire within `margin` from now.
     ///
     /// The next request refreshes them in any case. Credentials that do not expire, or have not
     /// been resolved yet, are not expired.
@@ -278,7 +288,7 @@ impl BotoSesManager {
         Ok(self.region().await?.to_string())
     }
 
-    /// Returns the profile that this manager was told to use, or whose role it was told to assume.
+    /// Returns the profile that was named explicitly. A role's manager returns its parent's.
     pub fn profile_name(&self) -> Option<&str> {
         self.session().settings.profile_name.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Reading files that somebody else names.
+//! Reading of files that a user names, with a limit on their size.
 
 use std::fs::File;
 use std::io::{self, Read as _};

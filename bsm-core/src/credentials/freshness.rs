@@ -1,4 +1,4 @@
-//! Credentials that are cached, and when they are to be replaced.
+//! Cached credentials, and when they are refreshed.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,9 +7,9 @@ use aws_credential_types::Credentials;
 /// How long before the expiry of credentials they are refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Windows {
-    /// From here on a refresh runs in the background.
+    /// From here on, a refresh runs in the background.
     advisory: Duration,
-    /// From here on callers wait for it.
+    /// From here on, callers wait for it.
     mandatory: Duration,
 }
 
@@ -17,8 +17,8 @@ impl Windows {
     fn for_lifetime(lifetime: Duration) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         let advisory = if lifetime <= 20 * MINUTE {
-            // Credentials that live for a few minutes would otherwise never be fresh. And a source
-            // that gives out the same ones again, with ever less time left, is asked now and then.
+            // Half the lifetime, because credentials that live for a few minutes would otherwise never be fresh. A source that returns
+            // the same credentials again, with ever less time left, is then called now and then.
             (5 * MINUTE).min(lifetime / 2)
         } else if lifetime < 90 * MINUTE {
             15 * MINUTE
@@ -32,7 +32,7 @@ impl Windows {
     }
 }
 
-/// Credentials, and when to replace them.
+/// Credentials, and when to refresh them.
 #[derive(Debug)]
 pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
@@ -90,12 +90,12 @@ impl CachedCredentials {
         Some(self.deadlines?.expiry)
     }
 
-    /// Time left, or `None` for credentials that do not expire.
+    /// Returns the remaining time, or `None` for credentials that do not expire.
     pub(super) fn remaining(&self, now: SystemTime) -> Option<Duration> {
         Some(self.expiry()?.duration_since(now).unwrap_or_default())
     }
 
-    /// Time that was left when they were obtained, or `None` for credentials that do not expire.
+    /// Returns the time that remained when they were obtained, or `None` for credentials that do not expire.
     pub(super) fn lifetime(&self) -> Option<Duration> {
         self.remaining(self.obtained)
     }
@@ -104,7 +104,7 @@ impl CachedCredentials {
         self.remaining(now).is_none_or(|left| left >= at_least)
     }
 
-    /// Says whether these stay valid for as long as the others, or longer.
+    /// Returns `true` if these credentials stay valid at least as long as the others.
     pub(super) fn outlasts(&self, others: &Self) -> bool {
         match (self.expiry(), others.expiry()) {
             (Some(ours), Some(theirs)) => ours >= theirs,

@@ -1,25 +1,22 @@
-//! Keeping temporary credentials fresh.
+//! The cache that refreshes temporary credentials.
 //!
 //! | credentials | what a caller gets |
 //! |---|---|
 //! | fresh | the cached ones, without a lock |
 //! | in the advisory window | the cached ones; one refresh runs in the background |
-//! | in the mandatory window | everyone waits, a few seconds at most, for one refresh |
-//! | expired, or none yet | everyone waits for one refresh, and a failure is everyone's error |
+//! | in the mandatory window | the result of one shared refresh, for which callers wait a few seconds |
+//! | expired, or none yet | the result of one shared refresh, or its error |
 //!
-//! A refresh that fails while the cached credentials are valid fails nobody: they are used until
-//! their last second, and the source is asked again after a cooldown. The windows are those of AWS's
-//! static-stability standard, which botocore and the Rust SDK are both taking over; they depend on
-//! the lifetime, see [`CachedCredentials`].
+//! A refresh that fails while the cached credentials are valid fails no caller: they are used until they expire, and the source is called
+//! again after a cooldown. The windows are those of AWS's static-stability standard, which botocore and the Rust SDK are both adopting;
+//! they depend on the lifetime, see [`CachedCredentials`].
 //!
-//! *How often a source is asked.* AsyncOnce per window if it delivers. If it fails, once in 5 to 10
-//! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
-//! in between, callers get the cached credentials or the last error. A role's source makes at most
-//! two attempts at AssumeRole each time. So STS is called at most twice in any second.
+//! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10 minutes in the advisory window and once
+//! in 1 to 5 seconds after it, for any number of callers; in between, callers get the cached credentials or the last error. A role makes
+//! at most two attempts at AssumeRole each time. So this process calls STS at most twice in any second for one role.
 //!
-//! *MFA.* A refresh that has to ask somebody for a code never runs in the background: a prompt is
-//! for a caller who waits. It is put off to the mandatory window, and if nobody answers there, to
-//! the expiry.
+//! *MFA.* A refresh that prompts for a code never runs in the background: only a caller who waits can expect the prompt. It is postponed
+//! to the mandatory window, and if the user enters no code there, to the expiry.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -38,16 +35,17 @@ use crate::sync::single_flight::{SingleFlight, catch_panic};
 use crate::time::format_rfc3339;
 use crate::validation;
 
-/// How long a caller waits for new credentials while the cached ones are valid.
+/// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow STS call, shorter than the usual
+/// time-out of a request.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How long it is taken for granted that a source which gave credentials for too short a time would
-/// do so again.
+/// How long the cache remembers that new credentials are too short-lived for a caller. A minute keeps a loop from calling STS each time,
+/// and a role whose duration was raised is soon used.
 const TOO_SHORT_FOR: Duration = Duration::from_secs(60);
 
-/// A source of credentials behind a cache that keeps them fresh.
+/// A source of credentials behind a cache that refreshes them.
 ///
-/// It is itself a source, to be given to the SDK, whose own cache is to be off.
+/// It is a provider for the SDK, whose own cache must be off: it would hide the refresh.
 #[derive(Clone)]
 pub(crate) struct Refresher {
     inner: Arc<Inner>,
@@ -63,17 +61,17 @@ struct Inner {
     flight: SingleFlight<Refreshed>,
 }
 
-/// A failure of the source, and how long it is left alone for it.
+/// The time after a failure in which the source is not called.
 struct Cooldown {
     since: SystemTime,
-    /// Until when valid credentials are given out without a thought of new ones.
+    /// Until when valid credentials are returned without a refresh.
     serve_stale_until: SystemTime,
-    /// Until when the source is not asked, even if there are no others.
+    /// Until when the source is not called, even if there are no valid credentials.
     until: SystemTime,
     error: Error,
 }
 
-/// What a refresh came to: new credentials, or the old ones and the reason.
+/// The outcome of a refresh: new credentials, or the old ones and the error.
 #[derive(Clone)]
 struct Refreshed {
     cached: Arc<CachedCredentials>,
@@ -115,8 +113,7 @@ impl Refresher {
             return Err(too_short(at_least, lifetime));
         }
         let mut lifetime = Duration::ZERO;
-        // The first answer may come out of a cache that is shared with other processes, and have
-        // little time left.
+        // Twice: the first credentials can come from a cache that other processes share, with little time left.
         for _ in 0..2 {
             let Refreshed { cached, failure } = self.refreshed().await?;
             match (cached.lasts_for(at_least, now()), failure) {
@@ -134,12 +131,12 @@ impl Refresher {
         self.inner.cached.load().as_ref()?.expiry()
     }
 
-    /// Says whether the credentials are those of a role.
+    /// Returns `true` if the credentials are those of a role.
     pub(crate) fn is_role(&self) -> bool {
         self.inner.source.is_role
     }
 
-    /// Says whether asking for credentials now may disturb somebody.
+    /// Returns `true` if a request for credentials can prompt now.
     pub(super) fn may_prompt(&self) -> bool {
         let cached = self.inner.cached.load_full();
         let now = self.inner.time.now();
@@ -147,7 +144,7 @@ impl Refresher {
         !at_hand && self.inner.source.may_prompt()
     }
 
-    /// Waits for new credentials, but not for long while the cached ones are valid.
+    /// Refreshes the credentials; falls back to valid cached ones after [`MAX_WAIT`].
     async fn refresh_or_cached(&self) -> Result<Arc<CachedCredentials>, Error> {
         let inner = &self.inner;
         if let Some(cached) = inner.valid() {
@@ -176,7 +173,7 @@ impl Refresher {
 }
 
 impl Inner {
-    /// Returns the cached credentials if nobody need wait for others, and sees to their refresh.
+    /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if it is due.
     fn cached(self: &Arc<Self>) -> Option<Arc<CachedCredentials>> {
         let cached = self.cached.load_full()?;
         let now = self.time.now();
@@ -219,7 +216,7 @@ impl Inner {
             .is_some_and(|cooldown| cooldown.lasts(now, cooldown.serve_stale_until))
     }
 
-    /// The last error of the source, while it is left alone.
+    /// Returns the last error of the source during its cooldown.
     fn cooldown_error(&self, now: SystemTime) -> Option<Error> {
         let cooldown = self.cooldown.lock();
         let cooldown = cooldown
@@ -235,7 +232,7 @@ impl Inner {
         (ago < TOO_SHORT_FOR && lifetime < at_least).then_some(lifetime)
     }
 
-    /// Keeps new credentials, unless better ones have come since the refresh began.
+    /// Caches new credentials, unless ones that last longer have arrived since the refresh started.
     fn succeeded(
         &self,
         credentials: Credentials,
@@ -264,7 +261,7 @@ impl Inner {
         })
     }
 
-    /// Leaves the source alone for a while, and says what callers get meanwhile.
+    /// Starts a cooldown after a failure, and returns what callers get meanwhile.
     fn failed(
         &self,
         error: Error,
@@ -290,7 +287,7 @@ impl Inner {
         }
     }
 
-    /// The credentials that another runtime's refresh has brought since the caller `seen` some.
+    /// Returns credentials that another runtime's refresh has cached since the caller saw `seen`.
     fn newer_than(&self, seen: Option<&Arc<CachedCredentials>>) -> Option<Arc<CachedCredentials>> {
         let same =
             |cached: &Arc<CachedCredentials>| seen.is_some_and(|seen| Arc::ptr_eq(seen, cached));
@@ -301,10 +298,10 @@ impl Inner {
         let now = self.time.now();
         let until = now + jitter(1.0..5.0);
         let serve_stale_until = match valid.and_then(|cached| cached.deadlines) {
-            // Whoever could not give a code is asked again when there is no way round it.
+            // The user entered no code: no further prompt until the credentials have expired.
             Some(at) if error.kind() == ErrorKind::MfaCodeUnavailable => at.expiry,
             Some(at) if now < at.mandatory => (now + jitter(300.0..600.0)).min(at.mandatory),
-            // A mistyped code is to be mended at once.
+            // A mistyped code can be corrected at once, so there is no cooldown.
             None if error.kind() == ErrorKind::MfaCodeRejected => return,
             _ => until,
         };
@@ -318,15 +315,15 @@ impl Inner {
 }
 
 impl Cooldown {
-    /// A clock that was set back ends it, too.
+    /// Returns `true` until `until`. A clock that was set back ends the cooldown as well.
     fn lasts(&self, now: SystemTime, until: SystemTime) -> bool {
         (self.since..until).contains(&now)
     }
 }
 
-/// Interaction the source once, unless somebody else has since the caller `seen` what there was.
+/// Calls the source once, unless newer credentials have been cached since the caller saw `seen`.
 ///
-/// It holds the cache weakly: a refresh in the background keeps no manager alive.
+/// It holds the cache weakly, so that a refresh in the background keeps no manager alive.
 async fn refresh(
     inner: Weak<Inner>,
     source: SharedCredentialsProvider,
@@ -396,7 +393,7 @@ impl fmt::Debug for Refresher {
 fn slow() -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        "the source of credentials has not answered yet: it takes its time, or cannot be reached",
+        "timed out waiting for the credentials provider, which is slow or unreachable",
     )
 }
 
@@ -424,7 +421,7 @@ fn rfc3339(time: SystemTime) -> String {
     format_rfc3339(time).unwrap_or_else(|| "the end of time".to_owned())
 }
 
-/// A random number of seconds in a range, so that many processes do not act in step.
+/// Returns a random number of seconds in a range, so that many processes do not call at the same moment.
 fn jitter(seconds: std::ops::Range<f64>) -> Duration {
     let spread = seconds.end - seconds.start;
     Duration::from_secs_f64(seconds.start + spread * fastrand::f64())

@@ -14,7 +14,7 @@ use super::shell::Shell;
 use crate::error::{Error, ErrorKind};
 use crate::secret::{SecretText, json};
 
-/// Variables that give a child another identity, or keep it from starting, if they are left alone.
+/// Variables that would give a child another identity, or keep it from starting.
 const CLEARED: [&str; 15] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -97,8 +97,8 @@ impl EnvVars {
 
     /// Sets and clears the variables of a command.
     ///
-    /// It takes the `Command` of the standard library and tokio's. What the command was told about
-    /// other variables stays.
+    /// It takes the `Command` of the standard library and tokio's. Other variables of the command
+    /// stay as they are.
     pub fn apply_to(&self, command: &mut impl ChildCommand) {
         let command = command.as_std_command();
         for name in self.cleared() {
@@ -135,7 +135,7 @@ impl EnvVars {
     /// my-tool env | Out-String | Invoke-Expression      # PowerShell
     /// ```
     pub fn to_shell(&self, shell: Shell) -> SecretText {
-        // Too much rather than too little: text that grows leaves copies of itself behind.
+        // An upper bound: a string that grows leaves copies of its secrets in memory.
         let room = |text: &str| 4 * text.len() + 64;
         let set = self.set().map(|(name, value)| room(name) + room(value));
         let cleared = self.cleared().map(room);
@@ -216,7 +216,7 @@ mod sealed {
     impl Sealed for tokio::process::Command {}
 }
 
-/// The services that endpoints were told for are named by the user, and shells run these names.
+// The user names the services of endpoints, and a shell evaluates these names.
 fn name_is_odd(name: &str) -> bool {
     !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -1,4 +1,4 @@
-//! Sessions that are handed to another process of the same user.
+//! Snapshots: sessions for another process of the same user.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,13 +20,13 @@ use crate::secret::{SecretText, json};
 use crate::session::settings::Settings;
 use crate::time::{format_rfc3339, parse_rfc3339};
 
-/// What a snapshot says that it is.
+/// The marker of a snapshot.
 const FORMAT: &str = "bsm-session-snapshot";
 
-/// The version of the schema. A reader refuses any other.
+/// The version of the schema. A reader rejects any other.
 const VERSION: u64 = 1;
 
-/// No snapshot is longer: a file that is was not written by us, and may have no end.
+/// The longest snapshot that is read: real ones have a few KiB, and a file such as `/dev/zero` has no end.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// A session at one moment: credentials with their expiry, region and endpoints.
@@ -102,7 +102,7 @@ impl Snapshot {
         })
     }
 
-    /// Writes the snapshot as JSON, secrets and all.
+    /// Returns the snapshot as JSON, secrets included.
     pub fn to_json(&self) -> SecretText {
         json(&Body::from(&self.session), self.session.json_capacity())
     }
@@ -117,7 +117,7 @@ impl Snapshot {
         self.session.expiration()
     }
 
-    /// Fills in what the settings do not say themselves.
+    /// Completes the settings, and returns the provider of the credentials.
     pub(crate) fn restore(self, settings: &mut Settings) -> impl ProvideCredentials + use<> {
         let ExportedSession {
             credentials,
@@ -175,7 +175,7 @@ impl fmt::Debug for Restored {
     }
 }
 
-/// What tells a snapshot from other JSON, whatever its version.
+/// The fields that identify a snapshot, whatever its version.
 #[derive(Deserialize)]
 struct Header {
     format: Option<String>,

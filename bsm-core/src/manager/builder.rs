@@ -41,14 +41,14 @@ impl BotoSesManager {
         Self::builder().build()
     }
 
-    /// Makes a manager for a profile.
+    /// Creates a manager for a profile.
     ///
-    /// The profile is used whatever the environment says, and must exist.
+    /// The environment never overrides the profile. The profile must exist.
     pub fn from_profile(name: impl Into<String>) -> Self {
         Self::builder().profile_name(name).build()
     }
 
-    /// Makes a manager for long-lived keys.
+    /// Creates a manager for long-lived keys.
     pub fn from_keys(
         access_key_id: impl Into<String>,
         secret_access_key: impl Into<String>,
@@ -58,14 +58,16 @@ impl BotoSesManager {
             .build()
     }
 
-    /// Makes a manager from an `SdkConfig` that was loaded elsewhere.
+    /// Creates a manager from an `SdkConfig` that was loaded elsewhere.
     pub fn from_config(config: SdkConfig) -> Self {
         Self::builder().sdk_config(config).build()
     }
 
-    /// Makes a manager of which every use fails with [`ErrorKind::NoSession`].
+    /// Creates a manager whose every use fails with [`ErrorKind::NoSession`].
     ///
-    /// As the process default it turns a forgotten scope into an error:
+    /// As the process default, it turns a forgotten scope into an error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -83,6 +85,8 @@ impl BotoSesManager {
     /// Lists the profiles in the config file and the credentials file, by name.
     ///
     /// For other files than the usual ones, see [`Builder::profiles`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// # fn main() -> Result<(), bsm_core::Error> {
@@ -104,7 +108,9 @@ impl BotoSesManager {
         Self::builder().profiles()
     }
 
-    /// Starts to make a manager with more settings than the short forms take.
+    /// Returns the builder of a manager, with all settings.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use bsm_core::BotoSesManager;
@@ -120,10 +126,22 @@ impl BotoSesManager {
     }
 }
 
-/// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
+/// Builds a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///
-/// Nothing is read and nothing is checked until the manager is used, so that building one cannot
-/// fail.
+/// Settings are read and checked on first use of the manager, so building one cannot fail.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_core::BotoSesManager;
+///
+/// let staging = BotoSesManager::builder()
+///     .profile_name("staging")
+///     .region("eu-west-1")
+///     .expect_account("222222222222")
+///     .build();
+/// assert_eq!(staging.profile_name(), Some("staging"));
+/// ```
 #[derive(Clone, Default)]
 #[must_use = "finish it with `.build()`"]
 pub struct Builder {
@@ -135,10 +153,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Names the profile. It is never overridden by keys in the environment.
+    /// Sets the profile. Keys in the environment never override it.
     ///
-    /// Default: `AWS_DEFAULT_PROFILE`, then `AWS_PROFILE`, then `default`, and then keys in the
-    /// environment do come first.
+    /// Default: `AWS_DEFAULT_PROFILE`, then `AWS_PROFILE`, then `default`. Keys in the environment
+    /// take precedence over a default profile.
     pub fn profile_name(mut self, name: impl Into<String>) -> Self {
         self.settings.profile_name = Some(name.into());
         self
@@ -153,7 +171,9 @@ impl Builder {
         self
     }
 
-    /// Gives long-lived keys. They come before everything else.
+    /// Sets long-lived keys. They take precedence over every other source.
+    #[doc(alias = "access_key")]
+    #[doc(alias = "static credentials")]
     pub fn keys(
         self,
         access_key_id: impl Into<String>,
@@ -168,30 +188,30 @@ impl Builder {
         ))
     }
 
-    /// Gives credentials, which may be temporary. They come before everything else, and are not
-    /// refreshed: see [`credentials_provider`](Self::credentials_provider) for that.
+    /// Sets credentials, which can be temporary. They take precedence over every other source, and are not
+    /// refreshed; for that, see [`credentials_provider`](Self::credentials_provider).
     pub fn credentials(self, credentials: Credentials) -> Self {
         self.explicit(Explicit::Keys(credentials))
     }
 
-    /// Gives a source of credentials. It is asked once for any number of callers, and again in
-    /// time before what it gave expires.
+    /// Sets a provider of credentials. The manager calls it once for any number of callers, and again
+    /// before the credentials expire.
     pub fn credentials_provider(self, provider: impl ProvideCredentials + 'static) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
         self.explicit(Explicit::Provider(provider))
     }
 
     /// Takes credentials, region and endpoints from a snapshot; see
-    /// [`BotoSesManager::from_snapshot`]. What the builder says itself comes first.
+    /// [`BotoSesManager::from_snapshot`]. The builder's own settings take precedence.
     pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
         self.explicit = None;
         self.snapshot = Some(Box::new(snapshot));
         self
     }
 
-    /// Takes over an existing `SdkConfig`, with all that it says.
+    /// Sets the complete configuration from an existing `SdkConfig`.
     ///
-    /// Of the builder's own settings, only the region and what is expected apply on top of it.
+    /// Of the builder's other settings, only the region and the expected account and region apply.
     pub fn sdk_config(self, config: SdkConfig) -> Self {
         self.explicit(Explicit::SdkConfig(Box::new(config)))
     }
@@ -223,6 +243,7 @@ impl Builder {
     }
 
     /// Sets the time-outs of requests. Default: the SDK's, 3.1 s to connect and no other.
+    #[doc(alias = "timeout")]
     pub fn timeout_config(mut self, timeout_config: TimeoutConfig) -> Self {
         self.settings.timeout_config = Some(timeout_config);
         self
@@ -255,12 +276,12 @@ impl Builder {
         self
     }
 
-    /// Sets who gives the codes of MFA devices, for this manager's profile and for roles that are
+    /// Sets the provider of MFA codes, for this manager's profile and for roles that are
     /// assumed from it; see [`mfa`](crate::mfa).
     ///
-    /// Default: nobody, so that a role with an `mfa_serial` fails with
-    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). No program is
-    /// stopped by a prompt that it did not ask for.
+    /// Default: none, so that a role with an `mfa_serial` fails with
+    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). A program never
+    /// stops at a prompt that it did not set.
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.settings.mfa = Some(TokenCodes::new(provider));
         self
@@ -293,9 +314,9 @@ impl Builder {
 
     /// Fails every use of the manager, before any request, if its region is another one or none.
     ///
-    /// It catches the region that an environment variable or a profile brought along. It holds for
-    /// [`with_region`](BotoSesManager::with_region) and for roles that are assumed from this
-    /// manager, too.
+    /// It catches the region that an environment variable or a profile brought along. It also applies to
+    /// [`with_region`](BotoSesManager::with_region) and to roles that are assumed from this
+    /// manager.
     pub fn expect_region(mut self, region: impl Into<String>) -> Self {
         self.settings.expect_region = Some(region.into());
         self
@@ -309,6 +330,7 @@ impl Builder {
 
     /// Reads this credentials file. Default: `AWS_SHARED_CREDENTIALS_FILE`, then
     /// `~/.aws/credentials`.
+    #[doc(alias = "AWS_SHARED_CREDENTIALS_FILE")]
     pub fn shared_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.environment.shared_credentials_file = Some(path.into());
         self
@@ -316,7 +338,7 @@ impl Builder {
 
     /// Uses these environment variables instead of the process's own.
     ///
-    /// Such a manager does not ask a container or an instance for credentials, either.
+    /// Such a manager never requests credentials from a container or an instance.
     #[cfg(any(test, feature = "test-util"))]
     pub fn environment<'a>(
         mut self,
@@ -338,7 +360,7 @@ impl Builder {
         Ok(Profiles::load(&self.settings.environment)?.list())
     }
 
-    /// Makes the manager.
+    /// Builds the manager.
     pub fn build(mut self) -> BotoSesManager {
         let explicit = match self.snapshot {
             Some(snapshot) => {

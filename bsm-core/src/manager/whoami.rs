@@ -10,11 +10,12 @@ use crate::manager::BotoSesManager;
 
 /// # Identity
 impl BotoSesManager {
-    /// Returns whom AWS sees behind the credentials, asked once.
+    /// Returns the identity behind the credentials, as AWS sees it. It is looked up once.
     ///
     /// # Errors
     ///
     /// As [`credentials`](Self::credentials).
+    #[doc(alias = "GetCallerIdentity")]
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
         self.resolved().await?;
         self.session().caller().await
@@ -47,15 +48,14 @@ impl BotoSesManager {
         Ok(self.caller_identity().await?.arn().to_owned())
     }
 
-    /// Returns the account's alias, asked once; `None` if it has none.
+    /// Returns the alias of the account, or `None` if it has no alias. It is looked up once.
     ///
     /// It comes from IAM
     /// [ListAccountAliases](https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html).
     ///
     /// # Errors
     ///
-    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity may not
-    /// ask, which says nothing of whether there is an alias.
+    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity lacks the permission, whether or not there is an alias.
     #[cfg(feature = "iam")]
     pub async fn aws_account_alias(&self) -> Result<Option<String>, Error> {
         self.resolved().await?;
@@ -75,6 +75,7 @@ impl BotoSesManager {
     /// # Errors
     ///
     /// As [`credentials`](Self::credentials).
+    #[doc(alias = "whoami")]
     pub async fn who_am_i(&self) -> Result<WhoAmI, Error> {
         let region = self.region_if_known().await?;
         let caller = self.caller_identity().await?;

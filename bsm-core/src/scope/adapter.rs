@@ -30,14 +30,14 @@ use super::AwsEnvGuard;
 pub use super::binding::Binding;
 pub use super::model_binding::{bind_model, unbind_model};
 use super::scoped::Scoped;
-use super::stack::Entry;
+use super::stack::Override;
 use crate::manager::BotoSesManager;
 
 /// Makes a manager the default of some models until the guard is dropped.
 ///
 /// Otherwise it is [`BotoSesManager::awsenv`].
 pub fn awsenv_for(manager: &BotoSesManager, models: &[TypeId]) -> AwsEnvGuard {
-    AwsEnvGuard::new(Entry::for_models(manager, models))
+    AwsEnvGuard::new(Override::for_models(manager, models))
 }
 
 /// Makes a manager the default of some models inside a future.
@@ -48,5 +48,5 @@ pub fn scope_for<F: IntoFuture>(
     models: &[TypeId],
     future: F,
 ) -> Scoped<F::IntoFuture> {
-    Scoped::nested(Entry::for_models(manager, models), future)
+    Scoped::nested(Override::for_models(manager, models), future)
 }

@@ -1,4 +1,4 @@
-//! An `SdkConfig` that can be printed.
+//! An `SdkConfig` that is safe to print.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Sources that look into the cache first.
+//! Providers that look into the cache first.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::identity::CallerIdentity;
 use crate::profile::Sso;
 use crate::sync::single_flight::AsyncOnce;
 
-/// How long to wait for another process that is making the call.
+/// How long to wait for another process that is assuming the role: longer than two attempts of ten seconds each.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// How long to wait between two looks.
+/// The time between two attempts at the lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// A role whose credentials are shared through the cache.
@@ -29,7 +29,7 @@ pub(crate) struct CachedRole {
     role: AssumedRole,
     key: Option<Key>,
     store: Store,
-    /// The access key of what was given last. Whoever asks again has no use for the same.
+    /// The access key that was returned last. A caller that comes back needs other credentials.
     last: Mutex<Option<String>>,
     source: AsyncOnce<String>,
 }
@@ -75,10 +75,10 @@ impl CachedRole {
         Ok(assumed.credentials)
     }
 
-    /// Waits for the right to make the call, or for the entry that whoever has it writes.
+    /// Waits for the lock of the entry, or for the entry that the holder of the lock writes.
     ///
-    /// It tries again and again, so that no thread is held up by another process. Where there are
-    /// no locks, or the other process takes too long, it goes on without.
+    /// It polls, so that another process never blocks a thread of this one. Without locks, or if the other process takes too long, it
+    /// returns without the lock.
     async fn find_or_lock(
         &self,
         key: &Key,
@@ -92,7 +92,7 @@ impl CachedRole {
                 LockAttempt::Held => {
                     tracing::warn!(
                         key = key.as_str(),
-                        "another process has been assuming the role for too long: going on \
+                        "another process has been assuming the role for too long: continuing \
                          without the AWS CLI's cache"
                     );
                     return Err(None);
@@ -135,7 +135,7 @@ impl CachedRole {
         Some(credentials)
     }
 
-    /// Whose credentials the role is assumed with; the name of a role's session does not matter.
+    /// Returns the identity that assumes the role, without the session name of a role.
     async fn source(&self) -> Result<String, Error> {
         let ask = || {
             let (parent, sts) = (self.role.parent().clone(), self.role.sts().clone());
@@ -237,7 +237,7 @@ mod tests {
     use crate::credentials::testing::{Behaviour, Clock, Fake};
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_that_holds_the_lock_for_ever_is_not_waited_for_for_ever() {
+    async fn a_process_that_holds_the_lock_forever_is_waited_for_only_so_long() {
         let clock = Clock::new();
         let directory = tempfile::tempdir().unwrap();
         let store = Store::new(directory.path().to_owned(), false);

@@ -1,4 +1,4 @@
-//! The directory with the entries.
+//! The directory of the entries.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -10,30 +10,30 @@ use zeroize::Zeroizing;
 use super::key::Key;
 use crate::small_file;
 
-/// No entry is that long; whatever is, is not read.
+/// The longest entry that is read: real ones have a few KiB, and another file must not fill the memory.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A directory of entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     directory: PathBuf,
-    /// Whether entries are told apart by whose credentials they were got with.
+    /// Whether an entry counts only for the identity that assumed its role.
     pub(super) same_source_only: bool,
 }
 
-/// The right to make the call for an entry, held until it is dropped.
+/// The lock of an entry, held until it is dropped.
 ///
-/// The file stays: whoever removed it could take it from under another process.
+/// The file stays. A process that removed it could remove the lock of another process with it.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "closing the file gives up the lock")] File);
 
-/// What came of trying to get the lock.
+/// The outcome of an attempt at a lock.
 #[derive(Debug)]
 pub(super) enum LockAttempt {
     Acquired(Lock),
-    /// Another process has it.
+    /// Another process holds it.
     Held,
-    /// There are no locks here.
+    /// The file system has no locks, or the directory cannot be written.
     Unsupported,
 }
 
@@ -45,7 +45,7 @@ impl Store {
         }
     }
 
-    /// Reads an entry; `None` if there is none, or it cannot be read.
+    /// Reads an entry; `None` if it does not exist or cannot be read.
     pub(super) async fn read(&self, key: &Key) -> Option<Zeroizing<String>> {
         let path = self.path(key, "json");
         blocking(move || read(&path)).await
@@ -60,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Tries to get the right to make the call for an entry, and does not wait for it.
+    /// Tries to lock an entry. Never waits.
     pub(super) async fn try_lock(&self, key: &Key) -> LockAttempt {
         let (directory, path) = (self.directory.clone(), self.path(key, "lock"));
         let turn = blocking(move || Some(try_lock(&directory, &path))).await;
@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-/// Runs file operations where they hold nobody up. A runtime that is shutting down has no answer.
+/// Runs file operations on a blocking thread; `None` if the runtime is shutting down.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Option<T> + Send + 'static,
 ) -> Option<T> {

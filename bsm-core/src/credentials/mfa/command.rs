@@ -1,4 +1,4 @@
-//! A program that prints the code.
+//! MFA codes from a program.
 
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{BoxFuture, MfaTokenProvider, TokenRequest};
 use crate::credentials::process::{ProcessStdio, Streams, run};
 use crate::error::{Error, ErrorKind};
 
-/// How long a program may take. It may have to be unlocked first.
+/// The time-out of a program: time enough to unlock a password manager.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs a program that prints the code, a password manager for example.
@@ -59,8 +59,9 @@ impl TokenCommand {
         self
     }
 
-    /// Says that the program needs nobody, not even a fingerprint, so that it can be run in the
-    /// background to refresh credentials in good time. Default: it may need somebody.
+    /// Declares that the program needs no person, not even a fingerprint, so that a background refresh can run it.
+    ///
+    /// Default: it needs a person.
     #[must_use]
     pub fn unattended(mut self) -> Self {
         self.is_unattended = true;

@@ -62,7 +62,7 @@ async fn a_code_may_come_again_when_aws_has_forgotten_it() {
     let clock = Clock::new();
     let (codes, repeats) = scripted(&["111111", "111111"]);
     codes.code(request(&clock)).await.unwrap();
-    clock.advance(MEMORY.as_secs());
+    clock.advance(CODE_MEMORY.as_secs());
     codes.code(request(&clock)).await.unwrap();
     assert_eq!(*repeats.lock().unwrap(), [false, false]);
 }
