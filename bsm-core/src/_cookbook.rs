@@ -2,7 +2,8 @@
 //!
 //! - [Use a profile, keys, or an assumed role](#use-a-profile-keys-or-an-assumed-role)
 //! - [Create a client of any AWS service](#create-a-client-of-any-aws-service)
-//! - [Switch the account for a future, a block, or a closure](#switch-the-account-for-a-future-a-block-or-a-closure)
+//! - [Switch the account for a future, a block, or a
+//!   closure](#switch-the-account-for-a-future-a-block-or-a-closure)
 //! - [Keep the account in a spawned task](#keep-the-account-in-a-spawned-task)
 //! - [Make a forgotten scope an error](#make-a-forgotten-scope-an-error)
 //! - [Refuse the wrong account](#refuse-the-wrong-account)

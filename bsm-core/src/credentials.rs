@@ -1,19 +1,19 @@
 //! Credentials: their providers, their refresh, and the guard of their account.
 
 mod account_guard;
+pub(crate) mod assume_role;
 pub(crate) mod cli_cache;
+mod credential_source;
 mod freshness;
 pub mod mfa;
 pub(crate) mod process;
+pub(crate) mod provider_factory;
 mod refresh;
-pub(crate) mod role;
 pub(crate) mod role_request;
-pub(crate) mod source;
-mod supply;
 #[cfg(test)]
 mod testing;
 mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
+pub(crate) use credential_source::CredentialSource;
 pub(crate) use refresh::Refresher;
-pub(crate) use supply::CredentialSource;

@@ -31,7 +31,8 @@ impl Environment {
         self.variables.clone().unwrap_or_default()
     }
 
-    /// Returns `true` if these are the variables of the process. Only then is there a container or an instance.
+    /// Returns `true` if these are the variables of the process. Only then is there a container or
+    /// an instance.
     pub(crate) fn is_process(&self) -> bool {
         self.variables.is_none()
     }

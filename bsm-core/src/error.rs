@@ -9,8 +9,9 @@ use aws_credential_types::provider::error::CredentialsError;
 
 /// An error of a session.
 ///
-/// The message states one fact and the remedy; the cause is in [`source()`](StdError::source). An error is cheap to clone, because
-/// all callers that wait for the same resolution or refresh receive the same error.
+/// The message states one fact and the remedy; the cause is in [`source()`](StdError::source). An
+/// error is cheap to clone, because all callers that wait for the same resolution or refresh
+/// receive the same error.
 ///
 /// Branch on [`kind()`](Error::kind), or on one of the predicates:
 ///
@@ -70,7 +71,8 @@ pub enum ErrorKind {
     SnapshotExpired,
     /// A file of this crate's own could not be read or written.
     File,
-    /// No AWS session is in scope, and the process default is [`BotoSesManager::none`](crate::BotoSesManager::none).
+    /// No AWS session is in scope, and the process default is
+    /// [`BotoSesManager::none`](crate::BotoSesManager::none).
     NoSession,
     /// A process default has already been installed.
     DefaultAlreadyInstalled,
@@ -153,7 +155,8 @@ impl Error {
         self.kind() == ErrorKind::SnapshotExpired
     }
 
-    /// Returns `true` if there is no session in scope; see [`BotoSesManager::none`](crate::BotoSesManager::none).
+    /// Returns `true` if there is no session in scope; see
+    /// [`BotoSesManager::none`](crate::BotoSesManager::none).
     pub fn is_no_session(&self) -> bool {
         self.kind() == ErrorKind::NoSession
     }

@@ -17,7 +17,8 @@ use crate::transport;
 
 /// The identity that AWS sees behind a session's credentials.
 ///
-/// It comes from STS [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html),
+/// It comes from STS
+/// [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html),
 /// which needs no permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallerIdentity {

@@ -1,7 +1,8 @@
 //! AWS sessions for programs that serve several accounts.
 //!
-//! A [`BotoSesManager`] is a cheap handle to one identity: a profile, a key pair, or an assumed role. It resolves the region and
-//! credentials, refreshes credentials before they expire, caches SDK clients, and can act as the *temporary default* for a block of code.
+//! A [`BotoSesManager`] is a cheap handle to one identity: a profile, a key pair, or an assumed
+//! role. It resolves the region and credentials, refreshes credentials before they expire, caches
+//! SDK clients, and can act as the *temporary default* for a block of code.
 //!
 //! # Quick start
 //!
@@ -22,17 +23,19 @@
 //! # }
 //! ```
 //!
-//! Creating a manager does no I/O. Everything is resolved on first use, once for any number of callers, and cached. A clone is the same
-//! manager.
+//! Creating a manager does no I/O. Everything is resolved on first use, once for any number of
+//! callers, and cached. A clone is the same manager.
 //!
-//! Explicit settings take precedence: a named profile is used even if `AWS_ACCESS_KEY_ID` is set, and a profile that does not exist is an
-//! error. The manager never falls back to the role of the machine instead.
+//! Explicit settings take precedence: a named profile is used even if `AWS_ACCESS_KEY_ID` is set,
+//! and a profile that does not exist is an error. The manager never falls back to the role of the
+//! machine instead.
 //!
 //! More recipes are in the [cookbook](_cookbook).
 //!
 //! # The temporary default
 //!
-//! Code without a manager of its own uses the current one. Overrides nest, and never leak to another task, thread or future:
+//! Code without a manager of its own uses the current one. Overrides nest, and never leak to
+//! another task, thread or future:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -61,19 +64,22 @@
 //!
 //! # Credentials
 //!
-//! A manager refreshes temporary credentials in the background, before they expire. If a refresh fails, it keeps using the old ones
-//! while they are valid. [`BotoSesManager::credentials_for`] demands a minimum lifetime, [`mfa`] contains the providers of MFA codes, and
-//! [`CliCache`] shares roles with the AWS CLI.
+//! A manager refreshes temporary credentials in the background, before they expire. If a refresh
+//! fails, it keeps using the old ones while they are valid. [`BotoSesManager::credentials_for`]
+//! demands a minimum lifetime, [`mfa`] contains the providers of MFA codes, and [`CliCache`] shares
+//! roles with the AWS CLI.
 //!
 //! # Other processes
 //!
-//! This crate never modifies the environment of the process. A child process gets the session with [`BotoSesManager::command`] or
-//! [`BotoSesManager::env_vars`], and another process of the same user with a [`Snapshot`].
+//! This crate never modifies the environment of the process. A child process gets the session with
+//! [`BotoSesManager::command`] or [`BotoSesManager::env_vars`], and another process of the same
+//! user with a [`Snapshot`].
 //!
 //! # Errors
 //!
-//! There is one [`Error`] with an [`ErrorKind`]. If a request of the SDK fails because there are no credentials, [`Error::find_in`] returns
-//! the error of the session. No error, `Debug` form or log contains a secret.
+//! There is one [`Error`] with an [`ErrorKind`]. If a request of the SDK fails because there are no
+//! credentials, [`Error::find_in`] returns the error of the session. No error, `Debug` form or log
+//! contains a secret.
 //!
 //! # Features
 //!

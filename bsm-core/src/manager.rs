@@ -1,6 +1,7 @@
 //! The handle to a session.
 
-// First, because rustdoc shows the blocks in the order of the modules, and the constructors come first on the page of the manager.
+// First, because rustdoc shows the blocks in the order of the modules, and the constructors come
+// first on the page of the manager.
 pub(crate) mod builder;
 
 pub(crate) mod assume_role;
@@ -31,8 +32,9 @@ use crate::validation;
 
 /// An AWS session: one identity, in one region.
 ///
-/// A manager is a cheap handle to share between threads and tasks. Creating one does no I/O. It resolves the profile, region,
-/// credentials, identity and clients when they are first needed, once for any number of callers, and caches them. An error is not cached.
+/// A manager is a cheap handle to share between threads and tasks. Creating one does no I/O. It
+/// resolves the profile, region, credentials, identity and clients when they are first needed, once
+/// for any number of callers, and caches them. An error is not cached.
 ///
 /// # Examples
 ///
@@ -58,7 +60,8 @@ pub struct BotoSesManager {
 #[derive(Clone)]
 enum Inner {
     Owned(Arc<Shared>),
-    /// The process default, which is never dropped. Without a reference count, tasks on all cores can clone it without contention.
+    /// The process default, which is never dropped. Without a reference count, tasks on all cores
+    /// can clone it without contention.
     Static(&'static Shared),
 }
 
@@ -132,8 +135,9 @@ impl BotoSesManager {
 impl BotoSesManager {
     /// Returns the client of a type, created with `new` on first use.
     ///
-    /// It works with every client of the SDK. The manager caches clients by type, so `new` must create the same client for the same
-    /// type. Wrap a client with another configuration in a type of its own.
+    /// It works with every client of the SDK. The manager caches clients by type, so `new` must
+    /// create the same client for the same type. Wrap a client with another configuration in a type
+    /// of its own.
     ///
     /// # Examples
     ///
@@ -148,7 +152,8 @@ impl BotoSesManager {
     /// # Errors
     ///
     /// As [`sdk_config`](Self::sdk_config), and [`ErrorKind::InvalidConfig`] or
-    /// [`ErrorKind::InvalidInput`] if the endpoint that is set for the client's service is not a URL.
+    /// [`ErrorKind::InvalidInput`] if the endpoint that is set for the client's service is not a
+    /// URL.
     pub async fn client<C>(&self, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error>
     where
         C: Clone + Send + Sync + 'static,
@@ -210,13 +215,14 @@ impl BotoSesManager {
 
     /// Invalidates everything that was resolved, for all clones and all regions of this manager.
     ///
-    /// The next use reads the profile files and the environment again, fetches credentials, looks up the identity, and creates new
-    /// clients. The same applies to roles that were assumed from this manager. A role's own manager invalidates only the role: the
-    /// credentials it was assumed with are its parent's; clear them there.
+    /// The next use reads the profile files and the environment again, fetches credentials, looks
+    /// up the identity, and creates new clients. The same applies to roles that were assumed from
+    /// this manager. A role's own manager invalidates only the role: the credentials it was assumed
+    /// with are its parent's; clear them there.
     ///
-    /// It never waits. Requests in flight continue with the values they have, and so do clients and configurations that you already
-    /// have: get new ones. Files of the AWS CLI's cache
-    /// are left alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
+    /// It never waits. Requests in flight continue with the values they have, and so do clients and
+    /// configurations that you already have: get new ones. Files of the AWS CLI's cache are left
+    /// alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
     #[doc(alias = "refresh")]
     #[doc(alias = "invalidate")]
     pub fn clear_cache(&self) {
@@ -242,7 +248,8 @@ impl BotoSesManager {
 
     /// Returns the credentials, refreshing them first if they expire within `at_least`.
     ///
-    /// Use it before work that cannot refresh its credentials: a child process, a presigned URL, a database login.
+    /// Use it before work that cannot refresh its credentials: a child process, a presigned URL, a
+    /// database login.
     ///
     /// # Errors
     ///

@@ -1,9 +1,10 @@
 //! Profiles: their files, and the chain through which one gets its credentials.
 //!
-//! This crate parses the files itself, because the outcome must be botocore's. The parser of aws-config does not know which file a key
-//! came from, which decides precedence in botocore. It ignores profiles with a space in their name, does not list the keys of a profile,
-//! and rejects files that botocore reads. Its chain ignores `mfa_serial` and `duration_seconds`, and calls STS for every role whenever it is
-//! asked.
+//! This crate parses the files itself, because the outcome must be botocore's. The parser of
+//! aws-config does not know which file a key came from, which decides precedence in botocore. It
+//! ignores profiles with a space in their name, does not list the keys of a profile, and rejects
+//! files that botocore reads. Its chain ignores `mfa_serial` and `duration_seconds`, and calls STS
+//! for every role whenever it is asked.
 
 mod chain;
 mod files;

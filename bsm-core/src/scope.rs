@@ -2,61 +2,77 @@
 //!
 //! # The rule
 //!
-//! [`BotoSesManager::current`] returns, in this order: the innermost override on this task or thread; the installed process default; the
-//! manager of the default chain. For a model, [`BotoSesManager::current_for`] first looks for the innermost override that names the
-//! model, then for the model's binding. A specific answer takes precedence over a general one; among equals, the innermost does.
+//! [`BotoSesManager::current`] returns, in this order: the innermost override on this task or
+//! thread; the installed process default; the manager of the default chain. For a model,
+//! [`BotoSesManager::current_for`] first looks for the innermost override that names the model,
+//! then for the model's binding. A specific answer takes precedence over a general one; among
+//! equals, the innermost does.
 //!
 //! # The mechanism
 //!
-//! Each thread has one stack of entries. An override is shared by its guard and its entry. A lookup walks from the top to the first
-//! override that applies and matches, and clones its manager before the borrow of the stack ends.
+//! Each thread has one stack of entries. An override is shared by its guard and its entry. A lookup
+//! walks from the top to the first override that applies and matches, and clones its manager before
+//! the borrow of the stack ends.
 //!
-//! *Why a flag ends an override.* A guard can be dropped in any order: inside the lifetime of another guard, during unwinding, or in the
-//! destructor of a future that another scope polls. It sets a flag in its override, and from then on the entry has no effect, wherever
-//! it is. Nothing has to be found or popped, so no order of drops can remove another guard's override. Ended entries are removed, so
-//! that they keep no manager alive: at once if they lie above the floor (see below), otherwise with the scope that they are parked in, or
-//! when the next guard is dropped on their thread. A `Weak` in the entry would need no removal, but costs two more atomic operations for
-//! each lookup, as much as the rest of it. The override of a guard must therefore not be shared with anything else; a carried override is
-//! a copy.
+//! *Why a flag ends an override.* A guard can be dropped in any order: inside the lifetime of
+//! another guard, during unwinding, or in the destructor of a future that another scope polls. It
+//! sets a flag in its override, and from then on the entry has no effect, wherever it is. Nothing
+//! has to be found or popped, so no order of drops can remove another guard's override. Ended
+//! entries are removed, so that they keep no manager alive: at once if they lie above the floor
+//! (see below), otherwise with the scope that they are parked in, or when the next guard is dropped
+//! on their thread. A `Weak` in the entry would need no removal, but costs two more atomic
+//! operations for each lookup, as much as the rest of it. The override of a guard must therefore
+//! not be shared with anything else; a carried override is a copy.
 //!
-//! *Why a scope is swapped in around every poll.* A future runs in pieces, on any thread that its executor chooses, between pieces of
-//! other futures. [`Scoped`] pushes its entries when it is polled, and takes them back before the poll returns, or unwinds. Between polls
-//! they are parked in the future, along with the entries of guards that were made inside and are held across an await. So neither a
-//! sibling task nor the thread ever sees them.
+//! *Why a scope is swapped in around every poll.* A future runs in pieces, on any thread that its
+//! executor chooses, between pieces of other futures. [`Scoped`] pushes its entries when it is
+//! polled, and takes them back before the poll returns, or unwinds. Between polls they are parked
+//! in the future, along with the entries of guards that were made inside and are held across an
+//! await. So neither a sibling task nor the thread ever sees them.
 //!
-//! *Why there is a floor.* A scope takes back the entries above the height that the stack had when the scope was entered. The entries below
-//! the floor of the innermost running scope are therefore never removed or moved until that scope has left, even if they have ended.
+//! *Why there is a floor.* A scope takes back the entries above the height that the stack had when
+//! the scope was entered. The entries below the floor of the innermost running scope are therefore
+//! never removed or moved until that scope has left, even if they have ended.
 //!
-//! *Why a scope is swapped in around the drop as well.* A future that is dropped before it completes runs the destructors of its locals,
-//! which can ask for the current manager. They get the same answer as the future's own code.
+//! *Why a scope is swapped in around the drop as well.* A future that is dropped before it
+//! completes runs the destructors of its locals, which can ask for the current manager. They get
+//! the same answer as the future's own code.
 //!
-//! *Why entries have a task id.* A guard that is held across an await on a single-threaded runtime leaves its entry on the thread's stack
-//! while the runtime polls other tasks there. A lookup skips the entries of other tokio tasks. So does a scope that takes back its own: a
-//! `LocalSet` that runs inside the scope leaves the entries of its tasks on the thread, where these tasks find them. Parked entries have
-//! no id, because another task can poll the scope next time.
+//! *Why entries have a task id.* A guard that is held across an await on a single-threaded runtime
+//! leaves its entry on the thread's stack while the runtime polls other tasks there. A lookup skips
+//! the entries of other tokio tasks. So does a scope that takes back its own: a `LocalSet` that
+//! runs inside the scope leaves the entries of its tasks on the thread, where these tasks find
+//! them. Parked entries have no id, because another task can poll the scope next time.
 //!
-//! *Why a spawned task inherits nothing.* What it would inherit depends on when the runtime polls it first, and a task that outlives the
-//! scope would carry an account that no reader of the code can see. [`in_current_scope`](InCurrentScope::in_current_scope) makes it
-//! explicit. It carries a complete answer: a boundary below it ends the lookup. Without the boundary, an override that names a model
-//! would take precedence over a carried general one, merely because it applies in the place that polls the future.
+//! *Why a spawned task inherits nothing.* What it would inherit depends on when the runtime polls
+//! it first, and a task that outlives the scope would carry an account that no reader of the code
+//! can see. [`in_current_scope`](InCurrentScope::in_current_scope) makes it explicit. It carries a
+//! complete answer: a boundary below it ends the lookup. Without the boundary, an override that
+//! names a model would take precedence over a carried general one, merely because it applies in the
+//! place that polls the future.
 //!
 //! # The edges
 //!
-//! *Branches of one task.* A guard belongs to its task. If one branch of a `join!` or `select!` holds it across an await, the other
-//! branches see it as well: for the thread they are one task. Use `scope` for a branch with an override of its own.
+//! *Branches of one task.* A guard belongs to its task. If one branch of a `join!` or `select!`
+//! holds it across an await, the other branches see it as well: for the thread they are one task.
+//! Use `scope` for a branch with an override of its own.
 //!
-//! *Other executors* have no task id. A guard there belongs to the thread, and if it is held across an await, the thread's other tasks see
-//! it meanwhile. A `Scoped` does not depend on the id, and behaves the same everywhere. A work-stealing pool such as rayon's is the one
-//! place where no scope can help: a thread that waits inside the scope can run another job on top of it.
+//! *Other executors* have no task id. A guard there belongs to the thread, and if it is held across
+//! an await, the thread's other tasks see it meanwhile. A `Scoped` does not depend on the id, and
+//! behaves the same everywhere. A work-stealing pool such as rayon's is the one place where no
+//! scope can help: a thread that waits inside the scope can run another job on top of it.
 //!
-//! *A guard that outlives its scope* can be returned from a scope, or stored outside. It belongs to the innermost scope that ran when it
-//! was made: it is parked with that scope, and has no effect once that has ended. So nothing inside a scope can change anything outside.
+//! *A guard that outlives its scope* can be returned from a scope, or stored outside. It belongs to
+//! the innermost scope that ran when it was made: it is parked with that scope, and has no effect
+//! once that has ended. So nothing inside a scope can change anything outside.
 //!
-//! *`mem::forget`.* A forgotten guard is an override for the rest of its scope, task or thread. That is a leak, not a wrong answer: it
-//! stays the override that the code asked for, where the code asked for it.
+//! *`mem::forget`.* A forgotten guard is an override for the rest of its scope, task or thread.
+//! That is a leak, not a wrong answer: it stays the override that the code asked for, where the
+//! code asked for it.
 //!
-//! *At thread exit* the thread-local can be gone before other destructors run. The overrides are then unknown, so `current()` returns
-//! [`BotoSesManager::none`], and no request reaches an account by guess.
+//! *At thread exit* the thread-local can be gone before other destructors run. The overrides are
+//! then unknown, so `current()` returns [`BotoSesManager::none`], and no request reaches an account
+//! by guess.
 
 pub mod adapter;
 mod binding;

@@ -20,8 +20,8 @@ use tracing::Instrument as _;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, with_required_parts};
 use self::settings::Settings;
+use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
-use crate::credentials::source::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::{AccountGuard, CredentialSource, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
@@ -96,7 +96,8 @@ impl Session {
         self.cleared.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Returns the number of the session's generation: it grows when this session or one of its parents is cleared.
+    /// Returns the number of the session's generation: it grows when this session or one of its
+    /// parents is cleared.
     pub(crate) fn generation(&self) -> u64 {
         let own = self.cleared.load(Ordering::Acquire);
         match &self.explicit {
@@ -117,7 +118,8 @@ impl Session {
             .cloned()
     }
 
-    /// Resolves the session for a manager with a region of its own, which the region guard checks first.
+    /// Resolves the session for a manager with a region of its own, which the region guard checks
+    /// first.
     pub(crate) async fn resolved_in(
         self: &Arc<Self>,
         region: Option<&Region>,
@@ -190,7 +192,8 @@ impl Session {
         })
     }
 
-    // The future is boxed, because a role's session resolves its parent's: the type would be infinite.
+    // The future is boxed, because a role's session resolves its parent's: the type would be
+    // infinite.
     fn resolve(self: Arc<Self>) -> BoxFuture<Result<Arc<Resolved>, Error>> {
         let span = tracing::debug_span!("resolve", profile = self.settings.profile_name);
         let resolve = async move {
@@ -332,7 +335,8 @@ impl Session {
                 let machine = providers
                     .container_or_instance()?
                     .ok_or_else(nothing_found)?;
-                // Only here: whoever names a profile or keys must not wait for a metadata service that is not there.
+                // Only here: whoever names a profile or keys must not wait for a metadata service
+                // that is not there.
                 if region.is_none() {
                     region = ImdsRegionProvider::builder()
                         .configure(&providers.provider_config())

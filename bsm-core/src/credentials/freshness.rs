@@ -17,8 +17,9 @@ impl Windows {
     fn for_lifetime(lifetime: Duration) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         let advisory = if lifetime <= 20 * MINUTE {
-            // Half the lifetime, because credentials that live for a few minutes would otherwise never be fresh. A source that returns
-            // the same credentials again, with ever less time left, is then called now and then.
+            // Half the lifetime, because credentials that live for a few minutes would otherwise
+            // never be fresh. A source that returns the same credentials again, with ever less time
+            // left, is then called now and then.
             (5 * MINUTE).min(lifetime / 2)
         } else if lifetime < 90 * MINUTE {
             15 * MINUTE
@@ -95,7 +96,8 @@ impl CachedCredentials {
         Some(self.expiry()?.duration_since(now).unwrap_or_default())
     }
 
-    /// Returns the time that remained when they were obtained, or `None` for credentials that do not expire.
+    /// Returns the time that remained when they were obtained, or `None` for credentials that do
+    /// not expire.
     pub(super) fn lifetime(&self) -> Option<Duration> {
         self.remaining(self.obtained)
     }

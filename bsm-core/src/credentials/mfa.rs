@@ -1,7 +1,8 @@
 //! MFA codes: where they come from and when they are requested.
 //!
-//! A role that requires MFA can only be assumed with the current six-digit code of a device. A manager obtains codes from its
-//! [`MfaTokenProvider`], which [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider) sets:
+//! A role that requires MFA can only be assumed with the current six-digit code of a device. A
+//! manager obtains codes from its [`MfaTokenProvider`], which
+//! [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider) sets:
 //!
 //! | provider | code from | can run in the background |
 //! |---|---|---|
@@ -12,16 +13,20 @@
 //!
 //! # When a code is requested
 //!
-//! All callers that are waiting for the same credentials share one code. An [interactive](MfaTokenProvider::is_interactive) provider is
-//! called only while a caller is waiting, never by a background refresh: either during the last minute before the cached credentials
-//! expire, or on the first use after that. A slow answer blocks nobody as long as the cached credentials are valid. If the user enters no
-//! code, there is no further prompt until the credentials have expired.
+//! All callers that are waiting for the same credentials share one code. An
+//! [interactive](MfaTokenProvider::is_interactive) provider is called only while a caller is
+//! waiting, never by a background refresh: either during the last minute before the cached
+//! credentials expire, or on the first use after that. A slow answer blocks nobody as long as the
+//! cached credentials are valid. If the user enters no code, there is no further prompt until the
+//! credentials have expired.
 //!
 //! # A code is used once
 //!
-//! AWS rejects a code that it has already accepted. All managers that share a provider remember the codes they have sent, per device, and
-//! request another one if the provider returns a used code. Managers share a provider if they are built with the same one, or assumed from
-//! one another. If AWS rejects a code, the call fails with [`ErrorKind::MfaCodeRejected`], and the next call requests another code.
+//! AWS rejects a code that it has already accepted. All managers that share a provider remember the
+//! codes they have sent, per device, and request another one if the provider returns a used code.
+//! Managers share a provider if they are built with the same one, or assumed from one another. If
+//! AWS rejects a code, the call fails with [`ErrorKind::MfaCodeRejected`], and the next call
+//! requests another code.
 
 mod command;
 mod prompt;
@@ -48,13 +53,16 @@ pub use totp::Totp;
 /// How long a device shows one code: the step of RFC 6238.
 const STEP: Duration = Duration::from_secs(30);
 
-/// The requests to a provider that returns used codes. Two steps pass during three requests, so a correct provider has a new code.
+/// The requests to a provider that returns used codes. Two steps pass during three requests, so a
+/// correct provider has a new code.
 const MAX_TRIES: usize = 3;
 
-/// How long a manager waits while the provider serves another one: two people typing a code, one after the other.
+/// How long a manager waits while the provider serves another one: two people typing a code, one
+/// after the other.
 const TURN: Duration = Duration::from_secs(120);
 
-/// The time after which AWS can no longer have seen a code: five minutes, which covers the step before and after plus clock drift.
+/// The time after which AWS can no longer have seen a code: five minutes, which covers the step
+/// before and after plus clock drift.
 const CODE_MEMORY: Duration = Duration::from_secs(300);
 
 /// A boxed future, as [`MfaTokenProvider`] returns it.
@@ -92,7 +100,8 @@ pub trait MfaTokenProvider: Send + Sync + 'static {
     /// [`ErrorKind::MfaCodeUnavailable`] if the user enters no code.
     fn token_code<'a>(&'a self, request: &'a TokenRequest) -> BoxFuture<'a, Result<String, Error>>;
 
-    /// Returns `true` if a person has to act for a code. Such a provider is never called in the background.
+    /// Returns `true` if a person has to act for a code. Such a provider is never called in the
+    /// background.
     ///
     /// Default: `true`.
     fn is_interactive(&self) -> bool {

@@ -7,16 +7,20 @@
 //! | in the mandatory window | the result of one shared refresh, for which callers wait a few seconds |
 //! | expired, or none yet | the result of one shared refresh, or its error |
 //!
-//! A refresh that fails while the cached credentials are valid fails no caller: they are used until they expire, and the source is called
-//! again after a cooldown. The windows are those of AWS's static-stability standard, which botocore and the Rust SDK are both adopting;
-//! they depend on the lifetime, see [`CachedCredentials`].
+//! A refresh that fails while the cached credentials are valid fails no caller: they are used until
+//! they expire, and the source is called again after a cooldown. The windows are those of AWS's
+//! static-stability standard, which botocore and the Rust SDK are both adopting; they depend on the
+//! lifetime, see [`CachedCredentials`].
 //!
-//! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10 minutes in the advisory window and once
-//! in 1 to 5 seconds after it, for any number of callers; in between, callers get the cached credentials or the last error. A role makes
-//! at most two attempts at AssumeRole each time. So this process calls STS at most twice in any second for one role.
+//! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10
+//! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
+//! in between, callers get the cached credentials or the last error. A role makes at most two
+//! attempts at AssumeRole each time. So this process calls STS at most twice in any second for one
+//! role.
 //!
-//! *MFA.* A refresh that prompts for a code never runs in the background: only a caller who waits can expect the prompt. It is postponed
-//! to the mandatory window, and if the user enters no code there, to the expiry.
+//! *MFA.* A refresh that prompts for a code never runs in the background: only a caller who waits
+//! can expect the prompt. It is postponed to the mandatory window, and if the user enters no code
+//! there, to the expiry.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -28,19 +32,19 @@ use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentials
 use aws_smithy_async::time::SharedTimeSource;
 use parking_lot::Mutex;
 
+use super::credential_source::CredentialSource;
 use super::freshness::{CachedCredentials, Freshness};
-use super::supply::CredentialSource;
 use crate::error::{Error, ErrorKind};
 use crate::sync::single_flight::{SingleFlight, catch_panic};
 use crate::time::format_rfc3339;
 use crate::validation;
 
-/// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow STS call, shorter than the usual
-/// time-out of a request.
+/// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow
+/// STS call, shorter than the usual time-out of a request.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the cache remembers that new credentials are too short-lived for a caller. A minute keeps a loop from calling STS each time,
-/// and a role whose duration was raised is soon used.
+/// How long the cache remembers that new credentials are too short-lived for a caller. A minute
+/// keeps a loop from calling STS each time, and a role whose duration was raised is soon used.
 const TOO_SHORT_FOR: Duration = Duration::from_secs(60);
 
 /// A source of credentials behind a cache that refreshes them.
@@ -113,7 +117,8 @@ impl Refresher {
             return Err(too_short(at_least, lifetime));
         }
         let mut lifetime = Duration::ZERO;
-        // Twice: the first credentials can come from a cache that other processes share, with little time left.
+        // Twice: the first credentials can come from a cache that other processes share, with
+        // little time left.
         for _ in 0..2 {
             let Refreshed { cached, failure } = self.refreshed().await?;
             match (cached.lasts_for(at_least, now()), failure) {
@@ -173,7 +178,8 @@ impl Refresher {
 }
 
 impl Inner {
-    /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if it is due.
+    /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if
+    /// it is due.
     fn cached(self: &Arc<Self>) -> Option<Arc<CachedCredentials>> {
         let cached = self.cached.load_full()?;
         let now = self.time.now();
@@ -421,7 +427,8 @@ fn rfc3339(time: SystemTime) -> String {
     format_rfc3339(time).unwrap_or_else(|| "the end of time".to_owned())
 }
 
-/// Returns a random number of seconds in a range, so that many processes do not call at the same moment.
+/// Returns a random number of seconds in a range, so that many processes do not call at the same
+/// moment.
 fn jitter(seconds: std::ops::Range<f64>) -> Duration {
     let spread = seconds.end - seconds.start;
     Duration::from_secs_f64(seconds.start + spread * fastrand::f64())

@@ -2,8 +2,9 @@
 //!
 //! Source: the constraints on the page of
 //! [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html), those of
-//! its service model, and [role chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html).
-//! Only STS knows the packed size of policies and tags.
+//! its service model, and [role
+//! chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html). Only STS knows the
+//! packed size of policies and tags.
 
 use std::collections::HashSet;
 use std::fmt::{self, Display};
@@ -149,7 +150,7 @@ impl RoleRequest {
         match self.transitive_tag_keys.iter().find(is_no_tag) {
             None => Ok(()),
             Some(key) => Err(refused(format!(
-                "the transitive tag key {key:?} is none of the session tags: add the tag"
+                "the transitive tag key {key:?} is not among the session tags: add the tag"
             ))),
         }
     }

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use zeroize::Zeroizing;
 
-use super::role::{generated_session_name, issued, time_of};
+use super::assume_role::{generated_session_name, issued, time_of};
 use super::role_request::check_identity;
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;

@@ -26,7 +26,8 @@ const FORMAT: &str = "bsm-session-snapshot";
 /// The version of the schema. A reader rejects any other.
 const VERSION: u64 = 1;
 
-/// The longest snapshot that is read: real ones have a few KiB, and a file such as `/dev/zero` has no end.
+/// The longest snapshot that is read: real ones have a few KiB, and a file such as `/dev/zero` has
+/// no end.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// A session at one moment: credentials with their expiry, region and endpoints.

@@ -10,8 +10,9 @@ use crate::export::snapshot::Snapshot;
 
 /// A file with a snapshot, removed when this is dropped.
 ///
-/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file
-/// has taken its place meanwhile, that file stays. (On Unix only: elsewhere the two cannot be distinguished.)
+/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file has
+/// taken its place meanwhile, that file stays. (On Unix only: elsewhere the two cannot be
+/// distinguished.)
 #[must_use = "the file is removed when the guard is dropped: bind it to a name"]
 pub struct TempSnapshot {
     path: PathBuf,

@@ -16,8 +16,8 @@ impl BotoSesManager {
     /// Returns the builder of a manager for a role that is assumed with this manager's credentials.
     ///
     /// Roles chain: the new manager can assume the next role. It sends no request before the
-    /// credentials are needed, and refreshes them from then on. It inherits the region and all other settings
-    /// except the expected account.
+    /// credentials are needed, and refreshes them from then on. It inherits the region and all
+    /// other settings except the expected account.
     ///
     /// # Examples
     ///
@@ -44,12 +44,12 @@ impl BotoSesManager {
 /// A role to assume with the credentials of a manager; see [`BotoSesManager::assume_role`].
 ///
 /// The setters are the fields of STS
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). Their limits are
-/// checked before a request.
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). Their
+/// limits are checked before a request.
 ///
-/// There are at most two requests to STS for one set of credentials, whatever the retry configuration,
-/// and each can take 10 seconds, unless a time-out is set. If STS fails, the next request follows after
-/// a cooldown of seconds or minutes, and only one caller makes it.
+/// There are at most two requests to STS for one set of credentials, whatever the retry
+/// configuration, and each can take 10 seconds, unless a time-out is set. If STS fails, the next
+/// request follows after a cooldown of seconds or minutes, and only one caller makes it.
 #[derive(Clone, Debug)]
 #[must_use = "finish it with `.build()`, or with `.load().await` to assume the role at once"]
 pub struct AssumeRole {
@@ -142,7 +142,8 @@ impl AssumeRole {
 
     /// Sets the provider of MFA codes, for this role and those assumed from it.
     ///
-    /// Default: this manager's own; see [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider).
+    /// Default: this manager's own; see
+    /// [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider).
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.mfa = Some(TokenCodes::new(provider));
         self

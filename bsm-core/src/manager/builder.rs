@@ -188,14 +188,14 @@ impl Builder {
         ))
     }
 
-    /// Sets credentials, which can be temporary. They take precedence over every other source, and are not
-    /// refreshed; for that, see [`credentials_provider`](Self::credentials_provider).
+    /// Sets credentials, which can be temporary. They take precedence over every other source, and
+    /// are not refreshed; for that, see [`credentials_provider`](Self::credentials_provider).
     pub fn credentials(self, credentials: Credentials) -> Self {
         self.explicit(Explicit::Keys(credentials))
     }
 
-    /// Sets a provider of credentials. The manager calls it once for any number of callers, and again
-    /// before the credentials expire.
+    /// Sets a provider of credentials. The manager calls it once for any number of callers, and
+    /// again before the credentials expire.
     pub fn credentials_provider(self, provider: impl ProvideCredentials + 'static) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
         self.explicit(Explicit::Provider(provider))
@@ -314,9 +314,9 @@ impl Builder {
 
     /// Fails every use of the manager, before any request, if its region is another one or none.
     ///
-    /// It catches the region that an environment variable or a profile brought along. It also applies to
-    /// [`with_region`](BotoSesManager::with_region) and to roles that are assumed from this
-    /// manager.
+    /// It catches the region that an environment variable or a profile brought along. It also
+    /// applies to [`with_region`](BotoSesManager::with_region) and to roles that are assumed from
+    /// this manager.
     pub fn expect_region(mut self, region: impl Into<String>) -> Self {
         self.settings.expect_region = Some(region.into());
         self

@@ -55,7 +55,8 @@ impl BotoSesManager {
     ///
     /// # Errors
     ///
-    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity lacks the permission, whether or not there is an alias.
+    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity lacks the
+    /// permission, whether or not there is an alias.
     #[cfg(feature = "iam")]
     pub async fn aws_account_alias(&self) -> Result<Option<String>, Error> {
         self.resolved().await?;

@@ -1,4 +1,5 @@
-//! The chain of a profile: the provider of its first credentials, and the roles that are assumed with them.
+//! The chain of a profile: the provider of its first credentials, and the roles that are assumed
+//! with them.
 //!
 //! The order inside a profile is botocore's: a role with a source; web identity; SSO; keys in the
 //! credentials file; a login session; `credential_process`; keys in the config file.
@@ -48,7 +49,8 @@ pub(crate) enum BaseProvider {
 
 /// A role that is assumed with a token from a file.
 ///
-/// Each of `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME` can take the place of the profile's setting.
+/// Each of `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME` can take the
+/// place of the profile's setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WebIdentity {
     pub(crate) role_arn: String,
@@ -288,7 +290,8 @@ fn web_identity(
 const ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
 
-// As in botocore, one half of a pair is enough to count as keys. The other half is then missed loudly.
+// As in botocore, one half of a pair is enough to count as keys. The other half is then missed
+// loudly.
 fn has_keys(profile: &Profile) -> bool {
     [ID, SECRET].iter().any(|key| profile.get(key).is_some())
 }

@@ -81,7 +81,8 @@ impl Profiles {
                 self.add_profile(title, section);
                 continue;
             }
-            // botocore ignores sections with other titles, and so must this parser: other tools keep theirs here.
+            // botocore ignores sections with other titles, and so must this parser: other tools
+            // keep theirs here.
             let Some(Ok([_, name])) = shlex::split(&title).map(<[String; 2]>::try_from) else {
                 continue;
             };
@@ -95,7 +96,8 @@ impl Profiles {
         }
     }
 
-    // botocore does not merge sections within a file: `[profile "a"]` replaces an earlier `[profile a]`.
+    // botocore does not merge sections within a file: `[profile "a"]` replaces an earlier `[profile
+    // a]`.
     fn add_profile(&mut self, name: String, config: Section) {
         let profile = Profile {
             config,

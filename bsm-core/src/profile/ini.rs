@@ -5,7 +5,8 @@
 //! rejects a line without a delimiter, a key before the first section, and duplicates.
 //!
 //! In two cases it is more lenient than botocore, as the other SDKs are: for a byte order mark, and
-//! for a comment behind a value (`region = eu-west-1  # home`), which botocore makes part of the value.
+//! for a comment behind a value (`region = eu-west-1  # home`), which botocore makes part of the
+//! value.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -157,7 +158,8 @@ impl Reader {
     }
 }
 
-/// Returns the name between the brackets, up to the last bracket of the line, as `configparser` does.
+/// Returns the name between the brackets, up to the last bracket of the line, as `configparser`
+/// does.
 fn section_name(content: &str) -> Option<&str> {
     let end = content.rfind(']')?;
     let name = content.get(1..end)?;

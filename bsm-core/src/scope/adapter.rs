@@ -1,9 +1,10 @@
 //! Functions for adapters: crates whose models follow the current session.
 //!
-//! Applications don't need this module. `bsm-dynamodb` is such an adapter: its models are the types that stand for themselves here, by
-//! their [`TypeId`]. An adapter
+//! Applications don't need this module. `bsm-dynamodb` is such an adapter: its models are the types
+//! that stand for themselves here, by their [`TypeId`]. An adapter
 //!
-//! - asks [`BotoSesManager::current_for`] when an operation starts, and binds the operation to the [`Binding`] it gets,
+//! - asks [`BotoSesManager::current_for`] when an operation starts, and binds the operation to the
+//!   [`Binding`] it gets,
 //! - switches some models for a block or a future with [`awsenv_for`] and [`scope_for`],
 //! - makes such a switch outlast its block with [`bind_model`], until [`unbind_model`].
 //!

@@ -85,15 +85,17 @@ impl<T> fmt::Debug for Scoped<T> {
 
 /// Carries all current overrides to wherever a future or stream runs.
 ///
-/// For closures, use [`in_current_scope_fn`]. `Kind` distinguishes futures from streams, and is always inferred.
+/// For closures, use [`in_current_scope_fn`]. `Kind` distinguishes futures from streams, and is
+/// always inferred.
 ///
-/// The overrides are sealed: the future sees those that applied where this was called, and none of the place that polls it. If there were
-/// none, it sees the process default.
+/// The overrides are sealed: the future sees those that applied where this was called, and none of
+/// the place that polls it. If there were none, it sees the process default.
 pub trait InCurrentScope<Kind> {
     /// The future or stream with its overrides.
     type Scoped;
 
-    /// Returns the future or stream with the overrides that apply here, wherever it is polled later.
+    /// Returns the future or stream with the overrides that apply here, wherever it is polled
+    /// later.
     ///
     /// # Examples
     ///
@@ -136,8 +138,8 @@ pub trait InCurrentScope<Kind> {
 
 /// The two kinds of [`InCurrentScope`].
 ///
-/// They keep the blanket implementations for futures and for streams apart: a type can be both. They are public in a private module, so
-/// that the compiler infers them and nobody can name them.
+/// They keep the blanket implementations for futures and for streams apart: a type can be both.
+/// They are public in a private module, so that the compiler infers them and no user can name them.
 mod via {
     #[derive(Debug)]
     pub enum ViaFuture {}
@@ -164,8 +166,8 @@ impl<S: Stream> InCurrentScope<via::ViaStream> for S {
 
 /// Returns a closure with the overrides that apply here, for another thread.
 ///
-/// As with [`in_current_scope`](InCurrentScope::in_current_scope), the closure sees these overrides and no
-/// others, wherever it is called, or dropped without a call.
+/// As with [`in_current_scope`](InCurrentScope::in_current_scope), the closure sees these overrides
+/// and no others, wherever it is called, or dropped without a call.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

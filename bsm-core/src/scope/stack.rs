@@ -85,8 +85,9 @@ impl Layer {
 /// The overrides on one thread, outermost first.
 struct Stack {
     entries: Vec<StackEntry>,
-    /// The index of the first entry of the innermost running scope. The entries below belong to the outer scopes. They must keep their
-    /// places, because each outer scope finds its entries by a floor as well.
+    /// The index of the first entry of the innermost running scope. The entries below belong to the
+    /// outer scopes. They must keep their places, because each outer scope finds its entries by a
+    /// floor as well.
     floor: usize,
 }
 
@@ -95,7 +96,8 @@ thread_local! {
         RefCell::new(Stack { entries: Vec::new(), floor: 0 })
     };
 
-    /// Whether there are entries. It has no destructor, so it is cheap to read, and readable until the very end of the thread.
+    /// Whether there are entries. It has no destructor, so it is cheap to read, and readable until
+    /// the very end of the thread.
     static ANY: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -109,7 +111,8 @@ impl Stack {
 
     /// Removes one entry above the floor whose override has ended.
     ///
-    /// The caller drops it outside the borrow: it can own the last handle to a manager, and with it arbitrary destructors of the user.
+    /// The caller drops it outside the borrow: it can own the last handle to a manager, and with it
+    /// arbitrary destructors of the user.
     fn sweep_one(&mut self) -> Option<StackEntry> {
         let above = self.entries.get(self.floor..)?;
         let ended = above.iter().rposition(|entry| !entry.layer.applies())?;
@@ -160,7 +163,8 @@ fn with_stack_mut<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R, ThreadExiting
 
 /// Returns the manager of the innermost override of the running task that matches.
 ///
-/// Inlined by force: a call costs half a nanosecond, as much as the whole lookup if there are no overrides.
+/// Inlined by force: a call costs half a nanosecond, as much as the whole lookup if there are no
+/// overrides.
 #[inline(always)]
 pub(super) fn find(
     wanted: impl Fn(&Override) -> bool,
@@ -184,8 +188,8 @@ pub(super) fn enter(entry: Override) -> Arc<Override> {
 
 /// Ends an override, wherever its entry is.
 ///
-/// An entry on the stack of this thread is removed. One that is parked, or was left on another thread, no longer has an effect, and is
-/// removed when that stack is next swept.
+/// An entry on the stack of this thread is removed. One that is parked, or was left on another
+/// thread, no longer has an effect, and is removed when that stack is next swept.
 pub(super) fn end(entry: &Override) {
     entry.ended.store(true, Ordering::Release);
     while let Ok(Some(entry)) = with_stack_mut(Stack::sweep_one) {
@@ -206,7 +210,8 @@ impl Overrides {
         }
     }
 
-    /// Returns the overrides that apply here, sealed against those of the place that polls the scope.
+    /// Returns the overrides that apply here, sealed against those of the place that polls the
+    /// scope.
     pub(super) fn captured() -> Self {
         // Copies: a shared override would end with its guard here.
         let innermost_first = with_stack(|stack| {

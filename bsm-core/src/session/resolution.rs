@@ -1,6 +1,8 @@
-//! The resolution of settings, environment and profile files: a profile, a region, and the origin of the credentials.
+//! The resolution of settings, environment and profile files: a profile, a region, and the origin
+//! of the credentials.
 //!
-//! It sends no request, so that its outcome can be explained to a user, and compared with botocore's.
+//! It sends no request, so that its outcome can be explained to a user, and compared with
+//! botocore's.
 
 use std::fmt;
 
@@ -15,8 +17,9 @@ use crate::validation::check_region;
 
 /// Where the credentials of a session come from.
 ///
-/// There is one variant for each answer, and only the default chain can end at the container or the instance: a session with explicit
-/// credentials or a named profile cannot fall through to a machine's role.
+/// There is one variant for each answer, and only the default chain can end at the container or the
+/// instance: a session with explicit credentials or a named profile cannot fall through to a
+/// machine's role.
 #[derive(Debug)]
 pub(crate) enum CredentialOrigin {
     /// The caller passed them to the builder.
@@ -30,14 +33,15 @@ pub(crate) enum CredentialOrigin {
 /// The outcome of a resolution.
 pub(crate) struct Resolution {
     pub(crate) profiles: Profiles,
-    /// The profile whose settings apply. It is empty if there is none and none was named.
+    /// The profile whose settings apply. Empty if it does not exist and was not named.
     pub(crate) profile: Profile,
     pub(crate) region: Option<String>,
     pub(crate) origin: CredentialOrigin,
 }
 
 impl Resolution {
-    /// Resolves what the settings leave open; `explicit` are the credentials that the builder was given.
+    /// Resolves what the settings leave open; `explicit` are the credentials that the builder was
+    /// given.
     pub(crate) fn new(
         settings: &Settings,
         explicit: Option<SharedCredentialsProvider>,
@@ -47,8 +51,8 @@ impl Resolution {
         let ambient = environment.profile_name();
         let name = named.or(ambient.as_deref()).unwrap_or("default");
         let profiles = Profiles::load(environment)?;
-        // With explicit credentials, a profile that only the environment names need not exist: it contributes settings, but no
-        // credentials.
+        // With explicit credentials, a profile that only the environment names need not exist: it
+        // contributes settings, but no credentials.
         let is_required = named.is_some() || (ambient.is_some() && explicit.is_none());
         let profile = match profiles.get(name) {
             Some(profile) => profile.clone(),
@@ -99,15 +103,16 @@ impl Resolution {
     }
 }
 
-/// Resolves a profile that was named explicitly: the environment's web identity does not apply to it.
+/// Resolves a profile that was named explicitly: the environment's web identity does not apply to
+/// it.
 fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<CredentialOrigin, Error> {
     ProfileChain::resolve(profiles, profile, &WebIdentityVariables::default())?
         .map(CredentialOrigin::Profile)
         .ok_or_else(|| without_credentials(profile.name()))
 }
 
-/// Resolves the default chain in botocore's order: keys of the environment, web identity of the environment, profile, container,
-/// instance.
+/// Resolves the default chain in botocore's order: keys of the environment, web identity of the
+/// environment, profile, container, instance.
 fn default_chain(
     environment: &Environment,
     profiles: &Profiles,

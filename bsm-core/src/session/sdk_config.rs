@@ -30,7 +30,8 @@ fn behavior_version() -> BehaviorVersion {
 /// The region of requests to STS if the session has none: STS answers in every region.
 const STS_REGION: &str = "us-east-1";
 
-/// Loads the configuration of the settings, their environment and their profile, without credentials.
+/// Loads the configuration of the settings, their environment and their profile, without
+/// credentials.
 pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkConfig, Error> {
     let Resolution {
         profiles, profile, ..
@@ -42,7 +43,8 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     let mut loader = aws_config::defaults(behavior_version())
         .profile_files(files)
         .profile_name("default")
-        // Without a region, aws-config asks the instance for one, even if only for a token provider.
+        // Without a region, aws-config asks the instance for one, even if only for a token
+        // provider.
         .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
         .retry_config(retry_config(settings, profile)?)
         .http_client(http_client(settings, profile)?)
@@ -97,7 +99,8 @@ pub(crate) fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConf
     config.to_builder().region(region).build()
 }
 
-/// Returns the HTTP client of the settings, or else the shared one for the CA bundle that `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
+/// Returns the HTTP client of the settings, or else the shared one for the CA bundle that
+/// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
 fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClient, Error> {
     if let Some(http_client) = &settings.http_client {
         return Ok(http::naming_endpoints(http_client.clone()));
@@ -219,8 +222,9 @@ impl ServiceEndpoints {
 
     /// Returns the endpoint of a service that none is given for.
     ///
-    /// It is checked at once, even if every service in use has an endpoint of its own. Those of single services are checked when a client for one is created, as in
-    /// botocore, so that nothing but that service fails.
+    /// It is checked at once, even if every service in use has an endpoint of its own. Those of
+    /// single services are checked when a client for one is created, as in botocore, so that
+    /// nothing but that service fails.
     fn for_any_service(&self) -> Result<Option<String>, Error> {
         const VARIABLE: &str = "AWS_ENDPOINT_URL";
         const KEY: &str = "endpoint_url";
@@ -242,7 +246,8 @@ impl ServiceEndpoints {
         Ok(Some(url))
     }
 
-    /// Returns the endpoint of a service, or a URL that cannot be reached in place of a malformed one.
+    /// Returns the endpoint of a service, or a URL that cannot be reached in place of a malformed
+    /// one.
     fn for_service(&self, service: &str) -> Option<String> {
         if let Some(url) = self.by_service.get(service) {
             let setting = Setting::BuilderService { service };

@@ -7,9 +7,10 @@ use arc_swap::ArcSwap;
 
 /// The values of the current generation.
 ///
-/// To invalidate them, the owner increments the number of the generation. That never waits: readers compare two numbers, and the first
-/// reader of a new generation starts with default values. Work that is in flight finishes in the generation in which it started, so its
-/// outcome is invalidated as well.
+/// To invalidate them, the owner increments the number of the generation. That never waits: readers
+/// compare two numbers, and the first reader of a new generation starts with default values. Work
+/// that is in flight finishes in the generation in which it started, so its outcome is invalidated
+/// as well.
 pub(crate) struct Resettable<T> {
     generation: ArcSwap<Generation<T>>,
 }

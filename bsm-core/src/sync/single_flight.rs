@@ -14,15 +14,17 @@ use tracing::Instrument as _;
 
 use crate::error::{Error, ErrorKind};
 
-/// The attempts of a waiter whose work ends without a result. One restart survives a runtime that shuts down; work that ends twice
-/// without a result would never finish.
+/// The attempts of a waiter whose work ends without a result. One restart survives a runtime that
+/// shuts down; work that ends twice without a result would never finish.
 const MAX_STARTS: usize = 2;
 
-/// Runs one piece of work at a time, and shares its result, success or error, among all callers that wait for it.
+/// Runs one piece of work at a time, and shares its result, success or error, among all callers
+/// that wait for it.
 ///
-/// The work runs as a task of its own, so a dropped waiter does not cancel it. If its runtime shuts down, the waiters start it again on
-/// theirs. Waiters of different runtimes never wait for each other, because the other runtime can be idle: there is one piece of work
-/// at a time *per runtime*.
+/// The work runs as a task of its own, so a dropped waiter does not cancel it. If its runtime shuts
+/// down, the waiters start it again on theirs. Waiters of different runtimes never wait for each
+/// other, because the other runtime can be idle: there is one piece of work at a time *per
+/// runtime*.
 pub(crate) struct SingleFlight<T> {
     in_flight: Mutex<Vec<InFlight<T>>>,
 }
@@ -32,7 +34,8 @@ struct InFlight<T> {
     outcome: Outcome<T>,
 }
 
-/// The result of work; `None` while it is in flight. The channel closes without a result if the runtime shuts down.
+/// The result of work; `None` while it is in flight. The channel closes without a result if the
+/// runtime shuts down.
 pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
 
 impl<T> InFlight<T> {
@@ -186,8 +189,8 @@ impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
         Ok(self.value.get_or_init(|| resolved))
     }
 
-    // Stores the value before any waiter gets it, and checks first: another caller can have finished between this caller's check and
-    // its start.
+    // Stores the value before any waiter gets it, and checks first: another caller can have
+    // finished between this caller's check and its start.
     fn resolve_once<F>(&self, work: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,

@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use super::entry::{self, Entry};
 use super::key::Key;
 use super::store::{Lock, LockAttempt, Store};
-use crate::credentials::role::AssumedRole;
+use crate::credentials::assume_role::AssumedRole;
 use crate::error::Error;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
 use crate::sync::single_flight::AsyncOnce;
 
-/// How long to wait for another process that is assuming the role: longer than two attempts of ten seconds each.
+/// How long to wait for another process that is assuming the role: longer than two attempts of ten
+/// seconds each.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The time between two attempts at the lock.
@@ -77,8 +78,8 @@ impl CachedRole {
 
     /// Waits for the lock of the entry, or for the entry that the holder of the lock writes.
     ///
-    /// It polls, so that another process never blocks a thread of this one. Without locks, or if the other process takes too long, it
-    /// returns without the lock.
+    /// It polls, so that another process never blocks a thread of this one. Without locks, or if
+    /// the other process takes too long, it returns without the lock.
     async fn find_or_lock(
         &self,
         key: &Key,

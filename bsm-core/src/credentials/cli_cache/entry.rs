@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::python::{self, SPACED};
-use crate::credentials::role::Assumed;
+use crate::credentials::assume_role::Assumed;
 use crate::credentials::role_request::RoleRequest;
 use crate::identity::arn;
 use crate::time::{format_rfc3339_utc, parse_rfc3339};
@@ -73,7 +73,8 @@ impl Entry {
         Some(credentials.build())
     }
 
-    /// Returns `true` if the entry is for the requested role. An entry without an ARN counts as such if its account matches.
+    /// Returns `true` if the entry is for the requested role. An entry without an ARN counts as
+    /// such if its account matches.
     pub(super) fn is_for(&self, request: &RoleRequest) -> bool {
         let Some(arn) = self.arn() else {
             return self
@@ -87,7 +88,8 @@ impl Entry {
         let mut parts = resource.splitn(3, '/');
         Some(account) == request.account()
             && parts.next() == Some("assumed-role")
-            // IAM has no two names that differ in case alone, and STS answers with its own spelling.
+            // IAM has no two names that differ in case alone, and STS answers with its own
+            // spelling.
             && parts.next().is_some_and(|role| role.eq_ignore_ascii_case(name))
             && request
                 .role_session_name
@@ -109,7 +111,8 @@ impl Entry {
     }
 }
 
-/// Returns the text of an entry as the AWS CLI writes it; `None` for credentials that are not temporary.
+/// Returns the text of an entry as the AWS CLI writes it; `None` for credentials that are not
+/// temporary.
 ///
 /// `source` is for a cache that distinguishes entries by it.
 pub(super) fn write(

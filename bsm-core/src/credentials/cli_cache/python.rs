@@ -1,6 +1,7 @@
 //! JSON in the form of Python's `json.dumps`.
 //!
-//! The names of entries are hashes of this text, so every byte matters: separators, escapes, and the form of floats.
+//! The names of entries are hashes of this text, so every byte matters: separators, escapes, and
+//! the form of floats.
 
 use std::io;
 
@@ -29,8 +30,9 @@ pub(super) const COMPACT: Separators = Separators {
 
 /// Returns the text of `json.dumps(value, sort_keys=True)`.
 pub(super) fn dumps_sorted(mut value: Value, separators: Separators) -> String {
-    // Does nothing with serde_json's default map, which is sorted by the bytes of UTF-8, and so by code point, as in Python.
-    // A crate elsewhere in the build can enable `preserve_order`, and then the order is that of insertion.
+    // Does nothing with serde_json's default map, which is sorted by the bytes of UTF-8, and so by
+    // code point, as in Python. A crate elsewhere in the build can enable `preserve_order`, and
+    // then the order is that of insertion.
     value.sort_all_objects();
     let mut bytes = Vec::new();
     dump(&mut bytes, &value, separators);
@@ -116,7 +118,8 @@ impl PythonFormatter {
 
 /// Returns Python's `repr` of a float.
 ///
-/// Its digits are the shortest that stand for the float, as in Rust. The exponent is written below 1e-4 and from 1e16 on.
+/// Its digits are the shortest that stand for the float, as in Rust. The exponent is written below
+/// 1e-4 and from 1e16 on.
 fn python_float(float: f64) -> String {
     let scientific = format!("{float:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {

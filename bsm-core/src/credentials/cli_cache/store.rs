@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::key::Key;
 use crate::small_file;
 
-/// The longest entry that is read: real ones have a few KiB, and another file must not fill the memory.
+/// The longest entry that is read: real ones have a few KiB, and another file must not fill the
+/// memory.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A directory of entries.

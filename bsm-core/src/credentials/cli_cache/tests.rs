@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use crate::credentials::role::Assumed;
+use crate::credentials::assume_role::Assumed;
 use crate::credentials::role_request::RoleRequest;
 use crate::profile::Sso;
 

@@ -59,7 +59,8 @@ impl TokenCommand {
         self
     }
 
-    /// Declares that the program needs no person, not even a fingerprint, so that a background refresh can run it.
+    /// Declares that the program needs no person, not even a fingerprint, so that a background
+    /// refresh can run it.
     ///
     /// Default: it needs a person.
     #[must_use]

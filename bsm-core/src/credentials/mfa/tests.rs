@@ -11,7 +11,7 @@ fn request(clock: &Clock) -> TokenRequest {
     TokenRequest::new(SERIAL, ROLE, clock.shared())
 }
 
-/// Gives codes from a list, and says which of its requests were repeats.
+/// Returns a provider with a list of codes, and a record of which requests were repeats.
 fn scripted(codes: &[&str]) -> (TokenCodes, Arc<Mutex<Vec<bool>>>) {
     let repeats = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&repeats);

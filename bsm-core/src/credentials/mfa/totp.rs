@@ -9,7 +9,8 @@ use totp_rs::{Builder, Secret};
 use super::{BoxFuture, MfaTokenProvider, STEP, TokenRequest};
 use crate::error::{Error, ErrorKind};
 
-/// How far ahead of the clock a code can be: AWS accepts the code of the next step, but no later one.
+/// How far ahead of the clock a code can be: AWS accepts the code of the next step, but no later
+/// one.
 const MAX_STEPS_AHEAD: u64 = 1;
 
 /// Computes the codes of a virtual MFA device from its secret, for programs that run unattended.

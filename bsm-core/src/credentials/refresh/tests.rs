@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::supply::Interaction;
+use super::super::credential_source::Interaction;
 use super::super::testing::{Behaviour, Clock, Fake};
 use super::*;
 
@@ -85,7 +85,7 @@ async fn a_role_of_15_minutes_is_refreshed_once_per_window_at_any_rate() {
 }
 
 #[tokio::test]
-async fn a_source_that_gives_the_same_credentials_again_is_not_pestered() {
+async fn a_source_that_returns_the_same_credentials_again_is_called_rarely() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     for left in (1..=900).rev() {
@@ -123,7 +123,7 @@ async fn a_source_that_is_down_from_the_advisory_window_to_the_expiry_fails_nobo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_hangs_holds_nobody_up_for_long_while_the_credentials_are_valid() {
+async fn a_source_that_hangs_blocks_callers_only_briefly_while_the_credentials_are_valid() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     clock.advance(3_545);
@@ -209,7 +209,7 @@ async fn a_wrong_mfa_code_is_asked_for_again_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_gives_no_mfa_code_is_not_asked_again_before_the_expiry() {
+async fn a_user_who_enters_no_mfa_code_is_not_prompted_again_before_the_expiry() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     clock.advance(3_541);
@@ -231,7 +231,7 @@ async fn whoever_gives_no_mfa_code_is_not_asked_again_before_the_expiry() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_would_disturb_somebody_does_not_run_in_the_background() {
+async fn a_refresh_that_would_prompt_does_not_run_in_the_background() {
     let clock = Clock::new();
     let source = |fake: &Fake, interaction| CredentialSource {
         interaction,
@@ -334,7 +334,7 @@ fn runtime() -> Runtime {
 }
 
 #[test]
-fn a_runtime_that_goes_away_in_the_middle_of_a_refresh_takes_nothing_with_it() {
+fn a_runtime_that_shuts_down_during_a_refresh_loses_nothing() {
     let (refresher, fake, clock) = refresher(3_600);
     runtime().block_on(key(&refresher));
     clock.advance(2_701);
@@ -352,7 +352,7 @@ fn a_runtime_that_goes_away_in_the_middle_of_a_refresh_takes_nothing_with_it() {
 }
 
 #[test]
-fn a_refresh_that_was_left_lying_does_not_put_older_credentials_in_place() {
+fn a_late_refresh_does_not_replace_newer_credentials() {
     let (refresher, fake, clock) = refresher(3_600);
     fake.behave(Behaviour::Hang);
     let still = runtime();
@@ -363,7 +363,7 @@ fn a_refresh_that_was_left_lying_does_not_put_older_credentials_in_place() {
     });
     fake.behave(Behaviour::Give(7_200));
     assert_eq!(runtime().block_on(key(&refresher)), "key 2");
-    // The first runtime goes on, and its source answers with credentials that expire earlier.
+    // The first runtime resumes, and its source answers with credentials that expire earlier.
     fake.behave(Behaviour::Give(1_800));
     clock.advance(1);
     still.block_on(settle());

@@ -21,10 +21,12 @@ use crate::error::{Error, ErrorKind};
 use crate::identity::arn;
 use crate::transport;
 
-/// The attempts of one refresh at AssumeRole: one retry for a lost connection. The cooldown after a failure paces the rest.
+/// The attempts of one refresh at AssumeRole: one retry for a lost connection. The cooldown after a
+/// failure paces the rest.
 const MAX_ATTEMPTS: u32 = 2;
 
-/// The time-out of one attempt, if the user has set none: STS answers within a second, and two attempts must fit into half a minute.
+/// The time-out of one attempt, if the user has set none: STS answers within a second, and two
+/// attempts must fit into half a minute.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The provider of a role's credentials, which STS issues for those of the parent.

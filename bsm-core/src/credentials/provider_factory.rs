@@ -1,6 +1,7 @@
 //! The providers of credentials, created from resolved settings.
 //!
-//! Those for SSO, login sessions, containers and instances are aws-config's; the others are this crate's own.
+//! Those for SSO, login sessions, containers and instances are aws-config's; the others are this
+//! crate's own.
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
@@ -14,12 +15,12 @@ use aws_credential_types::provider::{
 use aws_smithy_async::time::SharedTimeSource;
 
 use super::Refresher;
+use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
+use super::credential_source::{CredentialSource, Interaction};
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
-use super::role::AssumedRole;
 use super::role_request::RoleRequest;
-use super::supply::{CredentialSource, Interaction};
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
@@ -154,7 +155,8 @@ impl ProviderFactory<'_> {
         })
     }
 
-    /// Returns the end of the default chain: the provider of a container, a function or an instance.
+    /// Returns the end of the default chain: the provider of a container, a function or an
+    /// instance.
     ///
     /// Variables that were given in place of the process's own have none of these.
     ///
