@@ -111,8 +111,9 @@ fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<CredentialOrigin
         .ok_or_else(|| without_credentials(profile.name()))
 }
 
-/// Resolves the default chain in botocore's order: keys of the environment, web identity of the
-/// environment, profile, container, instance.
+/// Resolves the default chain in botocore's order: the keys of the environment, the profile's
+/// chain, container, instance. The environment's web identity is part of the profile's chain: it
+/// comes after a role of the profile, and before its other providers.
 fn default_chain(
     environment: &Environment,
     profiles: &Profiles,
