@@ -133,10 +133,12 @@ fn flaw(url: &str, form: Form) -> Option<String> {
     }
     if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let trimmed = url.trim();
-        return Some(match flaw(trimmed, form) {
-            None => format!("has blanks around it; use {:?}", shown(trimmed)),
-            Some(_) => "contains a blank or a line break; remove it".to_owned(),
-        });
+        return Some(
+            match trimmed.len() < url.len() && flaw(trimmed, form).is_none() {
+                true => format!("has blanks around it; use {:?}", shown(trimmed)),
+                false => "contains a blank or a line break; remove it".to_owned(),
+            },
+        );
     }
     let (scheme, rest) = match url.split_once("://") {
         Some(parts) => parts,

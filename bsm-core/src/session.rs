@@ -312,6 +312,7 @@ impl Session {
     ) -> Result<Parts, Error> {
         let settings = &self.settings;
         let resolution = Resolution::new(settings, explicit)?;
+        resolution.check_region(settings)?;
         let config = sdk_config::load(settings, &resolution).await?;
         let mut region = resolution.region.map(Region::new);
         let sts = sts_config(&config, region.as_ref());

@@ -283,8 +283,8 @@ impl SdkFailure {
                 "the endpoint is not a URL: check the region and any endpoint_url".into()
             }
             (FailureStep::Service, Some(code)) => match &self.message {
-                Some(message) => format!("AWS responded with {code}: {message}"),
-                None => format!("AWS responded with {code}"),
+                Some(message) => format!("AWS answered {code}: {message}"),
+                None => format!("AWS answered {code}"),
             },
             (FailureStep::Provider, _) => "the credentials provider failed".into(),
         }

@@ -319,6 +319,11 @@ impl ErrorContext {
             // The SDK asks the session for credentials, and wraps its error.
             Err(error) => return self.session_error(error),
         };
+        if failure.step() == FailureStep::Endpoint {
+            let kind = bsm_core::ErrorKind::InvalidConfig;
+            let error = bsm_core::Error::new(kind, failure.advice());
+            return self.session_error(error.with_source(failure));
+        }
         let (kind, message) = match (failure.step(), failure.code()) {
             (FailureStep::Service, Some(code)) => {
                 let kind = ErrorKind::from_aws_code(code);
@@ -328,14 +333,21 @@ impl ErrorContext {
                 ErrorKind::InvalidRequest,
                 "the request cannot be built: the cause says why".into(),
             ),
-            (FailureStep::Endpoint, _) => (ErrorKind::Session, failure.advice().into()),
             (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
             (FailureStep::Response, _) => (
                 ErrorKind::Unreachable,
                 "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
                     .into(),
             ),
-            _ => (ErrorKind::Unreachable, failure.advice().into()),
+            _ => {
+                let endpoint = failure.endpoint().map(|endpoint| format!(" {endpoint}"));
+                let endpoint = endpoint.unwrap_or_default();
+                let message = format!(
+                    "the endpoint{endpoint} could not be reached: check the network, the region and \
+                     any endpoint_url"
+                );
+                (ErrorKind::Unreachable, message.into())
+            }
         };
         let mut converted = Error::new(kind, self, message);
         converted.0.aws_code = failure.code().map(str::to_owned);

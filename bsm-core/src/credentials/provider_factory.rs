@@ -26,6 +26,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, ChainedRole, ProfileChain, Sso};
 use crate::transport::SdkFailure;
+use crate::validation;
 
 /// Whose credentials a role is assumed with, and how.
 #[derive(Clone, Debug)]
@@ -115,7 +116,10 @@ impl ProviderFactory<'_> {
     fn provider_of(&self, base: BaseProvider) -> Result<SharedCredentialsProvider, Error> {
         let what = base.to_string();
         Ok(match base {
-            BaseProvider::Keys { keys, .. } => SharedCredentialsProvider::new(keys),
+            BaseProvider::Keys { keys, profile, .. } => {
+                validation::check(&keys, &validation::Names::of_profile(&profile))?;
+                SharedCredentialsProvider::new(keys)
+            }
             BaseProvider::WebIdentity(identity) => {
                 SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
             }

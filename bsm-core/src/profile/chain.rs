@@ -13,7 +13,6 @@ use super::files::{File, Profile, Profiles};
 use super::ini::Section;
 use crate::environment::WebIdentityVariables;
 use crate::error::{Error, ErrorKind};
-use crate::validation;
 
 /// How a profile gets its credentials.
 #[derive(Debug)]
@@ -316,10 +315,8 @@ fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
         .provider_name("profile");
     keys.set_session_token(token.map(str::to_owned));
     keys.set_account_id(get("aws_account_id").map(Into::into));
-    let keys = keys.build();
-    validation::check(&keys, &validation::Names::of_profile(profile.name()))?;
     Ok(Some(BaseProvider::Keys {
-        keys,
+        keys: keys.build(),
         profile: profile.name().to_owned(),
         file,
     }))

@@ -70,7 +70,7 @@ impl Resolution {
         if let CredentialOrigin::Profile(chain) = &origin {
             check_base(&chain.base, environment)?;
         }
-        let region = region(settings, &profile)?;
+        let region = region(settings, &profile);
         tracing::debug!(
             profile = name,
             explicit_profile = named.is_some(),
@@ -85,6 +85,22 @@ impl Resolution {
             origin,
         })
     }
+
+    /// Checks the region, naming the setting that it comes from.
+    pub(crate) fn check_region(&self, settings: &Settings) -> Result<(), Error> {
+        settings.check_region()?;
+        if settings.region.is_some() {
+            return Ok(());
+        }
+        if let Some((variable, region)) = settings.environment.region() {
+            return check_region(&region, variable, ErrorKind::InvalidConfig);
+        }
+        let Some(region) = self.profile.get("region") else {
+            return Ok(());
+        };
+        let setting = format!("region of profile {:?}", self.profile.name());
+        check_region(region, &setting, ErrorKind::InvalidConfig)
+    }
 }
 
 /// Resolves a profile that was named explicitly: the environment's web identity does not apply to
@@ -95,8 +111,9 @@ fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<CredentialOrigin
         .ok_or_else(|| without_credentials(profile.name()))
 }
 
-/// Resolves the default chain in botocore's order: keys of the environment, web identity of the
-/// environment, profile, container, instance.
+/// Resolves the default chain in botocore's order: the keys of the environment, the profile's
+/// chain, container, instance. The environment's web identity is part of the profile's chain: it
+/// comes after a role of the profile, and before its other providers.
 fn default_chain(
     environment: &Environment,
     profiles: &Profiles,
@@ -128,21 +145,11 @@ fn check_base(base: &BaseProvider, environment: &Environment) -> Result<(), Erro
     Err(Error::new(ErrorKind::CredentialsUnavailable, message))
 }
 
-fn region(settings: &Settings, profile: &Profile) -> Result<Option<String>, Error> {
-    settings.check_region()?;
-    if let Some(region) = &settings.region {
-        return Ok(Some(region.clone()));
-    }
-    if let Some((variable, region)) = settings.environment.region() {
-        check_region(&region, variable, ErrorKind::InvalidConfig)?;
-        return Ok(Some(region));
-    }
-    let Some(region) = profile.get("region") else {
-        return Ok(None);
-    };
-    let setting = format!("region of profile {:?}", profile.name());
-    check_region(region, &setting, ErrorKind::InvalidConfig)?;
-    Ok(Some(region.to_owned()))
+fn region(settings: &Settings, profile: &Profile) -> Option<String> {
+    let explicit = settings.region.clone();
+    explicit
+        .or_else(|| Some(settings.environment.region()?.1))
+        .or_else(|| profile.get("region").map(str::to_owned))
 }
 
 impl fmt::Display for CredentialOrigin {

@@ -144,7 +144,7 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
         }
     }
     assert!(requests > 200, "{requests}");
-    seen.assert_with(&["SdkFailure", "AWS responded with", "TRACE", "aws_"]);
+    seen.assert_with(&["SdkFailure", "AWS answered", "TRACE", "aws_"]);
     seen.assert_without(&[
         KEY,
         EXTERNAL_ID,

@@ -118,12 +118,12 @@ async fn no_response_of_dynamodb_makes_an_error_show_a_value() {
                         .condition(User::name().not_exists())
                         .await
                         .map(drop),
-                    User::update(KEY)
-                        .set(User::name().set(VALUE))
+                    User::update(KEY).set(User::name(), VALUE).await.map(drop),
+                    User::marked().delete().await.map(drop),
+                    transact_write()
+                        .write(User::marked().save())
                         .await
                         .map(drop),
-                    User::marked().delete().await.map(drop),
-                    transact_write().save(User::marked()).await.map(drop),
                 ]
             })
             .await;

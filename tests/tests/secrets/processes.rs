@@ -49,7 +49,7 @@ async fn nothing_that_a_credential_process_prints_is_shown() {
         format!("echo {SECRET}; echo {SECRET} >&2; kill -9 $$"),
         json("").replace('}', ""),
         json(", \"Expiration\": \"MARKER-of-the-process\""),
-        json(", \"SessionToken\": \"MARKER-of-the-process x\""),
+        json(", \"SessionToken\": \"MARKER-of-the-process \""),
         json(", \"AccountId\": \"MARKER-of-the-process\""),
         json(", \"Version\": \"MARKER-of-the-process\""),
         json("") + "; exit 1",

@@ -218,7 +218,7 @@ async fn keys_and_regions_that_cannot_be_sent_are_named() {
     let key = |end: &str| format!("{KEY}{end}");
     for (bsm, setting) in [
         (keys("AKIA\n", KEY, ""), "AWS_ACCESS_KEY_ID"),
-        (keys("AKIA X", KEY, ""), "AWS_ACCESS_KEY_ID"),
+        (keys(" AKIA", KEY, ""), "AWS_ACCESS_KEY_ID"),
         (keys("AKI\u{c4}", KEY, ""), "AWS_ACCESS_KEY_ID"),
         (keys("AKIA", &key("\n"), ""), "AWS_SECRET_ACCESS_KEY"),
         (keys("AKIA", &key(" "), ""), "AWS_SECRET_ACCESS_KEY"),
@@ -290,10 +290,7 @@ async fn a_web_identity_token_is_read_with_care() {
         (String::new(), "is empty"),
         (" \n".to_owned(), "is empty"),
         ("abc".to_owned(), "is too short"),
-        (
-            format!("{WEB_TOKEN}\n{WEB_TOKEN}"),
-            "contains a blank or a line break",
-        ),
+        (format!("{WEB_TOKEN}\n{WEB_TOKEN}"), "contains a line break"),
         ("x".repeat(30_000), "cannot be read"),
     ] {
         std::fs::write(&token, text).expect("a file");

@@ -156,16 +156,16 @@ mod tests {
             (r#""AccessKeyId":"""#, "AccessKeyId that is empty"),
             (
                 r#""AccessKeyId":"AKIA\n""#,
-                "AccessKeyId that contains a blank",
+                "AccessKeyId that begins or ends with a blank",
             ),
             (r#""SecretAccessKey":"""#, "SecretAccessKey that is empty"),
             (
-                r#""SecretAccessKey":"MARKER x""#,
-                "SecretAccessKey that contains a blank",
+                r#""SecretAccessKey":"MARKER ""#,
+                "SecretAccessKey that begins or ends with a blank",
             ),
             (
                 r#""SessionToken": "MARKER\r\n""#,
-                "SessionToken that contains a blank",
+                "SessionToken that begins or ends with a blank",
             ),
             (r#""SessionToken": 7"#, "did not print credentials"),
             (
