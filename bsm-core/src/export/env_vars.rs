@@ -35,7 +35,7 @@ const CLEARED: [&str; 15] = [
 
 /// Environment variables that give a process a session, and those that would take it away.
 ///
-/// See [`BotoSesManager::env_vars`]. The `Debug` form shows no secret.
+/// See [`BotoSesManager::env_vars`](crate::BotoSesManager::env_vars). The `Debug` form shows no secret.
 ///
 /// | set | when |
 /// |---|---|

@@ -32,7 +32,7 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// A session at one moment: credentials with their expiry, region and endpoints.
 ///
-/// See [`BotoSesManager::to_snapshot`]. The `Debug` form shows no secret.
+/// See [`BotoSesManager::to_snapshot`](crate::BotoSesManager::to_snapshot). The `Debug` form shows no secret.
 #[derive(Clone)]
 pub struct Snapshot {
     session: ExportedSession,
