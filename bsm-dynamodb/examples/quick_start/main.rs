@@ -10,7 +10,6 @@
 //! the accounts of STAGING and PRODUCTION, with on-demand billing, and deletes it in the end; it
 //! does nothing if one of the accounts has such a table already.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use bsm_core::BotoSesManager;
