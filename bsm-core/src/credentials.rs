@@ -1,19 +1,19 @@
-//! Credentials: where they come from, how they are kept fresh, and whose they must be.
+//! Credentials: their providers, their refresh, and the guard of their account.
 
 mod account_guard;
+pub(crate) mod assume_role;
 pub(crate) mod cli_cache;
+mod credential_source;
 mod freshness;
 pub mod mfa;
-mod process;
+pub(crate) mod process;
+pub(crate) mod provider_factory;
 mod refresh;
-pub(crate) mod role;
-mod role_request;
-pub(crate) mod source;
-mod supply;
+pub(crate) mod role_request;
 #[cfg(test)]
 mod testing;
 mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
+pub(crate) use credential_source::CredentialSource;
 pub(crate) use refresh::Refresher;
-pub(crate) use supply::Supply;

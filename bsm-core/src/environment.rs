@@ -1,31 +1,45 @@
-//! What surrounds a manager: environment variables and profile files.
+//! The environment of a manager: variables, and the places of its profile files.
 
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::Env;
 
+use crate::endpoint::{self, Form, Setting};
 use crate::error::{Error, ErrorKind};
-use crate::profile::{Profiles, WebIdentityVariables};
+use crate::validation;
 
-/// Where environment variables and profile files are looked for.
+/// The variables of the process, or those given in their place, and the profile files.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ambient {
-    /// The environment that was given in place of the process's own.
-    pub(crate) environment: Option<Env>,
+pub(crate) struct Environment {
+    /// The variables that were given in place of the process's own.
+    pub(crate) variables: Option<Env>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) shared_credentials_file: Option<PathBuf>,
 }
 
-impl Ambient {
-    /// The environment: the process's own, unless another was given.
-    pub(crate) fn environment(&self) -> Env {
-        self.environment.clone().unwrap_or_default()
+/// The variables of a web identity.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WebIdentityVariables {
+    pub(crate) role_arn: Option<String>,
+    pub(crate) token_file: Option<String>,
+    pub(crate) session_name: Option<String>,
+}
+
+impl Environment {
+    fn env(&self) -> Env {
+        self.variables.clone().unwrap_or_default()
     }
 
-    /// Reads an environment variable; an empty one counts as not set.
+    /// Returns `true` if these are the variables of the process. Only then is there a container or
+    /// an instance.
+    pub(crate) fn is_process(&self) -> bool {
+        self.variables.is_none()
+    }
+
+    /// Returns an environment variable; an empty one counts as not set.
     pub(crate) fn var(&self, name: &str) -> Option<String> {
-        let value = self.environment().get(name).ok()?;
+        let value = self.env().get(name).ok()?;
         (!value.is_empty()).then_some(value)
     }
 
@@ -37,13 +51,15 @@ impl Ambient {
             .or_else(|| self.var("AWS_PROFILE"))
     }
 
-    /// Returns the region that the environment names.
-    pub(crate) fn region(&self) -> Option<String> {
-        self.var("AWS_REGION")
-            .or_else(|| self.var("AWS_DEFAULT_REGION"))
+    /// Returns the region that the environment names, and the variable.
+    pub(crate) fn region(&self) -> Option<(&'static str, String)> {
+        let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        variables
+            .into_iter()
+            .find_map(|name| Some((name, self.var(name)?)))
     }
 
-    /// The keys in the environment; an id without a secret is an error, as in botocore.
+    /// Returns the keys in the environment; an id without a secret is an error, as in botocore.
     pub(crate) fn keys(&self) -> Result<Option<Credentials>, Error> {
         let Some(id) = self.var("AWS_ACCESS_KEY_ID") else {
             return Ok(None);
@@ -61,10 +77,12 @@ impl Ambient {
             .provider_name("environment");
         keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
         keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
-        Ok(Some(keys.build()))
+        let keys = keys.build();
+        validation::check(&keys, &validation::Names::of_environment())?;
+        Ok(Some(keys))
     }
 
-    /// What the environment says of a web identity, as EKS does.
+    /// Returns the variables of a web identity, as EKS sets them.
     pub(crate) fn web_identity(&self) -> WebIdentityVariables {
         WebIdentityVariables {
             role_arn: self.var("AWS_ROLE_ARN"),
@@ -73,7 +91,7 @@ impl Ambient {
         }
     }
 
-    /// Says whether the program runs in a container that offers credentials.
+    /// Returns `true` if the program runs in a container that offers credentials.
     pub(crate) fn has_container(&self) -> bool {
         [
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -83,15 +101,48 @@ impl Ambient {
         .any(|name| self.var(name).is_some())
     }
 
-    /// Reads the profile files; a file that does not exist is an empty one.
-    pub(crate) fn profiles(&self) -> Result<Profiles, Error> {
-        Profiles::read(
-            self.file(&self.config_file, "AWS_CONFIG_FILE", "config"),
-            self.file(
-                &self.shared_credentials_file,
-                "AWS_SHARED_CREDENTIALS_FILE",
-                "credentials",
-            ),
+    /// Checks the variables that say where a container's credentials are.
+    pub(crate) fn check_container(&self) -> Result<(), Error> {
+        const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+        const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        if let Some(path) = self.var(RELATIVE) {
+            // The path is not shown: whoever knows it gets the credentials.
+            let is_path = path.starts_with('/')
+                && !path.contains(|c: char| c.is_whitespace() || c.is_control());
+            return match is_path {
+                true => Ok(()),
+                false => Err(Error::new(
+                    ErrorKind::InvalidConfig,
+                    format!("{RELATIVE} is not a path; it has to begin with / and have no blanks"),
+                )),
+            };
+        }
+        match self.var(FULL) {
+            Some(url) => endpoint::check(&url, Form::Complete, Setting::Variable(FULL)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the variable that says where the metadata service is.
+    pub(crate) fn check_metadata_service(&self) -> Result<(), Error> {
+        const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+        match self.var(ENDPOINT) {
+            Some(url) => endpoint::check(&url, Form::Endpoint, Setting::Variable(ENDPOINT)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the path of the config file, if there is a home directory or another place for it.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        self.file(&self.config_file, "AWS_CONFIG_FILE", "config")
+    }
+
+    /// Returns the path of the credentials file.
+    pub(crate) fn credentials_file(&self) -> Option<PathBuf> {
+        self.file(
+            &self.shared_credentials_file,
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "credentials",
         )
     }
 
@@ -125,7 +176,7 @@ impl Ambient {
                     .next(),
             };
             let length = |name: &str| name.len() + if dollar.starts_with("${") { 3 } else { 1 };
-            match name.and_then(|name| Some((length(name), self.environment().get(name).ok()?))) {
+            match name.and_then(|name| Some((length(name), self.env().get(name).ok()?))) {
                 Some((length, value)) => {
                     expanded.push_str(&value);
                     rest = &dollar[length..];
@@ -142,7 +193,12 @@ impl Ambient {
 
     pub(crate) fn home(&self) -> Option<PathBuf> {
         let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        self.var(home).map(PathBuf::from)
+        match self.var(home) {
+            Some(home) => Some(PathBuf::from(home)),
+            // Daemons run without HOME. As in botocore, the password database knows the directory.
+            None if self.is_process() && std::env::var_os(home).is_none() => std::env::home_dir(),
+            None => None,
+        }
     }
 }
 
@@ -152,17 +208,17 @@ mod tests {
 
     #[test]
     fn variables_in_a_path_are_replaced_where_they_are_set() {
-        let ambient = Ambient {
-            environment: Some(Env::from_slice(&[("A", "x"), ("A_1", "y"), ("HOME", "/h")])),
-            ..Ambient::default()
+        let environment = Environment {
+            variables: Some(Env::from_slice(&[("A", "x"), ("A_1", "y"), ("HOME", "/h")])),
+            ..Environment::default()
         };
         for (path, expanded) in [
             ("/$A/${A}z/$A_1", "/x/xz/y"),
             ("$B/${B}/$/${/$", "$B/${B}/$/${/$"),
             ("é$A", "éx"),
         ] {
-            assert_eq!(ambient.expanded(path), expanded);
+            assert_eq!(environment.expanded(path), expanded);
         }
-        assert_eq!(ambient.in_home("~/a".into()), Some("/h/a".into()));
+        assert_eq!(environment.in_home("~/a".into()), Some("/h/a".into()));
     }
 }

@@ -6,13 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
-/// Why a session could not do what it was asked.
+/// An error of a session.
 ///
-/// An error states one fact and the way out in its message; what caused it is in
-/// [`source()`](StdError::source). It is cheap to clone, because callers that wait for the same
-/// resolution or refresh all receive the same error.
+/// The message states one fact and the remedy; the cause is in [`source()`](StdError::source). An
+/// error is cheap to clone, because all callers that wait for the same resolution or refresh
+/// receive the same error.
 ///
 /// Branch on [`kind()`](Error::kind), or on one of the predicates:
 ///
@@ -36,7 +35,7 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The kinds of [`Error`], by what a program can do about them.
+/// The kinds of [`Error`], grouped by what a program can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -52,9 +51,9 @@ pub enum ErrorKind {
     NoCredentials,
     /// A source of credentials was found, but did not deliver any.
     CredentialsUnavailable,
-    /// A code of an MFA device is needed, and nobody could give one.
+    /// An MFA code is needed, and the provider returned none.
     MfaCodeUnavailable,
-    /// A code of an MFA device was mistyped, wrong, or used before. The next call asks for another.
+    /// An MFA code was mistyped, wrong, or used before. The next call requests another one.
     MfaCodeRejected,
     /// The credentials are no longer valid, or were refused as unknown or wrong.
     CredentialsRejected,
@@ -72,7 +71,8 @@ pub enum ErrorKind {
     SnapshotExpired,
     /// A file of this crate's own could not be read or written.
     File,
-    /// No AWS session is in scope, and the process was told to have no default.
+    /// No AWS session is in scope, and the process default is
+    /// [`BotoSesManager::none`](crate::BotoSesManager::none).
     NoSession,
     /// A process default has already been installed.
     DefaultAlreadyInstalled,
@@ -80,12 +80,12 @@ pub enum ErrorKind {
     Unreachable,
     /// AWS answered with another error.
     Service,
-    /// The call needs a tokio runtime, and there is none, or it is shutting down.
+    /// The call needs a tokio runtime, but there is no runtime, or it is shutting down.
     Runtime,
 }
 
 impl Error {
-    /// Creates an error for adapters and for sources of credentials that are written outside of
+    /// Creates an error for adapters and for sources of credentials that are written outside
     /// this crate.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner {
@@ -110,57 +110,58 @@ impl Error {
         self.0.kind
     }
 
-    /// Says whether a profile that was asked for does not exist.
+    /// Returns `true` if a profile that was asked for does not exist.
     pub fn is_profile_not_found(&self) -> bool {
         self.kind() == ErrorKind::ProfileNotFound
     }
 
-    /// Says whether no region could be found.
+    /// Returns `true` if no region could be found.
     pub fn is_no_region(&self) -> bool {
         self.kind() == ErrorKind::NoRegion
     }
 
-    /// Says whether no credentials could be found.
+    /// Returns `true` if no credentials could be found.
     pub fn is_no_credentials(&self) -> bool {
         self.kind() == ErrorKind::NoCredentials
     }
 
-    /// Says whether a code of an MFA device was needed that nobody could give.
+    /// Returns `true` if an MFA code was needed and the provider returned none.
     pub fn is_mfa_code_unavailable(&self) -> bool {
         self.kind() == ErrorKind::MfaCodeUnavailable
     }
 
-    /// Says whether the code of an MFA device was wrong; the next call asks for another one.
+    /// Returns `true` if the MFA code was wrong. The next call requests another one.
     pub fn is_mfa_code_rejected(&self) -> bool {
         self.kind() == ErrorKind::MfaCodeRejected
     }
 
-    /// Says whether AWS refused the call for want of permission.
+    /// Returns `true` if AWS rejected the request because the identity lacks permission.
     pub fn is_access_denied(&self) -> bool {
         self.kind() == ErrorKind::AccessDenied
     }
 
-    /// Says whether the credentials belong to another account than the expected one.
+    /// Returns `true` if the credentials belong to another account than the expected one.
     pub fn is_account_mismatch(&self) -> bool {
         self.kind() == ErrorKind::AccountMismatch
     }
 
-    /// Says whether the region is another one than the expected one.
+    /// Returns `true` if the region is another one than the expected one.
     pub fn is_region_mismatch(&self) -> bool {
         self.kind() == ErrorKind::RegionMismatch
     }
 
-    /// Says whether the credentials of a snapshot have expired.
+    /// Returns `true` if the credentials of a snapshot have expired.
     pub fn is_snapshot_expired(&self) -> bool {
         self.kind() == ErrorKind::SnapshotExpired
     }
 
-    /// Says whether there is no session in scope; see [`BotoSesManager::none`](crate::BotoSesManager::none).
+    /// Returns `true` if there is no session in scope; see
+    /// [`BotoSesManager::none`](crate::BotoSesManager::none).
     pub fn is_no_session(&self) -> bool {
         self.kind() == ErrorKind::NoSession
     }
 
-    /// Says whether the endpoint could not be reached.
+    /// Returns `true` if the endpoint could not be reached.
     pub fn is_unreachable(&self) -> bool {
         self.kind() == ErrorKind::Unreachable
     }
@@ -178,53 +179,6 @@ impl Error {
             next = error.source();
         }
         None
-    }
-
-    /// Turns the failure of a call to STS or IAM into an error; `doing` completes "could not …".
-    pub(crate) fn from_call<E, R>(doing: &str, error: SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        if let Some(ours) = Self::find_in(&error) {
-            return ours.clone();
-        }
-        let (kind, advice) = match &error {
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
-                ErrorKind::Unreachable,
-                "the endpoint could not be reached: check the network, the region and any endpoint_url".into(),
-            ),
-            SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("unknown error");
-                let message = service.err().message().unwrap_or("no message");
-                (kind_of_code(code), Cow::from(format!("AWS answered {code}: {message}")))
-            }
-            SdkError::ResponseError(_) => (
-                ErrorKind::Unreachable,
-                "the answer could not be read: is the endpoint an AWS endpoint?".into(),
-            ),
-            _ => (ErrorKind::Service, "the request could not be made".into()),
-        };
-        Self::new(kind, format!("could not {doing}: {advice}")).with_source(error)
-    }
-}
-
-/// Sorts an error code of AWS into a kind.
-///
-/// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references.
-fn kind_of_code(code: &str) -> ErrorKind {
-    match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            ErrorKind::AccessDenied
-        }
-        "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidClientTokenId"
-        | "InvalidSignatureException"
-        | "RequestExpired"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,
-        _ => ErrorKind::Service,
     }
 }
 
@@ -253,7 +207,7 @@ impl StdError for Error {
     }
 }
 
-/// Carries the error through the SDK, which resolves credentials inside of a request.
+/// Carries the error through the SDK, which resolves credentials inside a request.
 impl From<Error> for CredentialsError {
     fn from(error: Error) -> Self {
         match error.kind() {
@@ -263,34 +217,5 @@ impl From<Error> for CredentialsError {
             }
             _ => Self::provider_error(error),
         }
-    }
-}
-
-/// Gets the error back out of the SDK, or takes over the one of a foreign source.
-impl From<CredentialsError> for Error {
-    fn from(error: CredentialsError) -> Self {
-        if let Some(ours) = Self::find_in(&error) {
-            return ours.clone();
-        }
-        let (kind, message) = match &error {
-            CredentialsError::CredentialsNotLoaded(_) => (
-                ErrorKind::NoCredentials,
-                "no credentials were found: name a profile, set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, or run where AWS provides a role",
-            ),
-            CredentialsError::ProviderTimedOut(_) => (
-                ErrorKind::Unreachable,
-                "the source of credentials did not answer in time",
-            ),
-            CredentialsError::InvalidConfiguration(_) => (
-                ErrorKind::InvalidConfig,
-                "the source of credentials is not configured correctly",
-            ),
-            _ => (
-                ErrorKind::CredentialsUnavailable,
-                "the source of credentials failed",
-            ),
-        };
-        Self::new(kind, message).with_source(error)
     }
 }

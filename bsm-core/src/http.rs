@@ -12,28 +12,41 @@
 //!   is the SDK's own, so the check is left out.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
 use aws_smithy_runtime_api::shared::IntoShared;
+use aws_smithy_types::config_bag::ConfigBag;
 use parking_lot::{Mutex, RwLock};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::runtime::{self, Handle};
 
+use crate::endpoint::{self, Form, Setting};
 use crate::error::{Error, ErrorKind};
+use crate::small_file;
 
 /// Runtimes whose pools are kept. One more displaces the oldest, which costs it a reconnect.
 const MAX_POOLS: usize = 32;
+
+/// How long a CA bundle may be. That of Mozilla is 0.2 MiB.
+const MAX_BUNDLE: u64 = 16 * 1024 * 1024;
 
 /// Returns the HTTP client that all managers of this process share.
 pub(crate) fn shared() -> SharedHttpClient {
@@ -50,7 +63,7 @@ pub(crate) fn shared() -> SharedHttpClient {
 pub(crate) fn shared_with_ca_bundle(path: &Path) -> Result<SharedHttpClient, Error> {
     static CLIENTS: LazyLock<Mutex<HashMap<Vec<u8>, SharedHttpClient>>> =
         LazyLock::new(Mutex::default);
-    let bundle = std::fs::read(path).map_err(|error| {
+    let bundle = small_file::read_bytes(path, MAX_BUNDLE).map_err(|error| {
         let message = format!(
             "the CA bundle {} cannot be read: check AWS_CA_BUNDLE, or ca_bundle in the profile",
             path.display()
@@ -58,13 +71,40 @@ pub(crate) fn shared_with_ca_bundle(path: &Path) -> Result<SharedHttpClient, Err
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)
     })?;
     let mut clients = CLIENTS.lock();
-    if let Some(client) = clients.get(&bundle) {
+    if let Some(client) = clients.get(&*bundle) {
         return Ok(client.clone());
     }
     let context = tls_context(path, &bundle)?;
     let client: SharedHttpClient = PoolPerRuntime::new(context).into_shared();
-    clients.insert(bundle, client.clone());
+    clients.insert(bundle.to_vec(), client.clone());
     Ok(client)
+}
+
+/// Checks the proxies that the environment names.
+///
+/// The SDK ignores a malformed proxy, and connects directly where the user wanted a proxy.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidConfig`] that names the variable.
+pub(crate) fn check_proxies(var: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+    // As in the SDK, the first name of each pair takes precedence, even if it is empty.
+    const VARIABLES: [[&str; 2]; 3] = [
+        ["HTTP_PROXY", "http_proxy"],
+        ["HTTPS_PROXY", "https_proxy"],
+        ["ALL_PROXY", "all_proxy"],
+    ];
+    for names in VARIABLES {
+        let found = names.iter().find_map(|name| Some((name, var(name)?)));
+        if let Some((name, url)) = found
+            && !url.is_empty()
+            // The SDK has no client for these, and ignores them.
+            && !url.starts_with("socks")
+        {
+            endpoint::check(&url, Form::Proxy, Setting::Variable(name))?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -108,11 +148,126 @@ impl HttpClient for PoolPerRuntime {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        self.pool().http_connector(settings, components)
+        name_endpoint(self.pool().http_connector(settings, components))
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
         self.pool().connector_metadata()
+    }
+}
+
+/// Returns an HTTP client whose errors name the endpoint, which the SDK's do not.
+pub(crate) fn naming_endpoints(client: SharedHttpClient) -> SharedHttpClient {
+    NamesEndpoints(client).into_shared()
+}
+
+#[derive(Debug)]
+struct NamesEndpoints(SharedHttpClient);
+
+impl HttpClient for NamesEndpoints {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        name_endpoint(self.0.http_connector(settings, components))
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
+}
+
+fn name_endpoint(connector: SharedHttpConnector) -> SharedHttpConnector {
+    SharedHttpConnector::new(NamesEndpoint(connector))
+}
+
+#[derive(Debug)]
+struct NamesEndpoint(SharedHttpConnector);
+
+impl HttpConnector for NamesEndpoint {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let url = request.uri().to_owned();
+        if url.starts_with(endpoint::UNUSABLE) {
+            let error = Box::new(endpoint::unusable());
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(error)));
+        }
+        let response = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            match response.await {
+                Ok(response) => Ok(response),
+                Err(error) => Err(at_endpoint(&url, error)),
+            }
+        })
+    }
+}
+
+/// Adds the endpoint to an error that otherwise stays what it is: retries depend on its kind.
+fn at_endpoint(url: &str, error: ConnectorError) -> ConnectorError {
+    let Some(endpoint) = endpoint::origin(url) else {
+        return error;
+    };
+    let other = error.as_other();
+    let constructor = match &error {
+        error if error.is_timeout() => ConnectorError::timeout,
+        error if error.is_user() => ConnectorError::user,
+        error if error.is_io() => ConnectorError::io,
+        _ => |source| ConnectorError::other(source, None),
+    };
+    let connection = error.connection_metadata().cloned();
+    let source = Box::new(AtEndpoint {
+        endpoint,
+        source: error.into_source(),
+    });
+    let error = match other {
+        Some(_) => ConnectorError::other(source, other),
+        None => constructor(source),
+    };
+    match connection {
+        Some(connection) => error.with_connection(connection),
+        None => error,
+    }
+}
+
+/// The endpoint of a request that got no response, and why.
+#[derive(Debug)]
+pub(crate) struct AtEndpoint {
+    endpoint: String,
+    source: BoxError,
+}
+
+impl AtEndpoint {
+    /// Returns the scheme, host and port.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
+
+impl fmt::Display for AtEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no response from {}", self.endpoint)
+    }
+}
+
+impl std::error::Error for AtEndpoint {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
     }
 }
 

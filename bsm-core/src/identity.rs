@@ -1,10 +1,10 @@
-//! Who a session is.
+//! Identities: account, ARN and user id.
 
+pub(crate) mod arn;
 mod mask;
 
 use std::fmt;
 
-use aws_config::Region;
 use aws_config::identity::IdentityCache;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -13,85 +13,12 @@ use serde::Serialize;
 
 use self::mask::{mask_account, mask_arn, mask_user_id};
 use crate::error::{Error, ErrorKind};
-use crate::manager::BotoSesManager;
-
-/// # Identity
-impl BotoSesManager {
-    /// Returns whom AWS sees behind the credentials, asked once.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
-        self.resolved().await?;
-        self.session().caller().await
-    }
-
-    /// Returns the twelve-digit account id.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_id(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.account().to_owned())
-    }
-
-    /// Returns the unique id of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn aws_account_user_id(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.user_id().to_owned())
-    }
-
-    /// Returns the ARN of the user or of the role's session.
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn principal_arn(&self) -> Result<String, Error> {
-        Ok(self.caller_identity().await?.arn().to_owned())
-    }
-
-    /// Returns the account's alias, asked once; `None` if it has none.
-    ///
-    /// It comes from IAM
-    /// [ListAccountAliases](https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html).
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials). [`ErrorKind::AccessDenied`] if the identity may not
-    /// ask, which says nothing of whether there is an alias.
-    #[cfg(feature = "iam")]
-    pub async fn aws_account_alias(&self) -> Result<Option<String>, Error> {
-        self.resolved().await?;
-        self.session().alias().await
-    }
-
-    /// Returns who this is, to print: account, ARN and user id, masked, and the region.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), bsm_core::Error> {
-    /// # let bsm = bsm_core::BotoSesManager::new();
-    /// println!("{}", bsm.who_am_i().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn who_am_i(&self) -> Result<WhoAmI, Error> {
-        let region = self.region_if_known().await?;
-        let caller = self.caller_identity().await?;
-        Ok(WhoAmI::new(caller, region.as_ref().map(Region::to_string)))
-    }
-}
+use crate::transport;
 
 /// The identity that AWS sees behind a session's credentials.
 ///
-/// It comes from STS [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html),
+/// It comes from STS
+/// [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html),
 /// which needs no permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallerIdentity {
@@ -138,11 +65,11 @@ impl CallerIdentity {
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .identity_cache(IdentityCache::no_cache())
             .build();
-        let answer = aws_sdk_sts::Client::new(&config)
+        let answer = transport::client(&config, aws_sdk_sts::Client::new)?
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| Error::from_call("ask STS for the caller identity", error))
+            .map_err(|error| transport::failed("ask STS for the caller identity", error, &[]))
             .inspect_err(|error| tracing::debug!(%error, "the identity is not known"))?;
         match (answer.account, answer.arn, answer.user_id) {
             (Some(account), Some(arn), Some(user_id)) => {
@@ -150,7 +77,7 @@ impl CallerIdentity {
                     account,
                     arn,
                     access_key_id = credentials.access_key_id(),
-                    "STS told the identity"
+                    "looked up the caller identity"
                 );
                 Ok(Self {
                     account,
@@ -176,13 +103,13 @@ impl fmt::Display for CallerIdentity {
 /// Asks IAM for the account's alias; an account has one or none.
 #[cfg(feature = "iam")]
 pub(crate) async fn account_alias(config: &SdkConfig) -> Result<Option<String>, Error> {
-    let answer = aws_sdk_iam::Client::new(config)
+    let answer = transport::client(config, aws_sdk_iam::Client::new)?
         .list_account_aliases()
         .send()
         .await
-        .map_err(|error| Error::from_call("ask IAM for the account alias", error))?;
+        .map_err(|error| transport::failed("ask IAM for the account alias", error, &[]))?;
     let alias = answer.account_aliases.into_iter().next();
-    tracing::debug!(alias, "IAM told the account alias");
+    tracing::debug!(alias, "looked up the account alias");
     Ok(alias)
 }
 

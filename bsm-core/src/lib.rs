@@ -1,8 +1,8 @@
 //! AWS sessions for programs that serve several accounts.
 //!
-//! A [`BotoSesManager`] is one identity: a profile, keys, or an assumed role. It resolves region
-//! and credentials, keeps them fresh, makes SDK clients and keeps them, tells who it is, and can be
-//! made the *temporary default* for a stretch of code.
+//! A [`BotoSesManager`] is a cheap handle to one identity: a profile, a key pair, or an assumed
+//! role. It resolves the region and credentials, refreshes credentials before they expire, caches
+//! SDK clients, and can act as the *temporary default* for a block of code.
 //!
 //! # Quick start
 //!
@@ -23,15 +23,18 @@
 //! # }
 //! ```
 //!
-//! Making a manager does no I/O. What it needs is found out at the first use, once for any number of
-//! callers, and kept. A clone is the same manager.
+//! Creating a manager does no I/O. Everything is resolved on first use, once for any number of
+//! callers, and cached. A clone is the same manager.
 //!
-//! What is told explicitly wins: a named profile is used whatever `AWS_ACCESS_KEY_ID` says, and a
-//! profile that does not exist is an error, never a reason to take the machine's role instead.
+//! Explicit settings take precedence: a named profile is used even if `AWS_ACCESS_KEY_ID` is set,
+//! and a profile that does not exist is an error. The manager never falls back to the role of the
+//! machine instead.
+//!
+//! More recipes are in the [cookbook](_cookbook).
 //!
 //! # The temporary default
 //!
-//! Code that is not handed a manager asks for the current one. Overrides nest, and never leak to
+//! Code without a manager of its own uses the current one. Overrides nest, and never leak to
 //! another task, thread or future:
 //!
 //! ```
@@ -61,21 +64,22 @@
 //!
 //! # Credentials
 //!
-//! Temporary credentials are refreshed in the background, ahead of their end. If that fails, the old
-//! ones serve as long as they are valid. [`BotoSesManager::credentials_for`] asks for a lifetime,
-//! [`mfa`] says where MFA codes come from, and [`CliCache`] shares roles with the AWS CLI.
+//! A manager refreshes temporary credentials in the background, before they expire. If a refresh
+//! fails, it keeps using the old ones while they are valid. [`BotoSesManager::credentials_for`]
+//! demands a minimum lifetime, [`mfa`] contains the providers of MFA codes, and [`CliCache`] shares
+//! roles with the AWS CLI.
 //!
 //! # Other processes
 //!
-//! The environment of this process is never written. A child gets its own with
-//! [`BotoSesManager::command`] or [`BotoSesManager::env_vars`], and another process of the same user
-//! a [`Snapshot`].
+//! This crate never modifies the environment of the process. A child process gets the session with
+//! [`BotoSesManager::command`] or [`BotoSesManager::env_vars`], and another process of the same
+//! user with a [`Snapshot`].
 //!
 //! # Errors
 //!
-//! There is one [`Error`] with an [`ErrorKind`]. A request that fails inside of the SDK for want of
-//! credentials carries it along; [`Error::find_in`] gets it back. No secret is in any error, `Debug`
-//! form or log.
+//! There is one [`Error`] with an [`ErrorKind`]. If a request of the SDK fails because there are no
+//! credentials, [`Error::find_in`] returns the error of the session. No error, `Debug` form or log
+//! contains a secret.
 //!
 //! # Features
 //!
@@ -88,7 +92,12 @@
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |
 //! | `test-util` | `Builder::environment`: a manager that does not see the process's environment; for tests |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(doc, doctest))]
+pub mod _cookbook;
 mod credentials;
+mod endpoint;
 mod environment;
 mod error;
 mod export;
@@ -99,13 +108,17 @@ mod profile;
 mod scope;
 mod secret;
 mod session;
+mod small_file;
 mod sync;
 mod time;
+mod transport;
+mod validation;
 
 pub use credentials::cli_cache::CliCache;
 pub use credentials::mfa;
+pub use credentials::process::ProcessStdio;
 pub use error::{Error, ErrorKind};
-pub use export::{ChildCommand, EnvVars, Shell, Snapshot, TempSnapshot};
+pub use export::{ChildCommand, EnvVars, SessionCommand, Shell, Snapshot, TempSnapshot};
 pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use manager::assume_role::AssumeRole;
@@ -115,3 +128,4 @@ pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
 pub use secret::SecretText;
+pub use transport::{FailureStep, SdkFailure};

@@ -1,9 +1,12 @@
-//! The handle.
+//! The handle to a session.
+
+// First, because rustdoc shows the blocks in the order of the modules, and the constructors come
+// first on the page of the manager.
+pub(crate) mod builder;
 
 pub(crate) mod assume_role;
-pub(crate) mod builder;
-mod explain;
-pub(crate) mod handover;
+mod handover;
+mod whoami;
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -18,23 +21,22 @@ use aws_credential_types::Credentials;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use crate::credentials::mfa::TokenCodes;
-use crate::credentials::role::RoleRequest;
 use crate::error::{Error, ErrorKind};
-use crate::manager::assume_role::AssumeRole;
-use crate::manager::builder::Builder;
-use crate::profile::ProfileInfo;
 use crate::session::settings::Settings;
-use crate::session::{Origin, Resolved, Session, check_region};
+use crate::session::{Explicit, Resolved, Session};
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
-use crate::time::calendar;
+use crate::time::to_utc;
+use crate::transport;
+use crate::validation;
 
 /// An AWS session: one identity, in one region.
 ///
-/// It is a handle: cheap to clone, and to be shared between threads and tasks. Making one does no
-/// I/O. Profile, region, credentials, identity and clients are resolved when they are first needed,
-/// once for any number of callers, and kept; an error is not kept.
+/// A manager is a cheap handle to share between threads and tasks. Creating one does no I/O. It
+/// resolves the profile, region, credentials, identity and clients when they are first needed, once
+/// for any number of callers, and caches them. An error is not cached.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), bsm_core::Error> {
@@ -48,201 +50,69 @@ use crate::time::calendar;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "Session")]
+#[doc(alias = "boto3")]
 #[derive(Clone)]
 pub struct BotoSesManager {
-    inner: Handle,
+    inner: Inner,
 }
 
 #[derive(Clone)]
-enum Handle {
-    Shared(Arc<Inner>),
-    /// The process default's. It is there for ever, so nobody has to count who has it: tasks on
-    /// all cores that ask for it would contend for the counter.
-    Process(&'static Inner),
+enum Inner {
+    Owned(Arc<Shared>),
+    /// The process default, which is never dropped. Without a reference count, tasks on all cores
+    /// can clone it without contention.
+    Static(&'static Shared),
 }
 
-impl Deref for Handle {
-    type Target = Inner;
+impl Deref for Inner {
+    type Target = Shared;
 
-    fn deref(&self) -> &Inner {
+    fn deref(&self) -> &Shared {
         match self {
-            Self::Shared(inner) => inner,
-            Self::Process(inner) => inner,
+            Self::Owned(shared) => shared,
+            Self::Static(shared) => shared,
         }
     }
 }
 
-struct Inner {
+struct Shared {
     session: Arc<Session>,
-    /// The region of this manager, where it is not the session's.
+    /// The region of this manager, if it is not the session's.
     region: Option<Region>,
-    made: Resettable<Made>,
+    clients: Resettable<Clients>,
     /// The managers of the same session in other regions.
     regions: Mutex<HashMap<String, BotoSesManager>>,
 }
 
-/// What a manager has made for its region.
+/// The configuration and the clients of a manager in its region.
 #[derive(Default)]
-struct Made {
+struct Clients {
     config: AsyncOnce<Arc<SdkConfig>>,
-    clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
-/// # Making one
 impl BotoSesManager {
-    /// Creates a manager for the default chain.
-    ///
-    /// Its credentials come from the first of these sources that is configured. The profile is the
-    /// one that `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`.
-    ///
-    /// 1. access keys in the environment;
-    /// 2. a role of the profile: `role_arn` with `source_profile` or `credential_source`;
-    /// 3. a web identity: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, or the profile's
-    ///    settings in place of either;
-    /// 4. the profile's SSO, access keys, login session or process;
-    /// 5. the role of the container, or else of the instance.
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Makes a manager for a profile.
-    ///
-    /// The profile is used whatever the environment says, and must exist.
-    pub fn from_profile(name: impl Into<String>) -> Self {
-        Self::builder().profile_name(name).build()
-    }
-
-    /// Makes a manager for long-lived keys.
-    pub fn from_keys(
-        access_key_id: impl Into<String>,
-        secret_access_key: impl Into<String>,
-    ) -> Self {
-        Self::builder()
-            .keys(access_key_id, secret_access_key)
-            .build()
-    }
-
-    /// Makes a manager from an `SdkConfig` that was loaded elsewhere.
-    pub fn from_config(config: SdkConfig) -> Self {
-        Self::builder().sdk_config(config).build()
-    }
-
-    /// Makes a manager of which every use fails with [`ErrorKind::NoSession`].
-    ///
-    /// As the process default it turns a forgotten scope into an error:
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// use bsm_core::{BotoSesManager, install_default};
-    ///
-    /// install_default(BotoSesManager::none()).unwrap();
-    /// let error = BotoSesManager::current().credentials().await.unwrap_err();
-    /// assert!(error.is_no_session());
-    /// # }
-    /// ```
-    pub fn none() -> Self {
-        Self::with_session(Origin::None, Settings::default())
-    }
-
-    /// Lists the profiles in the config file and the credentials file, by name.
-    ///
-    /// For other files than the usual ones, see [`Builder::profiles`].
-    ///
-    /// ```
-    /// # fn main() -> Result<(), bsm_core::Error> {
-    /// use bsm_core::BotoSesManager;
-    ///
-    /// for profile in BotoSesManager::profiles()? {
-    ///     let region = profile.region().unwrap_or("no region");
-    ///     println!("{}: {:?}, {region}", profile.name(), profile.kind());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidConfig`] if a file cannot be read or understood. A file that does not
-    /// exist is an empty one.
-    pub fn profiles() -> Result<Vec<ProfileInfo>, Error> {
-        Self::builder().profiles()
-    }
-
-    /// Starts to make a manager with more settings than the short forms take.
-    ///
-    /// ```
-    /// use bsm_core::BotoSesManager;
-    ///
-    /// let production = BotoSesManager::builder()
-    ///     .profile_name("production")
-    ///     .region("eu-central-1")
-    ///     .expect_account("333333333333")
-    ///     .build();
-    /// ```
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    pub(crate) fn with_session(origin: Origin, settings: Settings) -> Self {
-        Self::view(Session::new(origin, settings), None)
-    }
-
-    pub(crate) fn assumed(
-        parent: Self,
-        request: RoleRequest,
-        region: Option<String>,
-        mfa: Option<TokenCodes>,
-    ) -> Self {
-        let inherited = parent.session().settings.clone();
-        let settings = Settings {
-            region,
-            expect_account: None,
-            mfa: mfa.or(inherited.mfa.clone()),
-            ..inherited
-        };
-        let request = Box::new(request);
-        Self::with_session(Origin::Role { parent, request }, settings)
+    pub(crate) fn with_session(explicit: Option<Explicit>, settings: Settings) -> Self {
+        Self::view(Session::new(explicit, settings), None)
     }
 
     fn view(session: Arc<Session>, region: Option<Region>) -> Self {
         Self {
-            inner: Handle::Shared(Arc::new(Inner {
+            inner: Inner::Owned(Arc::new(Shared {
                 session,
                 region,
-                made: Resettable::default(),
+                clients: Resettable::default(),
                 regions: Mutex::default(),
             })),
         }
     }
 
-    /// Returns a handle of a manager that is never dropped.
+    /// Returns a handle to a manager that is never dropped.
     pub(crate) fn of_the_process(&'static self) -> Self {
         Self {
-            inner: Handle::Process(&self.inner),
+            inner: Inner::Static(&self.inner),
         }
-    }
-
-    /// Returns the manager for a role that is assumed with this manager's credentials.
-    ///
-    /// Roles chain: the manager that comes out can assume the next one. Nothing is sent before the
-    /// credentials are needed; they are then kept fresh. The region and all other settings, but not
-    /// the expected account, go over to the new manager.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), bsm_core::Error> {
-    /// # use std::time::Duration;
-    /// # let bsm = bsm_core::BotoSesManager::new();
-    /// let auditor = bsm
-    ///     .assume_role("arn:aws:iam::333333333333:role/Auditor")
-    ///     .role_session_name("nightly-audit")
-    ///     .duration(Duration::from_secs(900))
-    ///     .load()
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn assume_role(&self, role_arn: impl Into<String>) -> AssumeRole {
-        AssumeRole::new(self.clone(), role_arn.into())
     }
 
     /// Returns the manager for the same identity in another region.
@@ -263,11 +133,13 @@ impl BotoSesManager {
 
 /// # Clients
 impl BotoSesManager {
-    /// Returns a client, made with `new` when one of its type is first asked for.
+    /// Returns the client of a type, created with `new` on first use.
     ///
-    /// It works with every client of the SDK. Clients are kept by their type, so `new` is to make
-    /// the same client whenever it is called with the same type; wrap a client that is configured
-    /// otherwise in a type of its own.
+    /// It works with every client of the SDK. The manager caches clients by type, so `new` must
+    /// create the same client for the same type. Wrap a client with another configuration in a type
+    /// of its own.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), bsm_core::Error> {
@@ -279,26 +151,30 @@ impl BotoSesManager {
     ///
     /// # Errors
     ///
-    /// As [`sdk_config`](Self::sdk_config).
+    /// As [`sdk_config`](Self::sdk_config), and [`ErrorKind::InvalidConfig`] or
+    /// [`ErrorKind::InvalidInput`] if the endpoint that is set for the client's service is not a
+    /// URL.
     pub async fn client<C>(&self, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error>
     where
         C: Clone + Send + Sync + 'static,
     {
-        let made = self.made();
-        let config = self.config(&made).await?;
-        let mut clients = made.clients.lock();
+        let cache = self.clients();
+        let config = self.config(&cache).await?;
+        let mut clients = cache.by_type.lock();
         let client = match clients.entry(TypeId::of::<C>()) {
-            Entry::Occupied(made) => {
-                tracing::trace!(session = %self, client = type_name::<C>(), "has the client");
-                made.into_mut()
+            Entry::Occupied(client) => {
+                tracing::trace!(session = %self, client = type_name::<C>(), "using the cached client");
+                client.into_mut()
             }
-            Entry::Vacant(place) => {
-                tracing::debug!(session = %self, client = type_name::<C>(), "makes a client");
-                place.insert(Box::new(new(config)))
+            Entry::Vacant(entry) => {
+                tracing::debug!(session = %self, client = type_name::<C>(), "creating a client");
+                entry.insert(Box::new(transport::client(config, new)?))
             }
         };
         let client = client.downcast_ref::<C>();
-        Ok(client.expect("a client is kept under its own type").clone())
+        Ok(client
+            .expect("a client is cached under its own type")
+            .clone())
     }
 
     /// Returns the configuration that clients are made from.
@@ -312,15 +188,16 @@ impl BotoSesManager {
     /// [`ErrorKind::NoRegion`] if no region could be found; [`ErrorKind::NoSession`] for
     /// [`none`](Self::none).
     pub async fn sdk_config(&self) -> Result<SdkConfig, Error> {
-        self.config(&self.made()).await.cloned()
+        self.config(&self.clients()).await.cloned()
     }
 
-    fn made(&self) -> Arc<Generation<Made>> {
-        self.inner.made.at(self.session().generation())
+    fn clients(&self) -> Arc<Generation<Clients>> {
+        self.inner.clients.at(self.session().generation())
     }
 
-    async fn config<'a>(&self, made: &'a Made) -> Result<&'a SdkConfig, Error> {
-        made.config
+    async fn config<'a>(&self, cache: &'a Clients) -> Result<&'a SdkConfig, Error> {
+        cache
+            .config
             .get_or_resolve(|| {
                 let manager = self.clone();
                 async move {
@@ -336,25 +213,27 @@ impl BotoSesManager {
             .map(|config| &**config)
     }
 
-    /// Forgets everything that was found out, for all clones and all regions of this manager.
+    /// Invalidates everything that was resolved, for all clones and all regions of this manager.
     ///
-    /// At the next use profile files and environment are read again, credentials are fetched, STS
-    /// is asked for the identity, and clients are made anew. Roles that were assumed from this
-    /// manager forget theirs as well. A role's own manager forgets only the role: the credentials
-    /// it was assumed with are its parent's, to be cleared there.
+    /// The next use reads the profile files and the environment again, fetches credentials, looks
+    /// up the identity, and creates new clients. The same applies to roles that were assumed from
+    /// this manager. A role's own manager invalidates only the role: the credentials it was assumed
+    /// with are its parent's; clear them there.
     ///
-    /// It does not wait for anything. What is under way goes on with what it has, and so do clients
-    /// and configurations that were handed out: ask for them again. Files of the AWS CLI's cache
-    /// are left alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
+    /// It never waits. Requests in flight continue with the values they have, and so do clients and
+    /// configurations that you already have: get new ones. Files of the AWS CLI's cache are left
+    /// alone: an entry with 15 minutes left is used again, see [`CliCache`](crate::CliCache).
+    #[doc(alias = "refresh")]
+    #[doc(alias = "invalidate")]
     pub fn clear_cache(&self) {
-        tracing::debug!(session = %self, "forgets what was resolved");
+        tracing::debug!(session = %self, "cleared the cache of a session");
         self.session().clear();
     }
 }
 
 /// # Credentials
 impl BotoSesManager {
-    /// Returns a copy of the credentials as they are now, valid and refreshed if need be.
+    /// Returns the credentials, refreshing them first if necessary.
     ///
     /// # Errors
     ///
@@ -367,8 +246,10 @@ impl BotoSesManager {
         resolved.credentials.credentials().await
     }
 
-    /// Returns credentials that stay valid for at least this long, for work that cannot stop to
-    /// refresh them.
+    /// Returns the credentials, refreshing them first if they expire within `at_least`.
+    ///
+    /// Use it before work that cannot refresh its credentials: a child process, a presigned URL, a
+    /// database login.
     ///
     /// # Errors
     ///
@@ -380,18 +261,19 @@ impl BotoSesManager {
     }
 
     /// Returns when the credentials expire; `None` if they do not, or have not been resolved yet.
+    #[doc(alias = "expiry")]
     pub fn expiration(&self) -> Option<DateTime<Utc>> {
-        let resolved = self.session().peek()?;
-        calendar(resolved.credentials.expiration()?)
+        let resolved = self.session().resolved_if_ready()?;
+        to_utc(resolved.credentials.expiration()?)
     }
 
-    /// Says whether the credentials expire within `margin` from now.
+    /// Returns `true` if the credentials expire within `margin` from now.
     ///
     /// The next request refreshes them in any case. Credentials that do not expire, or have not
     /// been resolved yet, are not expired.
     pub fn is_expired(&self, margin: Duration) -> bool {
         let now = self.session().settings.time_source().now();
-        let Some(resolved) = self.session().peek() else {
+        let Some(resolved) = self.session().resolved_if_ready() else {
             return false;
         };
         match (resolved.credentials.expiration(), now.checked_add(margin)) {
@@ -413,7 +295,7 @@ impl BotoSesManager {
         Ok(self.region().await?.to_string())
     }
 
-    /// Returns the profile that this manager was told to use, or whose role it was told to assume.
+    /// Returns the profile that was named explicitly. A role's manager returns its parent's.
     pub fn profile_name(&self) -> Option<&str> {
         self.session().settings.profile_name.as_deref()
     }
@@ -432,6 +314,7 @@ impl BotoSesManager {
 
     pub(crate) async fn region_if_known(&self) -> Result<Option<Region>, Error> {
         if let (Some(region), None) = (&self.inner.region, &self.session().settings.expect_region) {
+            validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
             return Ok(Some(region.clone()));
         }
         let resolved = self.resolved().await?;
@@ -445,13 +328,9 @@ impl BotoSesManager {
         &self.inner.session
     }
 
-    /// What is known of the session, once this manager's region has passed the region guard.
-    pub(crate) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
-        if let Some(region) = &self.inner.region {
-            let expected = self.session().settings.expect_region.as_deref();
-            check_region(expected, Some(region))?;
-        }
-        self.session().resolved().await
+    /// Resolves the session, after this manager's region has passed the region guard.
+    async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
+        self.session().resolved_in(self.inner.region.as_ref()).await
     }
 
     pub(crate) fn region_override(&self) -> Option<Region> {
@@ -468,18 +347,7 @@ impl Default for BotoSesManager {
 /// Names the manager as its user knows it: `profile "staging"`.
 impl fmt::Display for BotoSesManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let session = self.session();
-        match (&session.origin, &session.settings.profile_name) {
-            (Origin::None, _) => f.write_str("no session"),
-            (Origin::Role { parent, request }, _) => {
-                write!(f, "role {} through {parent}", request.role_arn)
-            }
-            (Origin::Config(_), _) => f.write_str("an SdkConfig"),
-            (Origin::Keys(keys), _) => write!(f, "keys {}", keys.access_key_id()),
-            (Origin::Provider(_), _) => f.write_str("a credentials provider"),
-            (Origin::Ambient, Some(profile)) => write!(f, "profile {profile:?}"),
-            (Origin::Ambient, None) => f.write_str("the default chain"),
-        }
+        self.session().fmt(f)
     }
 }
 
@@ -487,13 +355,13 @@ impl fmt::Display for BotoSesManager {
 impl fmt::Debug for BotoSesManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let session = self.session();
-        let known = || session.peek()?.region.clone();
+        let known = || session.resolved_if_ready()?.region.clone();
         let region = self.region_override().or_else(known);
         let mut debug = f.debug_struct("BotoSesManager");
         debug
             .field("session", &format_args!("{self}"))
             .field("region", &region.as_ref().map(Region::as_ref));
-        if let Some(caller) = session.peek_caller() {
+        if let Some(caller) = session.caller_if_ready() {
             debug.field("caller", &format_args!("{caller}"));
         }
         debug.finish_non_exhaustive()

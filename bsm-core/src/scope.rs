@@ -1,76 +1,78 @@
-//! The temporary default: which manager is active, where, and until when.
+//! The temporary default: which manager is current, where, and until when.
 //!
 //! # The rule
 //!
-//! [`BotoSesManager::current`] answers, in this order: the innermost override on this task or
-//! thread; the installed process default; the lazy default-chain manager. For a model,
-//! [`BotoSesManager::current_for`] asks first for the innermost override that names the model, then
-//! for the model's pinned binding. Specific beats general; within a class, innermost wins.
+//! [`BotoSesManager::current`] returns, in this order: the innermost override on this task or
+//! thread; the installed process default; the manager of the default chain. For a model,
+//! [`BotoSesManager::current_for`] first looks for the innermost override that names the model,
+//! then for the model's binding. A specific answer takes precedence over a general one; among
+//! equals, the innermost does.
 //!
 //! # The mechanism
 //!
-//! There is one stack of slots for each thread. An override is an `Entry` that its guard and its slot
-//! share. A look-up walks from the top to the first entry in force that answers it, and clones the
-//! manager out of it before the borrow ends.
+//! Each thread has one stack of entries. An override is shared by its guard and its entry. A lookup
+//! walks from the top to the first override that applies and matches, and clones its manager before
+//! the borrow of the stack ends.
 //!
-//! *Why an override is ended by a flag.* A guard may be dropped in any order, inside another
-//! guard's lifetime, on unwinding, or in the destructor of a future that another scope polls. It
-//! then marks its entry, and the slot is without effect wherever it lies; nothing has to be found
-//! or popped, so no order of drops can remove another guard's override. What has ended is swept,
-//! so that no manager stays for it: at once where no floor (see below) counts it, else with the
-//! scope that it is parked in, or when the next guard is dropped on its thread. A `Weak` in the
-//! slot would need no sweeping, but to look through it takes two atomic operations more, as much as
-//! all the rest of the look-up.
-//! It follows that nobody else may share a guard's entry: what carries it along makes a copy.
+//! *Why a flag ends an override.* A guard can be dropped in any order: inside the lifetime of
+//! another guard, during unwinding, or in the destructor of a future that another scope polls. It
+//! sets a flag in its override, and from then on the entry has no effect, wherever it is. Nothing
+//! has to be found or popped, so no order of drops can remove another guard's override. Ended
+//! entries are removed, so that they keep no manager alive: at once if they lie above the floor
+//! (see below), otherwise with the scope that they are parked in, or when the next guard is dropped
+//! on their thread. A `Weak` in the entry would need no removal, but costs two more atomic
+//! operations for each lookup, as much as the rest of it. The override of a guard must therefore
+//! not be shared with anything else; a carried override is a copy.
 //!
-//! *Why a scope is swapped in around every poll.* A future runs in pieces, on whichever thread its
-//! executor likes, between pieces of other futures. [`Scoped`] puts its slots on the stack when it
-//! is polled and takes them back before the poll returns, by value or by panic. Between polls they
-//! lie in the future itself, along with the slots of guards that were made inside and are held
-//! across an await. So neither a sibling task nor the thread ever sees them.
+//! *Why a scope is swapped in around every poll.* A future runs in pieces, on any thread that its
+//! executor chooses, between pieces of other futures. [`Scoped`] pushes its entries when it is
+//! polled, and takes them back before the poll returns, or unwinds. Between polls they are parked
+//! in the future, along with the entries of guards that were made inside and are held across an
+//! await. So neither a sibling task nor the thread ever sees them.
 //!
-//! *Why there is a floor.* What a scope takes back is what lies above the height that the stack
-//! had when it was entered. Slots below the floor of the innermost running scope are therefore
-//! never swept or moved, ended or not, until that scope has left.
+//! *Why there is a floor.* A scope takes back the entries above the height that the stack had when
+//! the scope was entered. The entries below the floor of the innermost running scope are therefore
+//! never removed or moved until that scope has left, even if they have ended.
 //!
-//! *Why around the drop, too.* A future that is dropped half-way runs the destructors of its
-//! locals, and these may ask for the current manager. They get what the future's own code got.
+//! *Why a scope is swapped in around the drop as well.* A future that is dropped before it
+//! completes runs the destructors of its locals, which can ask for the current manager. They get
+//! the same answer as the future's own code.
 //!
-//! *Why slots carry a task id.* A guard that is held across an await on a single-threaded runtime
-//! leaves its slot on the thread's stack while the runtime polls other tasks there. A look-up skips
-//! the slots of other tokio tasks, and so does a scope that takes back its own: a `LocalSet` that
-//! runs inside of it leaves the slots of its tasks on the thread, where these tasks find them.
-//! What is parked has no id, as the scope may be polled by another task next time.
+//! *Why entries have a task id.* A guard that is held across an await on a single-threaded runtime
+//! leaves its entry on the thread's stack while the runtime polls other tasks there. A lookup skips
+//! the entries of other tokio tasks. So does a scope that takes back its own: a `LocalSet` that
+//! runs inside the scope leaves the entries of its tasks on the thread, where these tasks find
+//! them. Parked entries have no id, because another task can poll the scope next time.
 //!
-//! *Why a spawned task inherits nothing.* What it would inherit depends on when the runtime gets to
-//! it, and a task that outlives the scope would carry an account nobody can see.
-//! [`in_current_scope`](InCurrentScope::in_current_scope) says it aloud. What is carried is a whole
-//! answer: a wall below it ends the look-up. Without the wall an override that names a model would
-//! win, as the specific one, over a carried general one, merely because it is in force where the
-//! future happens to be polled.
+//! *Why a spawned task inherits nothing.* What it would inherit depends on when the runtime polls
+//! it first, and a task that outlives the scope would carry an account that no reader of the code
+//! can see. [`in_current_scope`](InCurrentScope::in_current_scope) makes it explicit. It carries a
+//! complete answer: a boundary below it ends the lookup. Without the boundary, an override that
+//! names a model would take precedence over a carried general one, merely because it applies in the
+//! place that polls the future.
 //!
 //! # The edges
 //!
-//! *Branches of one task.* A guard is its task's. If it is held across an await in one branch of a
-//! `join!` or `select!`, the other branches see it as well: to the thread they are one task. A
-//! branch with an override of its own is a `scope`.
+//! *Branches of one task.* A guard belongs to its task. If one branch of a `join!` or `select!`
+//! holds it across an await, the other branches see it as well: for the thread they are one task.
+//! Use `scope` for a branch with an override of its own.
 //!
-//! *Other executors* have no task id. A guard there is the thread's, and if it is held across an
-//! await, the thread's other tasks see it meanwhile. A `Scoped` does not depend on the id, and
-//! means the same everywhere. A work-stealing pool such as rayon's is the one place where no scope
-//! can help: a thread that waits inside of it may run somebody else's job on top.
+//! *Other executors* have no task id. A guard there belongs to the thread, and if it is held across
+//! an await, the thread's other tasks see it meanwhile. A `Scoped` does not depend on the id, and
+//! behaves the same everywhere. A work-stealing pool such as rayon's is the one place where no
+//! scope can help: a thread that waits inside the scope can run another job on top of it.
 //!
-//! *A guard that outlives its scope.* It may be returned from a scope, or stored outside. It
-//! belongs to the innermost scope that ran when it was made: it is parked with that scope, and
-//! without effect once that has ended. So nothing inside a scope can change what is outside.
+//! *A guard that outlives its scope* can be returned from a scope, or stored outside. It belongs to
+//! the innermost scope that ran when it was made: it is parked with that scope, and has no effect
+//! once that has ended. So nothing inside a scope can change anything outside.
 //!
 //! *`mem::forget`.* A forgotten guard is an override for the rest of its scope, task or thread.
-//! That is a leak, not a wrong answer: it stays the override that was asked for, where it was asked
-//! for.
+//! That is a leak, not a wrong answer: it stays the override that the code asked for, where the
+//! code asked for it.
 //!
-//! *At thread exit* the thread-local may be gone before other destructors run. What was overridden
-//! can no longer be told then, so `current()` gives [`BotoSesManager::none`], and nothing reaches
-//! an account by guess.
+//! *At thread exit* the thread-local can be gone before other destructors run. The overrides are
+//! then unknown, so `current()` returns [`BotoSesManager::none`], and no request reaches an account
+//! by guess.
 
 pub mod adapter;
 mod binding;
@@ -90,36 +92,46 @@ use crate::manager::BotoSesManager;
 use binding::Binding;
 pub use process_default::install_default;
 pub use scoped::{InCurrentScope, Scoped, in_current_scope_fn};
-use stack::{Entry, Unknown, find};
+use stack::{Override, ThreadExiting, find};
 
 /// # The temporary default
 impl BotoSesManager {
-    /// Returns the manager that is active here.
+    /// Returns the current manager.
     ///
-    /// In this order: the innermost override on this task or thread, made by
+    /// It is the first of these: the innermost override on this task or thread, made by
     /// [`awsenv`](Self::awsenv), [`scope`](Self::scope) or [`sync_scope`](Self::sync_scope); the
     /// process default that [`install_default`](crate::install_default) set; a manager of the
     /// default chain.
     ///
-    /// It does no I/O and cannot fail.
+    /// No I/O, and no failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// let staging = BotoSesManager::from_profile("staging");
+    /// let _env = staging.awsenv();
+    /// assert_eq!(BotoSesManager::current().to_string(), "profile \"staging\"");
+    /// ```
     #[inline]
     pub fn current() -> Self {
-        match find(Entry::is_general) {
+        match find(Override::is_general) {
             Ok(Some(manager)) => manager,
             Ok(None) => process_default::process_default(),
-            Err(Unknown) => Self::none(),
+            Err(ThreadExiting) => Self::none(),
         }
     }
 
     /// Returns the manager that a model follows here.
     ///
-    /// An override or a pin that names the model comes before the general default of
-    /// [`current`](Self::current). `M` is any type that stands for the model.
+    /// An override or a binding that names the model takes precedence over the general default of
+    /// [`current`](Self::current). `M` is any type that stands for the model; see [`adapter`].
     pub fn current_for<M: ?Sized + 'static>() -> Binding {
         let model = TypeId::of::<M>();
         let specific = match find(|entry| entry.names(model)) {
             Ok(found) => found.or_else(|| model_binding::manager_of(model)),
-            Err(Unknown) => None,
+            Err(ThreadExiting) => None,
         };
         match specific {
             Some(manager) => Binding::specific(manager),
@@ -129,8 +141,8 @@ impl BotoSesManager {
 
     /// Makes this manager the default of this thread's running task until the guard is dropped.
     ///
-    /// Guards nest, and may be dropped in any order: each takes away only its own override. A
-    /// spawned task or thread does not see it. In asynchronous code prefer [`scope`](Self::scope);
+    /// Guards nest, and can be dropped in any order: each ends only its own override. A
+    /// spawned task or thread does not see it. In async code, prefer [`scope`](Self::scope);
     /// [`AwsEnvGuard`] says why.
     ///
     /// ```
@@ -162,16 +174,18 @@ impl BotoSesManager {
     ///     staging.scope(async { tokio::task::yield_now().await }).await
     /// });
     /// ```
+    #[doc(alias = "override")]
+    #[doc(alias = "with_session")]
     pub fn awsenv(&self) -> AwsEnvGuard {
-        AwsEnvGuard::new(Entry::general(self))
+        AwsEnvGuard::new(Override::general(self))
     }
 
-    /// Makes this manager the default inside of a future, and nowhere else.
+    /// Makes this manager the default inside a future, and nowhere else.
     ///
-    /// The override is in force whenever the future is polled, and while it is dropped, on any
-    /// thread and any runtime. An `IntoFuture` is converted inside of the scope, so that an
-    /// operation which binds when it is awaited is bound to this manager. A guard that is made
-    /// inside ends with the scope at the latest.
+    /// The override applies while the future is polled and while it is dropped, on any thread and
+    /// any runtime. An `IntoFuture` is converted inside the scope, so that an operation which binds
+    /// when it is awaited binds to this manager. A guard that is made inside ends with the scope at
+    /// the latest.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -190,8 +204,9 @@ impl BotoSesManager {
     /// A task that is spawned inside does not inherit it, unless it is spawned with
     /// [`in_current_scope`](InCurrentScope::in_current_scope); nor does a thread, see
     /// [`in_current_scope_fn`].
+    #[doc(alias = "task_local")]
     pub fn scope<F: IntoFuture>(&self, future: F) -> Scoped<F::IntoFuture> {
-        Scoped::nested(Entry::general(self), future)
+        Scoped::nested(Override::general(self), future)
     }
 
     /// Runs a closure with this manager as the default.
@@ -211,7 +226,7 @@ impl BotoSesManager {
 
 /// The override that [`BotoSesManager::awsenv`] made; dropping it ends the override.
 ///
-/// It is neither `Send` nor `Sync`: another thread does not have the override that it stands for.
+/// It is neither `Send` nor `Sync`, because the override belongs to the thread that made it.
 ///
 /// ```compile_fail
 /// let guard = bsm_core::BotoSesManager::from_profile("staging").awsenv();
@@ -245,7 +260,7 @@ impl BotoSesManager {
 /// made it. A guard that is moved out of the scope that made it has no effect outside.
 #[must_use = "the override ends when the guard is dropped: bind it to a name, as in `let _env = …`"]
 pub struct AwsEnvGuard {
-    entry: Arc<Entry>,
+    entry: Arc<Override>,
     _not_send: PhantomData<dyn UseScopeInTasksAndSyncScopeInThreads>,
 }
 
@@ -254,14 +269,14 @@ pub struct AwsEnvGuard {
 trait UseScopeInTasksAndSyncScopeInThreads: Unpin {}
 
 impl AwsEnvGuard {
-    fn new(entry: Entry) -> Self {
+    fn new(entry: Override) -> Self {
         Self {
             entry: stack::enter(entry),
             _not_send: PhantomData,
         }
     }
 
-    /// Returns the manager that this guard makes the default.
+    /// Returns the manager of the override.
     pub fn manager(&self) -> &BotoSesManager {
         &self.entry.manager
     }

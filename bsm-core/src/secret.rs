@@ -1,4 +1,4 @@
-//! Text with secrets in it.
+//! Text that contains secrets.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl fmt::Debug for SecretText {
 
 /// Writes a value as JSON into memory that is overwritten when it is dropped.
 ///
-/// `capacity` is to be more than is needed, because memory that grows leaves copies behind.
+/// `capacity` must exceed the length, because a buffer that grows leaves copies behind.
 pub(crate) fn json(value: &impl serde::Serialize, capacity: usize) -> SecretText {
     let mut bytes = Vec::with_capacity(capacity);
     serde_json::to_writer(&mut bytes, value).expect("structs of strings can be written as JSON");

@@ -1,9 +1,11 @@
-//! One identity: what all managers for it share.
+//! A session: one identity, shared by all managers for it.
 
 pub(crate) mod redacted;
 pub(crate) mod resolution;
+pub(crate) mod sdk_config;
 pub(crate) mod settings;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,121 +15,138 @@ use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::default_async_sleep;
 use tracing::Instrument as _;
 
-use crate::credentials::role::{AssumedRole, Means, RoleRequest};
-use crate::credentials::source::Sources;
-use crate::credentials::{AccountGuard, Refresher, Supply};
+use self::resolution::{CredentialOrigin, Resolution};
+use self::sdk_config::{sts_config, with_required_parts};
+use self::settings::Settings;
+use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
+use crate::credentials::role_request::RoleRequest;
+use crate::credentials::{AccountGuard, CredentialSource, Refresher};
+use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
-use crate::manager::BotoSesManager;
-use crate::session::redacted::redacted;
-use crate::session::resolution::{Chosen, Resolution};
-use crate::session::settings::{Settings, behavior_version};
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
+use crate::validation;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// STS answers in every region; this one is asked where none is known.
-const STS_REGION: &str = "us-east-1";
-
-/// An identity: where its credentials come from, and all that was found out about it.
+/// An identity: its settings, and everything that has been resolved from them.
 pub(crate) struct Session {
-    pub(crate) origin: Origin,
+    /// `None` for the default chain, or for the profile that the settings name.
+    explicit: Option<Explicit>,
     pub(crate) settings: Settings,
-    /// Grows by one whenever everything is to be forgotten.
+    /// How often the session has been cleared.
     cleared: AtomicU64,
-    known: Resettable<Known>,
+    state: Resettable<State>,
 }
 
-/// What was found out about a session.
+/// What a manager was explicitly made from.
+#[derive(Clone)]
+pub(crate) enum Explicit {
+    Keys(Credentials),
+    Provider(SharedCredentialsProvider),
+    SdkConfig(Box<SdkConfig>),
+    Role(Box<RoleOfParent>),
+    /// No session at all: every use fails.
+    NoSession,
+}
+
+/// A role that is assumed with the credentials of another session.
+#[derive(Clone)]
+pub(crate) struct RoleOfParent {
+    pub(crate) parent: Arc<Session>,
+    /// The region of the parent's manager, if it is not the parent session's.
+    pub(crate) parent_region: Option<Region>,
+    pub(crate) request: RoleRequest,
+}
+
+/// What has been resolved since the session was last cleared.
 #[derive(Default)]
-struct Known {
+struct State {
     resolved: AsyncOnce<Arc<Resolved>>,
     caller: AsyncOnce<CallerIdentity>,
     #[cfg(feature = "iam")]
     alias: AsyncOnce<Option<String>>,
 }
 
-/// Where the credentials of a session come from.
-pub(crate) enum Origin {
-    /// The default chain, or a profile if the settings name one.
-    Ambient,
-    Keys(Credentials),
-    Provider(SharedCredentialsProvider),
-    Config(Box<SdkConfig>),
-    Role {
-        parent: BotoSesManager,
-        request: Box<RoleRequest>,
-    },
-    /// Nowhere: every use fails.
-    None,
-}
-
-/// What is known of a session once its files have been read. No request has been made for it.
+/// A resolved session. No request has been sent for it, except to instance metadata for the region.
 pub(crate) struct Resolved {
-    /// Complete, for managers that have no region of their own.
+    /// The complete configuration for managers without a region of their own.
     pub(crate) config: Arc<SdkConfig>,
     pub(crate) region: Option<Region>,
     pub(crate) credentials: Refresher,
-    /// What the account guard has found out.
+    /// The identity that the account guard has seen.
     guarded: Arc<OnceLock<CallerIdentity>>,
 }
 
 impl Session {
-    pub(crate) fn new(origin: Origin, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(explicit: Option<Explicit>, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
-            origin,
+            explicit,
             settings,
             cleared: AtomicU64::default(),
-            known: Resettable::default(),
+            state: Resettable::default(),
         })
     }
 
-    /// Forgets all that was found out, for this session and the roles assumed from it.
+    /// Invalidates everything that was resolved, for this session and the roles assumed from it.
     pub(crate) fn clear(&self) {
         self.cleared.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Returns a number that grows whenever this session or one that it stands on is cleared.
+    /// Returns the number of the session's generation: it grows when this session or one of its
+    /// parents is cleared.
     pub(crate) fn generation(&self) -> u64 {
         let own = self.cleared.load(Ordering::Acquire);
-        match &self.origin {
-            Origin::Role { parent, .. } => own + parent.session().generation(),
+        match &self.explicit {
+            Some(Explicit::Role(role)) => own + role.parent.generation(),
             _ => own,
         }
     }
 
-    fn known(&self) -> Arc<Generation<Known>> {
-        self.known.at(self.generation())
+    fn state(&self) -> Arc<Generation<State>> {
+        self.state.at(self.generation())
     }
 
     pub(crate) async fn resolved(self: &Arc<Self>) -> Result<Arc<Resolved>, Error> {
-        self.known()
+        self.state()
             .resolved
             .get_or_resolve(|| Arc::clone(self).resolve())
             .await
             .cloned()
     }
 
-    /// What is known so far, without finding out more.
-    pub(crate) fn peek(&self) -> Option<Arc<Resolved>> {
-        self.known().resolved.get().cloned()
+    /// Resolves the session for a manager with a region of its own, which the region guard checks
+    /// first.
+    pub(crate) async fn resolved_in(
+        self: &Arc<Self>,
+        region: Option<&Region>,
+    ) -> Result<Arc<Resolved>, Error> {
+        if let Some(region) = region {
+            validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
+            check_region(self.settings.expect_region.as_deref(), Some(region))?;
+        }
+        self.resolved().await
     }
 
-    pub(crate) fn peek_caller(&self) -> Option<CallerIdentity> {
-        self.known().caller.get().cloned()
+    /// Returns the resolved session if it is there already; never starts to resolve it.
+    pub(crate) fn resolved_if_ready(&self) -> Option<Arc<Resolved>> {
+        self.state().resolved.get().cloned()
+    }
+
+    pub(crate) fn caller_if_ready(&self) -> Option<CallerIdentity> {
+        self.state().caller.get().cloned()
     }
 
     pub(crate) async fn caller(self: &Arc<Self>) -> Result<CallerIdentity, Error> {
-        let known = self.known();
-        if let Some(caller) = known.caller.get() {
-            tracing::trace!(arn = caller.arn(), "the identity is known");
+        let state = self.state();
+        if let Some(caller) = state.caller.get() {
+            tracing::trace!(arn = caller.arn(), "using the cached identity");
             return Ok(caller.clone());
         }
-        let ask = async |session: Arc<Self>| {
+        let look_up = async |session: Arc<Self>| {
             let resolved = session.resolved().await?;
             let credentials = resolved.credentials.credentials().await?;
             match resolved.guarded.get() {
@@ -135,13 +154,16 @@ impl Session {
                 None => CallerIdentity::of(&credentials, &resolved.sts()).await,
             }
         };
-        let caller = known.caller.get_or_resolve(|| ask(Arc::clone(self)));
-        caller.await.cloned()
+        let caller = state
+            .caller
+            .get_or_resolve(|| look_up(Arc::clone(self)))
+            .await;
+        caller.cloned()
     }
 
     #[cfg(feature = "iam")]
     pub(crate) async fn alias(self: &Arc<Self>) -> Result<Option<String>, Error> {
-        self.known()
+        self.state()
             .alias
             .get_or_resolve(|| {
                 let session = Arc::clone(self);
@@ -154,7 +176,24 @@ impl Session {
             .cloned()
     }
 
-    /// A role's session resolves its parent's, so the type of the future has to be erased.
+    /// Describes where the credentials come from, without a request.
+    pub(crate) fn credentials_source(&self) -> Result<String, Error> {
+        Ok(match &self.explicit {
+            None => Resolution::new(&self.settings, None)?.origin.to_string(),
+            Some(Explicit::Keys(_)) => "keys given to the builder".to_owned(),
+            Some(Explicit::Provider(_)) => "a provider given to the builder".to_owned(),
+            Some(Explicit::SdkConfig(_)) => "an SdkConfig given to the builder".to_owned(),
+            Some(Explicit::Role(role)) => format!(
+                "role {}, with {}",
+                role.request.role_arn,
+                role.parent.credentials_source()?
+            ),
+            Some(Explicit::NoSession) => return Err(no_session()),
+        })
+    }
+
+    // The future is boxed, because a role's session resolves its parent's: the type would be
+    // infinite.
     fn resolve(self: Arc<Self>) -> BoxFuture<Result<Arc<Resolved>, Error>> {
         let span = tracing::debug_span!("resolve", profile = self.settings.profile_name);
         let resolve = async move {
@@ -162,7 +201,7 @@ impl Session {
             match &outcome {
                 Ok(resolved) => tracing::debug!(
                     region = resolved.region.as_ref().map(Region::as_ref),
-                    endpoint_url = resolved.config.endpoint_url(),
+                    endpoint_url = resolved.config.endpoint_url().map(shown).as_deref(),
                     "resolved a session"
                 ),
                 Err(error) => tracing::debug!(
@@ -177,21 +216,35 @@ impl Session {
     }
 
     async fn resolve_now(&self) -> Result<Resolved, Error> {
-        let found = match &self.origin {
-            Origin::None => return Err(no_session()),
-            Origin::Config(config) => self.found_in_config(config)?,
-            Origin::Role { parent, request } => self.found_through_role(parent, request).await?,
-            Origin::Ambient | Origin::Keys(_) | Origin::Provider(_) => self.found_around().await?,
+        let parts = match &self.explicit {
+            Some(Explicit::NoSession) => return Err(no_session()),
+            Some(Explicit::SdkConfig(config)) => {
+                self.settings.check_region()?;
+                self.resolve_from_sdk_config(config)?
+            }
+            Some(Explicit::Role(role)) => {
+                self.settings.check_region()?;
+                self.resolve_from_parent(role).await?
+            }
+            Some(Explicit::Keys(keys)) => {
+                let keys = SharedCredentialsProvider::new(keys.clone());
+                self.resolve_from_environment(Some(keys)).await?
+            }
+            Some(Explicit::Provider(provider)) => {
+                self.resolve_from_environment(Some(provider.clone()))
+                    .await?
+            }
+            None => self.resolve_from_environment(None).await?,
         };
-        let Found {
+        let Parts {
             config,
             region,
             source,
-        } = found;
+        } = parts;
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
         let guarded = Arc::default();
         let source = match &self.settings.expect_account {
-            Some(account) => Supply {
+            Some(account) => CredentialSource {
                 provider: SharedCredentialsProvider::new(AccountGuard::new(
                     account.clone(),
                     source.provider,
@@ -216,83 +269,77 @@ impl Session {
         })
     }
 
-    fn found_in_config(&self, config: &SdkConfig) -> Result<Found, Error> {
+    fn resolve_from_sdk_config(&self, config: &SdkConfig) -> Result<Parts, Error> {
         let source = config.credentials_provider().ok_or_else(|| {
             Error::new(
                 ErrorKind::NoCredentials,
                 "the SdkConfig has no credentials provider: load it with aws_config, or set one",
             )
         })?;
-        // A hand-built config may lack what a client cannot do without, and would panic.
-        let mut builder = redacted(config).to_builder();
-        if config.behavior_version().is_none() {
-            builder.set_behavior_version(Some(behavior_version()));
+        if let Some(url) = config.endpoint_url() {
+            endpoint::check(url, Form::Endpoint, Setting::SdkConfig)?;
         }
-        if config.sleep_impl().is_none() {
-            builder.set_sleep_impl(default_async_sleep());
-        }
-        if config.time_source().is_none() {
-            builder.set_time_source(Some(self.settings.time_source()));
-        }
-        if config.http_client().is_none() {
-            let shared = || crate::http::shared();
-            builder.set_http_client(Some(
-                self.settings.http_client.clone().unwrap_or_else(shared),
-            ));
-        }
-        builder.set_identity_cache(Some(aws_config::identity::IdentityCache::no_cache()));
-        Ok(Found {
-            region: self.told_region().or_else(|| config.region().cloned()),
-            config: builder.build(),
+        Ok(Parts {
+            region: self.explicit_region().or_else(|| config.region().cloned()),
+            config: with_required_parts(config, &self.settings),
             source: source.into(),
         })
     }
 
-    async fn found_through_role(
-        &self,
-        parent: &BotoSesManager,
-        request: &RoleRequest,
-    ) -> Result<Found, Error> {
-        let resolved = parent.resolved().await?;
+    async fn resolve_from_parent(&self, role: &RoleOfParent) -> Result<Parts, Error> {
+        let resolved = role.parent.resolved_in(role.parent_region.as_ref()).await?;
         let region = self
-            .told_region()
-            .or_else(|| parent.region_override())
+            .explicit_region()
+            .or_else(|| role.parent_region.clone())
             .or_else(|| resolved.region.clone());
-        let means = Means {
+        let context = AssumeRoleContext {
             parent: &resolved.credentials,
             sts: &resolved.sts(),
             mfa: self.settings.mfa.as_ref(),
             cli_cache: self.settings.cli_cache(),
         };
-        Ok(Found {
+        Ok(Parts {
             config: SdkConfig::clone(&resolved.config),
             region,
-            source: AssumedRole::supply(request.clone(), &means)?,
+            source: assumed_role(role.request.clone(), &context)?,
         })
     }
 
-    /// From the environment, the profile files, and what was told explicitly.
-    async fn found_around(&self) -> Result<Found, Error> {
+    /// Resolves the session from settings, environment and profile files.
+    async fn resolve_from_environment(
+        &self,
+        explicit: Option<SharedCredentialsProvider>,
+    ) -> Result<Parts, Error> {
         let settings = &self.settings;
-        let told = !matches!(self.origin, Origin::Ambient);
-        let found = Resolution::of(settings, told)?;
-        let config = settings.load(&found).await?;
-        let mut region = found.region.map(Region::new);
+        let resolution = Resolution::new(settings, explicit)?;
+        resolution.check_region(settings)?;
+        let config = sdk_config::load(settings, &resolution).await?;
+        let mut region = resolution.region.map(Region::new);
         let sts = sts_config(&config, region.as_ref());
-        let sources = Sources {
-            settings,
+        let providers = ProviderFactory {
+            environment: &settings.environment,
+            mfa: settings.mfa.as_ref(),
+            cli_cache: settings.cli_cache(),
+            process_streams: settings.process_streams,
+            time_source: settings.time_source(),
             sts: &sts,
         };
-        let source = match (&self.origin, found.chosen) {
-            (Origin::Keys(keys), _) => SharedCredentialsProvider::new(keys.clone()).into(),
-            (Origin::Provider(provider), _) => provider.clone().into(),
-            (_, Chosen::Environment(keys)) => SharedCredentialsProvider::new(keys).into(),
-            (_, Chosen::Plan(plan)) => sources.of_plan(plan)?,
-            (_, Chosen::Told | Chosen::Machine) => {
-                let machine = sources.of_the_machine().ok_or_else(nothing_found)?;
+        if let Some(Explicit::Keys(keys)) = &self.explicit {
+            validation::check(keys, &validation::Names::of_builder())?;
+        }
+        let source = match resolution.origin {
+            CredentialOrigin::Explicit(provider) => provider.into(),
+            CredentialOrigin::Environment(keys) => SharedCredentialsProvider::new(keys).into(),
+            CredentialOrigin::Profile(chain) => providers.for_chain(chain)?,
+            CredentialOrigin::ContainerOrInstance => {
+                let machine = providers
+                    .container_or_instance()?
+                    .ok_or_else(nothing_found)?;
+                // Only here: whoever names a profile or keys must not wait for a metadata service
+                // that is not there.
                 if region.is_none() {
                     region = ImdsRegionProvider::builder()
-                        .configure(&sources.provider_config())
+                        .configure(&providers.provider_config())
                         .build()
                         .region()
                         .await;
@@ -300,38 +347,51 @@ impl Session {
                 machine.into()
             }
         };
-        Ok(Found {
+        Ok(Parts {
             config,
             region,
             source,
         })
     }
 
-    fn told_region(&self) -> Option<Region> {
+    fn explicit_region(&self) -> Option<Region> {
         self.settings.region.clone().map(Region::new)
     }
 }
 
+/// Names the session as its user knows it: `profile "staging"`.
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.explicit, &self.settings.profile_name) {
+            (Some(Explicit::NoSession), _) => f.write_str("no session"),
+            (Some(Explicit::Role(role)), _) => {
+                write!(f, "role {} through {}", role.request.role_arn, role.parent)
+            }
+            (Some(Explicit::SdkConfig(_)), _) => f.write_str("an SdkConfig"),
+            (Some(Explicit::Keys(keys)), _) => write!(f, "keys {}", keys.access_key_id()),
+            (Some(Explicit::Provider(_)), _) => f.write_str("a credentials provider"),
+            (None, Some(profile)) => write!(f, "profile {profile:?}"),
+            (None, None) => f.write_str("the default chain"),
+        }
+    }
+}
+
 impl Resolved {
-    /// How STS is reached with the credentials of this session.
+    /// Returns the configuration for requests to STS with the credentials of this session.
     pub(crate) fn sts(&self) -> SdkConfig {
         sts_config(&self.config, self.region.as_ref())
     }
 }
 
-struct Found {
+/// The parts of a resolved session, before the guards are applied.
+struct Parts {
     config: SdkConfig,
     region: Option<Region>,
-    source: Supply,
+    source: CredentialSource,
 }
 
-fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
-    let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
-    config.to_builder().region(region).build()
-}
-
-/// Refuses a region other than the expected one.
-pub(crate) fn check_region(expected: Option<&str>, region: Option<&Region>) -> Result<(), Error> {
+/// Fails for a region other than the expected one.
+fn check_region(expected: Option<&str>, region: Option<&Region>) -> Result<(), Error> {
     let Some(expected) = expected else {
         return Ok(());
     };
@@ -349,10 +409,10 @@ pub(crate) fn check_region(expected: Option<&str>, region: Option<&Region>) -> R
     ))
 }
 
-pub(crate) fn no_session() -> Error {
+fn no_session() -> Error {
     Error::new(
         ErrorKind::NoSession,
-        "no AWS session is in scope: run this inside of awsenv() or scope(), or install a default \
+        "no AWS session is in scope: run this inside awsenv() or scope(), or install a default \
          other than BotoSesManager::none()",
     )
 }

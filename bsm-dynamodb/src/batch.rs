@@ -1,4 +1,4 @@
-//! Reading and writing many items at a time.
+//! Reading and writing many items with few requests.
 
 mod get;
 mod size;
@@ -6,5 +6,7 @@ mod write;
 
 pub use get::GetMany;
 pub(crate) use size::least_stored_bytes;
-pub use write::{BatchWrite, Unprocessed};
-pub(crate) use write::{Write, Writes, next_chunk};
+pub use write::BatchWrite;
+pub(crate) use write::{Writes, next_chunk};
+
+pub(crate) use crate::error::unprocessed::Write;

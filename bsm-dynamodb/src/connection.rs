@@ -1,5 +1,7 @@
-//! The connection of a model: which session it follows, and its client.
+//! The connection of a model: which manager it follows, its client, and its requests.
 
+pub(crate) mod call;
+mod client;
 pub(crate) mod slot;
 mod switch;
 

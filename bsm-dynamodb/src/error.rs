@@ -1,21 +1,34 @@
 //! The error of this crate.
 
+pub(crate) mod cancellation;
+pub(crate) mod unprocessed;
+
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use bsm_core::{FailureStep, SdkFailure};
 
-use crate::batch::Unprocessed;
-use crate::codec::{Codec, CodecError, Item};
-use crate::model::Model;
-use crate::transact::CancellationReason;
+use self::cancellation::CancellationReason;
+use self::unprocessed::Unprocessed;
+use crate::codec::Item;
 
-/// Why an operation on a model failed.
+/// The error of an operation on a model or a table.
 ///
 /// The message names the operation, the table and the manager, states one fact and says what to do.
-/// The error of the SDK, of the session or of the codec is the [`source()`](StdError::source).
-/// Values of items appear in neither.
+/// The [`source()`](StdError::source) is the cause that the message doesn't show: the error of the
+/// codec, or an [`SdkFailure`], which has the request id and AWS's own message. If the session failed,
+/// the message contains the session's own message, and [`session_error`](Self::session_error) returns
+/// its error. Neither the message nor a cause contains a value of an item.
+///
+/// # Examples
 ///
 /// Branch on a predicate or on [`kind()`](Error::kind):
 ///
@@ -38,22 +51,31 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    at: Place,
+    context: ErrorContext,
     message: Cow<'static, str>,
     aws_code: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Cause,
     unprocessed: Option<Unprocessed>,
     unread_keys: Option<Vec<Item>>,
     cancellation_reasons: Vec<CancellationReason>,
     existing_item: Option<Item>,
 }
 
-/// Where an error happened.
+/// What led to an error.
+enum Cause {
+    None,
+    /// The session's error. The message of our error ends with its message.
+    Session(bsm_core::Error),
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+/// The request that an error belongs to: what the first half of its message says.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ErrorContext {
     pub(crate) operation: &'static str,
     pub(crate) table: Cow<'static, str>,
     pub(crate) manager: String,
+    /// Known once the manager has a client.
     pub(crate) region: Option<String>,
 }
 
@@ -63,57 +85,62 @@ pub(crate) struct Place {
 pub enum ErrorKind {
     /// The table has no item with this key.
     ItemNotFound,
-    /// The table does not exist in the account and region that the operation was bound to.
+    /// The table does not exist in the account and region of the operation.
     TableNotFound,
-    /// The table exists, but is being created, changed or deleted.
+    /// The table is being created, changed or deleted.
     TableInUse,
-    /// The table exists with another key than the model's.
+    /// The table exists, but its key or an index differs from the model's.
     TableMismatch,
-    /// The condition of a write did not hold.
+    /// The condition of a write is false.
     ConditionalCheckFailed,
-    /// A transaction was cancelled, and nothing was done; see [`Error::cancellation_reasons`].
+    /// A transaction was cancelled, and none of its actions took effect; see
+    /// [`Error::cancellation_reasons`].
     TransactionCancelled,
-    /// DynamoDB refused the request because there are too many of them.
+    /// DynamoDB throttled the request.
     Throttled,
     /// The identity lacks the permission.
     AccessDenied,
-    /// DynamoDB did not accept the credentials: expired, unknown, or wrong.
+    /// DynamoDB rejected the credentials: they have expired, are unknown, or are wrong.
     CredentialsRejected,
-    /// The session could not provide a client or credentials; see [`Error::session_error`].
+    /// The session failed to provide a client or credentials; see [`Error::session_error`].
     Session,
-    /// A model could not be turned into an item, or an item into a model.
+    /// A model cannot be converted to an item, or an item to a model.
     InvalidItem,
-    /// DynamoDB does not accept the request as it is.
+    /// The request is invalid: either DynamoDB rejected it, or it was not sent.
     InvalidRequest,
-    /// A cursor belongs to another table, index, account or region, or to another operation.
+    /// A cursor belongs to another table, index, account, region, or kind of operation.
     InvalidCursor,
-    /// Some writes of a batch were not done, or some keys not read; see [`Error::unprocessed`] and
-    /// [`Error::unread_keys`].
+    /// DynamoDB did not process some writes of a batch, or some keys; see [`Error::unprocessed`]
+    /// and [`Error::unread_keys`].
     BatchIncomplete,
-    /// The table did not become ready within the time that was given.
+    /// The table did not reach the expected state before the time limit.
     WaitTimedOut,
-    /// The table to copy to is the table to copy from.
+    /// The source and the target of a copy are the same table.
     SameTable,
-    /// The table to copy to has items already.
+    /// The target table of a copy already contains items.
     TableNotEmpty,
-    /// A checkpoint of a copy is of other tables, or its file cannot be read or written.
+    /// The checkpoint of a copy belongs to other tables, or its file cannot be read or written.
     Checkpoint,
-    /// A copy was stopped before its end.
+    /// A copy was stopped before it was complete.
     Stopped,
-    /// The endpoint could not be reached, or did not answer in time.
+    /// The endpoint cannot be reached, or did not respond in time.
     Unreachable,
-    /// DynamoDB answered with another error.
+    /// DynamoDB returned another error.
     Service,
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, at: Place, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(
+        kind: ErrorKind,
+        context: ErrorContext,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self(Box::new(Inner {
             kind,
-            at,
+            context,
             message: message.into(),
             aws_code: None,
-            source: None,
+            cause: Cause::None,
             unprocessed: None,
             unread_keys: None,
             cancellation_reasons: Vec::new(),
@@ -125,25 +152,7 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn with_aws_code(mut self, code: Option<&str>) -> Self {
-        self.0.aws_code = code.map(str::to_owned);
-        self
-    }
-
-    pub(crate) fn with_table(mut self, table: String) -> Self {
-        self.0.at.table = table.into();
-        self
-    }
-
-    pub(crate) fn with_cancellation_reasons(
-        mut self,
-        reasons: Option<Vec<CancellationReason>>,
-    ) -> Self {
-        self.0.cancellation_reasons = reasons.unwrap_or_default();
+        self.0.cause = Cause::Other(source.into());
         self
     }
 
@@ -157,11 +166,6 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_existing_item(mut self, item: Option<Item>) -> Self {
-        self.0.existing_item = item;
-        self
-    }
-
     /// Returns the kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -169,34 +173,38 @@ impl Error {
 
     /// Returns the name of the table.
     pub fn table(&self) -> &str {
-        &self.0.at.table
+        &self.0.context.table
     }
 
     /// Returns the operation of the DynamoDB API, such as `GetItem`.
     pub fn operation(&self) -> &str {
-        self.0.at.operation
+        self.0.context.operation
     }
 
-    /// Returns the error code with which AWS answered, such as `ResourceNotFoundException`.
+    /// Returns the error code that AWS returned, such as `ResourceNotFoundException`.
     pub fn aws_code(&self) -> Option<&str> {
         self.0.aws_code.as_deref()
     }
 
-    /// Returns the error of the session, if that is why the operation failed.
+    /// Returns the session's error, if the session is why the operation failed.
     pub fn session_error(&self) -> Option<&bsm_core::Error> {
-        self.source().and_then(bsm_core::Error::find_in)
+        match &self.0.cause {
+            Cause::Session(error) => Some(error),
+            Cause::Other(source) => bsm_core::Error::find_in(source.as_ref()),
+            Cause::None => None,
+        }
     }
 
-    /// Returns the writes that a batch did not do.
+    /// Returns the writes of a batch that DynamoDB did not process.
     ///
-    /// They may be given to [`BatchWrite::resume`](crate::BatchWrite::resume) later.
+    /// Pass them to [`BatchWrite::resume`](crate::BatchWrite::resume) to retry them later.
     pub fn unprocessed(&self) -> Option<&Unprocessed> {
         self.0.unprocessed.as_ref()
     }
 
-    /// Returns why a transaction was cancelled: a reason for each action, in the order of the call.
+    /// Returns why a transaction was cancelled: one reason per action, in the order of the actions.
     ///
-    /// It is empty if the error is none of a cancelled transaction.
+    /// The slice is empty for every other kind of error.
     pub fn cancellation_reasons(&self) -> &[CancellationReason] {
         &self.0.cancellation_reasons
     }
@@ -206,14 +214,14 @@ impl Error {
         self.0.unread_keys.as_deref()
     }
 
-    /// Takes out the writes that a batch did not do.
+    /// Returns the writes of a batch that DynamoDB did not process, consuming the error.
     pub fn into_unprocessed(self) -> Option<Unprocessed> {
         self.0.unprocessed
     }
 
-    /// Returns the item that was there when the condition of a write did not hold.
+    /// Returns the item that made the condition of a write false.
     ///
-    /// There is none if the condition demanded that there is one.
+    /// Returns `None` if the table has no item with the key of the write.
     ///
     /// # Examples
     ///
@@ -237,73 +245,165 @@ impl Error {
         self.0.existing_item.as_ref()
     }
 
-    /// Returns the [`existing_item`](Self::existing_item) as a model.
-    ///
-    /// # Errors
-    ///
-    /// That of the model's codec, if the item does not fit the model.
-    pub fn existing_model<M: Model>(&self) -> Result<Option<M>, CodecError> {
-        let item = self.0.existing_item.clone();
-        item.map(M::Codec::from_item).transpose()
-    }
-
-    /// Says whether the table has no item with this key.
+    /// Returns `true` if the table has no item with this key.
     pub fn is_item_not_found(&self) -> bool {
         self.kind() == ErrorKind::ItemNotFound
     }
 
-    /// Says whether the table does not exist in the account and region of the operation.
+    /// Returns `true` if the table does not exist in the account and region of the operation.
     pub fn is_table_not_found(&self) -> bool {
         self.kind() == ErrorKind::TableNotFound
     }
 
-    /// Says whether the condition of a write did not hold.
+    /// Returns `true` if the condition of a write is false.
+    #[doc(alias = "ConditionalCheckFailedException")]
     pub fn is_conditional_check_failed(&self) -> bool {
         self.kind() == ErrorKind::ConditionalCheckFailed
     }
 
-    /// Says whether a cursor belongs elsewhere.
+    /// Returns `true` if a cursor belongs to another table, index, account, region or operation.
     pub fn is_invalid_cursor(&self) -> bool {
         self.kind() == ErrorKind::InvalidCursor
     }
 
-    /// Says whether a transaction was cancelled; see [`Error::cancellation_reasons`].
+    /// Returns `true` if a transaction was cancelled; see [`Error::cancellation_reasons`].
+    #[doc(alias = "TransactionCanceledException")]
     pub fn is_transaction_cancelled(&self) -> bool {
         self.kind() == ErrorKind::TransactionCancelled
     }
 
-    /// Says whether DynamoDB refused the request because there are too many of them.
+    /// Returns `true` if DynamoDB throttled the request.
+    #[doc(alias = "ProvisionedThroughputExceededException")]
     pub fn is_throttled(&self) -> bool {
         self.kind() == ErrorKind::Throttled
     }
 
-    /// Says whether the identity lacks the permission.
+    /// Returns `true` if the identity lacks the permission.
     pub fn is_access_denied(&self) -> bool {
         self.kind() == ErrorKind::AccessDenied
     }
 
-    /// Says whether the session could not provide a client or credentials.
+    /// Returns `true` if the session failed to provide a client or credentials.
     pub fn is_session(&self) -> bool {
         self.kind() == ErrorKind::Session
     }
 
-    /// Says whether some writes of a batch were not done, or some keys not read, whatever the reason.
+    /// Returns `true` if some writes of a batch were not processed, or some keys not read, whatever
+    /// the reason.
     pub fn is_batch_incomplete(&self) -> bool {
         self.0.unprocessed.is_some() || self.0.unread_keys.is_some()
     }
 
-    /// Says whether the endpoint could not be reached.
+    /// Returns `true` if the endpoint cannot be reached.
     pub fn is_unreachable(&self) -> bool {
         self.kind() == ErrorKind::Unreachable
     }
 }
 
+impl ErrorContext {
+    /// Converts the SDK's error for a request of this context.
+    ///
+    /// Every SDK error becomes one of ours here, and nowhere else.
+    pub(crate) fn sdk_error<E, R>(self, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let service_error = error.as_service_error();
+        let existing_item = service_error
+            .and_then(|error| existing_item(error))
+            .cloned();
+        let reasons = service_error.and_then(|error| cancellation_reasons(error));
+        let failure = match SdkFailure::new(error) {
+            Ok(failure) => failure,
+            // The SDK asks the session for credentials, and wraps its error.
+            Err(error) => return self.session_error(error),
+        };
+        if failure.step() == FailureStep::Endpoint {
+            let kind = bsm_core::ErrorKind::InvalidConfig;
+            let error = bsm_core::Error::new(kind, failure.advice());
+            return self.session_error(error.with_source(failure));
+        }
+        let (kind, message) = match (failure.step(), failure.code()) {
+            (FailureStep::Service, Some(code)) => {
+                let kind = ErrorKind::from_aws_code(code);
+                (kind, kind.message(code))
+            }
+            (FailureStep::Build, _) => (
+                ErrorKind::InvalidRequest,
+                "the request cannot be built: the cause says why".into(),
+            ),
+            (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
+            (FailureStep::Response, _) => (
+                ErrorKind::Unreachable,
+                "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
+                    .into(),
+            ),
+            _ => {
+                let endpoint = failure.endpoint().map(|endpoint| format!(" {endpoint}"));
+                let endpoint = endpoint.unwrap_or_default();
+                let message = format!(
+                    "the endpoint{endpoint} could not be reached: check the network, the region and \
+                     any endpoint_url"
+                );
+                (ErrorKind::Unreachable, message.into())
+            }
+        };
+        let mut converted = Error::new(kind, self, message);
+        converted.0.aws_code = failure.code().map(str::to_owned);
+        converted.0.existing_item = existing_item;
+        converted.0.cancellation_reasons = reasons.unwrap_or_default();
+        converted.with_source(failure)
+    }
+
+    /// Builds the error of a request that failed because of its session.
+    pub(crate) fn session_error(self, error: bsm_core::Error) -> Error {
+        let mut converted = Error::new(ErrorKind::Session, self, error.to_string());
+        converted.0.cause = Cause::Session(error);
+        converted
+    }
+}
+
+/// Returns the item that made the condition of a write false.
+fn existing_item(error: &dyn Any) -> Option<&Item> {
+    // The SDK has one error type per operation and no trait for what they share.
+    if let Some(PutItemError::ConditionalCheckFailedException(failure)) = error.downcast_ref() {
+        failure.item()
+    } else if let Some(UpdateItemError::ConditionalCheckFailedException(failure)) =
+        error.downcast_ref()
+    {
+        failure.item()
+    } else if let Some(DeleteItemError::ConditionalCheckFailedException(failure)) =
+        error.downcast_ref()
+    {
+        failure.item()
+    } else {
+        None
+    }
+}
+
+/// Returns the reasons for which a transaction was cancelled.
+fn cancellation_reasons(error: &dyn Any) -> Option<Vec<CancellationReason>> {
+    let reasons = if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.downcast_ref()
+    {
+        cancelled.cancellation_reasons()
+    } else if let Some(TransactGetItemsError::TransactionCanceledException(cancelled)) =
+        error.downcast_ref()
+    {
+        cancelled.cancellation_reasons()
+    } else {
+        return None;
+    };
+    Some(reasons.iter().map(CancellationReason::from).collect())
+}
+
 impl ErrorKind {
-    /// Sorts an error code of DynamoDB into a kind.
+    /// Maps an error code of DynamoDB to a kind.
     ///
     /// Source: "Error handling with DynamoDB" in the Developer Guide, and "Common errors" in the
     /// API Reference.
-    pub(crate) fn of_aws_code(code: &str) -> Self {
+    fn from_aws_code(code: &str) -> Self {
         match code {
             "ResourceNotFoundException" | "TableNotFoundException" => Self::TableNotFound,
             "ResourceInUseException" | "TableAlreadyExistsException" | "TableInUseException" => {
@@ -332,92 +432,46 @@ impl ErrorKind {
         }
     }
 
-    /// The fact and the way out, for an error that DynamoDB answered with.
-    pub(crate) fn advice(self, code: &str) -> Cow<'static, str> {
+    /// Returns the fact and the remedy for an error that DynamoDB returned.
+    fn message(self, code: &str) -> Cow<'static, str> {
         match self {
             Self::TableNotFound => {
                 "the table does not exist in this account and region: create it with \
                  create_table(), or use the session that has it"
             }
             Self::TableInUse => {
-                "the table is being created, changed or deleted: try again when it is done"
+                "the table is being created, changed or deleted: try again when it is active"
             }
-            Self::ConditionalCheckFailed => "the condition of the write does not hold",
+            Self::ConditionalCheckFailed => "the condition of the write is false",
             Self::TransactionCancelled => {
-                "the transaction was cancelled and nothing was done: cancellation_reasons() says \
-                 why, action by action"
+                "the transaction was cancelled and none of its actions took effect: \
+                 cancellation_reasons() has the reason for each action"
             }
             Self::Throttled => {
-                "DynamoDB refused the request because there are too many: send fewer, or give the \
-                 table more capacity"
+                "DynamoDB throttled the request: send fewer requests, or give the table more \
+                 capacity"
             }
             Self::AccessDenied => {
-                "the identity may not do this: allow it the action on the table, or use another \
-                 session"
+                "the identity lacks the permission: allow it this action on the table, or use \
+                 another session"
             }
             Self::CredentialsRejected => {
-                "DynamoDB did not accept the credentials: check the keys and the clock, or sign in \
-                 again"
+                "DynamoDB rejected the credentials: check the keys and the clock, or sign in again"
             }
-            Self::InvalidRequest => "DynamoDB does not accept the request: the cause says why",
-            _ => return format!("DynamoDB answered {code}").into(),
+            Self::InvalidRequest => "DynamoDB rejected the request: the cause says why",
+            _ => return format!("DynamoDB returned {code}").into(),
         }
         .into()
     }
 }
 
-impl Place {
-    /// Builds the error of a request that failed.
-    pub(crate) fn failed<E, R>(self, error: SdkError<E, R>) -> Error
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        if let Some(error) = bsm_core::Error::find_in(&error) {
-            return self.no_session(error.clone());
-        }
-        let code = match &error {
-            SdkError::ServiceError(service) => Some(service.err().code().unwrap_or("no code")),
-            _ => None,
-        };
-        let (kind, message) = match (&error, code) {
-            (_, Some(code)) => {
-                let kind = ErrorKind::of_aws_code(code);
-                (kind, kind.advice(code))
-            }
-            (SdkError::ConstructionFailure(_), None) => (
-                ErrorKind::InvalidRequest,
-                "the request could not be built: the cause says why".into(),
-            ),
-            (SdkError::ResponseError(_), None) => (
-                ErrorKind::Unreachable,
-                "the answer could not be read: is the endpoint a DynamoDB endpoint?".into(),
-            ),
-            _ => (
-                ErrorKind::Unreachable,
-                "the endpoint could not be reached: check the network, the region and any \
-                 endpoint_url"
-                    .into(),
-            ),
-        };
-        Error::new(kind, self, message)
-            .with_aws_code(code)
-            .with_source(error)
-    }
-
-    /// Builds the error of a session that cannot be used.
-    pub(crate) fn no_session(self, error: bsm_core::Error) -> Error {
-        Error::new(ErrorKind::Session, self, "the session cannot be used").with_source(error)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.at, self.0.message)
+        write!(f, "{}: {}", self.0.context, self.0.message)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -437,7 +491,7 @@ impl fmt::Debug for Error {
         debug
             .field("kind", &self.0.kind)
             .field("message", &self.to_string());
-        // What causes say about themselves with `Debug` may show values.
+        // The `Debug` form of a cause may show values of items; its `Display` form does not.
         let causes: Vec<_> = std::iter::successors(self.source(), |&cause| cause.source())
             .map(ToString::to_string)
             .collect();
@@ -459,6 +513,12 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        match &self.0.cause {
+            Cause::None => None,
+            // Our message already contains the session's, so a report that prints the chain
+            // continues with what is behind it.
+            Cause::Session(error) => error.source(),
+            Cause::Other(source) => Some(source.as_ref()),
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! DynamoDB models whose connection follows the active AWS session.
+//! DynamoDB models that follow the active AWS session.
 //!
-//! A model is a struct that names its table and its key. It has no connection of its own: every
-//! operation goes to the account of the [`BotoSesManager`](bsm_core::BotoSesManager) that is active
-//! where the operation is started. So one `User` serves any number of accounts.
+//! A model is a struct that names its table and its key. It has no connection of its own: each
+//! operation goes to the account of the [`BotoSesManager`](bsm_core::BotoSesManager) that is active where
+//! the operation is awaited. So one `User` works with any number of accounts.
 //!
 //! # Quick start
+//!
+//! Switch a model to another account for a block of code:
 //!
 //! ```no_run
 //! use bsm_core::BotoSesManager;
@@ -30,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! To keep the connection after the block, and to put it back:
+//! Keep the connection after the block, and reset it later:
 //!
 //! ```no_run
 //! # use bsm_core::BotoSesManager;
@@ -49,7 +51,28 @@
 //! # }
 //! ```
 //!
-//! To copy from one account to another:
+//! Copy a table from one account to another, with every attribute of every item:
+//!
+//! ```no_run
+//! use bsm_core::BotoSesManager;
+//! use bsm_dynamodb::copy_table;
+//!
+//! # async fn f() -> Result<(), bsm_dynamodb::Error> {
+//! let staging = BotoSesManager::from_profile("staging");
+//! let production = BotoSesManager::from_profile("production");
+//!
+//! let summary = copy_table(&staging, &production, "users")
+//!     .create_target(true)
+//!     .verify(true)
+//!     .await?;
+//! println!("{} items", summary.statistics().total_written());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A model can also be read in one account and written in another. It has only the attributes that
+//! the struct declares: the others are lost, including those that another version of the program or
+//! another program has written.
 //!
 //! ```no_run
 //! # use bsm_core::BotoSesManager;
@@ -71,10 +94,29 @@
 //! # }
 //! ```
 //!
+//! # What to use
+//!
+//! | to do this | use |
+//! |---|---|
+//! | define a model | [`#[derive(Model)]`](derive@Model) |
+//! | switch a model to another session | [`use_boto_session`]; in async code [`with_boto_session`] |
+//! | read one item | [`get`](Model::get), [`refresh`](Model::refresh) |
+//! | write, change or delete one item | [`save`](Model::save), [`update`](Model::update), [`delete`](Model::delete), [`delete_key`](Model::delete_key) |
+//! | read the items with one hash key, also of an index | [`query`](Model::query), [`Index::query`] |
+//! | read all items | [`scan`](Model::scan), [`Index::scan`] |
+//! | read or write many items | [`get_many`](Model::get_many), [`batch_write`](Model::batch_write) |
+//! | do several actions or none | [`transact_write`], [`transact_get`] |
+//! | detect concurrent changes | a [`Version`] field |
+//! | create or delete a table | [`create_table`](Model::create_table), [`delete_table`](Model::delete_table) |
+//! | continue a query or scan later | [`Cursor`] |
+//! | copy a table to another account | [`copy_table`] |
+//! | send a request that this crate doesn't have | [`raw`](Get::raw), [`slot`] |
+//!
 //! # Conditions, updates and queries
 //!
-//! The derive gives each field a function that names its attribute, with the field's type. It makes
-//! the conditions of writes, the filters of queries and scans, and the targets of updates:
+//! The derive creates a function for each field, which returns the [`Path`] of its attribute with the
+//! type of the field. Paths make the conditions of writes, the filters of queries and scans, and the
+//! changes of updates:
 //!
 //! ```no_run
 //! # use bsm_dynamodb::{Error, Model};
@@ -85,7 +127,7 @@
 //! #     paid: bool, total: u64, reminders: u32,
 //! # }
 //! # async fn f(order: Order) -> Result<(), Error> {
-//! order.save().condition(Order::customer().not_exists()).await?; // a new one, or an error
+//! order.save().condition(Order::customer().not_exists()).await?; // fails if it exists
 //!
 //! let order = Order::update(("customer", 7))
 //!     .increment(Order::reminders(), 1)
@@ -101,24 +143,29 @@
 //! # }
 //! ```
 //!
-//! # Which account an operation reaches
+//! # The account of an operation
 //!
-//! An operation such as `User::get("123")` is bound to a manager where it is awaited, or started
-//! otherwise, and keeps it to its end. The `stream()` and `pages()` of a [`Query`] or [`Scan`] and a
-//! [`slot()`] are bound where they are made. The manager is the first of these that there is:
+//! An operation such as `User::get("123")` does nothing until it is awaited. The `.await` binds it to a
+//! manager, and it keeps that manager to its end. The streams of a [`Query`] or [`Scan`], and a
+//! [`slot()`], are bound when they are created. The manager is the first of these that exists:
 //!
-//! 1. the innermost session that names the model: [`use_boto_session`], [`with_boto_session`];
-//! 2. the manager that the model was left on with
-//!    [`restore_on_exit(false)`](BotoSession::restore_on_exit);
+//! 1. the innermost session for this model: [`use_boto_session`], [`with_boto_session`];
+//! 2. the manager that [`restore_on_exit(false)`](BotoSession::restore_on_exit) left the model on;
 //! 3. the general default: [`BotoSesManager::current`](bsm_core::BotoSesManager::current).
 //!
-//! With the first two the manager's region holds; with the last one the region that the model
-//! declares, if it does.
+//! In the first two cases, the manager's region applies. In the third, the region that the model
+//! declares applies, if it declares one.
+//!
+//! # Errors
+//!
+//! Every operation returns an [`Error`] that names the operation, the table and the manager. Branch on
+//! its predicates, such as [`is_item_not_found`](Error::is_item_not_found), or on its
+//! [`kind`](Error::kind).
 //!
 //! # Other model layers
 //!
-//! [`slot()`] gives the bound `aws_sdk_dynamodb::Client` to code that uses another model layer, or
-//! none; [`ConnectionSlot`] lets sessions be chosen for such code.
+//! [`slot()`] provides the bound `aws_sdk_dynamodb::Client` to code that uses another model layer, or
+//! none. [`ConnectionSlot`] lets sessions be chosen for such code.
 
 mod batch;
 mod codec;
@@ -134,7 +181,7 @@ mod throttle;
 mod transact;
 mod types;
 
-/// Derives [`KeyAttribute`] for a newtype of a type that is one, and for an enum without fields.
+/// Derives [`KeyAttribute`] for a newtype around a key attribute, and for an enum without fields.
 ///
 /// The key is stored as serde writes the type, with `#[serde(into)]` as that type. If a
 /// `#[serde(with)]` inside writes another type, `#[model(key_type = String)]` declares it.
@@ -164,27 +211,27 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `table = "users"` | The name of the table; required. Any expression that becomes a `Cow<'static, str>` will do, such as a call: `table = table_name()`. |
-/// | `region = "us-east-1"` | The region, where no session was chosen for this very model. |
-/// | `billing = Billing::Provisioned { read: 5, write: 2 }` | The [`Billing`] of a table that is created; on demand unless told otherwise. |
-/// | `codec = MyCodec` | The [`Codec`]; [`Serde`] unless told otherwise. |
-/// | `paths = UserPaths` | Puts the paths of the attributes on an own type of this name. |
+/// | `table = "users"` | The name of the table. Required. Any expression that converts to a `Cow<'static, str>` is accepted, such as a call: `table = table_name()`. |
+/// | `region = "us-east-1"` | The region, unless a session was chosen for this model. |
+/// | `billing = Billing::Provisioned { read: 5, write: 2 }` | The [`Billing`] of a table that is created. Default: on demand. |
+/// | `codec = MyCodec` | The [`Codec`]. Default: [`Serde`]. |
+/// | `paths = UserPaths` | Creates a type of this name for the paths of the attributes, instead of adding them to the model. |
 ///
 /// # On fields
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `hash_key` | The hash key, also called partition key; required. |
+/// | `hash_key` | The hash key, also called partition key. Required. |
 /// | `range_key` | The range key, also called sort key. |
 /// | `index(ByEmail)` | The hash key of a global index; see below. |
-/// | `local_index(ByDate)` | The range key of a local index, which has the table's hash key. |
-/// | `ttl` | When DynamoDB may delete the item: seconds of the Unix epoch, such as a `u64`, or a `SystemTime` with [`epoch_seconds`]. |
-/// | `key_type = String` | The type as which a key is stored: `String`, `Number` or `Binary`. That of the field's type if it is not given. |
+/// | `local_index(ByDate)` | The range key of a local index. Its hash key is the table's. |
+/// | `ttl` | The expiry of the item, after which DynamoDB deletes it: seconds of the Unix epoch, such as a `u64`, or a `SystemTime` with [`epoch_seconds`]. |
+/// | `key_type = String` | The type as which a key is stored: `String`, `Number` or `Binary`. Default: that of the field's type. |
 /// | `version` | A [`Version`], for optimistic locking. |
 ///
-/// An attribute has the name under which serde writes the field: `#[serde(rename)]` and
-/// `#[serde(rename_all)]` are honoured. The type of a key is a [`KeyAttribute`], or declared with
-/// `key_type`.
+/// The name of an attribute is the one that serde writes: `#[serde(rename)]` and
+/// `#[serde(rename_all)]` apply. The type of a key must be a [`KeyAttribute`], unless `key_type`
+/// declares it.
 ///
 /// # One attribute, one encoding
 ///
@@ -217,16 +264,16 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 ///
 /// # Indexes
 ///
-/// An index is a type that the derive makes, with the visibility of the model. In the parentheses
-/// after the name of the type:
+/// The derive creates a type for each index, with the visibility of the model. The parentheses contain
+/// the name of the type, and then:
 ///
 /// | | meaning |
 /// |---|---|
-/// | `hash_key` or `range_key` | What the field is in a global index; the hash key unless told otherwise. |
-/// | `name = "by-email"` | The name of the index in the table; that of the type unless told otherwise. |
-/// | `projection = keys_only` | What the index has besides the keys: `all` (the default), `keys_only`, or `include(field, …)`. |
+/// | `hash_key` or `range_key` | The role of the field in a global index. Default: `hash_key`. |
+/// | `name = "by-email"` | The name of the index in the table. Default: the name of the type. |
+/// | `projection = keys_only` | The attributes that the index has besides the keys: `all`, `keys_only`, or `include(field, …)`. Default: `all`. |
 ///
-/// An item without the key of an index is not in that index. The field is an `Option` then, with
+/// An item that lacks the key of an index is not in that index. For such a field, use an `Option` with
 /// `#[serde(skip_serializing_if = "Option::is_none")]`.
 ///
 /// ```
@@ -258,10 +305,10 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 ///
 /// # Paths
 ///
-/// Each field that serde writes gets a function on the model that gives the [`Path`] of its
-/// attribute: `User::age().ge(18)` is a condition for a field `age`. It is as visible as the field.
-/// Where the model has a method of that name already, such as a getter `fn age(&self)`, say where
-/// the functions are to be instead: with `#[model(paths = UserPaths)]` it is `UserPaths::age()`.
+/// For each field that serde writes, the model gets a function that returns the [`Path`] of its
+/// attribute: `User::age().ge(18)` is a condition for a field `age`. The function has the visibility of
+/// the field. If the model already has a method of that name, such as a getter `fn age(&self)`, put the
+/// functions on another type: with `#[model(paths = UserPaths)]` it is `UserPaths::age()`.
 ///
 /// # Examples
 ///
@@ -284,7 +331,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// let get = Order::get(("customer", 7));
 /// ```
 ///
-/// A model has a hash key:
+/// A model must have a hash key:
 ///
 /// ```compile_fail
 /// # use bsm_dynamodb::Model;
@@ -295,7 +342,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// }
 /// ```
 ///
-/// of a type that DynamoDB can take for a key:
+/// and the type of the hash key must be a [`KeyAttribute`]:
 ///
 /// ```compile_fail
 /// # use bsm_dynamodb::Model;
@@ -309,7 +356,7 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 #[doc(inline)]
 pub use bsm_dynamodb_derive::Model;
 
-pub use batch::{BatchWrite, GetMany, Unprocessed};
+pub use batch::{BatchWrite, GetMany};
 pub use codec::with::{epoch_seconds, set};
 pub use codec::{Codec, CodecError, Encode, FieldOf, Item, Serde, SerializeField, Sparse};
 pub use connection::{
@@ -317,9 +364,12 @@ pub use connection::{
     with_boto_session,
 };
 pub use copy::{
-    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, ReportedKeys,
-    TablePlace, Verification, copy_model, copy_table,
+    CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
+    CopyTablesSummary, PlannedSetting, ReportedKeys, SettingOutcome, TablePlace, TableSetting,
+    Verification, copy_model, copy_table, copy_tables,
 };
+pub use error::cancellation::CancellationReason;
+pub use error::unprocessed::Unprocessed;
 pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Operand, Path, Size, Untyped};
 pub use model::Model;
@@ -330,17 +380,20 @@ pub use model::index::{
 };
 pub use model::key::{IntoKey, Key, KeySchema, KeyValues, RangedKey};
 pub use model::version::{Version, VersionAttribute};
+pub use operation::Pending;
+pub use operation::collect::{Collect, Count};
 pub use operation::cursor::Cursor;
-pub use operation::item::{Delete, Get, ReturnOld, Save};
-pub use operation::pages::{Collect, Count, Items, Page, Pages};
+pub use operation::delete::Delete;
+pub use operation::get::Get;
+pub use operation::pages::{Items, Page, Pages};
 pub use operation::query::Query;
+pub use operation::raw::Raw;
+pub use operation::return_old::ReturnOld;
+pub use operation::save::Save;
 pub use operation::scan::Scan;
 pub use operation::update::Update;
-pub use operation::{Pending, Raw};
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
-pub use transact::{
-    Action, CancellationReason, Gets, TransactGet, TransactWrite, transact_get, transact_write,
-};
+pub use transact::{Action, Gets, TransactGet, TransactWrite, transact_get, transact_write};
 pub use types::{
     Binary, EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyType,
     KeyValue, Number, ParseNumberError, Set, TtlAttribute,

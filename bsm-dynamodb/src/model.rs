@@ -1,4 +1,4 @@
-//! What a model is, and what it can do.
+//! The model: a type whose values are the items of a table.
 
 pub(crate) mod billing;
 pub(crate) mod index;
@@ -10,21 +10,25 @@ use std::borrow::Cow;
 
 use crate::batch::{BatchWrite, GetMany};
 use crate::codec::{Codec, CodecError};
+use crate::connection::call::Call;
+use crate::connection::slot::{ConnectionSlot, slot};
+use crate::error::Error;
 use crate::model::billing::Billing;
 use crate::model::index::IndexDefinition;
 use crate::model::key::{IntoKey, Key, KeySchema, KeyValues};
 use crate::model::version::VersionAttribute;
-use crate::operation::item::{Delete, Get, Save};
+use crate::operation::delete::Delete;
+use crate::operation::get::Get;
 use crate::operation::query::Query;
+use crate::operation::save::Save;
 use crate::operation::scan::Scan;
 use crate::operation::update::Update;
 use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 
 /// A type whose values are the items of a DynamoDB table.
 ///
-/// [`#[derive(Model)]`](derive@crate::Model) writes the implementation for a struct. By hand it says
-/// the same four things: the type of the key, the codec, the names of the key attributes, and the
-/// table.
+/// Use [`#[derive(Model)]`](derive@crate::Model) to implement it for a struct. An implementation by hand
+/// states the type of the key, the codec, the names of the key attributes, and the table:
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -51,54 +55,55 @@ use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 ///
 /// # Operations
 ///
-/// An operation does nothing until it is awaited. That is when it is bound to the manager which the
-/// model follows (see [`slot`](crate::slot)), and it never changes it, however many requests it
-/// takes. A stream and pages, which are read step by step and never awaited as a whole, are bound
-/// when they are made.
+/// An operation does nothing until it is awaited. The `.await` binds it to the manager that the model
+/// follows there (see [`slot`](crate::slot)), and it keeps that manager for all of its requests. The
+/// streams of [`Query`] and [`Scan`] are never awaited as a whole, and are bound when they are created.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     note = "derive it: `#[derive(Model)]` with `#[model(table = \"…\")]` on the struct and \
             `#[model(hash_key)]` on a field"
 )]
 pub trait Model: Sized + Send + 'static {
-    /// The type of the key: of the hash key, or of the pair (hash key, range key).
+    /// The type of the key: the type of the hash key, or a pair (hash key, range key).
     type Key: Key;
 
-    /// What turns the model into an item and back.
+    /// The codec that converts the model to an item and back.
     type Codec: Codec<Self>;
 
     /// The names of the key attributes.
     const KEY: KeySchema<Self::Key>;
 
-    /// The region of the table, where no manager was chosen for this very model.
+    /// The region of the table, unless a manager was chosen for this model.
     ///
-    /// Without one it is the region of the active manager.
+    /// The default is the region of the active manager.
     const REGION: Option<&'static str> = None;
 
-    /// How the capacity of a table that [`create_table`](Self::create_table) makes is paid for.
+    /// The billing mode of a table that [`create_table`](Self::create_table) creates.
     const BILLING: Billing = Billing::OnDemand;
 
     /// The secondary indexes of the table.
     const INDEXES: &'static [IndexDefinition] = &[];
 
-    /// The attribute that says when DynamoDB may delete an item, in seconds of the Unix epoch.
+    /// The attribute with the expiry of an item, in seconds of the Unix epoch. DynamoDB deletes items
+    /// that have expired.
     ///
     /// [`epoch_seconds`](crate::epoch_seconds) stores a `SystemTime` that way. Source: [Time to live](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html)
     /// in the Developer Guide.
     const TTL: Option<&'static str> = None;
 
-    /// The attribute by which [`save`](Self::save) notices that somebody else has changed the item.
+    /// The attribute with the [`Version`](crate::Version) of an item, which makes
+    /// [`save`](Self::save) fail if another writer has changed the item.
     const VERSION: Option<VersionAttribute<Self>> = None;
 
     /// Returns the name of the table.
     ///
-    /// It is asked for by every request, and should always be the same.
+    /// Every operation calls it when it is bound. It should always return the same name.
     fn table_name() -> Cow<'static, str>;
 
     /// Creates the table, with the model's indexes and billing.
     ///
-    /// A table that exists already and has the model's key and indexes is left as it is. Add
-    /// [`wait()`](CreateTable::wait) to return when the table can be used.
+    /// An existing table that has the model's key and indexes is not changed. Add
+    /// [`wait()`](CreateTable::wait) to wait until the table is active.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -113,18 +118,20 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if a table of that name has
-    /// another key or lacks an index; [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if it is being deleted,
-    /// unless `wait()` is there;
-    /// [`ErrorKind::WaitTimedOut`](crate::ErrorKind::WaitTimedOut) if it does not become active.
+    /// - [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if an existing table has another
+    ///   key, or lacks an index;
+    /// - [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) if the table is being deleted, and
+    ///   `wait()` is not set;
+    /// - [`ErrorKind::WaitTimedOut`](crate::ErrorKind::WaitTimedOut) if the table is not active within
+    ///   the time limit of `wait()`.
     fn create_table() -> CreateTable<Self> {
         CreateTable::new()
     }
 
     /// Turns on time to live for the model's attribute, [`TTL`](Self::TTL).
     ///
-    /// If it is on already, that is fine. The table has to be active. DynamoDB deletes an item within
-    /// a few days after its time; until then it can be read. Source: [UpdateTimeToLive](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)
+    /// Does nothing if it is already on. The table must be active. DynamoDB deletes an item within a
+    /// few days after it expires; until then the item can be read. Source: [UpdateTimeToLive](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html)
     /// in the API Reference.
     ///
     /// ```no_run
@@ -140,39 +147,40 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the model has no such
-    /// attribute, if time to live is on with another one, or if it was changed within the last hour;
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the model has no such
+    ///   attribute, if time to live is on for another attribute, or if it was changed within the last
+    ///   hour;
+    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist.
     fn update_ttl() -> UpdateTtl<Self> {
         UpdateTtl::new()
     }
 
     /// Deletes the table and every item in it.
     ///
-    /// Add [`wait()`](DeleteTable::wait) to return when it is gone.
+    /// Add [`wait()`](DeleteTable::wait) to wait until it is gone.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist.
     fn delete_table() -> DeleteTable<Self> {
         DeleteTable::new()
     }
 
-    /// Says whether the table exists, in whatever state.
+    /// Returns whether the table exists, in whatever state.
     fn exists() -> Exists<Self> {
         Exists::new()
     }
 
-    /// Describes the table, in the words of the SDK.
+    /// Returns the description of the table, as the SDK's type.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist.
     fn describe_table() -> DescribeTable<Self> {
         DescribeTable::new()
     }
 
-    /// Reads the item that has this key.
+    /// Reads the item with this key.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -197,16 +205,18 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ItemNotFound`](crate::ErrorKind::ItemNotFound) if there is no such item,
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table, and
-    /// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item does not fit the model.
+    /// - [`ErrorKind::ItemNotFound`](crate::ErrorKind::ItemNotFound) if the item does not exist;
+    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+    /// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item does not fit the model.
+    #[doc(alias = "get_item")]
     fn get(key: impl IntoKey<Self::Key>) -> Get<Self> {
         Get::new(key)
     }
 
-    /// Reads this item again, as it is in the table now.
+    /// Reads the current state of this item from the table.
     ///
-    /// The read is consistent, unless [`consistent_read(false)`](Get::consistent_read) is there.
+    /// The read is strongly consistent, unless you add
+    /// [`consistent_read(false)`](Get::consistent_read).
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -221,14 +231,14 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// The errors of [`get`](Self::get).
     fn refresh(&self) -> Get<Self> {
-        Get::again(self)
+        Get::refresh(self)
     }
 
-    /// Reads the items that have these keys, any number of them, 100 to a request.
+    /// Reads the items with these keys, any number of them, with 100 keys per request.
     ///
-    /// They come in the order of their keys; a key that no item has is passed over.
+    /// The items are in the order of the keys. A key that no item has is skipped.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -243,16 +253,18 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// As [`GetMany`] says, and as [`get`](Self::get), but for items that do not exist.
+    /// [`ErrorKind::BatchIncomplete`](crate::ErrorKind::BatchIncomplete) if DynamoDB keeps leaving keys
+    /// unprocessed, and the errors of [`get`](Self::get), except for items that do not exist.
+    #[doc(alias = "batch_get_item")]
     fn get_many(keys: impl IntoIterator<Item = impl IntoKey<Self::Key>>) -> GetMany<Self> {
         GetMany::new(keys)
     }
 
-    /// Writes this item, in place of one with the same key.
+    /// Writes this item, replacing one with the same key.
     ///
-    /// The value is taken when `save` is called; it may change before the operation is awaited. If the
-    /// model has a [`Version`](crate::Version), somebody else's changes are not overwritten, and the
-    /// version in memory follows the table.
+    /// The operation contains a copy of the value, which may change before the operation is awaited. If
+    /// the model has a [`Version`](crate::Version), the operation fails instead of overwriting a
+    /// concurrent change, and updates the version in memory.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -267,15 +279,18 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table, and
-    /// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if a value cannot be stored.
+    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+    /// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if a value cannot be stored;
+    /// - [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if a condition
+    ///   is false, or the model has a version and another writer has changed the item.
+    #[doc(alias = "put_item")]
     fn save(&self) -> Save<Self> {
         Save::new(self)
     }
 
-    /// Changes attributes of the item that has this key, and returns the item as it is then.
+    /// Changes attributes of the item with this key, and returns the changed item.
     ///
-    /// An item that does not exist is created; see [`Update`] for that and for errors.
+    /// If the item does not exist, it is created; see [`Update`].
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -291,29 +306,31 @@ pub trait Model: Sized + Send + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "update_item")]
     fn update(key: impl IntoKey<Self::Key>) -> Update<Self> {
         Update::new(key)
     }
 
-    /// Deletes the item that has this item's key, if there is one.
+    /// Deletes the item with this item's key, if there is one.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save).
+    /// The errors of [`save`](Self::save).
+    #[doc(alias = "delete_item")]
     fn delete(&self) -> Delete<Self> {
-        Delete::of(self)
+        Delete::item(self)
     }
 
-    /// Deletes the item that has this key, if there is one.
+    /// Deletes the item with this key, if there is one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no such table.
+    /// [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist.
     fn delete_key(key: impl IntoKey<Self::Key>) -> Delete<Self> {
-        Delete::of_key(key)
+        Delete::key(key)
     }
 
-    /// Reads the items that have this hash key, in the order of their range keys.
+    /// Reads the items with this hash key, ordered by range key.
     ///
     /// End it with [`collect()`](Query::collect), [`stream()`](Query::stream),
     /// [`pages()`](Query::pages) or [`count()`](Query::count).
@@ -334,8 +351,8 @@ pub trait Model: Sized + Send + 'static {
 
     /// Reads every item of the table.
     ///
-    /// End it with [`collect()`](Scan::collect), [`stream()`](Scan::stream) or
-    /// [`pages()`](Scan::pages).
+    /// End it with [`collect()`](Scan::collect), [`stream()`](Scan::stream), [`pages()`](Scan::pages)
+    /// or [`count()`](Scan::count).
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -351,7 +368,7 @@ pub trait Model: Sized + Send + 'static {
         Scan::new()
     }
 
-    /// Writes and deletes any number of items, 25 to a request.
+    /// Writes and deletes any number of items, with 25 writes per request.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -366,7 +383,10 @@ pub trait Model: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// As [`BatchWrite`] says.
+    /// [`ErrorKind::BatchIncomplete`](crate::ErrorKind::BatchIncomplete) if DynamoDB keeps leaving
+    /// writes unprocessed, and the errors of [`save`](Self::save).
+    /// [`Error::unprocessed`] returns the writes that were not done.
+    #[doc(alias = "batch_write_item")]
     fn batch_write() -> BatchWrite<Self> {
         BatchWrite::new()
     }
@@ -378,4 +398,25 @@ pub trait Model: Sized + Send + 'static {
     fn __key(&self) -> Option<Result<KeyValues, CodecError>> {
         None
     }
+}
+
+impl<M: Model> ConnectionSlot for M {
+    const REGION: Option<&'static str> = <M as Model>::REGION;
+}
+
+impl Error {
+    /// Returns the [`existing_item`](Self::existing_item) as a model.
+    ///
+    /// # Errors
+    ///
+    /// The codec's error, if the item does not fit the model.
+    pub fn existing_model<M: Model>(&self) -> Result<Option<M>, CodecError> {
+        let item = self.existing_item().cloned();
+        item.map(M::Codec::from_item).transpose()
+    }
+}
+
+/// Binds an operation of the DynamoDB API to the manager that the model follows here and now.
+pub(crate) fn bind<M: Model>(operation: &'static str) -> Call {
+    Call::new(operation, M::table_name(), slot::<M>().into_manager())
 }

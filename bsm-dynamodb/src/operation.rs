@@ -1,34 +1,40 @@
-//! How an operation meets its account.
+//! Operations on items: inert data until they are awaited.
 //!
-//! An operation such as [`Get`](crate::Get), or a whole [`BatchWrite`](crate::BatchWrite), is data until
-//! it is awaited: it holds no connection, and may be kept, moved to another thread, or dropped.
-//! `IntoFuture::into_future` is where it looks up the manager that its model follows, once, and before
-//! there is a future that could be polled. So a request's account never depends on when, where or how
-//! often it is polled.
+//! An operation such as [`Get`](crate::Get) or [`BatchWrite`](crate::BatchWrite) holds no connection,
+//! and can be stored, moved to another thread, or dropped. `IntoFuture::into_future` looks up the
+//! manager that the model follows, once, before there is a future to poll. So the account of a request
+//! never depends on when, where or how often its future is polled.
 
+pub(crate) mod collect;
 pub(crate) mod cursor;
-pub(crate) mod item;
+pub(crate) mod delete;
+pub(crate) mod get;
 pub(crate) mod paged_read;
 pub(crate) mod pages;
 pub(crate) mod projection;
 pub(crate) mod query;
+pub(crate) mod raw;
+pub(crate) mod return_old;
+pub(crate) mod save;
 pub(crate) mod scan;
 pub(crate) mod update;
 
-use std::fmt;
 use std::pin::Pin;
 
-use crate::connection::slot::{Call, Slot};
-use crate::error::Error;
-use crate::model::Model;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
-/// The future of an operation that has been bound to its account.
+use crate::connection::call::Call;
+use crate::error::Error;
+
+/// The future of an operation that is bound to its account.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// Makes an operation awaitable: binds it to its model's slot, then runs it.
+/// Implements `IntoFuture` for an operation: binds it, then runs it.
 ///
-/// The operation has a method `async fn run(self, slot: Slot<M>) -> Result<$output, Error>`. Its
-/// types are `<M>` unless they are named: the model, and what is made of the items.
+/// `IntoFuture` can't be implemented for all types that implement a trait of this crate, so each
+/// operation has an implementation of its own. The operation has a constant `NAME`, the operation of
+/// the DynamoDB API, and a method `async fn run(self, call: Call) -> Result<$output, Error>`. Its type
+/// parameters are `<M>`, the model, unless they are given.
 macro_rules! bind_when_awaited {
     ($($operation:ident $(<$($parameter:ident),+>)? => $output:ty,)*) => {$(
         bind_when_awaited!(@one $operation [$($($parameter)+)?] $output);
@@ -45,13 +51,14 @@ macro_rules! bind_when_awaited {
             type IntoFuture = $crate::Pending<$output>;
 
             fn into_future(self) -> Self::IntoFuture {
-                ::std::boxed::Box::pin(self.run($crate::slot::<M>()))
+                ::std::boxed::Box::pin(self.run($crate::model::bind::<M>(Self::NAME)))
             }
         }
     };
 }
 
-/// Shows the settings of an operation, and no keys or values, whether or not the model is `Debug`.
+/// Implements `Debug` for operations, whether or not the model is `Debug`: it shows the settings, and
+/// no keys or values.
 macro_rules! debug_settings {
     ($($operation:ident $(<$($parameter:ident),+>)? { $($setting:ident),* },)*) => {$(
         debug_settings!(@one $operation [$($($parameter),+)?] { $($setting),* });
@@ -72,54 +79,21 @@ macro_rules! debug_settings {
 
 pub(crate) use {bind_when_awaited, debug_settings};
 
-/// An operation that is one request.
+/// An operation that is a single request.
 pub(crate) trait Request: Send + Sync + 'static {
-    type Model: Model;
-    /// The builder of the SDK.
+    /// The request builder of the SDK.
     type Builder: Send + 'static;
 
     const NAME: &'static str;
 
     /// Builds the request, ready to be sent.
-    fn build(
-        self,
-        call: &Call<Self::Model>,
-    ) -> impl Future<Output = Result<Self::Builder, Error>> + Send;
+    fn build(self, call: &Call) -> impl Future<Output = Result<Self::Builder, Error>> + Send;
 }
 
-/// Gives the request of an operation in the words of the SDK, instead of sending it; see
-/// [`Get::raw`](crate::Get::raw).
+/// Requests the item that makes the condition of a write false. It consumes no capacity.
 ///
-/// Like any operation it is bound to its account when it is awaited: the builder has the client of
-/// the manager that the model follows there.
-#[must_use = "operations do nothing unless they are awaited"]
-pub struct Raw<M, B> {
-    build: Box<dyn FnOnce(Slot<M>) -> Pending<B> + Send + Sync>,
-}
-
-impl<M: Model, B> Raw<M, B> {
-    pub(crate) fn new<O: Request<Model = M, Builder = B>>(operation: O) -> Self {
-        let build = |slot: Slot<M>| -> Pending<B> {
-            Box::pin(async move { operation.build(&slot.call(O::NAME)).await })
-        };
-        Self {
-            build: Box::new(build),
-        }
-    }
-}
-
-impl<M: Model, B> IntoFuture for Raw<M, B> {
-    type Output = Result<B, Error>;
-    type IntoFuture = Pending<B>;
-
-    fn into_future(self) -> Pending<B> {
-        (self.build)(crate::slot())
-    }
-}
-
-impl<M, B> fmt::Debug for Raw<M, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let builder = std::any::type_name::<B>();
-        f.debug_struct("Raw").field("builder", &builder).finish()
-    }
+/// Source: [PutItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html)
+/// in the API Reference.
+pub(crate) fn existing_item_if(has_condition: bool) -> Option<ReturnValuesOnConditionCheckFailure> {
+    has_condition.then_some(ReturnValuesOnConditionCheckFailure::AllOld)
 }

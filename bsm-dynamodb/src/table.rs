@@ -1,8 +1,7 @@
-//! Operations on the table as a whole.
+//! Operations on tables.
 
 mod definition;
 mod ttl;
-mod wait;
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -14,20 +13,20 @@ use aws_sdk_dynamodb::types::{
 
 use self::definition::{Missing, TableDefinition};
 pub use self::ttl::UpdateTtl;
-use self::wait::Wait;
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::model::billing::Billing;
 use crate::operation::{bind_when_awaited, debug_settings};
+use crate::throttle::backoff::PollInterval;
 
-/// How long `wait()` waits: 5 minutes. A new table takes some seconds.
+/// The time limit of `wait()`: 5 minutes. A new table takes seconds, and one with many indexes minutes.
 const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Creates the table; see [`Model::create_table`].
 ///
-/// The key, the indexes and the attribute for time to live are the model's. What is said here besides
-/// is for a new table; one that exists is left as it is.
+/// The key, the indexes and the attribute for time to live come from the model. The settings here
+/// apply to a new table; an existing table is not changed.
 ///
 /// Source: [CreateTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html)
 /// in the API Reference.
@@ -60,7 +59,7 @@ pub struct CreateTable<M> {
     model: PhantomData<fn() -> M>,
 }
 
-/// What is said about a new table besides what its model says.
+/// The settings of a new table that are not the model's.
 #[derive(Debug)]
 struct Options {
     billing: Billing,
@@ -70,6 +69,8 @@ struct Options {
 }
 
 impl<M: Model> CreateTable<M> {
+    const NAME: &'static str = "CreateTable";
+
     pub(crate) fn new() -> Self {
         Self {
             options: Options {
@@ -83,71 +84,76 @@ impl<M: Model> CreateTable<M> {
         }
     }
 
-    /// Says how the capacity is paid for. Default: [`Model::BILLING`].
+    /// Sets the billing mode. Default: [`Model::BILLING`].
     ///
-    /// Provisioned capacity holds for the table and for each of its global indexes.
+    /// Provisioned capacity applies to the table and to each of its global indexes.
     pub fn billing(mut self, billing: Billing) -> Self {
         self.options.billing = billing;
         self
     }
 
-    /// Adds a tag; at most 50.
+    /// Adds a tag. A table has at most 50.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.tags.push((key.into(), value.into()));
         self
     }
 
-    /// Turns on a stream of changes, with this much about each. Default: no stream.
+    /// Turns on a stream of changes that contains this view of each. Default: no stream.
     pub fn stream(mut self, view: StreamViewType) -> Self {
         self.options.stream = Some(view);
         self
     }
 
-    /// Says whether the table is protected from being deleted. Default: no.
+    /// Sets whether DynamoDB rejects the deletion of the table. Default: `false`.
     pub fn deletion_protection(mut self, protect: bool) -> Self {
         self.options.deletion_protection = Some(protect);
         self
     }
 
-    /// Waits until the table and its indexes can be used, at most 5 minutes, and then turns on time
-    /// to live, if the model has an attribute for it.
+    /// Waits until the table and its indexes are active, at most 5 minutes, and then turns on time to
+    /// live if the model has an attribute for it.
     ///
-    /// It also waits for a table of the same name to be gone that is being deleted. Without `wait`,
-    /// time to live is left to [`update_ttl`](Model::update_ttl), as a table has to be active for it.
+    /// If a table of the same name is being deleted, it first waits until that is done. Time to live
+    /// can be turned on only for an active table, so without `wait` call
+    /// [`update_ttl`](Model::update_ttl) later.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WaitTimedOut`] if the table is not active within the time limit.
     pub fn wait(self) -> Self {
         self.wait_at_most(WAIT_LIMIT)
     }
 
-    /// Like [`wait`](Self::wait), with a limit of your own.
+    /// Waits like [`wait`](Self::wait), with another time limit.
     pub fn wait_at_most(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
         self
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
-        let call = slot.call("CreateTable");
-        let mut wait = self.wait.map(Wait::new);
-        while let Err(refusal) = create(&call, &self.options).await {
-            if refusal.kind() != ErrorKind::TableInUse {
-                return Err(refusal);
+    async fn run(self, call: Call) -> Result<(), Error> {
+        let mut wait = self.wait.map(PollInterval::new);
+        while let Err(error) = create::<M>(&call, &self.options).await {
+            if error.kind() != ErrorKind::TableInUse {
+                return Err(error);
             }
             match (describe(&call).await?, &mut wait) {
-                (Some(table), None) if is_being_deleted(&table) => return Err(refusal),
+                (Some(table), None) if is_being_deleted(&table) => return Err(error),
                 (Some(table), Some(wait)) if is_being_deleted(&table) => {
                     until_gone(&call, wait).await?;
                 }
                 (Some(table), _) => {
-                    check(&call, &table)?;
+                    check::<M>(&call, &table)?;
                     break;
                 }
-                // It has gone in between.
+                // The table was deleted between the two requests: create it.
                 (None, _) => {}
             }
         }
         if let Some(wait) = &mut wait {
             until_active(&call, wait).await?;
             if M::TTL.is_some() {
-                M::update_ttl().run(slot).await?;
+                let call = call.with_operation(UpdateTtl::<M>::NAME);
+                M::update_ttl().run(call).await?;
             }
         }
         Ok(())
@@ -162,6 +168,8 @@ pub struct DeleteTable<M> {
 }
 
 impl<M: Model> DeleteTable<M> {
+    const NAME: &'static str = "DeleteTable";
+
     pub(crate) fn new() -> Self {
         Self {
             wait: None,
@@ -170,42 +178,47 @@ impl<M: Model> DeleteTable<M> {
     }
 
     /// Waits until the table is gone, at most 5 minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WaitTimedOut`] if the table still exists after the time limit.
     pub fn wait(self) -> Self {
         self.wait_at_most(WAIT_LIMIT)
     }
 
-    /// Like [`wait`](Self::wait), with a limit of your own.
+    /// Waits like [`wait`](Self::wait), with another time limit.
     pub fn wait_at_most(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
         self
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
-        let call = slot.call("DeleteTable");
+    async fn run(self, call: Call) -> Result<(), Error> {
         let request = call.client().await?.delete_table();
         request
             .table_name(call.table())
             .send()
             .await
-            .map_err(|error| call.failed(error))?;
+            .map_err(|error| call.sdk_error(error))?;
         match self.wait {
-            Some(limit) => until_gone(&call, &mut Wait::new(limit)).await,
+            Some(limit) => until_gone(&call, &mut PollInterval::new(limit)).await,
             None => Ok(()),
         }
     }
 }
 
-/// Says whether the table exists; see [`Model::exists`].
+/// Returns whether the table exists; see [`Model::exists`].
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Exists<M>(PhantomData<fn() -> M>);
 
 impl<M: Model> Exists<M> {
+    const NAME: &'static str = "DescribeTable";
+
     pub(crate) fn new() -> Self {
         Self(PhantomData)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<bool, Error> {
-        let table = describe(&slot.call("DescribeTable")).await?;
+    async fn run(self, call: Call) -> Result<bool, Error> {
+        let table = describe(&call).await?;
         Ok(table.is_some())
     }
 }
@@ -215,19 +228,20 @@ impl<M: Model> Exists<M> {
 pub struct DescribeTable<M>(PhantomData<fn() -> M>);
 
 impl<M: Model> DescribeTable<M> {
+    const NAME: &'static str = "DescribeTable";
+
     pub(crate) fn new() -> Self {
         Self(PhantomData)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<TableDescription, Error> {
-        let call: Call<M> = slot.call("DescribeTable");
+    async fn run(self, call: Call) -> Result<TableDescription, Error> {
         let request = call.client().await?.describe_table();
         let output = request.table_name(call.table()).send().await;
-        let output = output.map_err(|error| call.failed(error))?;
+        let output = output.map_err(|error| call.sdk_error(error))?;
         output.table.ok_or_else(|| {
             call.error(
                 ErrorKind::Service,
-                "DynamoDB answered without a description",
+                "DynamoDB returned no description of the table",
             )
         })
     }
@@ -247,19 +261,15 @@ debug_settings! {
     DescribeTable {},
 }
 
-async fn create<M: Model>(call: &Call<M>, options: &Options) -> Result<(), Error> {
-    let unbuildable = |error: BuildError| {
-        let message = "the table's definition is incomplete: the cause says where";
-        call.error(ErrorKind::InvalidRequest, message)
-            .with_source(error)
-    };
-    let definition = TableDefinition::of::<M>(options.billing).map_err(unbuildable)?;
+async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
+    let build_error = |error: BuildError| call.build_error(error);
+    let definition = TableDefinition::of::<M>(options.billing).map_err(build_error)?;
     let tags = options
         .tags
         .iter()
         .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(unbuildable)?;
+        .map_err(build_error)?;
     let stream = options.stream.clone().map(|view| {
         let stream = StreamSpecification::builder().stream_enabled(true);
         stream.stream_view_type(view).build()
@@ -268,18 +278,18 @@ async fn create<M: Model>(call: &Call<M>, options: &Options) -> Result<(), Error
     definition
         .fill(request.table_name(call.table()))
         .set_tags((!tags.is_empty()).then_some(tags))
-        .set_stream_specification(stream.transpose().map_err(unbuildable)?)
+        .set_stream_specification(stream.transpose().map_err(build_error)?)
         .set_deletion_protection_enabled(options.deletion_protection)
         .send()
         .await
-        .map_err(|error| call.failed(error))?;
+        .map_err(|error| call.sdk_error(error))?;
     Ok(())
 }
 
-/// Refuses a table that lacks the model's key, or one of its indexes.
-fn check<M: Model>(call: &Call<M>, table: &TableDescription) -> Result<(), Error> {
-    let wanted = TableDefinition::of::<M>(M::BILLING).ok();
-    let problem = match wanted.map(|wanted| wanted.missing_in(table)) {
+/// Fails if an existing table lacks the model's key, or one of its indexes.
+fn check<M: Model>(call: &Call, table: &TableDescription) -> Result<(), Error> {
+    let expected = TableDefinition::of::<M>(M::BILLING).ok();
+    let problem = match expected.map(|expected| expected.missing_in(table)) {
         Some(None) => return Ok(()),
         Some(Some(Missing::Index(name))) => format!(
             "the table exists, but has no index {name} with the model's key: compare \
@@ -292,12 +302,12 @@ fn check<M: Model>(call: &Call<M>, table: &TableDescription) -> Result<(), Error
     Err(call.error(ErrorKind::TableMismatch, problem))
 }
 
-/// Describes the table, or returns `None` if there is none.
-async fn describe<M: Model>(call: &Call<M>) -> Result<Option<TableDescription>, Error> {
+/// Returns the description of the table, or `None` if it does not exist.
+async fn describe(call: &Call) -> Result<Option<TableDescription>, Error> {
     let request = call.client().await?.describe_table();
     match request.table_name(call.table()).send().await {
         Ok(output) => Ok(output.table),
-        Err(error) => match call.failed(error) {
+        Err(error) => match call.sdk_error(error) {
             error if error.is_table_not_found() => Ok(None),
             error => Err(error),
         },
@@ -320,20 +330,32 @@ fn is_active(table: &TableDescription) -> bool {
 
 /// Polls until the table and its indexes are active.
 ///
-/// A table that was just created may not be found at first, as DescribeTable is eventually
-/// consistent. Source: [DescribeTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html).
-async fn until_active<M: Model>(call: &Call<M>, wait: &mut Wait) -> Result<(), Error> {
+/// DescribeTable is eventually consistent and may not find a table that was just created. Source: [DescribeTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html).
+async fn until_active(call: &Call, wait: &mut PollInterval) -> Result<(), Error> {
     loop {
         if describe(call).await?.is_some_and(|table| is_active(&table)) {
             return Ok(());
         }
-        wait.pause(call, "the table has not become active").await?;
+        wait_or_fail(call, wait, "the table is not active").await?;
     }
 }
 
-async fn until_gone<M: Model>(call: &Call<M>, wait: &mut Wait) -> Result<(), Error> {
+async fn until_gone(call: &Call, wait: &mut PollInterval) -> Result<(), Error> {
     while describe(call).await?.is_some() {
-        wait.pause(call, "the table has not been deleted").await?;
+        wait_or_fail(call, wait, "the table is not deleted").await?;
     }
     Ok(())
+}
+
+/// Waits before the next poll. Fails with `fact` once the time limit has passed.
+async fn wait_or_fail(call: &Call, wait: &mut PollInterval, fact: &str) -> Result<(), Error> {
+    if wait.wait().await {
+        return Ok(());
+    }
+    let message = format!(
+        "{fact} within {:?}: set a longer limit with wait_at_most(), or check the table with \
+         describe_table()",
+        wait.limit()
+    );
+    Err(call.error(ErrorKind::WaitTimedOut, message))
 }

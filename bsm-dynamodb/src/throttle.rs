@@ -1,4 +1,4 @@
-//! Limits on how fast requests are sent.
+//! Pacing of requests: backoff before a retry, and a limit on consumed capacity.
 
 pub(crate) mod backoff;
 pub(crate) mod rate_limit;

@@ -67,9 +67,12 @@ fn sources(folder: &Path) -> String {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = fs::read_to_string(&path).unwrap();
             for line in source.lines() {
-                match line.strip_suffix('\\') {
-                    Some(continued) => text += continued.trim_start(),
-                    None => text = text + line.trim_start() + "\n",
+                match line.trim_start().strip_suffix('\\') {
+                    Some(continued) => text.push_str(continued),
+                    None => {
+                        text.push_str(line.trim_start());
+                        text.push('\n');
+                    }
                 }
             }
         }

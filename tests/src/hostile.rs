@@ -1,19 +1,19 @@
-//! The environment of somebody else.
+//! A misleading environment for child processes.
 
 use std::process::Command;
 
-/// Variables that would send a program to another account, region or server, if it read them.
+/// Variables that direct a program that reads them to another account, region or server.
 ///
-/// The key is the example of AWS's documentation.
+/// The keys are the examples in AWS's documentation.
 pub const HOSTILE_VARIABLES: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
     (
         "AWS_SECRET_ACCESS_KEY",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     ),
-    ("AWS_SESSION_TOKEN", "somebody-elses-token"),
-    ("AWS_PROFILE", "somebody-else"),
-    ("AWS_DEFAULT_PROFILE", "somebody-else"),
+    ("AWS_SESSION_TOKEN", "hostile-token"),
+    ("AWS_PROFILE", "hostile-profile"),
+    ("AWS_DEFAULT_PROFILE", "hostile-profile"),
     ("AWS_REGION", "xx-nowhere-1"),
     ("AWS_DEFAULT_REGION", "xx-nowhere-1"),
     ("AWS_CONFIG_FILE", "/nowhere/config"),
@@ -21,16 +21,13 @@ pub const HOSTILE_VARIABLES: &[(&str, &str)] = &[
     ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
     ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9"),
     ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"),
-    (
-        "AWS_ROLE_ARN",
-        "arn:aws:iam::999999999999:role/SomebodyElse",
-    ),
+    ("AWS_ROLE_ARN", "arn:aws:iam::999999999999:role/Hostile"),
     ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"),
     ("AWS_MAX_ATTEMPTS", "0"),
     ("AWS_RETRY_MODE", "legacy"),
 ];
 
-/// Gives a command the environment of somebody else.
+/// Sets [`HOSTILE_VARIABLES`] in the environment of a command.
 pub fn hostile(command: &mut Command) -> &mut Command {
     command.envs(HOSTILE_VARIABLES.iter().copied())
 }

@@ -1,4 +1,4 @@
-//! What the tests across the crates share.
+//! Shared support for tests and benchmarks across the crates.
 
 mod hostile;
 pub mod measured;
@@ -11,18 +11,18 @@ use tempfile::TempDir;
 
 pub use hostile::{HOSTILE_VARIABLES, hostile};
 
-/// The standard local AWS, and managers for its profiles that see nothing of the process's own
-/// environment.
+/// A local AWS with the standard layout, and managers of its profiles that ignore the environment of
+/// the process.
 pub struct Playground {
     aws: LocalAws,
     dir: TempDir,
 }
 
 impl Playground {
-    /// Starts a local AWS and writes its profile files to a temporary folder.
+    /// Starts a local AWS and writes its profile files into a temporary directory.
     pub async fn start() -> Self {
         let aws = LocalAws::start().await.expect("a local AWS starts");
-        let dir = TempDir::new().expect("there is room for profile files");
+        let dir = TempDir::new().expect("a temporary directory can be created");
         aws.write_profiles(dir.path())
             .expect("profile files can be written");
         Self { aws, dir }
@@ -33,12 +33,12 @@ impl Playground {
         &self.aws
     }
 
-    /// Returns the folder with `config` and `credentials`.
+    /// Returns the directory that contains `config` and `credentials`.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Starts a manager that reads the playground's profiles.
+    /// Returns a builder of managers that read the playground's profiles.
     pub fn builder(&self) -> Builder {
         BotoSesManager::builder()
             .config_file(self.dir().join("config"))
@@ -47,7 +47,7 @@ impl Playground {
             .time_source(self.aws.clock())
     }
 
-    /// Makes the manager for a profile: `default`, `staging` or `production`.
+    /// Creates the manager of a profile: `default`, `staging` or `production`.
     pub fn profile(&self, name: &str) -> BotoSesManager {
         self.builder().profile_name(name).build()
     }

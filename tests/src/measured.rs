@@ -1,4 +1,5 @@
-//! What benchmarks measure: a model, the same by hand, and HTTP without a network.
+//! The subjects of the benchmarks: a model, equivalent handwritten code, and an HTTP client without a
+//! network.
 
 use std::error::Error;
 
@@ -20,7 +21,7 @@ use bsm_dynamodb::Model;
 use bsm_local_aws::standard;
 use serde::{Deserialize, Serialize};
 
-/// A model of a usual size, with a bit of everything.
+/// A model of typical size, with attributes of several types.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, Model)]
 #[model(table = "users")]
 pub struct User {
@@ -35,7 +36,7 @@ pub struct User {
     note: Option<String>,
 }
 
-/// A part of a [`User`].
+/// The address of a [`User`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Address {
     street: String,
@@ -46,7 +47,7 @@ impl User {
     /// The key of [`example`](Self::example).
     pub const ID: &str = "123";
 
-    /// Makes the user that benchmarks read.
+    /// Creates the user that benchmarks read.
     pub fn example() -> Self {
         Self {
             id: Self::ID.into(),
@@ -63,11 +64,11 @@ impl User {
         }
     }
 
-    /// Reads it with the SDK and serde_dynamo, as it is written by hand.
+    /// Reads a user with the SDK and serde_dynamo, as handwritten code does.
     ///
     /// # Errors
     ///
-    /// Those of the SDK and of serde_dynamo, and if there is no such user.
+    /// Those of the SDK and of serde_dynamo, and if the user does not exist.
     pub async fn get_by_hand(client: &Client, id: &str) -> Result<Self, Box<dyn Error>> {
         let output = client
             .get_item()
@@ -80,7 +81,7 @@ impl User {
     }
 }
 
-/// Makes a manager for the user of the standard local AWS, whose requests go to an HTTP client.
+/// Creates a manager with the keys of the standard user that sends its requests to an HTTP client.
 pub fn manager(http_client: SharedHttpClient) -> BotoSesManager {
     BotoSesManager::builder()
         .keys(standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY)
@@ -90,34 +91,34 @@ pub fn manager(http_client: SharedHttpClient) -> BotoSesManager {
         .build()
 }
 
-/// Begins what is written by hand in place of such a manager.
+/// Returns the configuration that handwritten code uses instead of such a manager.
 pub fn by_hand() -> ConfigLoader {
     let (id, secret) = (standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY);
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .credentials_provider(Credentials::new(id, secret, None, None, "by hand"))
         .region(Region::from_static(standard::REGION))
-        // Not the environment's, on some of which it panics.
+        // Set explicitly, since the SDK panics on some values of AWS_MAX_ATTEMPTS.
         .retry_config(RetryConfig::standard())
 }
 
-/// Returns an HTTP client that answers every GetItem with [`User::example`], at once.
+/// Returns an HTTP client that responds to every GetItem immediately with [`User::example`].
 pub fn http_without_a_network() -> SharedHttpClient {
-    SharedHttpClient::new(Answer)
+    SharedHttpClient::new(FixedResponse)
 }
 
-const ANSWER: &str = r#"{"Item":{"id":{"S":"123"},"name":{"S":"Zoë"},"email":{"S":"zoe@example.com"},"age":{"N":"42"},"active":{"BOOL":true},"scores":{"L":[{"N":"1"},{"N":"2"},{"N":"3"}]},"address":{"M":{"street":{"S":"1 Main Street"},"city":{"S":"Springfield"}}},"note":{"NULL":true}}}"#;
+const RESPONSE: &str = r#"{"Item":{"id":{"S":"123"},"name":{"S":"Zoë"},"email":{"S":"zoe@example.com"},"age":{"N":"42"},"active":{"BOOL":true},"scores":{"L":[{"N":"1"},{"N":"2"},{"N":"3"}]},"address":{"M":{"street":{"S":"1 Main Street"},"city":{"S":"Springfield"}}},"note":{"NULL":true}}}"#;
 
 #[derive(Clone, Debug)]
-struct Answer;
+struct FixedResponse;
 
-impl HttpConnector for Answer {
+impl HttpConnector for FixedResponse {
     fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
         let ok = StatusCode::try_from(200).expect("200 is a status");
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(ok, SdkBody::from(ANSWER))))
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(ok, SdkBody::from(RESPONSE))))
     }
 }
 
-impl HttpClient for Answer {
+impl HttpClient for FixedResponse {
     fn http_connector(
         &self,
         _settings: &HttpConnectorSettings,

@@ -1,7 +1,7 @@
-//! Which public type may go where.
+//! Auto traits of the public types.
 
-/// Tells whether a type has a trait: an inherent constant, where its bound holds, comes before the
-/// one of a trait.
+/// Evaluates to `true` if a type implements a trait: an inherent constant whose bound holds takes
+/// precedence over the constant of a trait.
 macro_rules! has {
     ($type:ty: $bound:path) => {{
         use crate::No;
@@ -10,7 +10,7 @@ macro_rules! has {
         impl<T: $bound> Type<T> {
             const HAS: bool = true;
         }
-        // Spares a row that is false the lint about dead code.
+        // Uses both constants, so that no lint reports one as dead code.
         assert!(Type::<()>::HAS && !<Type<()> as No>::HAS);
         Type::<$type>::HAS
     }};
@@ -65,7 +65,7 @@ mod core {
         Snapshot:         true  true  true,
         TempSnapshot:     true  true  true,
         WhoAmI:           true  true  true,
-        // A scope is what its future or stream is.
+        // A scope has the auto traits of its future or stream.
         Scoped<()>:       true  true  true,
         Scoped<Local>:    false false true,
         Scoped<Pinned>:   true  true  false,
@@ -84,17 +84,17 @@ mod core {
 mod dynamodb {
     use bsm_dynamodb::{
         BatchWrite, Billing, Binary, BotoSession, CancellationReason, Collect, Condition,
-        CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, Count, CreateTable,
-        Cursor, Delete, DeleteTable, DescribeTable, Error, ErrorKind, Exists, Get, GetMany,
-        GlobalIndex, IndexDefinition, Item, Items, KeySchema, KeyType, KeyValue, KeyValues,
-        LocalIndex, Model, Number, Page, Pages, ParseNumberError, Path, Pending, Projection, Query,
-        Raw, ReportedKeys, ReturnOld, Save, Scan, Serde, Set, Size, Slot, Sparse, Table,
-        TablePlace, TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl,
-        Verification, Version,
+        CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
+        CopyTablesSummary, Count, CreateTable, Cursor, Delete, DeleteTable, DescribeTable, Error,
+        ErrorKind, Exists, Get, GetMany, GlobalIndex, IndexDefinition, Item, Items, KeySchema,
+        KeyType, KeyValue, KeyValues, LocalIndex, Model, Number, Page, Pages, ParseNumberError,
+        Path, Pending, PlannedSetting, Projection, Query, Raw, ReportedKeys, ReturnOld, Save, Scan,
+        Serde, Set, SettingOutcome, Size, Slot, Sparse, Table, TablePlace, TableSetting,
+        TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl, Verification, Version,
     };
     use serde::{Deserialize, Serialize};
 
-    /// A model need not be `Sync`, and what handles it is `Send` all the same.
+    /// The operations of a model are `Send` even if the model is not `Sync`.
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "users")]
     struct User {
@@ -117,6 +117,7 @@ mod dynamodb {
         CopyPolicy:              true  true  true,
         CopyProgress:            true  true  true,
         CopySummary:             true  true  true,
+        CopyTablesSummary:       true  true  true,
         Count<User>:             true  true  true,
         CreateTable<User>:       true  true  true,
         Cursor:                  true  true  true,
@@ -139,6 +140,7 @@ mod dynamodb {
         Number:                  true  true  true,
         ParseNumberError:        true  true  true,
         Path<User, u32>:         true  true  true,
+        PlannedSetting:          true  true  true,
         Projection:              true  true  true,
         Query<User>:             true  true  true,
         Raw<User, ()>:           true  true  true,
@@ -148,11 +150,13 @@ mod dynamodb {
         Scan<User>:              true  true  true,
         Serde:                   true  true  true,
         Set<String>:             true  true  true,
+        SettingOutcome:          true  true  true,
         Size<User>:              true  true  true,
         Slot<User>:              true  true  true,
         Sparse:                  true  true  true,
         Table:                   true  true  true,
         TablePlace:              true  true  true,
+        TableSetting:            true  true  true,
         TransactGet<Get<User>>:  true  true  true,
         TransactWrite:           true  true  true,
         Unprocessed:             true  true  true,
@@ -161,13 +165,14 @@ mod dynamodb {
         UpdateTtl<User>:         true  true  true,
         Verification:            true  true  true,
         Version:                 true  true  true,
-        // It holds the closures that it was given, which need not be `Sync`.
+        // It contains user closures, which need not be `Sync`.
         CopyTable:               true  false true,
-        // What has begun runs in one place at a time.
+        CopyTables:              true  false true,
+        // Operations in progress are polled in one place at a time.
         Items<User>:             true  false true,
         Pages<User>:             true  false true,
         Pending<User>:           true  false true,
-        // A page is what its items are.
+        // A page has the auto traits of its items.
         Page<User>:              true  false true,
     }
 
@@ -201,7 +206,7 @@ mod dynamodb {
     }
 }
 
-/// Looks for the names that a crate exports in the first column of its table; traits have no row.
+/// Checks that every exported name has a row in the table, except traits.
 fn every_type_has_a_row(number: usize, library: &str, traits: &[&str]) {
     let tables = include_str!("auto_traits.rs");
     let table = tables

@@ -1,4 +1,5 @@
-//! Children get the session of the manager that started them, whatever the parent's environment is.
+//! Child processes use the session of the manager that started them, whatever the environment of the
+//! parent contains.
 
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use bsm_tests::Playground;
 
 const CHILD: &str = env!("CARGO_BIN_EXE_session-child");
 
-/// Each of these gives a process another identity, or keeps it from having one.
+/// Variables that give a process another identity, or none.
 const HOSTILE: [(&str, &str); 17] = [
     ("AWS_ACCESS_KEY_ID", "AKIAHOSTILE"),
     ("AWS_SECRET_ACCESS_KEY", "hostile"),
@@ -29,7 +30,7 @@ const HOSTILE: [(&str, &str); 17] = [
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nonexistent"),
 ];
 
-/// Makes a command with nothing of this process's own AWS environment but the playground's files.
+/// Creates a command whose AWS environment contains only the playground's files.
 fn child(playground: &Playground) -> Command {
     let mut command = Command::new(CHILD);
     for (name, _) in std::env::vars_os() {
@@ -54,7 +55,7 @@ fn printed(mut command: Command) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_has_the_managers_account_whatever_its_parents_environment_says() {
+async fn a_child_uses_the_managers_account_in_a_hostile_environment() {
     let playground = Playground::start().await;
     for (profile, account) in [
         ("default", DEFAULT_ACCOUNT),
@@ -63,14 +64,14 @@ async fn a_child_has_the_managers_account_whatever_its_parents_environment_says(
     ] {
         let mut parent = child(&playground);
         parent.args(["as", profile]).envs(HOSTILE);
-        // The region is the one hostile variable that the parent itself obeys.
+        // AWS_REGION is the one hostile variable that also applies to the parent itself.
         parent.env("AWS_REGION", "us-east-1");
         assert_eq!(printed(parent), account);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_variable_that_is_hostile_to_a_child_is_set_or_cleared() {
+async fn every_hostile_variable_is_set_or_cleared() {
     let playground = Playground::start().await;
     let variables = playground.profile("staging").env_vars().await.unwrap();
     for (name, _) in HOSTILE {
@@ -81,7 +82,7 @@ async fn every_variable_that_is_hostile_to_a_child_is_set_or_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn children_of_two_threads_never_have_each_others_account() {
+async fn children_of_two_threads_never_use_each_others_account() {
     const CHILDREN: usize = 200;
     let playground = Playground::start().await;
     let start = |profile: &str, account: &'static str| {
@@ -109,7 +110,7 @@ async fn children_of_two_threads_never_have_each_others_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_of_tokio_gets_the_session_too() {
+async fn a_tokio_command_also_uses_the_session() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let mut command = staging.command(CHILD).await.unwrap();
@@ -119,7 +120,7 @@ async fn a_command_of_tokio_gets_the_session_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_gives_another_process_the_session_while_its_guard_lives() {
+async fn another_process_can_use_a_snapshot_until_its_guard_is_dropped() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let snapshot = staging.temp_snapshot(playground.dir()).await.unwrap();
@@ -136,7 +137,7 @@ async fn a_snapshot_gives_another_process_the_session_while_its_guard_lives() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the AWS CLI"]
-async fn the_aws_cli_reports_the_managers_account_whatever_its_parents_environment_says() {
+async fn the_aws_cli_uses_the_managers_account_in_a_hostile_environment() {
     let playground = Playground::start().await;
     for (profile, account) in [
         ("default", DEFAULT_ACCOUNT),

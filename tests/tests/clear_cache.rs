@@ -1,4 +1,4 @@
-//! Managers that forget.
+//! Clearing the caches of a manager.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, STAGING_ACCOUNT, STAGING_ROLE_
 use bsm_tests::Playground;
 
 #[tokio::test]
-async fn files_credentials_identity_and_clients_are_found_out_anew() {
+async fn files_credentials_identity_and_clients_are_resolved_again() {
     let playground = Playground::start().await;
     let manager = playground.profile("staging");
     let clone = manager.clone();
@@ -34,7 +34,7 @@ async fn files_credentials_identity_and_clients_are_found_out_anew() {
 }
 
 #[tokio::test]
-async fn a_role_forgets_with_its_parent_and_the_parent_does_not_forget_with_the_role() {
+async fn clearing_a_parent_clears_its_roles_but_not_the_reverse() {
     let playground = Playground::start().await;
     let parent = playground.profile("default");
     let role = parent.assume_role(STAGING_ROLE_ARN).build();
@@ -54,7 +54,7 @@ async fn a_role_forgets_with_its_parent_and_the_parent_does_not_forget_with_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clearing_while_others_use_it_harms_nobody() {
+async fn clearing_does_not_disturb_concurrent_users() {
     let playground = Playground::start().await;
     let manager = playground.profile("staging");
     let done = Arc::new(AtomicBool::new(false));

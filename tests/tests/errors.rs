@@ -1,4 +1,4 @@
-//! What a user reads when something is wrong: the thing, and the way out.
+//! Error messages: what is wrong, and what to do about it.
 
 use std::error::Error as _;
 
@@ -6,7 +6,7 @@ use bsm_core::{BotoSesManager, ErrorKind};
 use bsm_tests::Playground;
 
 #[tokio::test]
-async fn a_profile_that_does_not_exist_is_named_with_the_files_and_the_profiles_there_are() {
+async fn a_missing_profile_is_reported_with_the_files_and_the_existing_profiles() {
     let playground = Playground::start().await;
     let error = playground
         .profile("stagign")
@@ -26,7 +26,7 @@ async fn a_profile_that_does_not_exist_is_named_with_the_files_and_the_profiles_
 }
 
 #[tokio::test]
-async fn a_missing_region_is_an_error_at_once_and_says_how_to_give_one() {
+async fn a_missing_region_fails_immediately_with_a_message_how_to_set_one() {
     let playground = Playground::start().await;
     let bsm = BotoSesManager::builder()
         .keys("AKIAIOSFODNN7EXAMPLE", "secret")
@@ -46,7 +46,7 @@ async fn a_missing_region_is_an_error_at_once_and_says_how_to_give_one() {
 }
 
 #[tokio::test]
-async fn keys_that_aws_does_not_know_are_rejected() {
+async fn unknown_access_keys_are_rejected() {
     let playground = Playground::start().await;
     let bsm = playground
         .builder()
@@ -63,7 +63,7 @@ async fn keys_that_aws_does_not_know_are_rejected() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_nobody_listens_on_is_unreachable() {
+async fn an_endpoint_without_a_server_is_unreachable() {
     let playground = Playground::start().await;
     let bsm = playground
         .builder()
@@ -78,7 +78,7 @@ async fn an_endpoint_that_nobody_listens_on_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_role_that_does_not_trust_the_caller_is_named() {
+async fn a_role_that_does_not_trust_the_caller_is_reported() {
     let playground = Playground::start().await;
     let role = "arn:aws:iam::222222222222:role/Nobody";
     let error = playground
@@ -93,7 +93,7 @@ async fn a_role_that_does_not_trust_the_caller_is_named() {
 }
 
 #[tokio::test]
-async fn an_arn_that_is_not_a_roles_is_refused_before_anything_is_sent() {
+async fn an_arn_of_another_resource_than_a_role_is_rejected_before_any_request() {
     let playground = Playground::start().await;
     let error = playground
         .profile("default")
@@ -107,7 +107,7 @@ async fn an_arn_that_is_not_a_roles_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn an_unexpected_account_is_refused_before_any_other_request() {
+async fn an_unexpected_account_is_rejected_before_any_other_request() {
     let playground = Playground::start().await;
     let bsm = playground
         .builder()
@@ -117,7 +117,7 @@ async fn an_unexpected_account_is_refused_before_any_other_request() {
     let dynamodb = bsm.client(aws_sdk_dynamodb::Client::new).await.unwrap();
     let failed = dynamodb.list_tables().send().await.unwrap_err();
 
-    let error = bsm_core::Error::find_in(&failed).expect("the session's own error");
+    let error = bsm_core::Error::find_in(&failed).expect("the error of the session");
     assert!(error.is_account_mismatch());
     assert!(error.to_string().contains("222222222222"), "{error}");
     let operations: Vec<_> = playground

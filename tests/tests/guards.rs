@@ -1,4 +1,4 @@
-//! Managers that were told which account or region to expect.
+//! Managers with an expected account or region.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use bsm_core::{BotoSesManager, Error, ErrorKind};
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, STAGING_ACCOUNT, STAGING_ROLE_ARN};
 use bsm_tests::Playground;
 
-/// The error of every use of a manager.
+/// Returns the errors of all uses of a manager.
 async fn errors(manager: &BotoSesManager) -> Vec<Error> {
     let role = manager.assume_role(STAGING_ROLE_ARN);
     vec![
         request(manager).await,
-        refused(manager.credentials().await),
-        refused(manager.credentials_for(Duration::ZERO).await),
-        refused(manager.caller_identity().await),
-        refused(manager.who_am_i().await),
-        refused(manager.env_vars().await),
-        refused(manager.to_snapshot().await),
-        refused(role.load().await),
+        rejected(manager.credentials().await),
+        rejected(manager.credentials_for(Duration::ZERO).await),
+        rejected(manager.caller_identity().await),
+        rejected(manager.who_am_i().await),
+        rejected(manager.env_vars().await),
+        rejected(manager.to_snapshot().await),
+        rejected(role.load().await),
     ]
 }
 
@@ -25,15 +25,17 @@ async fn request(manager: &BotoSesManager) -> Error {
     match manager.client(aws_sdk_sts::Client::new).await {
         Ok(client) => {
             let answer = client.get_caller_identity().send().await;
-            let error = answer.expect_err("the guard refuses it");
-            Error::find_in(&error).expect("the error is ours").clone()
+            let error = answer.expect_err("the guard rejects it");
+            Error::find_in(&error)
+                .expect("the error is from bsm-core")
+                .clone()
         }
         Err(error) => error,
     }
 }
 
-fn refused<T>(outcome: Result<T, Error>) -> Error {
-    outcome.err().expect("the guard refuses it")
+fn rejected<T>(outcome: Result<T, Error>) -> Error {
+    outcome.err().expect("the guard rejects it")
 }
 
 #[tokio::test]
@@ -58,7 +60,7 @@ async fn every_use_of_a_manager_in_the_wrong_account_fails_before_a_request() {
 }
 
 #[tokio::test]
-async fn the_guards_own_question_is_the_only_one_about_the_identity() {
+async fn the_identity_is_requested_once_for_the_guard_and_the_caller() {
     let playground = Playground::start().await;
     let manager = playground
         .builder()
@@ -71,7 +73,7 @@ async fn the_guards_own_question_is_the_only_one_about_the_identity() {
 }
 
 #[tokio::test]
-async fn an_account_that_cannot_exist_is_a_wrong_argument() {
+async fn an_invalid_account_id_is_invalid_input() {
     let playground = Playground::start().await;
     for account in ["", "2222-2222-2222", "staging", "٢٢٢٢٢٢٢٢٢٢٢٢"] {
         let manager = playground.builder().expect_account(account).build();
@@ -118,7 +120,7 @@ async fn every_use_of_a_manager_in_the_wrong_region_fails_before_a_request() {
 }
 
 #[tokio::test]
-async fn no_region_at_all_is_not_the_expected_one() {
+async fn a_missing_region_is_a_region_mismatch() {
     let manager = BotoSesManager::builder()
         .keys("AKIAEXAMPLE", "hush")
         .environment([])

@@ -1,11 +1,11 @@
-//! Who a session is.
+//! The identity of a session.
 
 use bsm_core::ErrorKind;
 use bsm_local_aws::{Account, LocalAws, Profile, User};
 use bsm_tests::Playground;
 
 #[tokio::test]
-async fn who_am_i_is_masked_on_a_screen_and_whole_in_json() {
+async fn who_am_i_is_masked_in_display_and_complete_in_json() {
     let playground = Playground::start().await;
     let who = playground.profile("staging").who_am_i().await.unwrap();
     let shown = who.to_string();
@@ -17,7 +17,7 @@ async fn who_am_i_is_masked_on_a_screen_and_whole_in_json() {
 }
 
 #[tokio::test]
-async fn an_identity_is_asked_for_once_however_many_ask_for_its_parts() {
+async fn concurrent_callers_cause_one_get_caller_identity_call() {
     let playground = Playground::start().await;
     let manager = playground.profile("default");
     let tasks: Vec<_> = (0..100)
@@ -38,7 +38,7 @@ async fn an_identity_is_asked_for_once_however_many_ask_for_its_parts() {
 }
 
 #[tokio::test]
-async fn no_alias_and_no_permission_to_ask_are_different_answers() {
+async fn a_missing_alias_and_a_missing_permission_are_distinguished() {
     let user = |name: &str| {
         User::new(name).access_key(format!("AKIA{}", name.to_uppercase()), "secret-of-a-user")
     };

@@ -1,5 +1,5 @@
-//! Many tasks, many accounts, one model: every operation reaches the account in whose scope it was
-//! started, by the local AWS's own record.
+//! Many tasks, many accounts, one model: every operation reaches the account of the scope in which it
+//! was started, according to the call log of the local AWS.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 const ACCOUNTS: usize = 16;
 const TASKS: usize = 64;
-/// Operations per task: 100,032 in all, which the record can hold.
+/// Operations per task: 100,032 in total, which fits into the call log of the local AWS.
 const ROUNDS: usize = 1_563;
 
 const CALLER: &str = "arn:aws:iam::999999999999:user/caller";
@@ -27,7 +27,7 @@ fn account(number: usize) -> String {
     format!("{:012}", 100_000_000_000 + number)
 }
 
-/// Which account a task turns to in a round: every task goes through all of them.
+/// Returns the number of the account that a task uses in a round. Every task uses all accounts.
 fn number_for(task: usize, round: usize) -> usize {
     (task * 7 + round * 5) % ACCOUNTS
 }
@@ -55,12 +55,12 @@ async fn many_accounts() -> (LocalAws, Vec<BotoSesManager>) {
     (aws, managers)
 }
 
-/// Saves a note, in one of the ways to be in an account.
+/// Saves a note in one of the ways to select an account.
 async fn save(manager: &BotoSesManager, other: &BotoSesManager, round: usize, note: Note) {
     let saved = match round % 4 {
         0 => with_boto_session::<Note, _>(manager, note.save()).await,
         1 => manager.scope(async { note.save().await }).await,
-        // Started in one scope, and finished while another one is in force.
+        // Started in one scope and completed inside another.
         2 => {
             let started = {
                 let _session = use_boto_session::<Note>(manager);
@@ -68,7 +68,7 @@ async fn save(manager: &BotoSesManager, other: &BotoSesManager, round: usize, no
             };
             other.scope(started).await
         }
-        // Specific beats general, also where the general one is nearer.
+        // The override of the model is outside, the general one inside.
         _ => {
             let nested = async { other.scope(async { note.save().await }).await };
             with_boto_session::<Note, _>(manager, nested).await
@@ -94,7 +94,7 @@ async fn no_operation_reaches_another_account() {
                 for round in 0..ROUNDS {
                     let mine = number_for(task, round);
                     let note = Note {
-                        // Few enough keys that the accounts overwrite each other's if they meet.
+                        // So few keys that writes to a wrong account overwrite an item there.
                         id: format!("{}", round % 50),
                         written_for: account(mine),
                     };

@@ -229,8 +229,8 @@ async fn a_process_that_fails_gives_none_of_its_output_away() {
             "exit status: 3",
         ),
         (
-            "echo TOPSECRET; echo please sign in >&2; exit 1",
-            "please sign in",
+            "echo TOPSECRET; echo please sign in TOPSECRET >&2; exit 1",
+            "failed with exit status: 1",
         ),
     ] {
         let files = Files::new("");

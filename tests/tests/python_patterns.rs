@@ -1,8 +1,8 @@
-//! What goes wrong in the Python originals, one pattern each, and where it has to go instead: by
-//! the local AWS's own record.
+//! Patterns that fail in the Python originals, and the accounts that they must reach, according to the
+//! call log of the local AWS.
 //!
 //! The patterns were measured with pynamodb-session-manager 0.1.2 and boto-session-manager 2.1.1.
-//! Child processes and snapshots have tests of their own.
+//! Child processes and snapshots have their own tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-/// Models of their own for every test, because a pin holds in the whole process.
+/// Declares models for one test, because a binding applies to the whole process.
 macro_rules! models {
     ($($model:ident)*) => {$(
         #[derive(Serialize, Deserialize, Model)]
@@ -39,7 +39,7 @@ fn accounts_of(playground: &Playground, operation: &str) -> Vec<String> {
 
 /// In Python: 911 to 1002 of 2000 acknowledged writes in the wrong account.
 #[test]
-fn two_threads_with_one_model_write_each_to_its_own_account() {
+fn two_threads_with_one_model_write_to_their_own_accounts() {
     models!(User);
     let runtime = Runtime::new().unwrap();
     let playground = runtime.block_on(Playground::start());
@@ -82,7 +82,7 @@ fn two_threads_with_one_model_write_each_to_its_own_account() {
 
 /// In Python it reads the default account.
 #[tokio::test]
-async fn a_scan_that_is_made_inside_of_a_block_and_consumed_after_it_stays_inside() {
+async fn a_scan_created_in_a_block_uses_the_account_of_the_block_after_it() {
     models!(User);
     let playground = Playground::start().await;
     let (staging, production) = (
@@ -101,9 +101,9 @@ async fn a_scan_that_is_made_inside_of_a_block_and_consumed_after_it_stays_insid
     assert_eq!(accounts_of(&playground, "Scan"), [STAGING_ACCOUNT]);
 }
 
-/// In Python the second model stays in that account for ever.
+/// In Python the second model stays in that account permanently.
 #[tokio::test]
-async fn a_model_that_is_used_for_the_first_time_inside_of_a_block_is_not_stuck_there() {
+async fn the_first_use_of_a_model_in_a_block_does_not_bind_it() {
     models!(First Second);
     let playground = Playground::start().await;
     let (staging, default) = (playground.profile("staging"), playground.profile("default"));
@@ -123,7 +123,7 @@ async fn a_model_that_is_used_for_the_first_time_inside_of_a_block_is_not_stuck_
 
 /// In Python: enter A, enter B, exit A, exit B leaves the process on A.
 #[test]
-fn blocks_that_end_in_the_order_in_which_they_began_leave_nothing_behind() {
+fn blocks_that_end_in_the_order_in_which_they_began_leave_no_override() {
     models!(User);
     let (a, b) = (
         BotoSesManager::from_profile("a"),
@@ -139,7 +139,7 @@ fn blocks_that_end_in_the_order_in_which_they_began_leave_nothing_behind() {
 
 /// In Python the region of the last manager stays.
 #[tokio::test]
-async fn a_reset_puts_the_declared_region_back() {
+async fn a_reset_restores_the_declared_region() {
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "users", region = "eu-west-1")]
     struct User {
@@ -171,9 +171,9 @@ async fn a_reset_puts_the_declared_region_back() {
     );
 }
 
-/// In Python: ExpiredToken, for good.
+/// In Python: ExpiredToken on every later use.
 #[tokio::test]
-async fn a_model_that_was_left_on_a_session_outlives_its_credentials() {
+async fn a_bound_model_works_after_its_credentials_expire() {
     models!(User);
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
@@ -191,7 +191,7 @@ async fn a_model_that_was_left_on_a_session_outlives_its_credentials() {
 
 /// In Python a second region gets the first one's client, and 16 cold threads make 16 clients.
 #[test]
-fn clients_are_made_once_for_each_region() {
+fn one_client_is_created_for_each_region() {
     let runtime = Runtime::new().unwrap();
     let playground = runtime.block_on(Playground::start());
     let staging = playground.profile("staging");

@@ -1,10 +1,10 @@
-//! The program that measures works, on a machine with nothing but cargo.
+//! The program `ratios` runs on a machine that has only cargo.
 
 use std::process::Command;
 
 use bsm_tests::hostile;
 
-/// A part of a row's name for each pair that takes neither valgrind nor Python nor a network.
+/// A part of the name of each row that requires neither valgrind nor Python nor a network.
 const ROWS: [&str; 10] = [
     "current(), nothing overridden",
     "current(), overridden",
@@ -21,9 +21,9 @@ const ROWS: [&str; 10] = [
 #[test]
 #[cfg_attr(
     not(target_os = "linux"),
-    ignore = "the memory of a process is read as Linux tells it"
+    ignore = "the memory of a process is read from Linux's /proc"
 )]
-fn every_pair_is_measured() {
+fn every_group_is_measured() {
     let mut ratios = Command::new(env!("CARGO_BIN_EXE_ratios"));
     ratios.arg("--once").args([
         "--only",

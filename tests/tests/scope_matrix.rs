@@ -1,8 +1,8 @@
-//! What is in force in every runtime, for every way of running code, under every way of overriding.
+//! The active manager in every runtime, for every kind of activity, inside every kind of override.
 //!
-//! In each case the activity runs inside of the override. It asserts what its own code sees, before
-//! and after awaits, and what its values see when they are dropped; meanwhile a task that was
-//! spawned outside goes on, and has to see the default.
+//! In each case the activity runs inside the override. It asserts which manager its code sees before
+//! and after awaits, and which one its values see when they are dropped. A task that was spawned
+//! outside runs at the same time and must see the default.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,7 +24,7 @@ struct Order;
 impl ConnectionSlot for User {}
 impl ConnectionSlot for Order {}
 
-/// The profile of the general default, and those that two models follow.
+/// The profile of the general default, and the profiles that two models use.
 type Seen = [Option<String>; 3];
 
 fn see() -> Seen {
@@ -77,7 +77,7 @@ async fn until(flag: &AtomicBool) {
     }
 }
 
-/// What a run of an activity inside of the override is to see.
+/// The managers that an activity inside the override must see.
 struct Inside {
     seen: Seen,
     host: Host,

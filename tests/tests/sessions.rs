@@ -1,4 +1,4 @@
-//! Sessions, end to end, by the local AWS's own record.
+//! Sessions, end to end, checked with the call log of the local AWS.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use bsm_core::{BotoSesManager, InCurrentScope as _};
 use bsm_tests::{Playground, hostile};
 
 #[tokio::test]
-async fn a_profile_is_the_account_that_its_role_belongs_to() {
+async fn a_profile_uses_the_account_of_its_role() {
     let playground = Playground::start().await;
     for (profile, account) in [
         ("default", "111111111111"),
@@ -20,7 +20,7 @@ async fn a_profile_is_the_account_that_its_role_belongs_to() {
 }
 
 #[tokio::test]
-async fn one_manager_assumes_its_role_once_however_many_ask() {
+async fn concurrent_callers_cause_one_assume_role_call() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let tasks: Vec<_> = (0..200)
@@ -42,7 +42,7 @@ async fn one_manager_assumes_its_role_once_however_many_ask() {
 }
 
 #[tokio::test]
-async fn an_sdk_config_loaded_elsewhere_can_be_taken_over() {
+async fn a_manager_can_be_created_from_an_sdk_config() {
     let playground = Playground::start().await;
     let credentials = playground.profile("default").credentials().await.unwrap();
     let config = aws_config::SdkConfig::builder()
@@ -74,7 +74,7 @@ async fn another_region_shares_the_credentials() {
 }
 
 #[tokio::test]
-async fn a_service_can_have_an_endpoint_of_its_own() {
+async fn a_service_can_have_its_own_endpoint() {
     let playground = Playground::start().await;
     let elsewhere = Playground::start().await;
     let bsm = playground
@@ -88,7 +88,7 @@ async fn a_service_can_have_an_endpoint_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_scope_reaches_its_account_and_a_spawned_task_only_on_purpose() {
+async fn a_scope_applies_to_its_future_and_to_spawned_tasks_only_on_request() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let account = || async { BotoSesManager::current().aws_account_id().await.unwrap() };
@@ -105,7 +105,7 @@ async fn a_scope_reaches_its_account_and_a_spawned_task_only_on_purpose() {
 }
 
 #[tokio::test]
-async fn credentials_that_expire_are_replaced_before_a_request_fails() {
+async fn expiring_credentials_are_refreshed_before_a_request_fails() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let dynamodb = staging.client(aws_sdk_dynamodb::Client::new).await.unwrap();
@@ -121,10 +121,10 @@ async fn credentials_that_expire_are_replaced_before_a_request_fails() {
     assert_ne!(first.access_key_id(), last.access_key_id());
 }
 
-/// The tests of this file pass in the environment of somebody else, so they do not read it.
+/// Runs the tests of this file in a hostile environment, to check that they do not read it.
 #[test]
-fn tests_do_not_see_the_environment_they_run_in() {
-    let this_test = "tests_do_not_see_the_environment_they_run_in";
+fn tests_ignore_the_environment_of_the_process() {
+    let this_test = "tests_ignore_the_environment_of_the_process";
     let mut tests = Command::new(std::env::current_exe().unwrap());
     let output = hostile(tests.args(["--skip", this_test])).output().unwrap();
     let report = String::from_utf8_lossy(&output.stdout);

@@ -1,4 +1,4 @@
-//! Snapshots, restored in the same process.
+//! Snapshots that are restored in the same process.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bsm_local_aws::standard::STAGING_ACCOUNT;
 use bsm_tests::Playground;
 
 #[tokio::test]
-async fn a_restored_snapshot_is_the_same_session_without_another_role() {
+async fn a_restored_snapshot_uses_the_same_session_without_assuming_the_role_again() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let snapshot = staging.to_snapshot().await.unwrap();
@@ -20,7 +20,7 @@ async fn a_restored_snapshot_is_the_same_session_without_another_role() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_has_expired_says_so() {
+async fn an_expired_snapshot_is_reported_as_expired() {
     let playground = Playground::start().await;
     let staging = playground.profile("staging");
     let snapshot = staging.to_snapshot().await.unwrap();
@@ -39,7 +39,7 @@ async fn a_snapshot_that_has_expired_says_so() {
 }
 
 #[tokio::test]
-async fn what_the_builder_says_comes_before_the_snapshot() {
+async fn settings_of_the_builder_take_precedence_over_the_snapshot() {
     let playground = Playground::start().await;
     let snapshot = playground.profile("staging").to_snapshot().await.unwrap();
     let restored = playground
@@ -54,7 +54,7 @@ async fn what_the_builder_says_comes_before_the_snapshot() {
 }
 
 #[tokio::test]
-async fn a_snapshot_carries_the_endpoints_that_were_given() {
+async fn a_snapshot_contains_explicit_endpoints() {
     let session = BotoSesManager::builder()
         .keys("AKIAEXAMPLE", "hush")
         .environment([])

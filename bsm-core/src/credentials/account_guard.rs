@@ -1,4 +1,4 @@
-//! The guard that refuses credentials of another account.
+//! The guard that rejects credentials of another account.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,10 +9,10 @@ use aws_types::SdkConfig;
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
 
-/// A source of credentials that passes on only those of one account.
+/// A provider that passes on only the credentials of one account.
 ///
-/// It sits below the cache, so it asks STS once for every refresh, and no request can be signed
-/// with credentials that it has not passed.
+/// It sits below the cache, so it calls STS once for every refresh, and no request is signed
+/// with credentials that it has not checked.
 #[derive(Debug)]
 pub(crate) struct AccountGuard {
     account: String,
@@ -23,7 +23,7 @@ pub(crate) struct AccountGuard {
 
 impl AccountGuard {
     /// `sts` says how STS is reached. The first identity that passes is left in `seen`, so that
-    /// nobody need ask again.
+    /// it is not looked up again.
     pub(crate) fn new(
         account: String,
         source: SharedCredentialsProvider,

@@ -23,10 +23,10 @@ pub(crate) use store::Store;
 /// - The entries are those of the AWS CLI: `~/.aws/cli/cache/<hash>.json`, readable for the user
 ///   alone, replaced in one piece. One that is damaged, or belongs to another role, counts as not
 ///   there, and is overwritten.
-/// - An entry is used while it is valid for 15 minutes or more, as the CLI does. So a role that is
-///   assumed for 15 minutes is never found in it.
-/// - Any number of processes that find none make one call: they wait for whoever makes it, for 30
-///   seconds at most, and then go on by themselves.
+/// - An entry is used while it is valid for 15 minutes or more, as in the CLI. So a role with a
+///   duration of 15 minutes is never found.
+/// - Any number of processes that find no entry make one call: they wait for the one that makes it,
+///   for 30 seconds at most, and then assume the role themselves.
 /// - A cache that cannot be read or written is no error: the role is assumed without it.
 /// - The credentials of SSO roles are read, if the CLI has left some, but not written.
 ///
@@ -49,7 +49,7 @@ pub struct CliCache {
 }
 
 impl CliCache {
-    /// Makes a cache in `~/.aws/cli/cache`.
+    /// Creates a cache in `~/.aws/cli/cache`.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,4 @@
-//! Credentials that are kept, and when they are to be replaced.
+//! Cached credentials, and when they are refreshed.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,9 +7,9 @@ use aws_credential_types::Credentials;
 /// How long before the expiry of credentials they are refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Windows {
-    /// From here on a refresh runs in the background.
+    /// From here on, a refresh runs in the background.
     advisory: Duration,
-    /// From here on callers wait for it.
+    /// From here on, callers wait for it.
     mandatory: Duration,
 }
 
@@ -17,8 +17,9 @@ impl Windows {
     fn for_lifetime(lifetime: Duration) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         let advisory = if lifetime <= 20 * MINUTE {
-            // Credentials that live for a few minutes would otherwise never be fresh. And a source
-            // that gives out the same ones again, with ever less time left, is asked now and then.
+            // Half the lifetime, because credentials that live for a few minutes would otherwise
+            // never be fresh. A source that returns the same credentials again, with ever less time
+            // left, is then called now and then.
             (5 * MINUTE).min(lifetime / 2)
         } else if lifetime < 90 * MINUTE {
             15 * MINUTE
@@ -32,9 +33,9 @@ impl Windows {
     }
 }
 
-/// Credentials, and when to replace them.
+/// Credentials, and when to refresh them.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
     /// When the windows open; `None` for credentials that do not expire.
     pub(super) deadlines: Option<Deadlines>,
@@ -49,14 +50,14 @@ pub(super) struct Deadlines {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Age {
+pub(super) enum Freshness {
     Fresh,
     Advisory,
     Mandatory,
     Expired,
 }
 
-impl Kept {
+impl CachedCredentials {
     pub(super) fn new(credentials: Credentials, now: SystemTime) -> Self {
         let deadlines = credentials.expiry().map(|expiry| {
             let windows = Windows::for_lifetime(expiry.duration_since(now).unwrap_or_default());
@@ -73,29 +74,30 @@ impl Kept {
         }
     }
 
-    pub(super) fn age(&self, now: SystemTime) -> Age {
+    pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
         match self.deadlines {
-            Some(at) if now >= at.expiry => Age::Expired,
-            Some(at) if now >= at.mandatory => Age::Mandatory,
-            Some(at) if now >= at.advisory => Age::Advisory,
-            _ => Age::Fresh,
+            Some(at) if now >= at.expiry => Freshness::Expired,
+            Some(at) if now >= at.mandatory => Freshness::Mandatory,
+            Some(at) if now >= at.advisory => Freshness::Advisory,
+            _ => Freshness::Fresh,
         }
     }
 
     pub(super) fn is_valid(&self, now: SystemTime) -> bool {
-        self.age(now) < Age::Expired
+        self.freshness(now) < Freshness::Expired
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {
         Some(self.deadlines?.expiry)
     }
 
-    /// Time left, or `None` for credentials that do not expire.
+    /// Returns the remaining time, or `None` for credentials that do not expire.
     pub(super) fn remaining(&self, now: SystemTime) -> Option<Duration> {
         Some(self.expiry()?.duration_since(now).unwrap_or_default())
     }
 
-    /// Time that was left when they were obtained, or `None` for credentials that do not expire.
+    /// Returns the time that remained when they were obtained, or `None` for credentials that do
+    /// not expire.
     pub(super) fn lifetime(&self) -> Option<Duration> {
         self.remaining(self.obtained)
     }
@@ -104,7 +106,7 @@ impl Kept {
         self.remaining(now).is_none_or(|left| left >= at_least)
     }
 
-    /// Says whether these stay valid for as long as the others, or longer.
+    /// Returns `true` if these credentials stay valid at least as long as the others.
     pub(super) fn outlasts(&self, others: &Self) -> bool {
         match (self.expiry(), others.expiry()) {
             (Some(ours), Some(theirs)) => ours >= theirs,
@@ -142,22 +144,25 @@ mod tests {
         let now = UNIX_EPOCH + 1_000 * MINUTE;
         for seconds in 1..300 {
             let expiry = now + Duration::from_secs(seconds);
-            let kept = Kept::new(
+            let cached = CachedCredentials::new(
                 Credentials::new("id", "secret", None, Some(expiry), "test"),
                 now,
             );
-            assert_eq!(kept.age(now), Age::Fresh, "{seconds} s");
-            assert_eq!(kept.age(expiry), Age::Expired, "{seconds} s");
+            assert_eq!(cached.freshness(now), Freshness::Fresh, "{seconds} s");
+            assert_eq!(cached.freshness(expiry), Freshness::Expired, "{seconds} s");
         }
     }
 
     #[test]
     fn credentials_without_an_expiry_stay_fresh() {
-        let kept = Kept::new(
+        let cached = CachedCredentials::new(
             Credentials::new("id", "secret", None, None, "test"),
             UNIX_EPOCH,
         );
-        assert_eq!(kept.age(UNIX_EPOCH + 100_000_000 * MINUTE), Age::Fresh);
-        assert!(kept.lasts_for(Duration::MAX, UNIX_EPOCH));
+        assert_eq!(
+            cached.freshness(UNIX_EPOCH + 100_000_000 * MINUTE),
+            Freshness::Fresh
+        );
+        assert!(cached.lasts_for(Duration::MAX, UNIX_EPOCH));
     }
 }

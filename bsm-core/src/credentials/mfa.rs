@@ -1,30 +1,32 @@
-//! Codes of MFA devices: who gives them, and when they are asked for.
+//! MFA codes: where they come from and when they are requested.
 //!
-//! A role whose trust policy asks for MFA is assumed with the six digits that a device shows at
-//! the moment. A manager gets them from its [`MfaTokenProvider`], which
+//! A role that requires MFA can only be assumed with the current six-digit code of a device. A
+//! manager obtains codes from its [`MfaTokenProvider`], which
 //! [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider) sets:
 //!
-//! | provider | code from | may run in the background |
+//! | provider | code from | can run in the background |
 //! |---|---|---|
 //! | [`TerminalPrompt`] | the person at the terminal | no |
-//! | [`TokenCommand`] | a program, for example `op item get aws --otp` | if told so |
+//! | [`TokenCommand`] | a program, for example `op item get aws --otp` | if [`unattended`](TokenCommand::unattended) |
 //! | [`from_fn`] | a closure | no |
 //! | `Totp` (feature `totp`) | the device's secret | yes |
 //!
-//! # When a code is asked for
+//! # When a code is requested
 //!
-//! Once for any number of callers that wait, and again when the credentials have to be refreshed.
-//! A provider that [interactive](MfaTokenProvider::is_interactive) is asked only for a
-//! caller who waits for the answer, never by a refresh in the background: the code is asked for in
-//! the last minute of the old credentials, or at the first use after it. Whoever answers slowly
-//! stops nobody while they are valid, and whoever gives no code is left in peace until they expire.
+//! All callers that are waiting for the same credentials share one code. An
+//! [interactive](MfaTokenProvider::is_interactive) provider is called only while a caller is
+//! waiting, never by a background refresh: either during the last minute before the cached
+//! credentials expire, or on the first use after that. A slow answer blocks nobody as long as the
+//! cached credentials are valid. If the user enters no code, there is no further prompt until the
+//! credentials have expired.
 //!
-//! # A code is sent once
+//! # A code is used once
 //!
-//! AWS refuses a code that it has seen. So a code is sent to AWS once, whatever comes of it, by all
-//! managers that share a provider: those which are built with the same one, and the roles assumed
-//! from them. A provider that gives the same code again is asked for another. If AWS refuses a
-//! code, the error is an [`ErrorKind::MfaCodeRejected`], and the next call asks anew.
+//! AWS rejects a code that it has already accepted. All managers that share a provider remember the
+//! codes they have sent, per device, and request another one if the provider returns a used code.
+//! Managers share a provider if they are built with the same one, or assumed from one another. If
+//! AWS rejects a code, the call fails with [`ErrorKind::MfaCodeRejected`], and the next call
+//! requests another code.
 
 mod command;
 mod prompt;
@@ -48,22 +50,27 @@ pub use prompt::TerminalPrompt;
 #[cfg(feature = "totp")]
 pub use totp::Totp;
 
-/// How long a device shows one code.
+/// How long a device shows one code: the step of RFC 6238.
 const STEP: Duration = Duration::from_secs(30);
 
-/// How often a provider that gives used codes is asked for another one.
+/// The requests to a provider that returns used codes. Two steps pass during three requests, so a
+/// correct provider has a new code.
 const MAX_TRIES: usize = 3;
 
-/// How long a manager waits for its turn while a provider is busy with another one.
+/// How long a manager waits while the provider serves another one: two people typing a code, one
+/// after the other.
 const TURN: Duration = Duration::from_secs(120);
 
-/// How long AWS may know a code again: the steps around the one it belongs to, and some more.
-const MEMORY: Duration = Duration::from_secs(300);
+/// The time after which AWS can no longer have seen a code: five minutes, which covers the step
+/// before and after plus clock drift.
+const CODE_MEMORY: Duration = Duration::from_secs(300);
 
 /// A boxed future, as [`MfaTokenProvider`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Gives the codes of MFA devices.
+/// A provider of MFA codes.
+///
+/// # Examples
 ///
 /// ```
 /// use bsm_core::mfa::{BoxFuture, MfaTokenProvider, TokenRequest};
@@ -83,25 +90,26 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # fn look_up(_: &str) -> Option<String> { None }
 /// ```
 pub trait MfaTokenProvider: Send + Sync + 'static {
-    /// Returns the six digits that the device shows now. White space around them and between them
-    /// is left out.
+    /// Returns the six digits that the device shows now. White space is ignored.
     ///
-    /// If [`request.is_repeat()`](TokenRequest::is_repeat), the code given before had been used:
-    /// wait for the device's next one. One request is made at a time.
+    /// If [`request.is_repeat()`](TokenRequest::is_repeat), the previous code was already used:
+    /// wait for the device's next one. There is one request at a time.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::MfaCodeUnavailable`] is for "nobody is there to give one".
+    /// [`ErrorKind::MfaCodeUnavailable`] if the user enters no code.
     fn token_code<'a>(&'a self, request: &'a TokenRequest) -> BoxFuture<'a, Result<String, Error>>;
 
-    /// Says whether somebody has to do something for a code, so that it is not to be asked for in
-    /// the background. Default: yes.
+    /// Returns `true` if a person has to act for a code. Such a provider is never called in the
+    /// background.
+    ///
+    /// Default: `true`.
     fn is_interactive(&self) -> bool {
         true
     }
 }
 
-/// Which code is asked for, and what for.
+/// A request for a code.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     serial: String,
@@ -125,12 +133,12 @@ impl TokenRequest {
         &self.serial
     }
 
-    /// Returns the ARN of the role that is to be assumed.
+    /// Returns the ARN of the role to assume.
     pub fn role_arn(&self) -> &str {
         &self.role_arn
     }
 
-    /// Says whether the code that was given before had been used already.
+    /// Returns `true` if the previous code was already used.
     pub fn is_repeat(&self) -> bool {
         self.is_repeat
     }
@@ -152,9 +160,11 @@ impl TokenRequest {
     }
 }
 
-/// Makes a provider of a closure.
+/// Creates a provider from a closure.
 ///
-/// A code that has been used is asked for again after the device has moved on to the next one.
+/// If the closure returns a used code, it is called again after the device's next step.
+///
+/// # Examples
 ///
 /// ```
 /// use bsm_core::{BotoSesManager, mfa};
@@ -205,7 +215,7 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// A provider, and the codes it has given. Clones share both.
+/// A provider, and the codes it has returned. Clones share both.
 #[derive(Clone)]
 pub(crate) struct TokenCodes {
     inner: Arc<Inner>,
@@ -213,7 +223,7 @@ pub(crate) struct TokenCodes {
 
 struct Inner {
     provider: Box<dyn MfaTokenProvider>,
-    /// Held while a code is asked for, so that there is one prompt at a time.
+    /// Locked during a request, so that there is one prompt at a time.
     used: tokio::sync::Mutex<VecDeque<Used>>,
 }
 
@@ -237,7 +247,7 @@ impl TokenCodes {
         self.inner.provider.is_interactive()
     }
 
-    /// Asks for a code that has not been used, and notes it as used.
+    /// Requests a code that has not been used, and records it as used.
     pub(crate) async fn code(&self, mut request: TokenRequest) -> Result<String, Error> {
         let turn = tokio::time::timeout(TURN, self.inner.used.lock()).await;
         let mut used = turn.map_err(|_| busy(&request))?;
@@ -272,7 +282,8 @@ impl TokenCodes {
 
 impl Used {
     fn is_remembered(&self, now: SystemTime) -> bool {
-        now.duration_since(self.at).is_ok_and(|ago| ago < MEMORY)
+        now.duration_since(self.at)
+            .is_ok_and(|ago| ago < CODE_MEMORY)
     }
 }
 

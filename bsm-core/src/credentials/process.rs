@@ -3,56 +3,69 @@
 //! Source: the page [Process credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
 //! aws-config runs the command in a shell and writes it to the log; botocore does neither.
 
-use std::process::{Output, Stdio};
+mod output;
+mod run;
+
+use std::fmt;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
-use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::Deserialize;
 
+use self::output::Printed;
+use self::run::MAX_OUTPUT;
+pub use self::run::ProcessStdio;
+pub(crate) use self::run::Streams;
+pub(in crate::credentials) use self::run::run;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Command, shlex};
+use crate::secret::SecretText;
 
 /// The credentials that the `credential_process` of a profile prints; it is run at every call.
 #[derive(Debug)]
 pub(crate) struct CredentialProcess {
     profile: String,
     command: Command,
-}
-
-/// What the program prints. It has no `Debug`, because it is a secret.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Printed {
-    version: i64,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    expiration: Option<String>,
+    /// The account of the credentials, where the program prints none.
     account_id: Option<String>,
+    streams: Streams,
 }
 
 impl CredentialProcess {
-    pub(crate) fn new(profile: String, command: Command) -> Self {
-        Self { profile, command }
+    pub(crate) fn new(
+        profile: String,
+        command: Command,
+        account_id: Option<String>,
+        streams: Streams,
+    ) -> Self {
+        Self {
+            profile,
+            command,
+            account_id,
+            streams,
+        }
     }
 
     async fn run(&self) -> Result<Credentials, Error> {
-        tracing::debug!(profile = self.profile, "running a credential_process");
-        let mut command = self.command()?;
-        let output = command
-            .stdin(Stdio::inherit())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .map_err(|error| {
-                self.failed("could not be started: check the path of the program")
-                    .with_source(error)
-            })?;
-        if !output.status.success() {
-            return Err(self.failed(&unsuccessful(&output)));
+        tracing::debug!(
+            profile = self.profile,
+            program = self.program(),
+            "running a credential_process"
+        );
+        let ran = run(self.command()?, self.streams).await;
+        let ran = ran.map_err(|error| {
+            self.failed("could not be started: check the path of the program")
+                .with_source(error)
+        })?;
+        let Some(stdout) = ran.stdout else {
+            let limit = MAX_OUTPUT / 1024;
+            return Err(self.failed(&format!("printed more than {limit} KiB, and was ended")));
+        };
+        match ran.status {
+            status if status.success() => {}
+            status => return Err(self.unsuccessful(&status.to_string(), ran.stderr)),
         }
-        self.parse(&output.stdout)
+        let printed = Printed::parse(&stdout).map_err(|flaw| self.failed(&flaw))?;
+        Ok(printed.into_credentials(self.account_id.as_deref()))
     }
 
     #[cfg(not(windows))]
@@ -78,36 +91,30 @@ impl CredentialProcess {
         Ok(command)
     }
 
-    /// The parser's error is not passed on: it may quote what it stumbled over.
-    fn parse(&self, output: &[u8]) -> Result<Credentials, Error> {
-        let printed: Printed = serde_json::from_slice(output).map_err(|error| {
-            self.failed(&format!(
-                "did not print credentials (line {}, column {}): it has to print JSON with \
-                 Version, AccessKeyId and SecretAccessKey",
-                error.line(),
-                error.column()
-            ))
-        })?;
-        if printed.version != 1 {
-            return Err(self.failed("printed a Version other than 1, the only one there is"));
+    /// Returns the file name of the program. Its folder and its arguments are nobody's business.
+    fn program(&self) -> Option<String> {
+        let words = shlex::split(&self.command.0)?;
+        let name = words.first()?.rsplit(['/', '\\']).next()?;
+        // A variable in front of the program, as shells take it, may be a secret.
+        (!name.is_empty() && !name.contains('=')).then(|| name.to_owned())
+    }
+
+    fn unsuccessful(&self, status: &str, stderr: Option<SecretText>) -> Error {
+        let error = self.failed(&format!("failed with {status}: run it yourself to see why"));
+        match stderr {
+            Some(stderr) => error.with_source(ProcessFailure { stderr }),
+            None => error,
         }
-        let mut credentials = Credentials::builder()
-            .access_key_id(printed.access_key_id)
-            .secret_access_key(printed.secret_access_key)
-            .provider_name("credential_process");
-        credentials.set_session_token(printed.session_token);
-        credentials.set_account_id(printed.account_id.map(Into::into));
-        if let Some(expiration) = printed.expiration {
-            let expiry = expiry(&expiration).ok_or_else(|| {
-                self.failed("printed an Expiration that is not a time such as 2026-11-22T14:47:40Z")
-            })?;
-            credentials.set_expiry(Some(expiry.into()));
-        }
-        Ok(credentials.build())
     }
 
     fn failed(&self, why: &str) -> Error {
-        let message = format!("the credential_process of profile {:?} {why}", self.profile);
+        let program = self.program();
+        let program = program.map(|program| format!("{program:?} "));
+        let message = format!(
+            "the credential_process {}of profile {:?} {why}",
+            program.unwrap_or_default(),
+            self.profile
+        );
         Error::new(ErrorKind::CredentialsUnavailable, message)
     }
 }
@@ -121,24 +128,34 @@ impl ProvideCredentials for CredentialProcess {
     }
 }
 
-/// The last line of the error output says what went wrong, unless it is where a program in trouble
-/// printed its credentials.
-fn unsuccessful(output: &Output) -> String {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let last = errors.lines().map(str::trim).rfind(|line| !line.is_empty());
-    let harmless = |line: &&str| !line.contains(['{', '"']) && !line.contains("ey");
-    match last.filter(harmless) {
-        Some(line) => format!("failed ({}): {line}", output.status),
-        None => format!("failed ({}): run it yourself to see why", output.status),
+/// What a failed process wrote to its standard error, which nothing prints.
+///
+/// A program that traces its commands, or is in trouble, writes secrets there.
+#[derive(Debug)]
+struct ProcessFailure {
+    stderr: SecretText,
+}
+
+impl fmt::Display for ProcessFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "its standard error is not shown because it may contain secrets; \
+             Error::process_stderr returns it",
+        )
     }
 }
 
-/// RFC 3339, and the same with `UTC` in place of the zone, as the AWS CLI once wrote it.
-fn expiry(text: &str) -> Option<DateTime<Utc>> {
-    let rfc3339 = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    let with_utc = || {
-        let text = text.strip_suffix("UTC")?.trim_end();
-        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()
-    };
-    rfc3339.ok().or_else(|| Some(with_utc()?.and_utc()))
+impl std::error::Error for ProcessFailure {}
+
+impl Error {
+    /// Returns the end of what a failed `credential_process` wrote to its standard error.
+    ///
+    /// It may contain secrets, and is in no message, cause, `Debug` form or log. At most the last
+    /// 8 KiB are kept. It is `None` if the process shared this process's standard error; see
+    /// [`Builder::process_stderr`](crate::Builder::process_stderr).
+    pub fn process_stderr(&self) -> Option<&SecretText> {
+        let source = std::error::Error::source(self)?;
+        let failure = source.downcast_ref::<ProcessFailure>()?;
+        Some(&failure.stderr)
+    }
 }

@@ -1,25 +1,26 @@
-//! Keeping temporary credentials fresh.
+//! The cache that refreshes temporary credentials.
 //!
 //! | credentials | what a caller gets |
 //! |---|---|
-//! | fresh | the kept ones, without a lock |
-//! | in the advisory window | the kept ones; one refresh runs in the background |
-//! | in the mandatory window | everyone waits, a few seconds at most, for one refresh |
-//! | expired, or none yet | everyone waits for one refresh, and a failure is everyone's error |
+//! | fresh | the cached ones, without a lock |
+//! | in the advisory window | the cached ones; one refresh runs in the background |
+//! | in the mandatory window | the result of one shared refresh, for which callers wait a few seconds |
+//! | expired, or none yet | the result of one shared refresh, or its error |
 //!
-//! A refresh that fails while the kept credentials are valid fails nobody: they are used until
-//! their last second, and the source is asked again after a pause. The windows are those of AWS's
-//! static-stability standard, which botocore and the Rust SDK are both taking over; they depend on
-//! the lifetime, see [`Kept`].
+//! A refresh that fails while the cached credentials are valid fails no caller: they are used until
+//! they expire, and the source is called again after a cooldown. The windows are those of AWS's
+//! static-stability standard, which botocore and the Rust SDK are both adopting; they depend on the
+//! lifetime, see [`CachedCredentials`].
 //!
-//! *How often a source is asked.* AsyncOnce per window if it delivers. If it fails, once in 5 to 10
+//! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10
 //! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
-//! in between, callers get the kept credentials or the last error. A role's source makes at most
-//! two attempts at AssumeRole each time. So STS is called at most twice in any second.
+//! in between, callers get the cached credentials or the last error. A role makes at most two
+//! attempts at AssumeRole each time. So this process calls STS at most twice in any second for one
+//! role.
 //!
-//! *MFA.* A refresh that has to ask somebody for a code never runs in the background: a prompt is
-//! for a caller who waits. It is put off to the mandatory window, and if nobody answers there, to
-//! the expiry.
+//! *MFA.* A refresh that prompts for a code never runs in the background: only a caller who waits
+//! can expect the prompt. It is postponed to the mandatory window, and if the user enters no code
+//! there, to the expiry.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -29,65 +30,66 @@ use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
-use chrono::SecondsFormat;
 use parking_lot::Mutex;
 
-use super::freshness::{Age, Kept};
-use super::supply::Supply;
+use super::credential_source::CredentialSource;
+use super::freshness::{CachedCredentials, Freshness};
 use crate::error::{Error, ErrorKind};
 use crate::sync::single_flight::{SingleFlight, catch_panic};
-use crate::time::calendar;
+use crate::time::format_rfc3339;
+use crate::validation;
 
-/// How long a caller waits for new credentials while the kept ones are valid.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow
+/// STS call, shorter than the usual time-out of a request.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How long it is taken for granted that a source which gave credentials for too short a time would
-/// do so again.
+/// How long the cache remembers that new credentials are too short-lived for a caller. A minute
+/// keeps a loop from calling STS each time, and a role whose duration was raised is soon used.
 const TOO_SHORT_FOR: Duration = Duration::from_secs(60);
 
-/// A source of credentials behind a cache that keeps them fresh.
+/// A source of credentials behind a cache that refreshes them.
 ///
-/// It is itself a source, to be given to the SDK, whose own cache is to be off.
+/// It is a provider for the SDK, whose own cache must be off: it would hide the refresh.
 #[derive(Clone)]
 pub(crate) struct Refresher {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    supply: Supply,
+    source: CredentialSource,
     time: SharedTimeSource,
-    kept: ArcSwapOption<Kept>,
-    pause: Mutex<Option<Pause>>,
+    cached: ArcSwapOption<CachedCredentials>,
+    cooldown: Mutex<Option<Cooldown>>,
     /// When, and for how long, the source last gave credentials that expire too early for a caller.
     too_short: Mutex<Option<(SystemTime, Duration)>>,
     flight: SingleFlight<Refreshed>,
 }
 
-/// A failure of the source, and how long it is left alone for it.
-struct Pause {
+/// The time after a failure in which the source is not called.
+struct Cooldown {
     since: SystemTime,
-    /// Until when valid credentials are given out without a thought of new ones.
-    content_until: SystemTime,
-    /// Until when the source is not asked, even if there are no others.
+    /// Until when valid credentials are returned without a refresh.
+    serve_stale_until: SystemTime,
+    /// Until when the source is not called, even if there are no valid credentials.
     until: SystemTime,
     error: Error,
 }
 
-/// What a refresh came to: new credentials, or the old ones and the reason.
+/// The outcome of a refresh: new credentials, or the old ones and the error.
 #[derive(Clone)]
 struct Refreshed {
-    kept: Arc<Kept>,
+    cached: Arc<CachedCredentials>,
     failure: Option<Error>,
 }
 
 impl Refresher {
-    pub(crate) fn new(supply: impl Into<Supply>, time: SharedTimeSource) -> Self {
+    pub(crate) fn new(source: impl Into<CredentialSource>, time: SharedTimeSource) -> Self {
         Self {
             inner: Arc::new(Inner {
-                supply: supply.into(),
+                source: source.into(),
                 time,
-                kept: ArcSwapOption::empty(),
-                pause: Mutex::new(None),
+                cached: ArcSwapOption::empty(),
+                cooldown: Mutex::new(None),
                 too_short: Mutex::new(None),
                 flight: SingleFlight::default(),
             }),
@@ -96,78 +98,78 @@ impl Refresher {
 
     /// Returns credentials that are valid now.
     pub(crate) async fn credentials(&self) -> Result<Credentials, Error> {
-        let kept = match self.inner.without_waiting() {
-            Some(kept) => kept,
-            None => self.kept_or_refreshed().await?,
+        let cached = match self.inner.cached() {
+            Some(cached) => cached,
+            None => self.refresh_or_cached().await?,
         };
-        Ok(kept.credentials.clone())
+        Ok(cached.credentials.clone())
     }
 
     /// Returns credentials that are valid for at least `at_least` from now.
     pub(crate) async fn credentials_for(&self, at_least: Duration) -> Result<Credentials, Error> {
         let now = || self.inner.time.now();
-        if let Some(kept) = self.inner.without_waiting()
-            && kept.lasts_for(at_least, now())
+        if let Some(cached) = self.inner.cached()
+            && cached.lasts_for(at_least, now())
         {
-            return Ok(kept.credentials.clone());
+            return Ok(cached.credentials.clone());
         }
         if let Some(lifetime) = self.inner.known_too_short(at_least) {
             return Err(too_short(at_least, lifetime));
         }
         let mut lifetime = Duration::ZERO;
-        // The first answer may come out of a cache that is shared with other processes, and have
+        // Twice: the first credentials can come from a cache that other processes share, with
         // little time left.
         for _ in 0..2 {
-            let Refreshed { kept, failure } = self.refreshed().await?;
-            match (kept.lasts_for(at_least, now()), failure) {
-                (true, _) => return Ok(kept.credentials.clone()),
+            let Refreshed { cached, failure } = self.refreshed().await?;
+            match (cached.lasts_for(at_least, now()), failure) {
+                (true, _) => return Ok(cached.credentials.clone()),
                 (false, Some(failure)) => return Err(failure),
-                (false, None) => lifetime = kept.lifetime().unwrap_or(Duration::MAX),
+                (false, None) => lifetime = cached.lifetime().unwrap_or(Duration::MAX),
             }
         }
         *self.inner.too_short.lock() = Some((now(), lifetime));
         Err(too_short(at_least, lifetime))
     }
 
-    /// Returns when the kept credentials expire; `None` if there are none, or they do not expire.
+    /// Returns when the cached credentials expire; `None` if there are none, or they do not expire.
     pub(crate) fn expiration(&self) -> Option<SystemTime> {
-        self.inner.kept.load().as_ref()?.expiry()
+        self.inner.cached.load().as_ref()?.expiry()
     }
 
-    /// Says whether the credentials are those of a role.
+    /// Returns `true` if the credentials are those of a role.
     pub(crate) fn is_role(&self) -> bool {
-        self.inner.supply.is_role
+        self.inner.source.is_role
     }
 
-    /// Says whether asking for credentials now may disturb somebody.
-    pub(super) fn may_disturb(&self) -> bool {
-        let kept = self.inner.kept.load_full();
+    /// Returns `true` if a request for credentials can prompt now.
+    pub(super) fn may_prompt(&self) -> bool {
+        let cached = self.inner.cached.load_full();
         let now = self.inner.time.now();
-        let at_hand = kept.is_some_and(|kept| kept.age(now) < Age::Mandatory);
-        !at_hand && self.inner.supply.may_disturb()
+        let at_hand = cached.is_some_and(|cached| cached.freshness(now) < Freshness::Mandatory);
+        !at_hand && self.inner.source.may_prompt()
     }
 
-    /// Waits for new credentials, but not for long while the kept ones are valid.
-    async fn kept_or_refreshed(&self) -> Result<Arc<Kept>, Error> {
+    /// Refreshes the credentials; falls back to valid cached ones after [`MAX_WAIT`].
+    async fn refresh_or_cached(&self) -> Result<Arc<CachedCredentials>, Error> {
         let inner = &self.inner;
-        if let Some(kept) = inner.valid() {
-            let error = match tokio::time::timeout(PATIENCE, self.refreshed()).await {
-                Ok(Ok(refreshed)) => return Ok(refreshed.kept),
+        if let Some(cached) = inner.valid() {
+            let error = match tokio::time::timeout(MAX_WAIT, self.refreshed()).await {
+                Ok(Ok(refreshed)) => return Ok(refreshed.cached),
                 Ok(Err(error)) => error,
                 Err(_) => slow(),
             };
-            if kept.is_valid(inner.time.now()) {
-                inner.pause(error, Some(&kept));
-                return Ok(kept);
+            if cached.is_valid(inner.time.now()) {
+                inner.cooldown(error, Some(&cached));
+                return Ok(cached);
             }
         }
-        Ok(self.refreshed().await?.kept)
+        Ok(self.refreshed().await?.cached)
     }
 
     async fn refreshed(&self) -> Result<Refreshed, Error> {
-        let seen = self.inner.kept.load_full();
+        let seen = self.inner.cached.load_full();
         let inner = Arc::downgrade(&self.inner);
-        let source = &self.inner.supply.provider;
+        let source = &self.inner.source.provider;
         self.inner
             .flight
             .join(|| refresh(inner.clone(), source.clone(), seen.clone()))
@@ -176,56 +178,57 @@ impl Refresher {
 }
 
 impl Inner {
-    /// Returns the kept credentials if nobody need wait for others, and sees to their refresh.
-    fn without_waiting(self: &Arc<Self>) -> Option<Arc<Kept>> {
-        let kept = self.kept.load_full()?;
+    /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if
+    /// it is due.
+    fn cached(self: &Arc<Self>) -> Option<Arc<CachedCredentials>> {
+        let cached = self.cached.load_full()?;
         let now = self.time.now();
-        match kept.age(now) {
-            Age::Fresh => Some(kept),
-            Age::Advisory => {
-                if !self.is_content(now) && !self.supply.may_disturb() {
-                    self.refresh_in_background(&kept);
+        match cached.freshness(now) {
+            Freshness::Fresh => Some(cached),
+            Freshness::Advisory => {
+                if !self.serves_stale(now) && !self.source.may_prompt() {
+                    self.refresh_in_background(&cached);
                 }
-                Some(kept)
+                Some(cached)
             }
-            Age::Mandatory => self.is_content(now).then_some(kept),
-            Age::Expired => None,
+            Freshness::Mandatory => self.serves_stale(now).then_some(cached),
+            Freshness::Expired => None,
         }
     }
 
-    fn refresh_in_background(self: &Arc<Self>, kept: &Arc<Kept>) {
+    fn refresh_in_background(self: &Arc<Self>, cached: &Arc<CachedCredentials>) {
         if self.flight.is_in_flight() {
             return;
         }
         let inner = Arc::downgrade(self);
-        let source = &self.supply.provider;
+        let source = &self.source.provider;
         let started = self
             .flight
-            .start(|| refresh(inner.clone(), source.clone(), Some(Arc::clone(kept))));
+            .start(|| refresh(inner.clone(), source.clone(), Some(Arc::clone(cached))));
         if let Err(error) = started {
             tracing::debug!(%error, "the advisory refresh could not be started");
         }
     }
 
-    fn valid(&self) -> Option<Arc<Kept>> {
-        let kept = self.kept.load_full()?;
-        kept.is_valid(self.time.now()).then_some(kept)
+    fn valid(&self) -> Option<Arc<CachedCredentials>> {
+        let cached = self.cached.load_full()?;
+        cached.is_valid(self.time.now()).then_some(cached)
     }
 
-    fn is_content(&self, now: SystemTime) -> bool {
-        let pause = self.pause.lock();
-        pause
+    fn serves_stale(&self, now: SystemTime) -> bool {
+        let cooldown = self.cooldown.lock();
+        cooldown
             .as_ref()
-            .is_some_and(|pause| pause.lasts(now, pause.content_until))
+            .is_some_and(|cooldown| cooldown.lasts(now, cooldown.serve_stale_until))
     }
 
-    /// The last error of the source, while it is left alone.
-    fn pause_error(&self, now: SystemTime) -> Option<Error> {
-        let pause = self.pause.lock();
-        let pause = pause
+    /// Returns the last error of the source during its cooldown.
+    fn cooldown_error(&self, now: SystemTime) -> Option<Error> {
+        let cooldown = self.cooldown.lock();
+        let cooldown = cooldown
             .as_ref()
-            .filter(|pause| pause.lasts(now, pause.until))?;
-        Some(pause.error.clone())
+            .filter(|cooldown| cooldown.lasts(now, cooldown.until))?;
+        Some(cooldown.error.clone())
     }
 
     /// Returns the lifetime of the source's credentials if it is known to be too short.
@@ -235,47 +238,54 @@ impl Inner {
         (ago < TOO_SHORT_FOR && lifetime < at_least).then_some(lifetime)
     }
 
-    /// Keeps new credentials, unless better ones have come since the refresh began.
+    /// Caches new credentials, unless ones that last longer have arrived since the refresh started.
     fn succeeded(
         &self,
         credentials: Credentials,
-        seen: Option<&Arc<Kept>>,
+        seen: Option<&Arc<CachedCredentials>>,
     ) -> Result<Refreshed, Error> {
         let now = self.time.now();
-        let mut kept = Arc::new(Kept::new(credentials, now));
-        if !kept.is_valid(now) {
-            return Err(already_expired(&kept.credentials));
+        let mut cached = Arc::new(CachedCredentials::new(credentials, now));
+        if !cached.is_valid(now) {
+            return Err(already_expired(&cached.credentials));
         }
         tracing::debug!(
-            expiration = kept.expiry().map(rfc3339),
+            expiration = cached.expiry().map(rfc3339),
             "refreshed credentials"
         );
-        match self.newer_than(seen).filter(|newer| newer.outlasts(&kept)) {
-            Some(newer) => kept = newer,
-            None => self.kept.store(Some(Arc::clone(&kept))),
+        match self
+            .newer_than(seen)
+            .filter(|newer| newer.outlasts(&cached))
+        {
+            Some(newer) => cached = newer,
+            None => self.cached.store(Some(Arc::clone(&cached))),
         }
-        *self.pause.lock() = None;
+        *self.cooldown.lock() = None;
         Ok(Refreshed {
-            kept,
+            cached,
             failure: None,
         })
     }
 
-    /// Leaves the source alone for a while, and says what callers get meanwhile.
-    fn failed(&self, error: Error, seen: Option<&Arc<Kept>>) -> Result<Refreshed, Error> {
-        if let Some(kept) = self.newer_than(seen) {
+    /// Starts a cooldown after a failure, and returns what callers get meanwhile.
+    fn failed(
+        &self,
+        error: Error,
+        seen: Option<&Arc<CachedCredentials>>,
+    ) -> Result<Refreshed, Error> {
+        if let Some(cached) = self.newer_than(seen) {
             return Ok(Refreshed {
-                kept,
+                cached,
                 failure: None,
             });
         }
         let valid = self.valid();
-        self.pause(error.clone(), valid.as_ref());
+        self.cooldown(error.clone(), valid.as_ref());
         match valid {
-            Some(kept) => {
+            Some(cached) => {
                 tracing::warn!(%error, "a refresh failed; the old credentials are still valid");
                 Ok(Refreshed {
-                    kept,
+                    cached,
                     failure: Some(error),
                 })
             }
@@ -283,65 +293,71 @@ impl Inner {
         }
     }
 
-    /// The credentials that another runtime's refresh has brought since the caller `seen` some.
-    fn newer_than(&self, seen: Option<&Arc<Kept>>) -> Option<Arc<Kept>> {
-        let same = |kept: &Arc<Kept>| seen.is_some_and(|seen| Arc::ptr_eq(seen, kept));
-        self.valid().filter(|kept| !same(kept))
+    /// Returns credentials that another runtime's refresh has cached since the caller saw `seen`.
+    fn newer_than(&self, seen: Option<&Arc<CachedCredentials>>) -> Option<Arc<CachedCredentials>> {
+        let same =
+            |cached: &Arc<CachedCredentials>| seen.is_some_and(|seen| Arc::ptr_eq(seen, cached));
+        self.valid().filter(|cached| !same(cached))
     }
 
-    fn pause(&self, error: Error, valid: Option<&Arc<Kept>>) {
+    fn cooldown(&self, error: Error, valid: Option<&Arc<CachedCredentials>>) {
         let now = self.time.now();
         let until = now + jitter(1.0..5.0);
-        let content_until = match valid.and_then(|kept| kept.deadlines) {
-            // Whoever could not give a code is asked again when there is no way round it.
+        let serve_stale_until = match valid.and_then(|cached| cached.deadlines) {
+            // The user entered no code: no further prompt until the credentials have expired.
             Some(at) if error.kind() == ErrorKind::MfaCodeUnavailable => at.expiry,
             Some(at) if now < at.mandatory => (now + jitter(300.0..600.0)).min(at.mandatory),
-            // A mistyped code is to be mended at once.
+            // A mistyped code can be corrected at once, so there is no cooldown.
             None if error.kind() == ErrorKind::MfaCodeRejected => return,
             _ => until,
         };
-        *self.pause.lock() = Some(Pause {
+        *self.cooldown.lock() = Some(Cooldown {
             since: now,
-            content_until,
+            serve_stale_until,
             until,
             error,
         });
     }
 }
 
-impl Pause {
-    /// A clock that was set back ends it, too.
+impl Cooldown {
+    /// Returns `true` until `until`. A clock that was set back ends the cooldown as well.
     fn lasts(&self, now: SystemTime, until: SystemTime) -> bool {
         (self.since..until).contains(&now)
     }
 }
 
-/// Asks the source once, unless somebody else has since the caller `seen` what there was.
+/// Calls the source once, unless newer credentials have been cached since the caller saw `seen`.
 ///
-/// It holds the cache weakly: a refresh in the background keeps no manager alive.
+/// It holds the cache weakly, so that a refresh in the background keeps no manager alive.
 async fn refresh(
     inner: Weak<Inner>,
     source: SharedCredentialsProvider,
-    seen: Option<Arc<Kept>>,
+    seen: Option<Arc<CachedCredentials>>,
 ) -> Result<Refreshed, Error> {
     if let Some(inner) = inner.upgrade() {
-        if let Some(kept) = inner.newer_than(seen.as_ref()) {
+        if let Some(cached) = inner.newer_than(seen.as_ref()) {
             return Ok(Refreshed {
-                kept,
+                cached,
                 failure: None,
             });
         }
-        if let Some(error) = inner.pause_error(inner.time.now()) {
+        if let Some(error) = inner.cooldown_error(inner.time.now()) {
             return match inner.valid() {
-                Some(kept) => Ok(Refreshed {
-                    kept,
+                Some(cached) => Ok(Refreshed {
+                    cached,
                     failure: Some(error),
                 }),
                 None => Err(error),
             };
         }
     }
-    let outcome = catch_panic(async { Ok(source.provide_credentials().await?) }).await;
+    let provide = async {
+        let credentials = source.provide_credentials().await?;
+        validation::check(&credentials, &validation::Names::of_provider())?;
+        Ok(credentials)
+    };
+    let outcome = catch_panic(provide).await;
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
             ErrorKind::Runtime,
@@ -358,11 +374,11 @@ impl ProvideCredentials for Refresher {
     where
         Self: 'a,
     {
-        match self.inner.without_waiting() {
-            Some(kept) => future::ProvideCredentials::ready(Ok(kept.credentials.clone())),
+        match self.inner.cached() {
+            Some(cached) => future::ProvideCredentials::ready(Ok(cached.credentials.clone())),
             None => future::ProvideCredentials::new(async move {
-                let kept = self.kept_or_refreshed().await?;
-                provider::Result::Ok(kept.credentials.clone())
+                let cached = self.refresh_or_cached().await?;
+                provider::Result::Ok(cached.credentials.clone())
             }),
         }
     }
@@ -383,7 +399,7 @@ impl fmt::Debug for Refresher {
 fn slow() -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        "the source of credentials has not answered yet: it takes its time, or cannot be reached",
+        "timed out waiting for the credentials provider, which is slow or unreachable",
     )
 }
 
@@ -408,13 +424,11 @@ fn already_expired(credentials: &Credentials) -> Error {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    match calendar(time) {
-        Some(date) => date.to_rfc3339_opts(SecondsFormat::Secs, true),
-        None => "the end of time".to_owned(),
-    }
+    format_rfc3339(time).unwrap_or_else(|| "the end of time".to_owned())
 }
 
-/// A random number of seconds in a range, so that many processes do not act in step.
+/// Returns a random number of seconds in a range, so that many processes do not call at the same
+/// moment.
 fn jitter(seconds: std::ops::Range<f64>) -> Duration {
     let spread = seconds.end - seconds.start;
     Duration::from_secs_f64(seconds.start + spread * fastrand::f64())

@@ -1,26 +1,74 @@
-//! What STS would refuse, found before it is asked.
+//! The parameters of AssumeRole, and the limits of STS that are checked before a request.
 //!
 //! Source: the constraints on the page of
 //! [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html), those of
-//! its service model, and [role chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html).
-//! How much room packed policies and tags take is known to STS alone.
+//! its service model, and [role
+//! chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html). Only STS knows the
+//! packed size of policies and tags.
 
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
-use super::role::RoleRequest;
 use crate::error::{Error, ErrorKind};
+use crate::identity::arn;
+use crate::profile::ChainedRole;
 
-/// The longest session of a role that is assumed with the credentials of another one.
+/// The longest session of a role that is assumed with the credentials of another role.
 const CHAINED: Duration = Duration::from_secs(3_600);
 
 const MAX_POLICY_ARNS: usize = 10;
 const MAX_TAGS: usize = 50;
 const MAX_CONTEXTS: usize = 5;
 
+/// The parameters of AssumeRole, field by field as in the API.
+#[derive(Clone, Default)]
+pub(crate) struct RoleRequest {
+    pub(crate) role_arn: String,
+    pub(crate) role_session_name: Option<String>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) policy: Option<String>,
+    pub(crate) policy_arns: Vec<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) transitive_tag_keys: Vec<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) source_identity: Option<String>,
+    pub(crate) mfa_serial: Option<String>,
+    pub(crate) provided_contexts: Vec<(String, String)>,
+}
+
+/// Shows the role and its session name only: policies are long, and a context assertion is a token.
+impl fmt::Debug for RoleRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoleRequest")
+            .field("role_arn", &self.role_arn)
+            .field("role_session_name", &self.role_session_name)
+            .field("duration", &self.duration)
+            .field("mfa_serial", &self.mfa_serial)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ChainedRole> for RoleRequest {
+    fn from(role: ChainedRole) -> Self {
+        Self {
+            role_arn: role.role_arn,
+            role_session_name: role.session_name,
+            duration: role.duration,
+            external_id: role.external_id,
+            mfa_serial: role.mfa_serial,
+            ..Self::default()
+        }
+    }
+}
+
 impl RoleRequest {
-    /// Checks every field. `is_chained` says that the credentials are those of a role themselves.
+    /// Returns the account in the role's ARN.
+    pub(super) fn account(&self) -> Option<&str> {
+        arn::account(&self.role_arn)
+    }
+
+    /// Checks every field. `is_chained` is `true` if the parent's credentials are those of a role.
     pub(super) fn check(&self, is_chained: bool) -> Result<(), Error> {
         check_role_arn(&self.role_arn)?;
         SESSION_NAME.check(self.role_session_name.as_deref())?;
@@ -102,7 +150,7 @@ impl RoleRequest {
         match self.transitive_tag_keys.iter().find(is_no_tag) {
             None => Ok(()),
             Some(key) => Err(refused(format!(
-                "the transitive tag key {key:?} is none of the session tags: add the tag"
+                "the transitive tag key {key:?} is not among the session tags: add the tag"
             ))),
         }
     }
@@ -129,7 +177,7 @@ impl RoleRequest {
     }
 }
 
-/// What a text is made of.
+/// The limits of a text.
 struct Text {
     name: &'static str,
     length: std::ops::RangeInclusive<usize>,
@@ -192,10 +240,15 @@ impl Text {
     }
 }
 
+/// Checks what a web identity has in common with AssumeRole.
+pub(super) fn check_identity(role_arn: &str, session_name: Option<&str>) -> Result<(), Error> {
+    check_role_arn(role_arn)?;
+    SESSION_NAME.check(session_name)
+}
+
 fn check_role_arn(role_arn: &str) -> Result<(), Error> {
-    let parts: Vec<_> = role_arn.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", _, "iam", "", account, resource]
+    match arn::split(role_arn) {
+        Some(["arn", _, "iam", "", account, resource])
             if account.len() == 12
                 && account.bytes().all(|byte| byte.is_ascii_digit())
                 && resource.len() > "role/".len()

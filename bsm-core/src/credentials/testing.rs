@@ -47,7 +47,7 @@ pub(super) enum Behaviour {
     Give(u64),
     Fail(ErrorKind),
     Panic,
-    /// Nothing, until it is told to behave otherwise.
+    /// No answer, until the behaviour changes.
     Hang,
 }
 

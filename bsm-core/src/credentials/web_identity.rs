@@ -1,12 +1,23 @@
 //! Roles, assumed with a token from a file, as Kubernetes and CI systems write it.
 
+use std::path::Path;
+
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
+use zeroize::Zeroizing;
 
-use super::role::{generated_session_name, issued, time_of};
+use super::assume_role::{generated_session_name, issued, time_of};
+use super::role_request::check_identity;
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;
+use crate::small_file;
+use crate::transport;
+use crate::validation;
+
+/// STS accepts tokens of 4 to 20,000 characters.
+const MIN_TOKEN: usize = 4;
+const MAX_TOKEN: u64 = 20_000;
 
 /// The credentials of a role, got from STS with a web identity token.
 ///
@@ -15,41 +26,67 @@ use crate::profile::WebIdentity;
 pub(crate) struct WebIdentityRole {
     identity: WebIdentity,
     session_name: String,
-    sts: aws_sdk_sts::Client,
+    sts: SdkConfig,
 }
 
 impl WebIdentityRole {
     /// `sts` says how STS is reached; the call is not signed.
-    pub(crate) fn new(identity: WebIdentity, sts: &SdkConfig) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for a role or a session name that STS would refuse.
+    pub(crate) fn new(identity: WebIdentity, sts: &SdkConfig) -> Result<Self, Error> {
         let session_name = identity.session_name.clone();
-        Self {
+        check_identity(&identity.role_arn, session_name.as_deref()).map_err(|error| {
+            let message = format!("the web identity cannot be used: {error}");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })?;
+        Ok(Self {
             identity,
             session_name: session_name.unwrap_or_else(|| generated_session_name(&time_of(sts))),
-            sts: aws_sdk_sts::Client::new(sts),
+            sts: sts.clone(),
+        })
+    }
+
+    /// Reads the token. A line break behind it, as editors and `echo` write it, is not part of it.
+    fn token(&self) -> Result<Zeroizing<String>, Error> {
+        let file = &self.identity.token_file;
+        let text = small_file::read(Path::new(file), MAX_TOKEN).map_err(|error| {
+            let message = format!(
+                "the web identity token file {file} cannot be read: check the path and its \
+                 permissions"
+            );
+            Error::new(ErrorKind::CredentialsUnavailable, message).with_source(error)
+        })?;
+        let token = text.trim();
+        let flaw = match token.len() {
+            0 => Some("is empty; check the program that writes it"),
+            1..MIN_TOKEN => Some("is too short for a token; check the program that writes it"),
+            _ => validation::flaw(token),
+        };
+        match flaw {
+            None => Ok(Zeroizing::new(token.to_owned())),
+            Some(flaw) => Err(Error::new(
+                ErrorKind::CredentialsUnavailable,
+                format!("the web identity token file {file} {flaw}"),
+            )),
         }
     }
 
     async fn assume(&self) -> Result<Credentials, Error> {
         let role_arn = &self.identity.role_arn;
-        let token = std::fs::read_to_string(&self.identity.token_file).map_err(|error| {
-            let message = format!(
-                "the web identity token file {} cannot be read: check the path and its permissions",
-                self.identity.token_file
-            );
-            Error::new(ErrorKind::CredentialsUnavailable, message).with_source(error)
-        })?;
+        let token = self.token()?;
         tracing::debug!(role_arn, "assuming a role with a web identity");
-        let answer = self
-            .sts
+        let answer = transport::client(&self.sts, aws_sdk_sts::Client::new)?
             .assume_role_with_web_identity()
             .role_arn(role_arn)
             .role_session_name(&self.session_name)
-            .web_identity_token(token)
+            .web_identity_token(token.as_str())
             .send()
             .await
             .map_err(|error| {
                 let doing = format!("assume the role {role_arn} with a web identity");
-                Error::from_call(&doing, error)
+                transport::failed(&doing, error, &[&token])
             })?;
         issued(answer.credentials, role_arn, "AssumeRoleWithWebIdentity")
     }

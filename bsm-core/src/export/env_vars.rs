@@ -3,20 +3,18 @@
 //! The environment of this process is never written: that would be another process-wide default,
 //! and a race between threads. A child gets its own.
 
-use std::ffi::OsStr;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::exported_session::ExportedSession;
+use super::shell::Shell;
 use crate::error::{Error, ErrorKind};
-use crate::export::shell::Shell;
-use crate::manager::BotoSesManager;
-use crate::manager::handover::Handover;
 use crate::secret::{SecretText, json};
 
-/// Variables that give a child another identity, or keep it from starting, if they are left alone.
+/// Variables that would give a child another identity, or keep it from starting.
 const CLEARED: [&str; 15] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -35,73 +33,9 @@ const CLEARED: [&str; 15] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
-/// # Other processes
-impl BotoSesManager {
-    /// Returns the environment variables that give a child process this session.
-    ///
-    /// The credentials are a copy, and a child cannot refresh them. Before long work, ask for
-    /// enough time with [`credentials_for`](Self::credentials_for).
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let staging = bsm_core::BotoSesManager::new();
-    /// let mut terraform = std::process::Command::new("terraform");
-    /// terraform.arg("plan");
-    /// staging.env_vars().await?.apply_to(&mut terraform);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials), and [`ErrorKind::InvalidConfig`] if a value cannot
-    /// be a variable's. A region is handed on if there is one.
-    pub async fn env_vars(&self) -> Result<EnvVars, Error> {
-        let variables = EnvVars::new(self.handover().await?)?;
-        tracing::debug!(
-            session = %self,
-            access_key_id = variables.handover.credentials.access_key_id(),
-            region = variables.handover.region,
-            "made the environment of a child process"
-        );
-        Ok(variables)
-    }
-
-    /// Returns a command whose process gets this session, whatever this process's environment is.
-    ///
-    /// It is tokio's, so that waiting for the child does not hold up a thread of the runtime;
-    /// [`into_std`](tokio::process::Command::into_std) makes the standard library's of it.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let staging = bsm_core::BotoSesManager::new();
-    /// let who = staging
-    ///     .command("aws")
-    ///     .await?
-    ///     .args(["sts", "get-caller-identity"])
-    ///     .output()
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`env_vars`](Self::env_vars).
-    pub async fn command(
-        &self,
-        program: impl AsRef<OsStr>,
-    ) -> Result<tokio::process::Command, Error> {
-        let variables = self.env_vars().await?;
-        let mut command = tokio::process::Command::new(program);
-        variables.apply_to(&mut command);
-        Ok(command)
-    }
-}
-
 /// Environment variables that give a process a session, and those that would take it away.
 ///
-/// See [`BotoSesManager::env_vars`]. The `Debug` form shows no secret.
+/// See [`BotoSesManager::env_vars`](crate::BotoSesManager::env_vars). The `Debug` form shows no secret.
 ///
 /// | set | when |
 /// |---|---|
@@ -116,15 +50,15 @@ impl BotoSesManager {
 /// `AWS_CONTAINER_CREDENTIALS_…` and `AWS_CONTAINER_AUTHORIZATION_TOKEN…`.
 #[derive(Clone)]
 pub struct EnvVars {
-    handover: Handover,
+    session: ExportedSession,
     set: Vec<(String, Zeroizing<String>)>,
 }
 
 impl EnvVars {
-    fn new(handover: Handover) -> Result<Self, Error> {
-        let credentials = &handover.credentials;
-        let region = handover.region.as_deref();
-        let expiration = handover.rfc3339_expiration();
+    pub(crate) fn new(session: ExportedSession) -> Result<Self, Error> {
+        let credentials = &session.credentials;
+        let region = session.region.as_deref();
+        let expiration = session.rfc3339_expiration();
         let always = [
             ("AWS_ACCESS_KEY_ID", Some(credentials.access_key_id())),
             (
@@ -135,11 +69,11 @@ impl EnvVars {
             ("AWS_CREDENTIAL_EXPIRATION", expiration.as_deref()),
             ("AWS_REGION", region),
             ("AWS_DEFAULT_REGION", region),
-            ("AWS_ENDPOINT_URL", handover.endpoint_url.as_deref()),
+            ("AWS_ENDPOINT_URL", session.endpoint_url.as_deref()),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let services = handover.service_endpoint_urls.iter();
+        let services = session.service_endpoint_urls.iter();
         let services = services.map(|(service, url)| {
             let name = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
             (name, url.as_str())
@@ -153,7 +87,7 @@ impl EnvVars {
             name_is_odd(name) || value.contains('\0')
         };
         match set.iter().find(impossible) {
-            None => Ok(Self { handover, set }),
+            None => Ok(Self { session, set }),
             Some((name, _)) => Err(Error::new(
                 ErrorKind::InvalidConfig,
                 format!("{name:?} and its value cannot be an environment variable"),
@@ -163,8 +97,8 @@ impl EnvVars {
 
     /// Sets and clears the variables of a command.
     ///
-    /// It takes the `Command` of the standard library and tokio's. What the command was told about
-    /// other variables stays.
+    /// It takes the `Command` of the standard library and tokio's. Other variables of the command
+    /// stay as they are.
     pub fn apply_to(&self, command: &mut impl ChildCommand) {
         let command = command.as_std_command();
         for name in self.cleared() {
@@ -190,7 +124,7 @@ impl EnvVars {
 
     /// Returns when the credentials expire, if they do.
     pub fn expiration(&self) -> Option<DateTime<Utc>> {
-        self.handover.expiration()
+        self.session.expiration()
     }
 
     /// Writes the commands that set and clear the variables in a shell, to be evaluated there.
@@ -201,7 +135,7 @@ impl EnvVars {
     /// my-tool env | Out-String | Invoke-Expression      # PowerShell
     /// ```
     pub fn to_shell(&self, shell: Shell) -> SecretText {
-        // Too much rather than too little: text that grows leaves copies of itself behind.
+        // An upper bound: a string that grows leaves copies of its secrets in memory.
         let room = |text: &str| 4 * text.len() + 64;
         let set = self.set().map(|(name, value)| room(name) + room(value));
         let cleared = self.cleared().map(room);
@@ -232,16 +166,16 @@ impl EnvVars {
             #[serde(skip_serializing_if = "Option::is_none")]
             account_id: Option<&'a str>,
         }
-        let credentials = &self.handover.credentials;
+        let credentials = &self.session.credentials;
         let output = Output {
             version: 1,
             access_key_id: credentials.access_key_id(),
             secret_access_key: credentials.secret_access_key(),
             session_token: credentials.session_token(),
-            expiration: self.handover.rfc3339_expiration(),
+            expiration: self.session.rfc3339_expiration(),
             account_id: credentials.account_id().map(|id| id.as_str()),
         };
-        json(&output, self.handover.json_capacity())
+        json(&output, self.session.json_capacity())
     }
 }
 
@@ -250,9 +184,9 @@ impl fmt::Debug for EnvVars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set: Vec<_> = self.set().map(|(name, _)| name).collect();
         f.debug_struct("EnvVars")
-            .field("access_key_id", &self.handover.credentials.access_key_id())
-            .field("region", &self.handover.region)
-            .field("expiration", &self.handover.rfc3339_expiration())
+            .field("access_key_id", &self.session.credentials.access_key_id())
+            .field("region", &self.session.region)
+            .field("expiration", &self.session.rfc3339_expiration())
             .field("set", &set)
             .finish_non_exhaustive()
     }
@@ -282,7 +216,7 @@ mod sealed {
     impl Sealed for tokio::process::Command {}
 }
 
-/// The services that endpoints were told for are named by the user, and shells run these names.
+// The user names the services of endpoints, and a shell evaluates these names.
 fn name_is_odd(name: &str) -> bool {
     !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
@@ -308,7 +242,7 @@ mod tests {
             token.map(|_| expiry),
             "test",
         );
-        EnvVars::new(Handover {
+        EnvVars::new(ExportedSession {
             credentials,
             region: region.map(str::to_owned),
             endpoint_url: None,
@@ -400,7 +334,7 @@ mod tests {
     #[test]
     fn what_cannot_be_a_variable_is_an_error() {
         for (service, url) in [("s3; rm", "http://x"), ("s3", "http://x\0")] {
-            let error = EnvVars::new(Handover {
+            let error = EnvVars::new(ExportedSession {
                 credentials: Credentials::new("AKIA", "hush", None, None, "test"),
                 region: None,
                 endpoint_url: None,

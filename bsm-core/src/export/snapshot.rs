@@ -1,11 +1,11 @@
-//! Sessions that are handed to another process of the same user.
+//! Snapshots: sessions for another process of the same user.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
@@ -14,100 +14,35 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::exported_session::ExportedSession;
 use crate::error::{Error, ErrorKind};
-use crate::export::snapshot_file::TempSnapshot;
-use crate::manager::BotoSesManager;
-use crate::manager::handover::Handover;
 use crate::secret::{SecretText, json};
 use crate::session::settings::Settings;
-use crate::time::calendar;
+use crate::time::{format_rfc3339, parse_rfc3339};
 
-/// What a snapshot says that it is.
+/// The marker of a snapshot.
 const FORMAT: &str = "bsm-session-snapshot";
 
-/// The version of the schema. A reader refuses any other.
+/// The version of the schema. A reader rejects any other.
 const VERSION: u64 = 1;
 
-/// No snapshot is longer: a file that is was not written by us, and may have no end.
+/// The longest snapshot that is read: real ones have a few KiB, and a file such as `/dev/zero` has
+/// no end.
 const MAX_BYTES: usize = 256 * 1024;
-
-/// # Snapshots
-impl BotoSesManager {
-    /// Returns the session as it is now: credentials with their expiry, region and endpoints.
-    ///
-    /// A snapshot cannot refresh its credentials. Before long work, ask for enough time with
-    /// [`credentials_for`](Self::credentials_for).
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials).
-    pub async fn to_snapshot(&self) -> Result<Snapshot, Error> {
-        let handover = self.handover().await?;
-        tracing::debug!(
-            session = %self,
-            access_key_id = handover.credentials.access_key_id(),
-            region = handover.region,
-            "took a snapshot"
-        );
-        Ok(Snapshot { handover })
-    }
-
-    /// Makes a manager of a snapshot.
-    ///
-    /// It works until the snapshot's credentials expire; from then on every use fails with
-    /// [`ErrorKind::SnapshotExpired`]. To expect an account, or to give another region, see
-    /// [`Builder::snapshot`](crate::Builder::snapshot).
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), bsm_core::Error> {
-    /// use bsm_core::{BotoSesManager, Snapshot};
-    ///
-    /// let staging = BotoSesManager::from_snapshot(Snapshot::read("/run/user/1000/bsm-4kX9zQ.json")?);
-    /// println!("{}", staging.who_am_i().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_snapshot(snapshot: Snapshot) -> Self {
-        Self::builder().snapshot(snapshot).build()
-    }
-
-    /// Writes a snapshot to a file that is removed when the guard is dropped.
-    ///
-    /// `path` is a directory, in which the file gets a unique name, or the name of a file that
-    /// does not exist yet. Give the other process [`TempSnapshot::path`].
-    ///
-    /// The file is made by this call or not at all: nothing that is there already is opened, no
-    /// link is followed, and on Unix only its owner may read it (mode 0600). Elsewhere it has the
-    /// permissions that its directory gives: choose one that is the user's own. A process that is
-    /// killed leaves the file behind, with credentials that expire.
-    ///
-    /// ```no_run
-    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let staging = bsm_core::BotoSesManager::new();
-    /// let snapshot = staging.temp_snapshot(std::env::temp_dir()).await?;
-    /// std::process::Command::new("worker").arg(snapshot.path()).status()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`credentials`](Self::credentials), and [`ErrorKind::File`] if the file cannot be made,
-    /// for example because there is one.
-    pub async fn temp_snapshot(&self, path: impl AsRef<Path>) -> Result<TempSnapshot, Error> {
-        TempSnapshot::write(&self.to_snapshot().await?, path.as_ref())
-    }
-}
 
 /// A session at one moment: credentials with their expiry, region and endpoints.
 ///
-/// See [`BotoSesManager::to_snapshot`]. The `Debug` form shows no secret.
+/// See [`BotoSesManager::to_snapshot`](crate::BotoSesManager::to_snapshot). The `Debug` form shows no secret.
 #[derive(Clone)]
 pub struct Snapshot {
-    handover: Handover,
+    session: ExportedSession,
 }
 
 impl Snapshot {
+    pub(crate) fn new(session: ExportedSession) -> Self {
+        Self { session }
+    }
+
     /// Reads a snapshot from a file.
     ///
     /// # Errors
@@ -164,33 +99,33 @@ impl Snapshot {
         }
         let body: Body = serde_json::from_slice(json).map_err(not_json)?;
         Ok(Self {
-            handover: body.try_into()?,
+            session: body.try_into()?,
         })
     }
 
-    /// Writes the snapshot as JSON, secrets and all.
+    /// Returns the snapshot as JSON, secrets included.
     pub fn to_json(&self) -> SecretText {
-        json(&Body::from(&self.handover), self.handover.json_capacity())
+        json(&Body::from(&self.session), self.session.json_capacity())
     }
 
     /// Returns the region, if the session had one.
     pub fn region(&self) -> Option<&str> {
-        self.handover.region.as_deref()
+        self.session.region.as_deref()
     }
 
     /// Returns when the credentials expire, if they do.
     pub fn expiration(&self) -> Option<DateTime<Utc>> {
-        self.handover.expiration()
+        self.session.expiration()
     }
 
-    /// Fills in what the settings do not say themselves.
+    /// Completes the settings, and returns the provider of the credentials.
     pub(crate) fn restore(self, settings: &mut Settings) -> impl ProvideCredentials + use<> {
-        let Handover {
+        let ExportedSession {
             credentials,
             region,
             endpoint_url,
             service_endpoint_urls,
-        } = self.handover;
+        } = self.session;
         settings.region = settings.region.take().or(region);
         settings.endpoint_url = settings.endpoint_url.take().or(endpoint_url);
         for (service, url) in service_endpoint_urls {
@@ -206,9 +141,9 @@ impl Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
-            .field("access_key_id", &self.handover.credentials.access_key_id())
-            .field("region", &self.handover.region)
-            .field("expiration", &self.handover.rfc3339_expiration())
+            .field("access_key_id", &self.session.credentials.access_key_id())
+            .field("region", &self.session.region)
+            .field("expiration", &self.session.rfc3339_expiration())
             .finish_non_exhaustive()
     }
 }
@@ -241,7 +176,7 @@ impl fmt::Debug for Restored {
     }
 }
 
-/// What tells a snapshot from other JSON, whatever its version.
+/// The fields that identify a snapshot, whatever its version.
 #[derive(Deserialize)]
 struct Header {
     format: Option<String>,
@@ -265,9 +200,9 @@ struct Body {
     service_endpoint_urls: BTreeMap<String, String>,
 }
 
-impl From<&Handover> for Body {
-    fn from(handover: &Handover) -> Self {
-        let credentials = &handover.credentials;
+impl From<&ExportedSession> for Body {
+    fn from(session: &ExportedSession) -> Self {
+        let credentials = &session.credentials;
         let secret = |text: &str| Zeroizing::new(text.to_owned());
         Self {
             format: FORMAT.to_owned(),
@@ -276,15 +211,15 @@ impl From<&Handover> for Body {
             secret_access_key: secret(credentials.secret_access_key()),
             session_token: credentials.session_token().map(secret),
             account_id: credentials.account_id().map(|id| id.as_str().to_owned()),
-            expiration: handover.rfc3339_expiration(),
-            region: handover.region.clone(),
-            endpoint_url: handover.endpoint_url.clone(),
-            service_endpoint_urls: handover.service_endpoint_urls.clone(),
+            expiration: session.rfc3339_expiration(),
+            region: session.region.clone(),
+            endpoint_url: session.endpoint_url.clone(),
+            service_endpoint_urls: session.service_endpoint_urls.clone(),
         }
     }
 }
 
-impl TryFrom<Body> for Handover {
+impl TryFrom<Body> for ExportedSession {
     type Error = Error;
 
     fn try_from(body: Body) -> Result<Self, Error> {
@@ -310,14 +245,11 @@ impl TryFrom<Body> for Handover {
 }
 
 fn expiry(text: &str) -> Result<SystemTime, Error> {
-    let from_epoch = |time: DateTime<_>| {
-        let seconds = u64::try_from(time.timestamp()).ok()?;
-        SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds))
-    };
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .and_then(from_epoch)
-        .ok_or_else(|| invalid("its expiration is not a time"))
+    let since_epoch = parse_rfc3339(text)
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .ok_or_else(|| invalid("its expiration is not a time"))?;
+    // Whole seconds, as they are written.
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch.as_secs()))
 }
 
 fn invalid(why: &str) -> Error {
@@ -337,7 +269,7 @@ fn not_json(error: serde_json::Error) -> Error {
 }
 
 fn snapshot_expired(expiry: SystemTime) -> Error {
-    let when = calendar(expiry).map(|time| format!(" at {}", time.format("%Y-%m-%dT%H:%M:%SZ")));
+    let when = format_rfc3339(expiry).map(|time| format!(" at {time}"));
     Error::new(
         ErrorKind::SnapshotExpired,
         format!(
@@ -366,7 +298,7 @@ mod tests {
     fn a_snapshot_that_is_written_and_read_is_the_same() {
         let read = Snapshot::from_json(WHOLE).unwrap();
         let again = Snapshot::from_json(read.to_json().expose()).unwrap();
-        assert_eq!(again.handover.credentials, read.handover.credentials);
+        assert_eq!(again.session.credentials, read.session.credentials);
         assert_eq!(again.region(), Some("eu-central-1"));
         assert_eq!(again.expiration(), read.expiration());
         assert_eq!(
@@ -374,7 +306,7 @@ mod tests {
             "2030-01-02T03:04:05+00:00"
         );
         assert_eq!(
-            again.handover.service_endpoint_urls["dynamodb"],
+            again.session.service_endpoint_urls["dynamodb"],
             "http://localhost:8000"
         );
     }
@@ -432,14 +364,14 @@ mod tests {
         #[test]
         fn any_text_survives(region in any::<String>(), secret in "[^\0]{1,40}") {
             let mut snapshot = Snapshot::from_json(WHOLE).unwrap();
-            snapshot.handover.region = Some(region);
-            snapshot.handover.credentials = Credentials::new("AKIA", secret, None, None, "test");
+            snapshot.session.region = Some(region);
+            snapshot.session.credentials = Credentials::new("AKIA", secret, None, None, "test");
             let json = snapshot.to_json();
             let again = Snapshot::from_json(json.expose()).unwrap();
             prop_assert_eq!(again.region(), snapshot.region());
-            prop_assert_eq!(again.handover.credentials.secret_access_key(),
-                snapshot.handover.credentials.secret_access_key());
-            prop_assert!(json.expose().len() <= snapshot.handover.json_capacity());
+            prop_assert_eq!(again.session.credentials.secret_access_key(),
+                snapshot.session.credentials.secret_access_key());
+            prop_assert!(json.expose().len() <= snapshot.session.json_capacity());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The file that a snapshot is handed over in.
+//! The file of a snapshot.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -10,8 +10,9 @@ use crate::export::snapshot::Snapshot;
 
 /// A file with a snapshot, removed when this is dropped.
 ///
-/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file
-/// has taken its place meanwhile, that one stays (on Unix; elsewhere the two cannot be told apart).
+/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file has
+/// taken its place meanwhile, that file stays. (On Unix only: elsewhere the two cannot be
+/// distinguished.)
 #[must_use = "the file is removed when the guard is dropped: bind it to a name"]
 pub struct TempSnapshot {
     path: PathBuf,

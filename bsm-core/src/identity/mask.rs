@@ -1,6 +1,8 @@
-//! Identities for eyes that need not know them whole.
+//! Masked forms of account ids, user ids and ARNs.
 //!
-//! The forms are those of boto-session-manager, and there is one for any text.
+//! The forms are those of boto-session-manager. Every text has one.
+
+use super::arn;
 
 /// Shows two digits on both sides.
 pub(crate) fn mask_account(account: &str) -> String {
@@ -12,18 +14,17 @@ pub(crate) fn mask_user_id(user_id: &str) -> String {
     mask(user_id, 4, 3)
 }
 
-/// Masks the fifth part, the account; what has no such part is no ARN, and masked as an id.
+/// Masks the account of an ARN. A text that is not an ARN is masked as a user id.
 pub(crate) fn mask_arn(arn: &str) -> String {
-    let mut parts: Vec<_> = arn.splitn(6, ':').collect();
-    if parts.len() < 6 {
+    let Some(mut parts) = arn::split(arn) else {
         return mask_user_id(arn);
-    }
+    };
     let account = mask_account(parts[4]);
     parts[4] = &account;
     parts.join(":")
 }
 
-/// Shows `ends` characters on both sides, and of a short text nothing.
+/// Shows `ends` characters on both sides, and nothing of a text that is too short for that.
 fn mask(text: &str, ends: usize, stars: usize) -> String {
     let stars = "*".repeat(stars);
     let length = text.chars().count();

@@ -1,23 +1,55 @@
-//! What a manager's user says of a role to assume.
+//! The builder of a role's manager.
 
 use std::time::Duration;
 
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
-use crate::credentials::role::RoleRequest;
+use crate::credentials::role_request::RoleRequest;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
+use crate::session::settings::Settings;
+use crate::session::{Explicit, RoleOfParent};
+
+/// # Roles
+impl BotoSesManager {
+    /// Returns the builder of a manager for a role that is assumed with this manager's credentials.
+    ///
+    /// Roles chain: the new manager can assume the next role. It sends no request before the
+    /// credentials are needed, and refreshes them from then on. It inherits the region and all
+    /// other settings except the expected account.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// # use std::time::Duration;
+    /// # let bsm = bsm_core::BotoSesManager::new();
+    /// let auditor = bsm
+    ///     .assume_role("arn:aws:iam::333333333333:role/Auditor")
+    ///     .role_session_name("nightly-audit")
+    ///     .duration(Duration::from_secs(900))
+    ///     .load()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "AssumeRole")]
+    #[doc(alias = "sts:AssumeRole")]
+    pub fn assume_role(&self, role_arn: impl Into<String>) -> AssumeRole {
+        AssumeRole::new(self.clone(), role_arn.into())
+    }
+}
 
 /// A role to assume with the credentials of a manager; see [`BotoSesManager::assume_role`].
 ///
 /// The setters are the fields of STS
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). What STS
-/// would refuse is found before it is asked.
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). Their
+/// limits are checked before a request.
 ///
-/// STS is asked at most twice for one set of credentials, whatever the retry configuration says,
-/// and an attempt may take 10 seconds, unless a time-out was set: a failing STS is asked again after
-/// a pause of seconds or minutes, and never by more than one caller at a time.
+/// There are at most two requests to STS for one set of credentials, whatever the retry
+/// configuration, and each can take 10 seconds, unless a time-out is set. If STS fails, the next
+/// request follows after a cooldown of seconds or minutes, and only one caller makes it.
 #[derive(Clone, Debug)]
 #[must_use = "finish it with `.build()`, or with `.load().await` to assume the role at once"]
 pub struct AssumeRole {
@@ -77,20 +109,20 @@ impl AssumeRole {
         self
     }
 
-    /// Lets a session tag go over to roles that are assumed from this one. Name a tag of this call.
+    /// Passes a session tag on to roles that are assumed from this one. Name a tag of this call.
     pub fn transitive_tag_key(mut self, key: impl Into<String>) -> Self {
         self.request.transitive_tag_keys.push(key.into());
         self
     }
 
-    /// Gives the external id that the role's trust policy asks for: 2 to 1224 letters, digits and
+    /// Sets the external id that the role's trust policy asks for: 2 to 1224 letters, digits and
     /// `_+=,.@:/-`.
     pub fn external_id(mut self, id: impl Into<String>) -> Self {
         self.request.external_id = Some(id.into());
         self
     }
 
-    /// Gives the source identity, which stays with every role that is assumed from this one: 2 to
+    /// Sets the source identity, which stays with every role that is assumed from this one: 2 to
     /// 64 letters, digits and `_+=,.@-`.
     pub fn source_identity(mut self, identity: impl Into<String>) -> Self {
         self.request.source_identity = Some(identity.into());
@@ -108,9 +140,10 @@ impl AssumeRole {
         self
     }
 
-    /// Sets who gives the codes of MFA devices, for this role and those assumed from it.
+    /// Sets the provider of MFA codes, for this role and those assumed from it.
     ///
-    /// Default: this manager's own; see [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider).
+    /// Default: this manager's own; see
+    /// [`Builder::mfa_token_provider`](crate::Builder::mfa_token_provider).
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.mfa = Some(TokenCodes::new(provider));
         self
@@ -134,12 +167,26 @@ impl AssumeRole {
         self
     }
 
-    /// Makes the manager; the role is assumed when it is first needed.
+    /// Builds the manager. The role is assumed on first use.
     pub fn build(self) -> BotoSesManager {
-        BotoSesManager::assumed(self.parent, self.request, self.region, self.mfa)
+        let parent = self.parent.session();
+        let inherited = parent.settings.clone();
+        let settings = Settings {
+            region: self.region,
+            // The parent's account is not the role's.
+            expect_account: None,
+            mfa: self.mfa.or(inherited.mfa.clone()),
+            ..inherited
+        };
+        let role = RoleOfParent {
+            parent: parent.clone(),
+            parent_region: self.parent.region_override(),
+            request: self.request,
+        };
+        BotoSesManager::with_session(Some(Explicit::Role(Box::new(role))), settings)
     }
 
-    /// Makes the manager and assumes the role at once.
+    /// Builds the manager and assumes the role at once.
     ///
     /// # Errors
     ///

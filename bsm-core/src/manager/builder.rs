@@ -1,4 +1,4 @@
-//! Making a manager.
+//! The constructors and the builder of a manager.
 
 use std::path::PathBuf;
 
@@ -14,40 +14,149 @@ use aws_types::app_name::AppName;
 
 use crate::credentials::cli_cache::CliCache;
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
+use crate::credentials::process::ProcessStdio;
 use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::export::Snapshot;
 use crate::manager::BotoSesManager;
-use crate::profile::ProfileInfo;
-use crate::session::Origin;
+use crate::profile::{ProfileInfo, Profiles};
+use crate::session::Explicit;
 use crate::session::settings::{Settings, service_key};
 
-/// Makes a [`BotoSesManager`]; see [`BotoSesManager::builder`].
+/// # Constructors
+impl BotoSesManager {
+    /// Creates a manager for the default chain.
+    ///
+    /// Its credentials come from the first of these sources that is configured. The profile is the
+    /// one that `AWS_DEFAULT_PROFILE` or `AWS_PROFILE` names, or else `default`.
+    ///
+    /// 1. access keys in the environment;
+    /// 2. a role of the profile: `role_arn` with `source_profile` or `credential_source`;
+    /// 3. a web identity: `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, or the profile's
+    ///    settings in place of either;
+    /// 4. the profile's SSO, access keys, login session or process;
+    /// 5. the role of the container, or else of the instance.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Creates a manager for a profile.
+    ///
+    /// The environment never overrides the profile. The profile must exist.
+    pub fn from_profile(name: impl Into<String>) -> Self {
+        Self::builder().profile_name(name).build()
+    }
+
+    /// Creates a manager for long-lived keys.
+    pub fn from_keys(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+    ) -> Self {
+        Self::builder()
+            .keys(access_key_id, secret_access_key)
+            .build()
+    }
+
+    /// Creates a manager from an `SdkConfig` that was loaded elsewhere.
+    pub fn from_config(config: SdkConfig) -> Self {
+        Self::builder().sdk_config(config).build()
+    }
+
+    /// Creates a manager whose every use fails with [`ErrorKind::NoSession`].
+    ///
+    /// As the process default, it turns a forgotten scope into an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use bsm_core::{BotoSesManager, install_default};
+    ///
+    /// install_default(BotoSesManager::none()).unwrap();
+    /// let error = BotoSesManager::current().credentials().await.unwrap_err();
+    /// assert!(error.is_no_session());
+    /// # }
+    /// ```
+    pub fn none() -> Self {
+        Self::with_session(Some(Explicit::NoSession), Settings::default())
+    }
+
+    /// Lists the profiles in the config file and the credentials file, by name.
+    ///
+    /// For other files than the usual ones, see [`Builder::profiles`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// for profile in BotoSesManager::profiles()? {
+    ///     let region = profile.region().unwrap_or("no region");
+    ///     println!("{}: {:?}, {region}", profile.name(), profile.kind());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a file cannot be read or understood. A file that does not
+    /// exist is an empty one.
+    pub fn profiles() -> Result<Vec<ProfileInfo>, Error> {
+        Self::builder().profiles()
+    }
+
+    /// Returns the builder of a manager, with all settings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// let production = BotoSesManager::builder()
+    ///     .profile_name("production")
+    ///     .region("eu-central-1")
+    ///     .expect_account("333333333333")
+    ///     .build();
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// Builds a [`BotoSesManager`]; see [`BotoSesManager::builder`].
 ///
-/// Nothing is read and nothing is checked until the manager is used, so that building one cannot
-/// fail.
+/// Settings are read and checked on first use of the manager, so building one cannot fail.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_core::BotoSesManager;
+///
+/// let staging = BotoSesManager::builder()
+///     .profile_name("staging")
+///     .region("eu-west-1")
+///     .expect_account("222222222222")
+///     .build();
+/// assert_eq!(staging.profile_name(), Some("staging"));
+/// ```
 #[derive(Clone, Default)]
 #[must_use = "finish it with `.build()`"]
 pub struct Builder {
-    origin: Told,
+    /// `None` for the default chain, or for the profile that the settings name.
+    explicit: Option<Explicit>,
+    /// A snapshot completes the settings, so it has to wait for all of them.
+    snapshot: Option<Box<Snapshot>>,
     settings: Settings,
 }
 
-/// Which credentials the builder was told to use.
-#[derive(Clone, Default)]
-enum Told {
-    #[default]
-    Ambient,
-    Keys(Credentials),
-    Provider(SharedCredentialsProvider),
-    Config(Box<SdkConfig>),
-    Snapshot(Box<Snapshot>),
-}
-
 impl Builder {
-    /// Names the profile. It is never overridden by keys in the environment.
+    /// Sets the profile. Keys in the environment never override it.
     ///
-    /// Default: `AWS_DEFAULT_PROFILE`, then `AWS_PROFILE`, then `default`, and then keys in the
-    /// environment do come first.
+    /// Default: `AWS_DEFAULT_PROFILE`, then `AWS_PROFILE`, then `default`. Keys in the environment
+    /// take precedence over a default profile.
     pub fn profile_name(mut self, name: impl Into<String>) -> Self {
         self.settings.profile_name = Some(name.into());
         self
@@ -62,7 +171,9 @@ impl Builder {
         self
     }
 
-    /// Gives long-lived keys. They come before everything else.
+    /// Sets long-lived keys. They take precedence over every other source.
+    #[doc(alias = "access_key")]
+    #[doc(alias = "static credentials")]
     pub fn keys(
         self,
         access_key_id: impl Into<String>,
@@ -77,33 +188,32 @@ impl Builder {
         ))
     }
 
-    /// Gives credentials, which may be temporary. They come before everything else, and are not
-    /// refreshed: see [`credentials_provider`](Self::credentials_provider) for that.
-    pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.origin = Told::Keys(credentials);
-        self
+    /// Sets credentials, which can be temporary. They take precedence over every other source, and
+    /// are not refreshed; for that, see [`credentials_provider`](Self::credentials_provider).
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        self.explicit(Explicit::Keys(credentials))
     }
 
-    /// Gives a source of credentials. It is asked once for any number of callers, and again in
-    /// time before what it gave expires.
-    pub fn credentials_provider(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.origin = Told::Provider(SharedCredentialsProvider::new(provider));
-        self
+    /// Sets a provider of credentials. The manager calls it once for any number of callers, and
+    /// again before the credentials expire.
+    pub fn credentials_provider(self, provider: impl ProvideCredentials + 'static) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        self.explicit(Explicit::Provider(provider))
     }
 
     /// Takes credentials, region and endpoints from a snapshot; see
-    /// [`BotoSesManager::from_snapshot`]. What the builder says itself comes first.
+    /// [`BotoSesManager::from_snapshot`]. The builder's own settings take precedence.
     pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
-        self.origin = Told::Snapshot(Box::new(snapshot));
+        self.explicit = None;
+        self.snapshot = Some(Box::new(snapshot));
         self
     }
 
-    /// Takes over an existing `SdkConfig`, with all that it says.
+    /// Sets the complete configuration from an existing `SdkConfig`.
     ///
-    /// Of the builder's own settings, only the region and what is expected apply on top of it.
-    pub fn sdk_config(mut self, config: SdkConfig) -> Self {
-        self.origin = Told::Config(Box::new(config));
-        self
+    /// Of the builder's other settings, only the region and the expected account and region apply.
+    pub fn sdk_config(self, config: SdkConfig) -> Self {
+        self.explicit(Explicit::SdkConfig(Box::new(config)))
     }
 
     /// Sends the requests for all services, STS included, to this URL.
@@ -133,6 +243,7 @@ impl Builder {
     }
 
     /// Sets the time-outs of requests. Default: the SDK's, 3.1 s to connect and no other.
+    #[doc(alias = "timeout")]
     pub fn timeout_config(mut self, timeout_config: TimeoutConfig) -> Self {
         self.settings.timeout_config = Some(timeout_config);
         self
@@ -165,14 +276,32 @@ impl Builder {
         self
     }
 
-    /// Sets who gives the codes of MFA devices, for this manager's profile and for roles that are
+    /// Sets the provider of MFA codes, for this manager's profile and for roles that are
     /// assumed from it; see [`mfa`](crate::mfa).
     ///
-    /// Default: nobody, so that a role with an `mfa_serial` fails with
-    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). No program is
-    /// stopped by a prompt that it did not ask for.
+    /// Default: none, so that a role with an `mfa_serial` fails with
+    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). A program never
+    /// stops at a prompt that it did not set.
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.settings.mfa = Some(TokenCodes::new(provider));
+        self
+    }
+
+    /// Sets what a `credential_process` gets as its standard input. Default:
+    /// [`ProcessStdio::Terminal`], so that it can ask a person who is there.
+    pub fn process_stdin(mut self, stdin: ProcessStdio) -> Self {
+        self.settings.process_streams.stdin = stdin;
+        self
+    }
+
+    /// Sets what a `credential_process` gets as its standard error. Default:
+    /// [`ProcessStdio::Terminal`].
+    ///
+    /// What is not shown is not logged either, because it may contain secrets:
+    /// [`Error::process_stderr`](crate::Error::process_stderr) returns the end of it if the process
+    /// fails.
+    pub fn process_stderr(mut self, stderr: ProcessStdio) -> Self {
+        self.settings.process_streams.stderr = stderr;
         self
     }
 
@@ -185,9 +314,9 @@ impl Builder {
 
     /// Fails every use of the manager, before any request, if its region is another one or none.
     ///
-    /// It catches the region that an environment variable or a profile brought along. It holds for
-    /// [`with_region`](BotoSesManager::with_region) and for roles that are assumed from this
-    /// manager, too.
+    /// It catches the region that an environment variable or a profile brought along. It also
+    /// applies to [`with_region`](BotoSesManager::with_region) and to roles that are assumed from
+    /// this manager.
     pub fn expect_region(mut self, region: impl Into<String>) -> Self {
         self.settings.expect_region = Some(region.into());
         self
@@ -195,27 +324,28 @@ impl Builder {
 
     /// Reads this config file. Default: `AWS_CONFIG_FILE`, then `~/.aws/config`.
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.ambient.config_file = Some(path.into());
+        self.settings.environment.config_file = Some(path.into());
         self
     }
 
     /// Reads this credentials file. Default: `AWS_SHARED_CREDENTIALS_FILE`, then
     /// `~/.aws/credentials`.
+    #[doc(alias = "AWS_SHARED_CREDENTIALS_FILE")]
     pub fn shared_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.ambient.shared_credentials_file = Some(path.into());
+        self.settings.environment.shared_credentials_file = Some(path.into());
         self
     }
 
     /// Uses these environment variables instead of the process's own.
     ///
-    /// Such a manager does not ask a container or an instance for credentials, either.
+    /// Such a manager never requests credentials from a container or an instance.
     #[cfg(any(test, feature = "test-util"))]
     pub fn environment<'a>(
         mut self,
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let variables: Vec<_> = variables.into_iter().collect();
-        self.settings.ambient.environment =
+        self.settings.environment.variables =
             Some(aws_types::os_shim_internal::Env::from_slice(&variables));
         self
     }
@@ -227,21 +357,26 @@ impl Builder {
     /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a file cannot be read or
     /// understood. A file that does not exist is an empty one.
     pub fn profiles(&self) -> Result<Vec<ProfileInfo>, Error> {
-        Ok(self.settings.ambient.profiles()?.list())
+        Ok(Profiles::load(&self.settings.environment)?.list())
     }
 
-    /// Makes the manager.
+    /// Builds the manager.
     pub fn build(mut self) -> BotoSesManager {
-        let origin = match self.origin {
-            Told::Ambient => Origin::Ambient,
-            Told::Keys(keys) => Origin::Keys(keys),
-            Told::Provider(provider) => Origin::Provider(provider),
-            Told::Config(config) => Origin::Config(config),
-            Told::Snapshot(snapshot) => Origin::Provider(SharedCredentialsProvider::new(
-                snapshot.restore(&mut self.settings),
-            )),
+        let explicit = match self.snapshot {
+            Some(snapshot) => {
+                let provider = snapshot.restore(&mut self.settings);
+                Some(Explicit::Provider(SharedCredentialsProvider::new(provider)))
+            }
+            None => self.explicit,
         };
-        BotoSesManager::with_session(origin, self.settings)
+        BotoSesManager::with_session(explicit, self.settings)
+    }
+
+    /// Sets the origin of the credentials. The last call takes precedence over earlier ones.
+    fn explicit(mut self, explicit: Explicit) -> Self {
+        self.explicit = Some(explicit);
+        self.snapshot = None;
+        self
     }
 }
 

@@ -1,63 +1,150 @@
-//! What another process needs to go on with a session.
+//! Handing a session to another process: environment variables, commands, snapshots.
 
-use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use aws_config::Region;
-use aws_credential_types::Credentials;
-use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::export::{EnvVars, ExportedSession, SessionCommand, Snapshot, TempSnapshot};
 use crate::manager::BotoSesManager;
-use crate::time::calendar;
 
-/// A session as it is now: what a child process or a snapshot is given.
-#[derive(Clone, Debug)]
-pub(crate) struct Handover {
-    pub(crate) credentials: Credentials,
-    pub(crate) region: Option<String>,
-    pub(crate) endpoint_url: Option<String>,
-    /// By service id in lower case, with underscores.
-    pub(crate) service_endpoint_urls: BTreeMap<String, String>,
+/// # Other processes
+impl BotoSesManager {
+    /// Returns the environment variables that give a child process this session.
+    ///
+    /// The credentials are a copy, and a child cannot refresh them. Before long work, ask for
+    /// enough time with [`credentials_for`](Self::credentials_for).
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let staging = bsm_core::BotoSesManager::new();
+    /// let mut terraform = std::process::Command::new("terraform");
+    /// terraform.arg("plan");
+    /// staging.env_vars().await?.apply_to(&mut terraform);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and [`ErrorKind::InvalidConfig`] if a value cannot
+    /// be a variable's. A region is handed on if there is one.
+    pub async fn env_vars(&self) -> Result<EnvVars, Error> {
+        let variables = EnvVars::new(self.exported().await?)?;
+        tracing::debug!(session = %self, ?variables, "created the environment of a child process");
+        Ok(variables)
+    }
+
+    /// Returns a command whose process gets this session, whatever this process's environment is.
+    ///
+    /// It wraps tokio's command, so that waiting for the child does not hold up a thread of the
+    /// runtime. [`into_std`](SessionCommand::into_std) converts it into the standard library's.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let staging = bsm_core::BotoSesManager::new();
+    /// let who = staging
+    ///     .command("aws")
+    ///     .await?
+    ///     .args(["sts", "get-caller-identity"])
+    ///     .output()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`env_vars`](Self::env_vars).
+    pub async fn command(&self, program: impl AsRef<OsStr>) -> Result<SessionCommand, Error> {
+        let variables = self.env_vars().await?;
+        let mut command = tokio::process::Command::new(program);
+        variables.apply_to(&mut command);
+        Ok(SessionCommand::new(command))
+    }
+}
+
+/// # Snapshots
+impl BotoSesManager {
+    /// Returns the session as it is now: credentials with their expiry, region and endpoints.
+    ///
+    /// A snapshot cannot refresh its credentials. Before long work, ask for enough time with
+    /// [`credentials_for`](Self::credentials_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials).
+    pub async fn to_snapshot(&self) -> Result<Snapshot, Error> {
+        let session = self.exported().await?;
+        tracing::debug!(
+            session = %self,
+            access_key_id = session.credentials.access_key_id(),
+            region = session.region,
+            "took a snapshot"
+        );
+        Ok(Snapshot::new(session))
+    }
+
+    /// Makes a manager of a snapshot.
+    ///
+    /// It works until the snapshot's credentials expire; from then on every use fails with
+    /// [`ErrorKind::SnapshotExpired`]. To expect an account, or to give another region, see
+    /// [`Builder::snapshot`](crate::Builder::snapshot).
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::{BotoSesManager, Snapshot};
+    ///
+    /// let staging = BotoSesManager::from_snapshot(Snapshot::read("/run/user/1000/bsm-4kX9zQ.json")?);
+    /// println!("{}", staging.who_am_i().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_snapshot(snapshot: Snapshot) -> Self {
+        Self::builder().snapshot(snapshot).build()
+    }
+
+    /// Writes a snapshot to a file that is removed when the guard is dropped.
+    ///
+    /// `path` is a directory, in which the file gets a unique name, or the name of a file that
+    /// does not exist yet. Give the other process [`TempSnapshot::path`].
+    ///
+    /// The file is made by this call or not at all: nothing that is there already is opened, no
+    /// link is followed, and on Unix only its owner may read it (mode 0600). Elsewhere it has the
+    /// permissions that its directory gives: choose one that is the user's own. A process that is
+    /// killed leaves the file behind, with credentials that expire.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let staging = bsm_core::BotoSesManager::new();
+    /// let snapshot = staging.temp_snapshot(std::env::temp_dir()).await?;
+    /// std::process::Command::new("worker").arg(snapshot.path()).status()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials`](Self::credentials), and [`ErrorKind::File`] if the file cannot be made,
+    /// for example because there is one.
+    pub async fn temp_snapshot(&self, path: impl AsRef<Path>) -> Result<TempSnapshot, Error> {
+        TempSnapshot::write(&self.to_snapshot().await?, path.as_ref())
+    }
 }
 
 impl BotoSesManager {
-    pub(crate) async fn handover(&self) -> Result<Handover, Error> {
+    async fn exported(&self) -> Result<ExportedSession, Error> {
         let resolved = self.resolved().await?;
         let credentials = resolved.credentials.credentials().await?;
         let region = self.region_override().or_else(|| resolved.region.clone());
-        Ok(Handover {
+        Ok(ExportedSession {
             credentials,
             region: region.as_ref().map(Region::to_string),
             endpoint_url: resolved.config.endpoint_url().map(str::to_owned),
             service_endpoint_urls: self.session().settings.service_endpoint_urls.clone(),
         })
-    }
-}
-
-impl Handover {
-    /// Returns when the credentials expire; `None` also for a time that no calendar has.
-    pub(crate) fn expiration(&self) -> Option<DateTime<Utc>> {
-        self.credentials.expiry().and_then(calendar)
-    }
-
-    /// More bytes than these things take as JSON.
-    pub(crate) fn json_capacity(&self) -> usize {
-        let credentials = [
-            Some(self.credentials.access_key_id()),
-            Some(self.credentials.secret_access_key()),
-            self.credentials.session_token(),
-            self.region.as_deref(),
-            self.endpoint_url.as_deref(),
-        ];
-        let services = self.service_endpoint_urls.iter();
-        let services = services.flat_map(|(service, url)| [service.as_str(), url]);
-        let texts = credentials.into_iter().flatten().chain(services);
-        // A control character becomes six, as in `\u0000`.
-        texts.map(|text| 6 * text.len() + 16).sum::<usize>() + 512
-    }
-
-    pub(crate) fn rfc3339_expiration(&self) -> Option<String> {
-        let expiration = self.expiration()?;
-        Some(expiration.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 }

@@ -1,4 +1,5 @@
-//! From a profile to a plan: where the first credentials come from, and the roles on the way.
+//! The chain of a profile: the provider of its first credentials, and the roles that are assumed
+//! with them.
 //!
 //! The order inside a profile is botocore's: a role with a source; web identity; SSO; keys in the
 //! credentials file; a login session; `credential_process`; keys in the config file.
@@ -8,21 +9,22 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 
-use super::base_provider::{has_keys, own_source};
 use super::files::{File, Profile, Profiles};
+use super::ini::Section;
+use crate::environment::WebIdentityVariables;
 use crate::error::{Error, ErrorKind};
 
 /// How a profile gets its credentials.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) source: Source,
-    /// Roles to assume, the first one with the credentials of `source`.
-    pub(crate) roles: Vec<RoleLink>,
+pub(crate) struct ProfileChain {
+    pub(crate) base: BaseProvider,
+    /// The roles to assume, in order: the first one with the credentials of `base`.
+    pub(crate) roles: Vec<ChainedRole>,
 }
 
-/// Where the first credentials come from.
+/// The provider of the first credentials of a chain.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum BaseProvider {
     Keys {
         keys: Credentials,
         profile: String,
@@ -37,6 +39,8 @@ pub(crate) enum Source {
     Process {
         profile: String,
         command: Command,
+        /// The profile's `aws_account_id`.
+        account_id: Option<String>,
     },
     Environment,
     Ec2InstanceMetadata,
@@ -45,8 +49,8 @@ pub(crate) enum Source {
 
 /// A role that is assumed with a token from a file.
 ///
-/// In the environment, `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME`
-/// say the same, and one at a time.
+/// Each of `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME` can take the
+/// place of the profile's setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WebIdentity {
     pub(crate) role_arn: String,
@@ -54,14 +58,7 @@ pub(crate) struct WebIdentity {
     pub(crate) session_name: Option<String>,
 }
 
-/// What the environment says of a web identity.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WebIdentityVariables {
-    pub(crate) role_arn: Option<String>,
-    pub(crate) token_file: Option<String>,
-    pub(crate) session_name: Option<String>,
-}
-
+/// The SSO settings of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sso {
     pub(crate) profile: String,
@@ -76,9 +73,9 @@ pub(crate) struct Sso {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Command(pub(crate) String);
 
-/// One role of a profile.
+/// A role in the chain of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RoleLink {
+pub(crate) struct ChainedRole {
     pub(crate) profile: String,
     pub(crate) role_arn: String,
     pub(crate) session_name: Option<String>,
@@ -87,76 +84,78 @@ pub(crate) struct RoleLink {
     pub(crate) duration: Option<Duration>,
 }
 
-/// Follows the profile's `source_profile` links; `None` if it says nothing of credentials.
-///
-/// `variables` are empty for a profile that was named explicitly.
-pub(crate) fn plan(
-    profiles: &Profiles,
-    profile: &Profile,
-    variables: &WebIdentityVariables,
-) -> Result<Option<Plan>, Error> {
-    let mut roles = Vec::new();
-    let mut visited = vec![profile.name().to_owned()];
-    let mut profile = profile;
-    let no_variables = WebIdentityVariables::default();
-    let source = loop {
-        let variables = if roles.is_empty() {
-            variables
-        } else {
-            &no_variables
-        };
-        // A profile that is the source of another one gives its keys, if it has some.
-        let role = match roles.is_empty() || !has_keys(profile) {
-            true => role_link(profile),
-            false => None,
-        };
-        let Some(role) = role else {
-            break own_source(profiles, profile, variables)?;
-        };
-        roles.push(role);
-        match next_link(profile)? {
-            Next::Source(source) => break Some(source),
-            Next::Itself if has_keys(profile) => {
-                break own_source(profiles, profile, &no_variables)?;
-            }
-            Next::Itself => return Err(circle(&visited, profile.name())),
-            Next::Profile(next) => {
-                if visited.iter().any(|seen| seen == next) {
-                    return Err(circle(&visited, next));
+impl ProfileChain {
+    /// Follows the profile's `source_profile` links; `None` if the profile has no credentials.
+    ///
+    /// `variables` are empty for a profile that was named explicitly.
+    pub(crate) fn resolve(
+        profiles: &Profiles,
+        profile: &Profile,
+        variables: &WebIdentityVariables,
+    ) -> Result<Option<Self>, Error> {
+        let mut roles = Vec::new();
+        let mut visited = vec![profile.name().to_owned()];
+        let mut profile = profile;
+        let no_variables = WebIdentityVariables::default();
+        let base = loop {
+            let variables = if roles.is_empty() {
+                variables
+            } else {
+                &no_variables
+            };
+            // As in botocore, the keys of a source_profile take precedence over its own role.
+            let role = match roles.is_empty() || !has_keys(profile) {
+                true => role_link(profile),
+                false => None,
+            };
+            let Some(role) = role else {
+                break base_provider(profiles, profile, variables)?;
+            };
+            roles.push(role);
+            match next_link(profile)? {
+                Next::Base(source) => break Some(source),
+                Next::Itself if has_keys(profile) => {
+                    break base_provider(profiles, profile, &no_variables)?;
                 }
-                visited.push(next.to_owned());
-                profile = profiles
-                    .get(next)
-                    .ok_or_else(|| missing_link(profiles, profile, next))?;
+                Next::Itself => return Err(circle(&visited, profile.name())),
+                Next::Profile(next) => {
+                    if visited.iter().any(|seen| seen == next) {
+                        return Err(circle(&visited, next));
+                    }
+                    visited.push(next.to_owned());
+                    profile = profiles
+                        .get(next)
+                        .ok_or_else(|| missing_link(profiles, profile, next))?;
+                }
             }
-        }
-    };
-    roles.reverse();
-    match source {
-        Some(source) => Ok(Some(Plan { source, roles })),
-        None if roles.is_empty() => Ok(None),
-        None => Err(invalid(format!(
-            "profile {:?} is the source of a role, but has no credentials: give it keys, a role, \
+        };
+        roles.reverse();
+        match base {
+            Some(base) => Ok(Some(Self { base, roles })),
+            None if roles.is_empty() => Ok(None),
+            None => Err(invalid(format!(
+                "profile {:?} is the source of a role, but has no credentials: give it keys, a role, \
              an sso_session or a credential_process",
-            profile.name()
-        ))),
+                profile.name()
+            ))),
+        }
     }
 }
 
 enum Next<'a> {
-    Source(Source),
+    Base(BaseProvider),
     Itself,
     Profile(&'a str),
 }
 
 /// The role that a profile assumes with the credentials of another source.
-fn role_link(profile: &Profile) -> Option<RoleLink> {
+fn role_link(profile: &Profile) -> Option<ChainedRole> {
     let role_arn = profile.get("role_arn")?;
     if profile.get("web_identity_token_file").is_some() {
         return None;
     }
     let owned = |key| profile.get(key).map(str::to_owned);
-    Some(RoleLink {
+    Some(ChainedRole {
         profile: profile.name().to_owned(),
         role_arn: role_arn.to_owned(),
         session_name: owned("role_session_name"),
@@ -166,7 +165,7 @@ fn role_link(profile: &Profile) -> Option<RoleLink> {
     })
 }
 
-/// botocore passes over what is not a number.
+// botocore ignores a value that is not a number.
 fn duration(profile: &Profile) -> Option<Duration> {
     let seconds = profile.get("duration_seconds")?;
     let duration = seconds.trim().parse().map(Duration::from_secs).ok();
@@ -187,7 +186,7 @@ fn next_link(profile: &Profile) -> Result<Next<'_>, Error> {
     ) {
         (Some(next), None) if next == name => Ok(Next::Itself),
         (Some(next), None) => Ok(Next::Profile(next)),
-        (None, Some(source)) => Ok(Next::Source(credential_source(name, source)?)),
+        (None, Some(source)) => Ok(Next::Base(credential_source(name, source)?)),
         (Some(_), Some(_)) => Err(invalid(format!(
             "profile {name:?} has a source_profile and a credential_source: keep one of them"
         ))),
@@ -198,11 +197,11 @@ fn next_link(profile: &Profile) -> Result<Next<'_>, Error> {
     }
 }
 
-fn credential_source(profile: &str, source: &str) -> Result<Source, Error> {
+fn credential_source(profile: &str, source: &str) -> Result<BaseProvider, Error> {
     match source {
-        "Environment" => Ok(Source::Environment),
-        "Ec2InstanceMetadata" => Ok(Source::Ec2InstanceMetadata),
-        "EcsContainer" => Ok(Source::EcsContainer),
+        "Environment" => Ok(BaseProvider::Environment),
+        "Ec2InstanceMetadata" => Ok(BaseProvider::Ec2InstanceMetadata),
+        "EcsContainer" => Ok(BaseProvider::EcsContainer),
         _ => Err(invalid(format!(
             "credential_source of profile {profile:?} is {source:?}: it can be Environment, \
              Ec2InstanceMetadata or EcsContainer"
@@ -213,7 +212,7 @@ fn credential_source(profile: &str, source: &str) -> Result<Source, Error> {
 fn circle(visited: &[String], next: &str) -> Error {
     let first = visited.first().map(String::as_str).unwrap_or_default();
     invalid(format!(
-        "the source_profile links of profile {first:?} go round in a circle ({} -> {next}): let \
+        "the source_profile links of profile {first:?} form a circle ({} -> {next}): let \
          one of them name a profile with credentials of its own",
         visited.join(" -> "),
     ))
@@ -227,12 +226,155 @@ fn missing_link(profiles: &Profiles, profile: &Profile, next: &str) -> Error {
     ))
 }
 
-pub(super) fn invalid(message: String) -> Error {
+fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidConfig, message)
 }
 
+/// Returns the provider that a profile names itself, without a role through another profile.
+fn base_provider(
+    profiles: &Profiles,
+    profile: &Profile,
+    variables: &WebIdentityVariables,
+) -> Result<Option<BaseProvider>, Error> {
+    let name = || profile.name().to_owned();
+    if let Some(web_identity) = web_identity(profile, variables)? {
+        return Ok(Some(BaseProvider::WebIdentity(web_identity)));
+    }
+    if let Some(sso) = sso(profiles, profile)? {
+        return Ok(Some(BaseProvider::Sso(sso)));
+    }
+    if let Some(keys) = keys(profile, File::Credentials)? {
+        return Ok(Some(keys));
+    }
+    if let Some(session) = profile.get("login_session") {
+        return Ok(Some(BaseProvider::Login {
+            profile: name(),
+            session: session.to_owned(),
+        }));
+    }
+    if let Some(command) = profile.get("credential_process") {
+        return Ok(Some(BaseProvider::Process {
+            profile: name(),
+            command: Command(command.to_owned()),
+            account_id: profile.get("aws_account_id").map(str::to_owned),
+        }));
+    }
+    keys(profile, File::Config)
+}
+
+fn web_identity(
+    profile: &Profile,
+    variables: &WebIdentityVariables,
+) -> Result<Option<WebIdentity>, Error> {
+    let setting = |variable: &Option<String>, key| {
+        let variable = variable.as_deref();
+        variable.or_else(|| profile.get(key)).map(str::to_owned)
+    };
+    let Some(token_file) = setting(&variables.token_file, "web_identity_token_file") else {
+        return Ok(None);
+    };
+    let Some(role_arn) = setting(&variables.role_arn, "role_arn") else {
+        return Err(invalid(format!(
+            "profile {:?} or the environment has a web identity token file, but no role: add a \
+             role_arn, or set AWS_ROLE_ARN",
+            profile.name()
+        )));
+    };
+    Ok(Some(WebIdentity {
+        role_arn,
+        token_file,
+        session_name: setting(&variables.session_name, "role_session_name"),
+    }))
+}
+
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+
+// As in botocore, one half of a pair is enough to count as keys. The other half is then missed
+// loudly.
+fn has_keys(profile: &Profile) -> bool {
+    [ID, SECRET].iter().any(|key| profile.get(key).is_some())
+}
+
+/// The keys of a profile in one file; an id without a secret is an error.
+fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
+    let get = |key| profile.get_in(file, key);
+    let Some(id) = get(ID) else {
+        return Ok(None);
+    };
+    let Some(secret) = get(SECRET) else {
+        return Err(invalid(format!(
+            "profile {:?} has {ID}, but no {SECRET} in {file}: add it there, or remove the other",
+            profile.name()
+        )));
+    };
+    let token = get("aws_security_token").or_else(|| get("aws_session_token"));
+    let mut keys = Credentials::builder()
+        .access_key_id(id)
+        .secret_access_key(secret)
+        .provider_name("profile");
+    keys.set_session_token(token.map(str::to_owned));
+    keys.set_account_id(get("aws_account_id").map(Into::into));
+    Ok(Some(BaseProvider::Keys {
+        keys: keys.build(),
+        profile: profile.name().to_owned(),
+        file,
+    }))
+}
+
+/// The SSO settings of a profile, and those of the `sso-session` section that it names.
+fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
+    let name = profile.name();
+    // An sso_session alone is for services with bearer tokens: it names no account and no role.
+    if profile.get("sso_account_id").is_none() && profile.get("sso_role_name").is_none() {
+        return Ok(None);
+    }
+    let session_name = profile.get("sso_session");
+    let session = session_name
+        .map(|session| {
+            profiles.sso_session(session).ok_or_else(|| {
+                invalid(format!(
+                    "profile {name:?} names the sso_session {session:?}, which does not exist: add \
+                     a section [sso-session {session}]"
+                ))
+            })
+        })
+        .transpose()?;
+    let of_session = |key: &str| {
+        let value = session?.get(key)?.text();
+        value.filter(|value| !value.is_empty())
+    };
+    // As in botocore, this applies to every key of the section, not only to those of SSO.
+    for key in session.into_iter().flat_map(Section::keys) {
+        if let (Some(one), Some(other)) = (profile.get(key), of_session(key))
+            && one != other
+        {
+            return Err(invalid(format!(
+                "{key} of profile {name:?} is not that of its sso-session: remove one of them"
+            )));
+        }
+    }
+    let setting = |key: &str| {
+        let value = profile.get(key).or_else(|| of_session(key));
+        value.map(str::to_owned).ok_or_else(|| {
+            invalid(format!(
+                "profile {name:?} uses SSO, but has no {key}: add it to the profile or to its \
+                 sso-session section"
+            ))
+        })
+    };
+    Ok(Some(Sso {
+        profile: name.to_owned(),
+        session_name: session_name.map(str::to_owned),
+        region: setting("sso_region")?,
+        start_url: setting("sso_start_url")?,
+        account_id: setting("sso_account_id")?,
+        role_name: setting("sso_role_name")?,
+    }))
+}
+
 /// Says where the credentials come from: `role X of profile "b", with the keys of profile "a"`.
-impl fmt::Display for Plan {
+impl fmt::Display for ProfileChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for role in self.roles.iter().rev() {
             write!(
@@ -241,11 +383,11 @@ impl fmt::Display for Plan {
                 role.role_arn, role.profile
             )?;
         }
-        write!(f, "{}", self.source)
+        write!(f, "{}", self.base)
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for BaseProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keys { profile, file, .. } => write!(f, "keys of profile {profile:?} in {file}"),

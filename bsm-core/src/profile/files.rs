@@ -6,6 +6,7 @@ use std::{fmt, io};
 
 use super::ini::{self, Section, Value};
 use super::shlex;
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 
 /// The settings that are credentials.
@@ -16,7 +17,7 @@ const KEYS: [&str; 4] = [
     "aws_session_token",
 ];
 
-/// What the config file and the credentials file say.
+/// The contents of the config file and the credentials file.
 #[derive(Clone, Default)]
 pub(crate) struct Profiles {
     profiles: BTreeMap<String, Profile>,
@@ -25,7 +26,7 @@ pub(crate) struct Profiles {
     searched: Vec<PathBuf>,
 }
 
-/// One profile. What the credentials file says of it comes before what the config file says.
+/// One profile. The credentials file takes precedence over the config file.
 #[derive(Clone)]
 pub(crate) struct Profile {
     name: String,
@@ -34,7 +35,10 @@ pub(crate) struct Profile {
 }
 
 /// The settings of one profile, without its keys: a session keeps them for as long as it lives.
-pub(crate) struct SettingsWithoutKeys(Box<[(Box<str>, Box<str>)]>);
+pub(crate) struct SettingsWithoutKeys {
+    profile: Box<str>,
+    settings: Box<[(Box<str>, Box<str>)]>,
+}
 
 /// A `services` section: settings of single services.
 pub(crate) struct Services(Section);
@@ -47,7 +51,12 @@ pub(crate) enum File {
 }
 
 impl Profiles {
-    /// Reads both files; one that does not exist is an empty one.
+    /// Reads the profile files of an environment. A file that does not exist counts as empty.
+    pub(crate) fn load(environment: &Environment) -> Result<Self, Error> {
+        Self::read(environment.config_file(), environment.credentials_file())
+    }
+
+    /// Reads both files. A file that does not exist counts as empty.
     pub(crate) fn read(
         config: Option<PathBuf>,
         credentials: Option<PathBuf>,
@@ -72,7 +81,8 @@ impl Profiles {
                 self.add_profile(title, section);
                 continue;
             }
-            // What is not `[profile name]` or the like is no profile, and nobody's error.
+            // botocore ignores sections with other titles, and so must this parser: other tools
+            // keep theirs here.
             let Some(Ok([_, name])) = shlex::split(&title).map(<[String; 2]>::try_from) else {
                 continue;
             };
@@ -86,7 +96,8 @@ impl Profiles {
         }
     }
 
-    /// `[profile "a"]` after `[profile a]` takes its place; nothing is merged within a file.
+    // botocore does not merge sections within a file: `[profile "a"]` replaces an earlier `[profile
+    // a]`.
     fn add_profile(&mut self, name: String, config: Section) {
         let profile = Profile {
             config,
@@ -154,7 +165,7 @@ impl Profiles {
         })
     }
 
-    /// Says which files were read and which profiles they hold.
+    /// Describes which files were read and which profiles they contain.
     pub(crate) fn contents(&self) -> String {
         let names: Vec<_> = self.names().collect();
         let found = match names.as_slice() {
@@ -166,7 +177,7 @@ impl Profiles {
 }
 
 impl Profile {
-    /// A profile that says nothing.
+    /// Returns a profile without settings.
     pub(crate) fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -185,7 +196,28 @@ impl Profile {
         value.text().filter(not_empty)
     }
 
-    /// Returns all settings but the keys.
+    /// Returns a setting of the environment, or else of the profile.
+    pub(crate) fn setting(
+        &self,
+        environment: &Environment,
+        variable: &str,
+        key: &str,
+    ) -> Option<String> {
+        let value = environment.var(variable);
+        value.or_else(|| self.get(key).map(str::to_owned))
+    }
+
+    /// Returns `true` if endpoint URLs of the environment and the profile do not apply.
+    pub(crate) fn ignores_configured_endpoints(&self, environment: &Environment) -> bool {
+        self.setting(
+            environment,
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            "ignore_configured_endpoint_urls",
+        )
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Returns all settings except the keys.
     pub(crate) fn settings_without_keys(&self) -> SettingsWithoutKeys {
         let names: BTreeSet<_> = self.config.keys().chain(self.credentials.keys()).collect();
         let names = names
@@ -193,10 +225,13 @@ impl Profile {
             .filter(|name| !KEYS.contains(&name.as_str()));
         let settings =
             names.filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
-        SettingsWithoutKeys(settings.collect())
+        SettingsWithoutKeys {
+            profile: self.name.as_str().into(),
+            settings: settings.collect(),
+        }
     }
 
-    /// Returns what one of the two files alone says.
+    /// Returns a setting of one of the two files.
     pub(crate) fn get_in(&self, file: File, key: &str) -> Option<&str> {
         let section = match file {
             File::Config => &self.config,
@@ -207,9 +242,14 @@ impl Profile {
 }
 
 impl SettingsWithoutKeys {
+    /// Returns the name of the profile.
+    pub(crate) fn profile(&self) -> &str {
+        &self.profile
+    }
+
     /// Returns a setting; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut settings = self.0.iter();
+        let mut settings = self.settings.iter();
         let (_, value) = settings.find(|(found, _)| **found == *name)?;
         Some(value)
     }
@@ -268,7 +308,7 @@ fn parse(path: &Path) -> Result<Vec<(String, Section)>, Error> {
     };
     ini::parse(&contents).map_err(|malformed| {
         let message = format!(
-            "the AWS profile file {} cannot be understood: mend the line that the cause names",
+            "the AWS profile file {} cannot be parsed: fix the line that the cause names",
             path.display()
         );
         Error::new(ErrorKind::InvalidConfig, message).with_source(malformed)

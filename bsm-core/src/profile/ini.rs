@@ -1,11 +1,12 @@
-//! Reading the text of a profile file, as botocore does.
+//! The parser of profile files, which reads them as botocore does.
 //!
 //! botocore uses Python's `configparser`, which takes more than aws-config's parser: `:` beside
 //! `=`, indented files, a `[DEFAULT]` section, section names of any characters. Like it, this one
-//! refuses a line without a delimiter, a key before the first section, and what is said twice.
+//! rejects a line without a delimiter, a key before the first section, and duplicates.
 //!
-//! Two things are taken more kindly than by botocore, as the other SDKs do: a byte order mark, and
-//! a comment behind a value (`region = eu-west-1  # home`), which botocore makes part of the value.
+//! In two cases it is more lenient than botocore, as the other SDKs are: for a byte order mark, and
+//! for a comment behind a value (`region = eu-west-1  # home`), which botocore makes part of the
+//! value.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -14,7 +15,7 @@ use std::fmt;
 /// The settings of one section, by their keys in lower case.
 pub(crate) type Section = BTreeMap<String, Value>;
 
-/// What a key is set to.
+/// The value of a key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Text(String),
@@ -31,7 +32,7 @@ impl Value {
     }
 }
 
-/// A line that cannot be understood. It is not quoted, because it may hold a secret.
+/// A line that cannot be parsed. It is not quoted, because it can contain a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
     line: usize,
@@ -57,13 +58,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(String, Section)>, Malformed> {
     reader.finish()
 }
 
-/// The value of `[DEFAULT]` holds for every section.
+/// The section whose keys apply to every other section, as in `configparser`.
 const FOR_ALL: &str = "DEFAULT";
 
 #[derive(Default)]
 struct Reader {
     sections: Vec<(String, Lines)>,
-    /// The key whose value may go on in the next line.
+    /// The key whose value can continue in the next line.
     open_key: Option<String>,
     indent: usize,
 }
@@ -98,7 +99,7 @@ impl Reader {
             }
             self.open_key = None;
             if name == FOR_ALL && self.sections.iter().any(|(known, _)| known == name) {
-                // The last one is the one that is written to.
+                // Keys are added to the last section, so move the existing [DEFAULT] there.
                 self.sections.sort_by_key(|(known, _)| known == FOR_ALL);
             } else {
                 self.sections.push((name.to_owned(), Lines::new()));
@@ -119,7 +120,7 @@ impl Reader {
             return malformed("this key is there twice in its section: remove one");
         }
         let value = match key.as_str() {
-            // A shell may be in it, to which # and ; mean something.
+            // A shell command can contain # and ; with a meaning of their own.
             "credential_process" => value.trim(),
             _ => without_comment(value.trim()),
         };
@@ -157,7 +158,8 @@ impl Reader {
     }
 }
 
-/// The name between the brackets, up to the last one of the line.
+/// Returns the name between the brackets, up to the last bracket of the line, as `configparser`
+/// does.
 fn section_name(content: &str) -> Option<&str> {
     let end = content.rfind(']')?;
     let name = content.get(1..end)?;
@@ -208,7 +210,7 @@ mod tests {
         let delta = "profile \"del ta\"";
         assert_eq!(text(file, delta, "region").as_deref(), Some("eu-west-1"));
         let process = text(file, delta, "credential_process");
-        // As in configparser, what is indented more goes on with the value above it.
+        // As in configparser, a line that is indented more continues the value above it.
         assert_eq!(
             process.as_deref(),
             Some("a; b # c\n\n[default]\nregion=x\noutput = a\nb\n\nc")

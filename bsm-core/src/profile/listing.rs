@@ -1,4 +1,4 @@
-//! The profiles there are.
+//! The list of profiles.
 
 use super::files::{Profile, Profiles};
 
@@ -62,7 +62,7 @@ impl Profiles {
     }
 }
 
-/// The first of the sources, in the order in which a plan looks for them.
+/// Returns the first kind, in the order in which a chain looks for them.
 fn kind(profile: &Profile) -> ProfileKind {
     use super::files::File::Credentials;
     let has = |key| profile.get(key).is_some();

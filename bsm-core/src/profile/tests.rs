@@ -1,19 +1,21 @@
-//! What comes of profile files and environments, compared with botocore.
+//! The outcome of profile files and environments, compared with botocore.
 //!
 //! The cases, with botocore's outcome, are written by `tests/peers/profiles.py`.
 
 use std::collections::BTreeMap;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::os_shim_internal::Env;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Plan, Profiles, RoleLink, Source, shlex};
-use crate::environment::Ambient;
+use super::{BaseProvider, ChainedRole, ProfileChain, Profiles, shlex};
+use crate::environment::Environment;
 use crate::error::Error;
-use crate::session::resolution::{Chosen, Resolution};
+use crate::session::resolution::{CredentialOrigin, Resolution};
+use crate::session::sdk_config;
 use crate::session::settings::Settings;
 
 #[derive(Deserialize)]
@@ -115,7 +117,10 @@ fn outcome(case: &Case) -> Json {
             case.credentials.as_deref(),
         )
     };
-    match Resolution::of(&settings, case.keys) {
+    let explicit = case.keys.then(|| {
+        SharedCredentialsProvider::new(Credentials::new("TOLD", "secret", None, None, "test"))
+    });
+    match Resolution::new(&settings, explicit) {
         Ok(found) => described(&found, &settings),
         Err(error) => json!({ "error": format!("{:?}", error.kind()) }),
     }
@@ -135,8 +140,8 @@ fn settings(
         Some(path)
     };
     Settings {
-        ambient: Ambient {
-            environment: Some(Env::from_slice(environment)),
+        environment: Environment {
+            variables: Some(Env::from_slice(environment)),
             config_file: file("config", config),
             shared_credentials_file: file("credentials", credentials),
         },
@@ -145,37 +150,40 @@ fn settings(
 }
 
 fn described(found: &Resolution, settings: &Settings) -> Json {
-    let (source, roles) = match &found.chosen {
-        Chosen::Told => (
+    let (source, roles) = match &found.origin {
+        CredentialOrigin::Explicit(_) => (
             json!({ "kind": "told", "access_key_id": "TOLD", "token": null }),
             Json::Array(Vec::new()),
         ),
-        Chosen::Machine => (json!({ "kind": "machine" }), Json::Array(Vec::new())),
-        Chosen::Environment(keys) => (of_keys("environment", keys), Json::Array(Vec::new())),
-        Chosen::Plan(Plan { source, roles }) => (
-            of_source(source, settings),
-            roles.iter().map(of_role).collect(),
-        ),
+        CredentialOrigin::ContainerOrInstance => {
+            (json!({ "kind": "machine" }), Json::Array(Vec::new()))
+        }
+        CredentialOrigin::Environment(keys) => {
+            (of_keys("environment", keys), Json::Array(Vec::new()))
+        }
+        CredentialOrigin::Profile(ProfileChain { base, roles }) => {
+            (of_base(base, settings), roles.iter().map(of_role).collect())
+        }
     };
     json!({ "region": found.region, "source": source, "roles": roles })
 }
 
-fn of_source(source: &Source, settings: &Settings) -> Json {
-    match source {
-        Source::Keys { keys, file, .. } => {
+fn of_base(base: &BaseProvider, settings: &Settings) -> Json {
+    match base {
+        BaseProvider::Keys { keys, file, .. } => {
             let kind = match file {
                 super::files::File::Config => "config-file",
                 super::files::File::Credentials => "shared-credentials-file",
             };
             of_keys(kind, keys)
         }
-        Source::WebIdentity(identity) => json!({
+        BaseProvider::WebIdentity(identity) => json!({
             "kind": "web_identity",
             "role_arn": identity.role_arn,
             "token_file": identity.token_file,
             "session_name": identity.session_name,
         }),
-        Source::Sso(sso) => json!({
+        BaseProvider::Sso(sso) => json!({
             "kind": "sso",
             "region": sso.region,
             "start_url": sso.start_url,
@@ -183,16 +191,16 @@ fn of_source(source: &Source, settings: &Settings) -> Json {
             "role_name": sso.role_name,
             "session_name": sso.session_name,
         }),
-        Source::Login { session, .. } => json!({ "kind": "login", "session": session }),
-        Source::Process { command, .. } => {
+        BaseProvider::Login { session, .. } => json!({ "kind": "login", "session": session }),
+        BaseProvider::Process { command, .. } => {
             json!({ "kind": "process", "words": shlex::split(&command.0) })
         }
-        Source::Environment => {
-            let keys = settings.ambient.keys().unwrap().unwrap();
+        BaseProvider::Environment => {
+            let keys = settings.environment.keys().unwrap().unwrap();
             of_keys("environment", &keys)
         }
-        Source::Ec2InstanceMetadata => json!({ "kind": "ec2" }),
-        Source::EcsContainer => json!({ "kind": "ecs" }),
+        BaseProvider::Ec2InstanceMetadata => json!({ "kind": "ec2" }),
+        BaseProvider::EcsContainer => json!({ "kind": "ecs" }),
     }
 }
 
@@ -201,7 +209,7 @@ fn of_keys(kind: &str, keys: &Credentials) -> Json {
     json!({ "kind": kind, "access_key_id": id, "token": token })
 }
 
-fn of_role(role: &RoleLink) -> Json {
+fn of_role(role: &ChainedRole) -> Json {
     json!({
         "role_arn": role.role_arn,
         "session_name": role.session_name,
@@ -296,11 +304,11 @@ proptest! {
             profile_name: profile.map(str::to_owned),
             ..settings(home.path(), &environment, Some(&config), Some(&credentials))
         };
-        let _ = settings.ambient.profiles().map(|profiles| profiles.list());
-        if let Ok(found) = Resolution::of(&settings, false) {
+        let _ = Profiles::load(&settings.environment).map(|profiles| profiles.list());
+        if let Ok(found) = Resolution::new(&settings, None) {
             // The settings of a profile are aws-config's to read: that must not panic, either.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let _: Result<_, Error> = runtime.block_on(settings.load(&found));
+            let _: Result<_, Error> = runtime.block_on(sdk_config::load(&settings, &found));
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::manager::BotoSesManager;
 
 /// The manager that a model follows, and why.
 ///
-/// Adapters use it to bind an operation when the operation starts; see [`BotoSesManager::current_for`].
+/// Adapters use it to bind an operation when the operation starts; see
+/// [`BotoSesManager::current_for`].
 #[derive(Clone, Debug)]
 pub struct Binding {
     manager: BotoSesManager,

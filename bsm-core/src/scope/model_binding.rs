@@ -23,7 +23,8 @@ pub fn bind_model(model: TypeId, manager: &BotoSesManager) {
         .get_or_insert_default()
         .insert(model, manager.clone());
     ANY.store(true, Ordering::Release);
-    // Dropped outside the lock: it can be the last handle to a manager, and with it the user's own providers.
+    // Dropped outside the lock: it can be the last handle to a manager, and with it the user's own
+    // providers.
     drop(previous);
 }
 

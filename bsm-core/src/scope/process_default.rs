@@ -1,4 +1,4 @@
-//! The process default: what is active where nothing else is.
+//! The process default: the current manager if there is no override.
 
 use std::sync::OnceLock;
 
@@ -28,9 +28,10 @@ pub fn install_default(manager: BotoSesManager) -> Result<(), Error> {
     })
 }
 
-/// The installed default, or else the default chain's.
+/// Returns the installed default, or else the manager of the default chain.
 #[inline]
 pub(crate) fn process_default() -> BotoSesManager {
+    // Static, so that a clone costs no reference count; see `manager::Inner`.
     INSTALLED
         .get()
         .unwrap_or_else(|| DEFAULT_CHAIN.get_or_init(BotoSesManager::new))

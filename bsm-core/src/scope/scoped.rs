@@ -1,4 +1,4 @@
-//! Futures, streams and closures that bring their overrides with them.
+//! Futures, streams and closures with overrides of their own.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -8,18 +8,18 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::stack::{Entry, Overrides};
+use super::stack::{Override, Overrides};
 
 pin_project! {
     /// A future or stream with overrides of its own.
     ///
     /// [`BotoSesManager::scope`](crate::BotoSesManager::scope) and
-    /// [`in_current_scope`](InCurrentScope::in_current_scope) make it. Its overrides are in force
-    /// whenever it is polled, and while it is dropped.
+    /// [`in_current_scope`](InCurrentScope::in_current_scope) create it. Its overrides apply
+    /// while it is polled, and while it is dropped.
     #[must_use = "futures and streams do nothing unless they are polled"]
     pub struct Scoped<T> {
         #[pin]
-        // `None` once it has completed: it is dropped inside of the scope.
+        // `None` once it has completed, because it must be dropped inside the scope.
         inner: Option<T>,
         overrides: Overrides,
     }
@@ -40,7 +40,7 @@ impl<T> Scoped<T> {
         Self { inner, overrides }
     }
 
-    pub(super) fn nested<F: IntoFuture<IntoFuture = T>>(entry: Entry, future: F) -> Self {
+    pub(super) fn nested<F: IntoFuture<IntoFuture = T>>(entry: Override, future: F) -> Self {
         Self::new(Overrides::nested(entry), || future.into_future())
     }
 }
@@ -83,21 +83,23 @@ impl<T> fmt::Debug for Scoped<T> {
     }
 }
 
-/// Carries every override along, on purpose.
+/// Carries all current overrides to wherever a future or stream runs.
 ///
-/// It is there for futures and for streams; for closures there is [`in_current_scope_fn`].
-/// `Kind` tells the two apart, and is always inferred.
+/// For closures, use [`in_current_scope_fn`]. `Kind` distinguishes futures from streams, and is
+/// always inferred.
 ///
-/// What carries its overrides is settled: wherever it then runs, it sees what was in force where
-/// this was called, and none of the overrides of the place that runs it. Where nothing was
-/// overridden it sees the process default.
+/// The overrides are sealed: the future sees those that applied where this was called, and none of
+/// the place that polls it. If there were none, it sees the process default.
 pub trait InCurrentScope<Kind> {
-    /// What has the overrides: the future, or the stream.
+    /// The future or stream with its overrides.
     type Scoped;
 
-    /// Gives a future or stream the overrides that are in force here, wherever it is then run.
+    /// Returns the future or stream with the overrides that apply here, wherever it is polled
+    /// later.
     ///
-    /// A task that is spawned with its scope:
+    /// # Examples
+    ///
+    /// A spawned task with the overrides of its parent:
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -116,7 +118,7 @@ pub trait InCurrentScope<Kind> {
     /// # }
     /// ```
     ///
-    /// A stream that stays where it was made:
+    /// A stream that keeps the overrides of the place where it was created:
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -136,8 +138,8 @@ pub trait InCurrentScope<Kind> {
 
 /// The two kinds of [`InCurrentScope`].
 ///
-/// They keep the blanket implementations for futures and for streams apart: a type can be both. They are public in a private module, so
-/// that the compiler infers them and nobody can name them.
+/// They keep the blanket implementations for futures and for streams apart: a type can be both.
+/// They are public in a private module, so that the compiler infers them and no user can name them.
 mod via {
     #[derive(Debug)]
     pub enum ViaFuture {}
@@ -162,10 +164,10 @@ impl<S: Stream> InCurrentScope<via::ViaStream> for S {
     }
 }
 
-/// Gives a closure the overrides that are in force here, for a thread to run it.
+/// Returns a closure with the overrides that apply here, for another thread.
 ///
-/// As with [`in_current_scope`](InCurrentScope::in_current_scope), the closure sees these and no
-/// others, wherever it is called, and also where it is dropped without having been called.
+/// As with [`in_current_scope`](InCurrentScope::in_current_scope), the closure sees these overrides
+/// and no others, wherever it is called, or dropped without a call.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -1,4 +1,4 @@
-//! The thread's stack of overrides, and how a scope moves onto it and off again.
+//! The stack of overrides of a thread, and how a scope moves onto it and off it.
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -9,8 +9,8 @@ use tokio::task;
 
 use crate::manager::BotoSesManager;
 
-/// One override: a manager, what it stands for, and whether it still does.
-pub(super) struct Entry {
+/// One override: a manager, what it covers, and whether it has ended.
+pub(super) struct Override {
     pub(super) manager: BotoSesManager,
     covers: Covers,
     ended: AtomicBool,
@@ -22,7 +22,7 @@ enum Covers {
     Models(Box<[TypeId]>),
 }
 
-impl Entry {
+impl Override {
     fn new(manager: &BotoSesManager, covers: Covers) -> Self {
         Self {
             manager: manager.clone(),
@@ -39,7 +39,7 @@ impl Entry {
         Self::new(manager, Covers::Models(models.into()))
     }
 
-    /// The same override, which ends by itself.
+    /// Returns the same override with an end of its own.
     fn copy(&self) -> Self {
         Self::new(&self.manager, self.covers.clone())
     }
@@ -54,143 +54,146 @@ impl Entry {
     }
 
     #[inline]
-    fn is_in_force(&self) -> bool {
+    fn applies(&self) -> bool {
         !self.ended.load(Ordering::Acquire)
     }
 }
 
-/// A place on the stack, seen by one task only.
-struct Slot {
-    /// `None` is the thread outside of any tokio task.
+/// An entry of the stack, visible to one task only.
+struct StackEntry {
+    /// `None` for the thread outside any tokio task.
     task: Option<task::Id>,
     layer: Layer,
 }
 
 enum Layer {
-    /// An override, in force until it is ended.
-    Override(Arc<Entry>),
-    /// Where a look-up ends: code that carries its overrides sees none of the place that runs it.
-    Wall,
+    /// An override, which applies until it ends.
+    Override(Arc<Override>),
+    /// The end of a lookup: code that carries its overrides sees none of the place that polls it.
+    Boundary,
 }
 
 impl Layer {
-    fn is_in_force(&self) -> bool {
+    fn applies(&self) -> bool {
         match self {
-            Self::Override(entry) => entry.is_in_force(),
-            Self::Wall => true,
+            Self::Override(entry) => entry.applies(),
+            Self::Boundary => true,
         }
     }
 }
 
 /// The overrides on one thread, outermost first.
 struct Stack {
-    slots: Vec<Slot>,
-    /// Where the slots of the innermost running scope begin. Those below belong to whoever runs
-    /// it, and keep their places, since the outer scopes know theirs by a floor as well.
+    entries: Vec<StackEntry>,
+    /// The index of the first entry of the innermost running scope. The entries below belong to the
+    /// outer scopes. They must keep their places, because each outer scope finds its entries by a
+    /// floor as well.
     floor: usize,
 }
 
 thread_local! {
     static STACK: RefCell<Stack> = const {
-        RefCell::new(Stack { slots: Vec::new(), floor: 0 })
+        RefCell::new(Stack { entries: Vec::new(), floor: 0 })
     };
 
-    /// Says whether there are slots. It has no destructor, so it costs next to nothing to read, and
-    /// can be read to the very end of the thread.
+    /// Whether there are entries. It has no destructor, so it is cheap to read, and readable until
+    /// the very end of the thread.
     static ANY: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Stack {
-    fn push(&mut self, entry: Arc<Entry>) {
-        self.slots.push(Slot {
+    fn push(&mut self, entry: Arc<Override>) {
+        self.entries.push(StackEntry {
             task: task::try_id(),
             layer: Layer::Override(entry),
         });
     }
 
-    /// Takes away a slot whose override has ended, of those that nobody's floor counts.
+    /// Removes one entry above the floor whose override has ended.
     ///
-    /// The caller drops it when the stack is no longer borrowed: with it may go a manager, and with
-    /// that whatever its user has put into it.
-    fn sweep_one(&mut self) -> Option<Slot> {
-        let above = self.slots.get(self.floor..)?;
-        let ended = above.iter().rposition(|slot| !slot.layer.is_in_force())?;
-        Some(self.slots.remove(self.floor + ended))
+    /// The caller drops it outside the borrow: it can own the last handle to a manager, and with it
+    /// arbitrary destructors of the user.
+    fn sweep_one(&mut self) -> Option<StackEntry> {
+        let above = self.entries.get(self.floor..)?;
+        let ended = above.iter().rposition(|entry| !entry.layer.applies())?;
+        Some(self.entries.remove(self.floor + ended))
     }
 
-    /// The entries in force of the running task, innermost first.
+    /// Returns the overrides that apply to the running task, innermost first.
     #[inline]
-    fn visible(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    fn visible(&self) -> impl Iterator<Item = &Arc<Override>> {
         let task = task::try_id();
-        self.slots
+        self.entries
             .iter()
             .rev()
-            .filter(move |slot| slot.task == task)
-            .map_while(|slot| match &slot.layer {
+            .filter(move |entry| entry.task == task)
+            .map_while(|entry| match &entry.layer {
                 Layer::Override(entry) => Some(entry),
-                Layer::Wall => None,
+                Layer::Boundary => None,
             })
-            .filter(|entry| entry.is_in_force())
+            .filter(|entry| entry.applies())
     }
 }
 
-/// The thread is ending, and its overrides are no longer known.
-pub(super) struct Unknown;
+/// The thread is exiting, and its overrides are no longer known.
+pub(super) struct ThreadExiting;
 
-/// Looks at the stack of this thread.
+/// Calls `f` with the stack of this thread.
 #[inline(always)]
-fn look<R>(f: impl FnOnce(&Stack) -> R) -> Result<R, Unknown> {
+fn with_stack<R>(f: impl FnOnce(&Stack) -> R) -> Result<R, ThreadExiting> {
     STACK
         .try_with(|stack| f(&stack.borrow()))
-        .map_err(|_| Unknown)
+        .map_err(|_| ThreadExiting)
 }
 
-/// Changes the stack of this thread.
-fn change<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R, Unknown> {
+/// Calls `f` with the stack of this thread, to change it.
+fn with_stack_mut<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R, ThreadExiting> {
     let changed = STACK.try_with(|stack| {
         let stack = &mut *stack.borrow_mut();
         let done = f(stack);
-        ANY.set(!stack.slots.is_empty());
+        ANY.set(!stack.entries.is_empty());
         done
     });
     changed.map_err(|_| {
-        // Whatever was to be changed, from now on nothing is known.
+        // An override may be lost, so from now on every lookup must fail rather than miss it.
         ANY.set(true);
-        Unknown
+        ThreadExiting
     })
 }
 
-/// Looks through the running task's overrides, innermost first.
+/// Returns the manager of the innermost override of the running task that matches.
 ///
-/// Left to itself the compiler makes a call of it, which costs half a nanosecond, as much as all of
-/// a look-up where nothing is overridden.
+/// Inlined by force: a call costs half a nanosecond, as much as the whole lookup if there are no
+/// overrides.
 #[inline(always)]
-pub(super) fn find(wanted: impl Fn(&Entry) -> bool) -> Result<Option<BotoSesManager>, Unknown> {
+pub(super) fn find(
+    wanted: impl Fn(&Override) -> bool,
+) -> Result<Option<BotoSesManager>, ThreadExiting> {
     if !ANY.get() {
         return Ok(None);
     }
-    look(|stack| {
+    with_stack(|stack| {
         let entry = stack.visible().find(|entry| wanted(entry));
         entry.map(|entry| entry.manager.clone())
     })
 }
 
-/// Puts an override on the stack, until the caller ends it.
-pub(super) fn enter(entry: Entry) -> Arc<Entry> {
+/// Pushes an override, which applies until the caller ends it.
+pub(super) fn enter(entry: Override) -> Arc<Override> {
     let entry = Arc::new(entry);
-    // Without the thread-local the override cannot take effect, and look-ups answer `none`.
-    let _ = change(|stack| stack.push(Arc::clone(&entry)));
+    // The error can be ignored: while the thread exits, every lookup returns `none` anyway.
+    let _ = with_stack_mut(|stack| stack.push(Arc::clone(&entry)));
     entry
 }
 
-/// Ends an override, wherever its slot lies.
+/// Ends an override, wherever its entry is.
 ///
-/// A slot on the stack of this thread is taken away; one that is parked, or has been left on
-/// another thread, is without effect until somebody comes across it.
-pub(super) fn end(entry: &Entry) {
+/// An entry on the stack of this thread is removed. One that is parked, or was left on another
+/// thread, no longer has an effect, and is removed when that stack is next swept.
+pub(super) fn end(entry: &Override) {
     entry.ended.store(true, Ordering::Release);
-    while let Ok(Some(slot)) = change(Stack::sweep_one) {
-        drop(slot);
+    while let Ok(Some(entry)) = with_stack_mut(Stack::sweep_one) {
+        drop(entry);
     }
 }
 
@@ -200,37 +203,38 @@ pub(super) struct Overrides {
 }
 
 impl Overrides {
-    /// An override on top of those of whoever runs the scope.
-    pub(super) fn nested(entry: Entry) -> Self {
+    /// Returns an override on top of those of the place that polls the scope.
+    pub(super) fn nested(entry: Override) -> Self {
         Self {
             parked: vec![Layer::Override(Arc::new(entry))],
         }
     }
 
-    /// What is in force here, and nothing of whoever runs the scope.
+    /// Returns the overrides that apply here, sealed against those of the place that polls the
+    /// scope.
     pub(super) fn captured() -> Self {
-        // Copies: were the entries shared, they would end with a guard here.
-        let innermost_first = look(|stack| {
+        // Copies: a shared override would end with its guard here.
+        let innermost_first = with_stack(|stack| {
             let visible = stack.visible();
             visible.map(|entry| entry.copy()).collect()
         });
-        let innermost_first =
-            innermost_first.unwrap_or_else(|Unknown| vec![Entry::general(&BotoSesManager::none())]);
+        let innermost_first = innermost_first
+            .unwrap_or_else(|ThreadExiting| vec![Override::general(&BotoSesManager::none())]);
         let overrides = innermost_first.into_iter().rev();
         let overrides = overrides.map(|entry| Layer::Override(Arc::new(entry)));
         Self {
-            parked: std::iter::once(Layer::Wall).chain(overrides).collect(),
+            parked: std::iter::once(Layer::Boundary).chain(overrides).collect(),
         }
     }
 
-    /// Runs `f` with the overrides on the stack, and parks those that are left afterwards.
+    /// Calls `f` with the overrides on the stack, and parks the remaining ones afterwards.
     pub(super) fn within<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let _entered = Entered::new(&mut self.parked);
         f()
     }
 }
 
-/// Overrides on the stack; they are parked again on drop, so also when a poll panics.
+/// Overrides on the stack. They are parked again on drop, and so also if a poll panics.
 struct Entered<'a> {
     parked: &'a mut Vec<Layer>,
     task: Option<task::Id>,
@@ -241,10 +245,10 @@ impl<'a> Entered<'a> {
     fn new(parked: &'a mut Vec<Layer>) -> Self {
         // The scope may have moved to another task since it was parked.
         let task = task::try_id();
-        let outer_floor = change(|stack| {
-            let outer_floor = std::mem::replace(&mut stack.floor, stack.slots.len());
-            let slots = parked.drain(..).map(|layer| Slot { task, layer });
-            stack.slots.extend(slots);
+        let outer_floor = with_stack_mut(|stack| {
+            let outer_floor = std::mem::replace(&mut stack.floor, stack.entries.len());
+            let entries = parked.drain(..).map(|layer| StackEntry { task, layer });
+            stack.entries.extend(entries);
             outer_floor
         });
         Self {
@@ -257,14 +261,14 @@ impl<'a> Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let _ = change(|stack| {
+        let _ = with_stack_mut(|stack| {
             let floor = std::mem::replace(&mut stack.floor, self.outer_floor);
-            // A `LocalSet` inside of the scope runs other tasks: theirs stay on the thread.
+            // A `LocalSet` inside the scope runs other tasks: their entries stay on the thread.
             let ours = stack
-                .slots
-                .extract_if(floor.., |slot| slot.task == self.task);
-            self.parked.extend(ours.map(|slot| slot.layer));
+                .entries
+                .extract_if(floor.., |entry| entry.task == self.task);
+            self.parked.extend(ours.map(|entry| entry.layer));
         });
-        self.parked.retain(Layer::is_in_force);
+        self.parked.retain(Layer::applies);
     }
 }

@@ -1,4 +1,4 @@
-//! An `SdkConfig` that can be printed.
+//! An `SdkConfig` that is safe to print.
 
 use std::fmt;
 
@@ -6,6 +6,8 @@ use aws_config::SdkConfig;
 use aws_credential_types::provider::future::ProvideToken as TokenFuture;
 use aws_credential_types::provider::token::{ProvideToken, SharedTokenProvider};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use crate::endpoint::{self, Setting};
 
 /// Hides the two things in a configuration that print the secrets of every profile: aws-config's
 /// settings for single services and its token provider.
@@ -27,7 +29,12 @@ struct Services(Box<SdkConfig>);
 
 impl LoadServiceConfig for Services {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        self.0.service_config()?.load_config(key)
+        let is_endpoint = key.env() == "AWS_ENDPOINT_URL";
+        let value = self.0.service_config()?.load_config(key)?;
+        Some(match is_endpoint {
+            true => endpoint::usable(value, Setting::SdkConfig),
+            false => value,
+        })
     }
 }
 

@@ -1,118 +1,164 @@
-//! What the environment, the profile files and the builder come to: a region and a source.
+//! The resolution of settings, environment and profile files: a profile, a region, and the origin
+//! of the credentials.
 //!
-//! Nothing is sent here, so that a choice can be explained, and compared with botocore's.
+//! It sends no request, so that its outcome can be explained to a user, and compared with
+//! botocore's.
+
+use std::fmt;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 
+use super::settings::Settings;
+use crate::environment::{Environment, WebIdentityVariables};
 use crate::error::{Error, ErrorKind};
-use crate::profile::{Plan, Profile, Profiles, Source, WebIdentityVariables, plan};
-use crate::session::settings::Settings;
+use crate::profile::{BaseProvider, Profile, ProfileChain, Profiles};
+use crate::validation::check_region;
 
-/// What was found out without asking anybody.
-pub(crate) struct Resolution {
-    pub(crate) profiles: Profiles,
-    /// The profile whose settings hold; it is empty if there is none and none was named.
-    pub(crate) profile: Profile,
-    pub(crate) region: Option<String>,
-    pub(crate) chosen: Chosen,
+/// Where the credentials of a session come from.
+///
+/// There is one variant for each answer, and only the default chain can end at the container or the
+/// instance: a session with explicit credentials or a named profile cannot fall through to a
+/// machine's role.
+#[derive(Debug)]
+pub(crate) enum CredentialOrigin {
+    /// The caller passed them to the builder.
+    Explicit(SharedCredentialsProvider),
+    /// `AWS_ACCESS_KEY_ID` and its companions.
+    Environment(Credentials),
+    Profile(ProfileChain),
+    ContainerOrInstance,
 }
 
-/// Where the credentials come from.
-#[derive(Debug)]
-pub(crate) enum Chosen {
-    /// From the builder, which was given them.
-    Told,
-    Environment(Credentials),
-    Plan(Plan),
-    /// From the container or the instance that the program runs in.
-    Machine,
+/// The outcome of a resolution.
+pub(crate) struct Resolution {
+    pub(crate) profiles: Profiles,
+    /// The profile whose settings apply. Empty if it does not exist and was not named.
+    pub(crate) profile: Profile,
+    pub(crate) region: Option<String>,
+    pub(crate) origin: CredentialOrigin,
 }
 
 impl Resolution {
-    /// Resolves what the settings leave open. `told` says whether they come with credentials.
-    pub(crate) fn of(settings: &Settings, told: bool) -> Result<Self, Error> {
-        let explicit = settings.profile_name.clone();
-        let named = explicit.clone().or_else(|| settings.ambient.profile_name());
-        let name = named.as_deref().unwrap_or("default");
-        let profiles = settings.ambient.profiles()?;
-        // Whoever gives keys need not have the profile that the environment happens to name.
-        let profile = match explicit.is_some() || (named.is_some() && !told) {
-            true => profiles.require(name)?.clone(),
-            false => profiles
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| Profile::empty(name)),
+    /// Resolves what the settings leave open; `explicit` are the credentials that the builder was
+    /// given.
+    pub(crate) fn new(
+        settings: &Settings,
+        explicit: Option<SharedCredentialsProvider>,
+    ) -> Result<Self, Error> {
+        let environment = &settings.environment;
+        let named = settings.profile_name.as_deref();
+        let ambient = environment.profile_name();
+        let name = named.or(ambient.as_deref()).unwrap_or("default");
+        let profiles = Profiles::load(environment)?;
+        // With explicit credentials, a profile that only the environment names need not exist: it
+        // contributes settings, but no credentials.
+        let is_required = named.is_some() || (ambient.is_some() && explicit.is_none());
+        let profile = match profiles.get(name) {
+            Some(profile) => profile.clone(),
+            None if is_required => profiles.require(name)?.clone(),
+            None => Profile::empty(name),
         };
-        if !settings.ignores_configured_endpoints(&profile) {
+        if !profile.ignores_configured_endpoints(environment) {
             profiles.require_services(&profile)?;
         }
-        let chosen = match (told, explicit.is_some()) {
-            (true, _) => Chosen::Told,
-            (false, true) => plan(&profiles, &profile, &WebIdentityVariables::default())?
-                .map(Chosen::Plan)
-                .ok_or_else(|| without_credentials(name))?,
-            (false, false) => Self::choose(settings, &profiles, &profile)?,
+        let origin = match (explicit, named) {
+            (Some(explicit), _) => CredentialOrigin::Explicit(explicit),
+            (None, Some(_)) => of_profile(&profiles, &profile)?,
+            (None, None) => default_chain(environment, &profiles, &profile)?,
         };
-        if let Chosen::Plan(plan) = &chosen {
-            require_source(&plan.source, settings)?;
+        if let CredentialOrigin::Profile(chain) = &origin {
+            check_base(&chain.base, environment)?;
         }
         let region = region(settings, &profile);
         tracing::debug!(
             profile = name,
-            explicit_profile = explicit.is_some(),
-            source = %chosen,
+            explicit_profile = named.is_some(),
+            origin = %origin,
             region,
-            "chose the source of the credentials"
+            "resolved the origin of the credentials"
         );
         Ok(Self {
             profiles,
             profile,
             region,
-            chosen,
+            origin,
         })
     }
 
-    /// The default chain.
-    fn choose(
-        settings: &Settings,
-        profiles: &Profiles,
-        profile: &Profile,
-    ) -> Result<Chosen, Error> {
-        if let Some(keys) = settings.ambient.keys()? {
-            return Ok(Chosen::Environment(keys));
+    /// Checks the region, naming the setting that it comes from.
+    pub(crate) fn check_region(&self, settings: &Settings) -> Result<(), Error> {
+        settings.check_region()?;
+        if settings.region.is_some() {
+            return Ok(());
         }
-        let plan = plan(profiles, profile, &settings.ambient.web_identity())?;
-        Ok(plan.map_or(Chosen::Machine, Chosen::Plan))
+        if let Some((variable, region)) = settings.environment.region() {
+            return check_region(&region, variable, ErrorKind::InvalidConfig);
+        }
+        let Some(region) = self.profile.get("region") else {
+            return Ok(());
+        };
+        let setting = format!("region of profile {:?}", self.profile.name());
+        check_region(region, &setting, ErrorKind::InvalidConfig)
     }
 }
 
-/// Checks what can be checked of a `credential_source` without asking anybody.
-fn require_source(source: &Source, settings: &Settings) -> Result<(), Error> {
-    let why = match source {
-        Source::Environment if settings.ambient.keys()?.is_none() => "AWS_ACCESS_KEY_ID is not set",
-        Source::EcsContainer if !settings.ambient.has_container() => {
+/// Resolves a profile that was named explicitly: the environment's web identity does not apply to
+/// it.
+fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<CredentialOrigin, Error> {
+    ProfileChain::resolve(profiles, profile, &WebIdentityVariables::default())?
+        .map(CredentialOrigin::Profile)
+        .ok_or_else(|| without_credentials(profile.name()))
+}
+
+/// Resolves the default chain in botocore's order: the keys of the environment, the profile's
+/// chain, container, instance. The environment's web identity is part of the profile's chain: it
+/// comes after a role of the profile, and before its other providers.
+fn default_chain(
+    environment: &Environment,
+    profiles: &Profiles,
+    profile: &Profile,
+) -> Result<CredentialOrigin, Error> {
+    if let Some(keys) = environment.keys()? {
+        return Ok(CredentialOrigin::Environment(keys));
+    }
+    let chain = ProfileChain::resolve(profiles, profile, &environment.web_identity())?;
+    Ok(chain.map_or(
+        CredentialOrigin::ContainerOrInstance,
+        CredentialOrigin::Profile,
+    ))
+}
+
+/// Checks what can be checked of a `credential_source` without a request.
+fn check_base(base: &BaseProvider, environment: &Environment) -> Result<(), Error> {
+    let why = match base {
+        BaseProvider::Environment if environment.keys()?.is_none() => {
+            "AWS_ACCESS_KEY_ID is not set"
+        }
+        BaseProvider::EcsContainer if !environment.has_container() => {
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not \
              set"
         }
         _ => return Ok(()),
     };
-    let message = format!("the profile's credential_source is {source}, but {why}");
+    let message = format!("the profile's credential_source is {base}, but {why}");
     Err(Error::new(ErrorKind::CredentialsUnavailable, message))
 }
 
 fn region(settings: &Settings, profile: &Profile) -> Option<String> {
-    let told = settings.region.clone();
-    told.or_else(|| settings.ambient.region())
+    let explicit = settings.region.clone();
+    explicit
+        .or_else(|| Some(settings.environment.region()?.1))
         .or_else(|| profile.get("region").map(str::to_owned))
 }
 
-impl std::fmt::Display for Chosen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for CredentialOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told => f.write_str("the builder"),
+            Self::Explicit(_) => f.write_str("the builder"),
             Self::Environment(_) => f.write_str("environment"),
-            Self::Plan(plan) => write!(f, "{plan}"),
-            Self::Machine => f.write_str("container or instance"),
+            Self::Profile(chain) => write!(f, "{chain}"),
+            Self::ContainerOrInstance => f.write_str("container or instance"),
         }
     }
 }

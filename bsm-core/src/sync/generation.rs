@@ -1,28 +1,29 @@
-//! Things that were found out and can be forgotten.
+//! Lazily resolved values that can be invalidated.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-/// What was found out in the present generation.
+/// The values of the current generation.
 ///
-/// Forgetting is to move on to the next generation, a number that the owner keeps. Nobody waits for it:
-/// readers compare two numbers, and the first one to come in a new generation starts afresh. Work that
-/// was under way ends in the generation in which it began, so its outcome is forgotten, too.
+/// To invalidate them, the owner increments the number of the generation. That never waits: readers
+/// compare two numbers, and the first reader of a new generation starts with default values. Work
+/// that is in flight finishes in the generation in which it started, so its outcome is invalidated
+/// as well.
 pub(crate) struct Resettable<T> {
     generation: ArcSwap<Generation<T>>,
 }
 
-/// What was found out in one generation.
+/// The values of one generation.
 #[derive(Default)]
 pub(crate) struct Generation<T> {
     number: u64,
-    found: T,
+    values: T,
 }
 
 impl<T: Default> Resettable<T> {
-    /// Returns what was found out in the generation `now`, which may be nothing yet.
+    /// Returns the values of the generation `now`, which can still be the default.
     pub(crate) fn at(&self, now: u64) -> Arc<Generation<T>> {
         let generation = self.generation.load();
         if generation.number >= now {
@@ -30,7 +31,7 @@ impl<T: Default> Resettable<T> {
         }
         let fresh = Arc::new(Generation {
             number: now,
-            found: T::default(),
+            values: T::default(),
         });
         self.generation.rcu(|generation| {
             if generation.number >= now {
@@ -55,7 +56,7 @@ impl<T> Deref for Generation<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.found
+        &self.values
     }
 }
 
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_keeps_what_was_found_and_the_next_one_starts_afresh() {
+    fn a_generation_keeps_its_values_and_the_next_one_starts_with_none() {
         let values = Resettable::<OnceLock<u8>>::default();
         values.at(0).set(1).unwrap();
         assert_eq!(values.at(0).get(), Some(&1));
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_reader_of_an_old_epoch_does_not_bring_it_back() {
+    fn a_late_reader_of_an_old_generation_does_not_bring_it_back() {
         let values = Resettable::<OnceLock<u8>>::default();
         values.at(2).set(2).unwrap();
         assert_eq!(values.at(1).get(), Some(&2));
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_what_was_found_before_the_epoch_they_ask_for() {
+    fn no_reader_gets_a_value_older_than_its_generation() {
         let now = AtomicU64::new(0);
         let values = Resettable::<OnceLock<u64>>::default();
         std::thread::scope(|threads| {

@@ -1,4 +1,4 @@
-//! Work that is done once for everyone who waits for it.
+//! Work that runs once for all callers that wait for it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -14,15 +14,17 @@ use tracing::Instrument as _;
 
 use crate::error::{Error, ErrorKind};
 
-/// How often a waiter starts work that ends without a result before it gives up.
+/// The attempts of a waiter whose work ends without a result. One restart survives a runtime that
+/// shuts down; work that ends twice without a result would never finish.
 const MAX_STARTS: usize = 2;
 
-/// One piece of work at a time, whose result, success or error, goes to all who wait for it.
+/// Runs one piece of work at a time, and shares its result, success or error, among all callers
+/// that wait for it.
 ///
-/// The work runs as a task of its own: a waiter that is dropped takes nothing with it. If the
-/// runtime goes away under the work, the waiters start it again on theirs. Waiters of different
-/// runtimes never wait for each other, because nobody may be driving the other runtime: there is
-/// one piece of work at a time *per runtime*.
+/// The work runs as a task of its own, so a dropped waiter does not cancel it. If its runtime shuts
+/// down, the waiters start it again on theirs. Waiters of different runtimes never wait for each
+/// other, because the other runtime can be idle: there is one piece of work at a time *per
+/// runtime*.
 pub(crate) struct SingleFlight<T> {
     in_flight: Mutex<Vec<InFlight<T>>>,
 }
@@ -32,7 +34,8 @@ struct InFlight<T> {
     outcome: Outcome<T>,
 }
 
-/// `None` while the work is under way; closed without a result if its runtime went away.
+/// The result of work; `None` while it is in flight. The channel closes without a result if the
+/// runtime shuts down.
 pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
 
 impl<T> InFlight<T> {
@@ -50,7 +53,7 @@ impl<T> Default for SingleFlight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// Joins the work under way on this runtime, or starts `work` if there is none.
+    /// Joins the work in flight on this runtime, or else starts `work`.
     pub(crate) async fn join<F>(&self, work: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -66,11 +69,11 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         }
         Err(Error::new(
             ErrorKind::Runtime,
-            "the work was given up, because its runtime is shutting down",
+            "the work was cancelled, because its runtime is shutting down",
         ))
     }
 
-    /// Starts `work` unless it is under way on this runtime, and does not wait for it.
+    /// Starts `work` unless some is in flight on this runtime. Doesn't wait for it.
     pub(crate) fn start<F>(&self, work: impl Fn() -> F) -> Result<Outcome<T>, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -94,9 +97,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         Ok(outcome)
     }
 
-    /// Says whether work is under way on this runtime, or somebody is just seeing to it.
-    ///
-    /// Nobody is kept waiting for the answer.
+    /// Returns whether work is in flight on this runtime, or is just being started. Never blocks.
     pub(crate) fn is_in_flight(&self) -> bool {
         let Ok(handle) = Handle::try_current() else {
             return false;
@@ -111,7 +112,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let mut in_flight = self.in_flight.lock();
         in_flight.retain(|flight| !flight.is_finished());
         if in_flight.is_empty() {
-            // Most work is done once, and there may be thousands of sessions.
+            // Free the memory: most work runs once, and a process can have thousands of sessions.
             *in_flight = Vec::new();
         }
         in_flight
@@ -121,13 +122,13 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
 fn no_runtime() -> Error {
     Error::new(
         ErrorKind::Runtime,
-        "AWS sessions need a tokio runtime: call this from inside of one",
+        "AWS sessions need a tokio runtime: call this inside one",
     )
 }
 
 /// Turns a panic of the work into an error.
 ///
-/// What the work has left behind is not seen again: it is dropped, and a later start begins anew.
+/// The state of the work is dropped, so that no later start can see it.
 pub(crate) async fn catch_panic<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -135,7 +136,7 @@ pub(crate) async fn catch_panic<T>(
     poll_fn(|context| {
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(poll) => poll,
-            // What it panicked with may hold anything, secrets too.
+            // Drop the payload: a panic message can contain anything, secrets included.
             Err(_) => Poll::Ready(Err(panicked())),
         }
     })
@@ -149,7 +150,7 @@ fn panicked() -> Error {
     )
 }
 
-/// A value that is resolved on first use and kept; an error is not kept.
+/// A value that is resolved on first use and cached; an error is not cached.
 pub(crate) struct AsyncOnce<T> {
     value: Arc<OnceLock<T>>,
     flight: SingleFlight<T>,
@@ -188,8 +189,8 @@ impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
         Ok(self.value.get_or_init(|| resolved))
     }
 
-    /// Keeps the value before anyone is told of it, and looks first: a caller that found nothing
-    /// may come to start its flight when another has just landed.
+    // Stores the value before any waiter gets it, and checks first: another caller can have
+    // finished between this caller's check and its start.
     fn resolve_once<F>(&self, work: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_went_away_takes_its_work_along_and_another_starts_it_again() {
+    fn work_whose_runtime_shut_down_is_started_again_on_another() {
         let flight = SingleFlight::default();
         let first = runtime();
         first.block_on(async {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_stands_still_holds_nobody_up() {
+    fn an_idle_runtime_blocks_no_waiter_of_another() {
         let flight = SingleFlight::default();
         let still = runtime();
         still.block_on(async {
@@ -282,7 +283,7 @@ mod tests {
         });
         let landed = runtime().block_on(flight.join(|| async { Ok(2) }));
         assert_eq!(landed.unwrap(), 2);
-        // The first one goes on where it stood.
+        // The first one resumes.
         let landed = still.block_on(flight.join(|| async { Ok(3) }));
         assert_eq!(landed.unwrap(), 1);
     }

@@ -115,7 +115,7 @@ async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
 #[tokio::test]
 async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
     let playground = Playground::start();
-    let lost = bsm_local_aws::Fault::dropped_answer()
+    let lost = bsm_local_aws::Fault::dropped_response()
         .operation("AssumeRole")
         .times(1);
     playground.aws.faults().add(lost);

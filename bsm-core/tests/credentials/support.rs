@@ -68,7 +68,7 @@ impl Playground {
                     .role(WITH_MFA, "dev")
                     .set("mfa_serial", SERIAL),
             )
-            .start_now()
+            .start_blocking()
             .unwrap();
         let dir = TempDir::new().unwrap();
         aws.write_profiles(dir.path()).unwrap();

@@ -1,7 +1,8 @@
-//! A property test: at every step of every interleaving, the current manager is the one that a naive model predicts.
+//! A property test: at every step of every interleaving, the current manager is the one that a
+//! naive model predicts.
 //!
-//! A case is a list of bytes. They choose the next step of each program, and the task that is polled next; see `program.rs` for the
-//! steps and `model.rs` for the predictions.
+//! A case is a list of bytes. They choose the next step of each program, and the task that is
+//! polled next; see `program.rs` for the steps and `model.rs` for the predictions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -83,7 +84,8 @@ fn hold(cases: u32, run: impl Fn(Vec<u8>, bool) -> Option<String> + Sync) {
         failure_persistence: None,
         ..Config::default()
     };
-    // Each shrunk case runs on a thread of its own, because a failing case can leave overrides on its thread.
+    // Each shrunk case runs on a thread of its own, because a failing case can leave overrides on
+    // its thread.
     let isolated = |bytes, trace| thread::scope(|scope| scope.spawn(|| run(bytes, trace)).join());
     let failed = Cell::new(false);
     let result = TestRunner::new(config).run(&vec(any::<u8>(), 0..80), |bytes| {

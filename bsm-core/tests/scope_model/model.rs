@@ -1,5 +1,5 @@
-//! A naive model of scopes: every stretch of code has a list of the overrides made in it, and refers to
-//! the stretch that runs it. Nothing is ever moved or swapped.
+//! A naive model of scopes: every stretch of code has a list of the overrides made in it, and
+//! refers to the stretch that runs it. Nothing is ever moved or swapped.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,7 +42,8 @@ struct Override {
 #[derive(Default)]
 pub(crate) struct Frame {
     overrides: RefCell<Vec<Override>>,
-    /// The stretch that runs this one; `None` for a thread, a task, and whatever carries its overrides.
+    /// The stretch that runs this one; `None` for a thread, a task, and whatever carries its
+    /// overrides.
     outer: RefCell<Option<Rc<Frame>>>,
     /// Whether it ends before its thread or task does.
     ends: bool,

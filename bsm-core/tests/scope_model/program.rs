@@ -247,7 +247,8 @@ impl Program {
         (Box::pin(scoped), frame)
     }
 
-    /// Runs two branches of this task: until both have completed, or until one has and the other is dropped.
+    /// Runs two branches of this task: until both have completed, or until one has and the other is
+    /// dropped.
     async fn both(&self, join: bool) {
         let mut branches = [0, 1].map(|_| Some(self.inner().into_future()));
         poll_fn(|cx| {

@@ -1,4 +1,5 @@
-//! The state that the programs of one case share: choices, bindings, and what they pass to each other.
+//! The state that the programs of one case share: choices, bindings, and what they pass to each
+//! other.
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};

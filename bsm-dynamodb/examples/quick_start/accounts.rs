@@ -1,27 +1,38 @@
 //! The accounts that the example runs in: those of a local AWS, or real ones.
 
 use std::collections::HashSet;
+use std::error::Error;
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, with_boto_session};
 use bsm_local_aws::LocalAws;
 use tempfile::TempDir;
 
-use crate::Result;
+/// What the example returns: any error will do.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: quick_start [--real DEFAULT STAGING PRODUCTION]
   --real  run in the accounts of three profiles, instead of a local AWS";
 
-pub(crate) struct Accounts {
-    pub(crate) default: BotoSesManager,
-    pub(crate) staging: BotoSesManager,
-    pub(crate) production: BotoSesManager,
+/// One session for each of the three accounts.
+pub struct Accounts {
+    /// The process default.
+    pub default: BotoSesManager,
+    /// The account that the model is switched to.
+    pub staging: BotoSesManager,
+    /// The account that the items are copied to.
+    pub production: BotoSesManager,
     /// The server and the folder of its profile files.
     local: Option<(LocalAws, TempDir)>,
 }
 
 impl Accounts {
-    pub(crate) async fn from_args(args: impl Iterator<Item = String>) -> Result<Self> {
+    /// Starts a local AWS, or opens the three profiles behind `--real`.
+    ///
+    /// # Errors
+    ///
+    /// The usage, for other arguments; and whatever keeps the local AWS from starting.
+    pub async fn from_args(args: impl Iterator<Item = String>) -> Result<Self> {
         let args: Vec<String> = args.collect();
         match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => Self::local().await,
@@ -66,13 +77,14 @@ impl Accounts {
         }
     }
 
-    pub(crate) fn all(&self) -> [&BotoSesManager; 3] {
+    /// Returns the sessions in the order of the summary.
+    pub fn all(&self) -> [&BotoSesManager; 3] {
         [&self.default, &self.staging, &self.production]
     }
 
     /// Makes sure that there are three accounts, and that whatever table there is in the end was made
     /// by the example.
-    pub(crate) async fn check<M: Model>(&self) -> Result {
+    pub async fn check<M: Model>(&self) -> Result {
         let table = M::table_name();
         let mut ids = HashSet::new();
         for manager in self.all() {
@@ -96,7 +108,7 @@ impl Accounts {
     }
 
     /// Deletes the tables in real accounts; those of the local AWS go with it.
-    pub(crate) async fn clean_up<M: Model>(&self) -> Result {
+    pub async fn clean_up<M: Model>(&self) -> Result {
         if self.local.is_some() {
             return Ok(());
         }

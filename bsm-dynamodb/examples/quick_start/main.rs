@@ -10,18 +10,12 @@
 //! the accounts of STAGING and PRODUCTION, with on-demand billing, and deletes it in the end; it
 //! does nothing if one of the accounts has such a table already.
 
-mod accounts;
-
-use std::error::Error;
 use std::process::ExitCode;
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, reset_connection, slot, use_boto_session, with_boto_session};
+use quick_start_accounts::{Accounts, Result};
 use serde::{Deserialize, Serialize};
-
-use crate::accounts::Accounts;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 // ANCHOR: programs
 #[derive(Serialize, Deserialize, Model)]
@@ -59,7 +53,9 @@ async fn advanced(target: &BotoSesManager) -> Result {
     Ok(())
 }
 
-/// Copies from one account to another.
+/// Copies from one account to another: the attributes that `User` declares, and no others.
+///
+/// To copy a table with every attribute, use `copy_table`.
 async fn multiple_accounts(staging: &BotoSesManager, production: &BotoSesManager) -> Result {
     let users: Vec<User> = with_boto_session::<User, _>(staging, User::scan().collect()).await?;
     println!("  read {} users with {staging}", users.len());

@@ -9,14 +9,14 @@ use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{CodecError, Item};
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
 use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored::{self, key_of};
 use crate::operation::bind_when_awaited;
-use crate::operation::projection::Projection;
+use crate::operation::projection::ReadAs;
 use crate::throttle::backoff::Backoff;
 
 /// The limit of one request.
@@ -25,22 +25,23 @@ use crate::throttle::backoff::Backoff;
 /// in the API Reference.
 const MAX_KEYS: usize = 100;
 
-/// Reads the items that have these keys; see [`Model::get_many`].
+/// Reads the items with these keys; see [`Model::get_many`].
 ///
-/// A key that is given twice is asked for once. The keys go out 100 to a request. What DynamoDB
-/// leaves unprocessed, because an answer has at most 16 MB or the table is busy, is asked for again
-/// as a [`BatchWrite`](crate::BatchWrite) does it.
+/// A key that is given twice is read once. A request has 100 keys. If DynamoDB leaves keys unprocessed,
+/// because a response has at most 16 MB or because the table is busy, they are sent again with the
+/// delays of a [`BatchWrite`](crate::BatchWrite).
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::BatchIncomplete`] if DynamoDB kept leaving keys unprocessed;
-/// [`Error::unread_keys`] has them. As it is all or nothing, no items come with an error.
+/// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving keys unprocessed; [`Error::unread_keys`]
+/// returns them. Items that were read before an error are dropped.
+#[doc(alias = "BatchGetItem")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct GetMany<M, T = M> {
     keys: Result<Vec<KeyValues>, CodecError>,
     consistent_read: bool,
     max_attempts: u32,
-    projection: Projection<T>,
+    read_as: ReadAs<T>,
     model: PhantomData<fn() -> M>,
 }
 
@@ -53,26 +54,30 @@ impl<M: Model> GetMany<M> {
                 .collect(),
             consistent_read: false,
             max_attempts: 10,
-            projection: Projection::whole(stored::decode),
+            read_as: ReadAs::whole(stored::decode),
             model: PhantomData,
         }
     }
 }
 
 impl<M: Model, T: Send + 'static> GetMany<M, T> {
-    /// Asks for reads that see every write that was acknowledged before, at twice the cost.
+    const NAME: &'static str = "BatchGetItem";
+
+    /// Sets whether the reads are strongly consistent: they then see every write that was
+    /// acknowledged before, at twice the cost. Default: `false`.
     pub fn consistent_read(mut self, consistent: bool) -> Self {
         self.consistent_read = consistent;
         self
     }
 
-    /// Gives up after this many attempts in a row without any progress. Default: 10.
+    /// Sets the number of attempts in a row without progress after which the operation fails.
+    /// Default: 10.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// Reads `P`s instead of models: only the attributes that it has fields for.
+    /// Reads each item as a `P` instead of the model: only the attributes for which `P` has fields.
     ///
     /// See [`Get::project`](crate::Get::project).
     pub fn project<P: DeserializeOwned + Send + 'static>(self) -> GetMany<M, P> {
@@ -80,20 +85,19 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
             keys: self.keys,
             consistent_read: self.consistent_read,
             max_attempts: self.max_attempts,
-            projection: Projection::fields(),
+            read_as: ReadAs::fields(),
             model: PhantomData,
         }
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<Vec<T>, Error> {
-        let call = slot.call("BatchGetItem");
-        let mut places = HashMap::new();
+    async fn run(self, call: Call) -> Result<Vec<T>, Error> {
+        let mut order = HashMap::new();
         let mut pending = VecDeque::new();
-        for key in self.keys.map_err(|cause| call.not_encoded(cause))? {
-            let place = places.len();
-            places.entry(key).or_insert_with_key(|key| {
+        for key in self.keys.map_err(|cause| call.encode_error::<M>(cause))? {
+            let index = order.len();
+            order.entry(key).or_insert_with_key(|key| {
                 pending.push_back(M::KEY.name_values(key.clone()));
-                place
+                index
             });
         }
         let total = pending.len();
@@ -102,59 +106,52 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         while !pending.is_empty() {
             let chunk: Vec<_> = pending.drain(..pending.len().min(MAX_KEYS)).collect();
             let sent = chunk.len();
-            let request = request::<M, T>(&self.projection, self.consistent_read);
-            let (left, refusal) = match send(&call, request, chunk.clone()).await {
+            let request = request::<M, T>(&self.read_as, self.consistent_read);
+            let (left, throttled) = match send(&call, request, chunk.clone()).await {
                 Ok((items, left)) => {
                     for item in items {
                         let key = key_of::<M>(&item).ok();
-                        let place = key.and_then(|key| places.get(&key).copied());
-                        // DynamoDB answers with nothing but what it was asked for.
-                        let place = place.unwrap_or(usize::MAX);
-                        found.push((place, item));
+                        let index = key.and_then(|key| order.get(&key).copied());
+                        // DynamoDB returns only items that were requested; if it didn't, they
+                        // would be last.
+                        found.push((index.unwrap_or(usize::MAX), item));
                     }
                     (left, None)
                 }
+                // A request that is throttled as a whole leaves everything unprocessed.
                 Err(error) if error.is_throttled() => (chunk, Some(error)),
                 Err(error) => {
                     pending.extend(chunk);
                     return Err(error.with_unread_keys(pending.into()));
                 }
             };
-            let left_over = left.len();
+            let left_count = left.len();
             pending.extend(left);
-            if !backoff.goes_on(sent, left_over).await {
-                let message = format!(
-                    "{} of {total} keys were not read, in {} attempts without any progress: give \
-                     the table more capacity, or try again later with what unread_keys() returns",
-                    pending.len(),
-                    backoff.attempts(),
-                );
-                let error = call.error(ErrorKind::BatchIncomplete, message);
-                let error = match refusal {
-                    Some(refusal) => error.with_source(refusal),
+            if !backoff.wait_before_retry(sent, left_count).await {
+                let error = incomplete(&call, pending.len(), total, backoff.attempts());
+                let error = match throttled {
+                    Some(cause) => error.with_source(cause),
                     None => error,
                 };
                 return Err(error.with_unread_keys(pending.into()));
             }
         }
-        found.sort_by_key(|(place, _)| *place);
+        found.sort_by_key(|(index, _)| *index);
         let items = found.into_iter();
         items
-            .map(|(_, item)| call.decode(self.projection.decode, item))
+            .map(|(_, item)| call.decode(self.read_as.decode, item))
             .collect()
     }
 }
 
-/// What a request says about its keys.
-fn request<M: Model, T>(
-    projection: &Projection<T>,
-    consistent_read: bool,
-) -> KeysAndAttributesBuilder {
+/// Returns a request without keys.
+fn request<M: Model, T>(read_as: &ReadAs<T>, consistent_read: bool) -> KeysAndAttributesBuilder {
     let mut writer = Writer::default();
+    // The keys of the items tell their order.
     let key: Vec<_> = std::iter::once(M::KEY.hash_name())
         .chain(M::KEY.range_name())
         .collect();
-    let projection = projection.expression(&mut writer, &key);
+    let projection = read_as.projection_expression(&mut writer, &key);
     let (names, _) = writer.finish();
     KeysAndAttributes::builder()
         .consistent_read(consistent_read)
@@ -162,26 +159,33 @@ fn request<M: Model, T>(
         .set_expression_attribute_names(names)
 }
 
-/// Sends one request, and returns the items and the keys that were left unprocessed.
-async fn send<M: Model>(
-    call: &Call<M>,
+/// Sends one request, and returns the items and the keys that DynamoDB left unprocessed.
+async fn send(
+    call: &Call,
     request: KeysAndAttributesBuilder,
     keys: Vec<Item>,
 ) -> Result<(Vec<Item>, Vec<Item>), Error> {
-    let keys = request.set_keys(Some(keys)).build().map_err(|error| {
-        let message = "the request could not be built: the cause says why";
-        call.error(ErrorKind::InvalidRequest, message)
-            .with_source(error)
-    })?;
-    let output = call.client().await?.batch_get_item();
-    let output = output.request_items(call.table(), keys).send().await;
-    let output = output.map_err(|error| call.failed(error))?;
+    let keys = request
+        .set_keys(Some(keys))
+        .build()
+        .map_err(|error| call.build_error(error))?;
+    let request = call.client().await?.batch_get_item();
+    let output = request.request_items(call.table(), keys).send().await;
+    let output = output.map_err(|error| call.sdk_error(error))?;
     let items = output.responses.unwrap_or_default();
     let left = output.unprocessed_keys.unwrap_or_default();
     Ok((
         items.into_values().flatten().collect(),
         left.into_values().flat_map(|table| table.keys).collect(),
     ))
+}
+
+fn incomplete(call: &Call, left: usize, total: usize, attempts: u32) -> Error {
+    let message = format!(
+        "{left} of {total} keys were not read, after {attempts} attempts without progress: give \
+         the table more capacity, or try again later with what unread_keys() returns"
+    );
+    call.error(ErrorKind::BatchIncomplete, message)
 }
 
 bind_when_awaited! {

@@ -1,17 +1,17 @@
-//! How large an item is when it is sent.
+//! Sizes of items, in a request and in a table.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::codec::Item;
 
-/// About how many bytes an item takes in a request, which is JSON.
+/// Returns about how many bytes an item takes in a request, as JSON.
 pub(super) fn sent_bytes(item: &Item) -> usize {
     item.iter()
         .map(|(name, value)| text_bytes(name) + value_bytes(value))
         .sum()
 }
 
-/// The least that an item takes in a table.
+/// Returns a lower bound for the bytes that an item takes in a table.
 ///
 /// Source: [Item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)
 /// in the Developer Guide.
@@ -24,6 +24,7 @@ pub(crate) fn least_stored_bytes(item: &Item) -> usize {
             AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
             AttributeValue::L(values) => values.iter().map(of).sum(),
             AttributeValue::M(map) => least_stored_bytes(map),
+            // Numbers, booleans and nulls take at least one byte.
             _ => 1,
         }
     }
@@ -33,7 +34,7 @@ pub(crate) fn least_stored_bytes(item: &Item) -> usize {
 }
 
 fn value_bytes(value: &AttributeValue) -> usize {
-    // The braces, the type and the separators, as in `{"S":"…"},`.
+    /// The braces, the type and the separators, as in `{"S":"…"},`.
     const AROUND: usize = 10;
     let base64 = |bytes: usize| bytes.div_ceil(3) * 4;
     AROUND
@@ -50,6 +51,7 @@ fn value_bytes(value: &AttributeValue) -> usize {
         }
 }
 
+/// Returns the bytes of a text with its quotes, and with the escapes that JSON requires.
 fn text_bytes(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' => 2,

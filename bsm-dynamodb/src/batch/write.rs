@@ -1,16 +1,14 @@
 //! Writing many items.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::marker::PhantomData;
 
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
-
 use super::size::sent_bytes;
-use crate::codec::{CodecError, Item};
-use crate::connection::slot::{Call, Slot};
+use crate::codec::CodecError;
+use crate::connection::call::Call;
+use crate::error::unprocessed::{Unprocessed, Write};
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
@@ -27,16 +25,34 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes and deletes any number of items; see [`Model::batch_write`].
 ///
-/// Writes to the same key are merged, the last one wins. They go out 25 to a request, and no request
-/// is larger than 16 MB. What DynamoDB leaves unprocessed is sent again after a random pause of up
-/// to 50 ms, which doubles with every attempt up to 5 s; after 10 attempts in a row without any
-/// progress, about 8 s, the batch gives up. A batch is not a transaction: after an error, some of
-/// its writes may have been done.
+/// Of several writes to the same key, only the last one is sent. A request has at most 25 writes and
+/// 16 MB. If DynamoDB leaves writes unprocessed, the batch sends them again after a random delay of up
+/// to 50 ms, which doubles with every attempt up to 5 s. After 10 attempts in a row without progress,
+/// about 8 s, it fails. A batch is not a transaction: after an error, DynamoDB may have done some of
+/// the writes.
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::BatchIncomplete`] if DynamoDB kept leaving writes unprocessed.
-/// Whatever the error, [`Error::unprocessed`] has the writes that were not acknowledged.
+/// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving writes unprocessed. Whatever the error,
+/// [`Error::unprocessed`] returns the writes that were not acknowledged.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String }
+/// # async fn f(users: Vec<User>) -> Result<(), bsm_dynamodb::Error> {
+/// let batch = User::batch_write().save_all(&users).delete_all(["1", "2"]);
+/// if let Err(error) = batch.await {
+///     let unprocessed = error.into_unprocessed().expect("a batch reports its writes");
+///     User::batch_write().resume(unprocessed).await?; // once more, later
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "BatchWriteItem")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct BatchWrite<M> {
     writes: Result<Writes, CodecError>,
@@ -45,6 +61,8 @@ pub struct BatchWrite<M> {
 }
 
 impl<M: Model> BatchWrite<M> {
+    const NAME: &'static str = "BatchWriteItem";
+
     pub(crate) fn new() -> Self {
         Self {
             writes: Ok(Writes::default()),
@@ -70,18 +88,21 @@ impl<M: Model> BatchWrite<M> {
         }))
     }
 
-    /// Adds the writes that an earlier batch for the same table could not do.
+    /// Adds the writes that an earlier batch to the same table did not do.
     pub fn resume(self, unprocessed: Unprocessed) -> Self {
-        let Unprocessed { table, writes } = unprocessed;
+        let (table, writes) = unprocessed.into_parts();
         self.add(writes.into_iter().map(|write| {
             if table != M::table_name() {
-                return Err(format!("the unprocessed writes are of another table, {table}").into());
+                return Err(
+                    format!("the unprocessed writes belong to another table, {table}").into(),
+                );
             }
             Ok((key_of::<M>(write.item())?, write))
         }))
     }
 
-    /// Gives up after this many attempts in a row without any progress. Default: 10.
+    /// Sets the number of attempts in a row without progress after which the batch fails.
+    /// Default: 10.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
@@ -96,32 +117,34 @@ impl<M: Model> BatchWrite<M> {
         self
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<(), Error> {
-        let call = slot.call("BatchWriteItem");
-        let writes = self.writes.map_err(|cause| call.not_encoded(cause))?;
+    async fn run(self, call: Call) -> Result<(), Error> {
+        let writes = self.writes.map_err(|cause| call.encode_error::<M>(cause))?;
         let total = writes.in_order.len();
         let mut pending = VecDeque::from(writes.in_order);
+        let unprocessed =
+            |pending: VecDeque<Write>| Unprocessed::new(M::table_name(), pending.into());
         let mut backoff = Backoff::new(self.max_attempts);
         while !pending.is_empty() {
             let chunk = next_chunk(&mut pending);
             let sent = chunk.len();
-            let (left, refusal) = match send(&call, chunk.clone()).await {
+            let (left, throttled) = match send(&call, chunk.clone()).await {
                 Ok(left) => (left, None),
+                // A request that is throttled as a whole leaves everything unprocessed.
                 Err(error) if error.is_throttled() => (chunk, Some(error)),
                 Err(error) => {
                     pending.extend(chunk);
-                    return Err(error.with_unprocessed(Unprocessed::of::<M>(pending)));
+                    return Err(error.with_unprocessed(unprocessed(pending)));
                 }
             };
-            let left_over = left.len();
+            let left_count = left.len();
             pending.extend(left);
-            if !backoff.goes_on(sent, left_over).await {
+            if !backoff.wait_before_retry(sent, left_count).await {
                 let error = incomplete(&call, pending.len(), total, backoff.attempts());
-                let error = match refusal {
-                    Some(refusal) => error.with_source(refusal),
+                let error = match throttled {
+                    Some(cause) => error.with_source(cause),
                     None => error,
                 };
-                return Err(error.with_unprocessed(Unprocessed::of::<M>(pending)));
+                return Err(error.with_unprocessed(unprocessed(pending)));
             }
         }
         Ok(())
@@ -142,106 +165,13 @@ impl<M> fmt::Debug for BatchWrite<M> {
     }
 }
 
-/// The writes that a batch did not do; see [`Error::unprocessed`].
-#[derive(Clone)]
-pub struct Unprocessed {
-    table: Cow<'static, str>,
-    writes: Vec<Write>,
-}
-
-impl Unprocessed {
-    fn of<M: Model>(writes: VecDeque<Write>) -> Self {
-        Self {
-            table: M::table_name(),
-            writes: writes.into(),
-        }
-    }
-
-    /// Returns how many writes there are.
-    pub fn len(&self) -> usize {
-        self.writes.len()
-    }
-
-    /// Says whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-
-    /// Returns the items that were not written.
-    pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.writes.iter().filter_map(|write| match write {
-            Write::Put(item) => Some(item),
-            Write::Delete(_) => None,
-        })
-    }
-
-    /// Returns the keys of the items that were not deleted.
-    pub fn keys(&self) -> impl Iterator<Item = &Item> {
-        self.writes.iter().filter_map(|write| match write {
-            Write::Put(_) => None,
-            Write::Delete(key) => Some(key),
-        })
-    }
-}
-
-/// Shows how many writes there are, and no values.
-impl fmt::Debug for Unprocessed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unprocessed")
-            .field("table", &self.table)
-            .field("items", &self.items().count())
-            .field("keys", &self.keys().count())
-            .finish()
-    }
-}
-
-#[derive(Clone)]
-pub(crate) enum Write {
-    Put(Item),
-    Delete(Item),
-}
-
-impl Write {
-    pub(crate) fn item(&self) -> &Item {
-        match self {
-            Self::Put(item) | Self::Delete(item) => item,
-        }
-    }
-
-    pub(crate) fn into_item(self) -> Item {
-        match self {
-            Self::Put(item) | Self::Delete(item) => item,
-        }
-    }
-
-    pub(crate) fn into_request(self) -> Result<WriteRequest, BuildError> {
-        let request = WriteRequest::builder();
-        Ok(match self {
-            Self::Put(item) => {
-                request.put_request(PutRequest::builder().set_item(Some(item)).build()?)
-            }
-            Self::Delete(key) => {
-                request.delete_request(DeleteRequest::builder().set_key(Some(key)).build()?)
-            }
-        }
-        .build())
-    }
-
-    fn from_request(request: WriteRequest) -> Option<Self> {
-        let put = request.put_request.map(|put| Self::Put(put.item));
-        put.or_else(|| {
-            request
-                .delete_request
-                .map(|delete| Self::Delete(delete.key))
-        })
-    }
-}
-
-/// Writes in the order in which their keys first came, at most one to a key.
+/// Writes in the order in which their keys were added first, one per key.
+///
+/// DynamoDB rejects a request that has two writes to the same key.
 #[derive(Default)]
 pub(crate) struct Writes {
     pub(crate) in_order: Vec<Write>,
-    places: HashMap<KeyValues, usize>,
+    index_of: HashMap<KeyValues, usize>,
 }
 
 impl Writes {
@@ -251,10 +181,10 @@ impl Writes {
     ) -> Result<(), CodecError> {
         for write in writes {
             let (key, write) = write?;
-            match self.places.get(&key) {
-                Some(&place) => self.in_order[place] = write,
+            match self.index_of.get(&key) {
+                Some(&index) => self.in_order[index] = write,
                 None => {
-                    self.places.insert(key, self.in_order.len());
+                    self.index_of.insert(key, self.in_order.len());
                     self.in_order.push(write);
                 }
             }
@@ -263,12 +193,13 @@ impl Writes {
     }
 }
 
-/// Takes as many writes as fit into one request.
+/// Removes as many writes as fit into one request.
 pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {
         bytes += sent_bytes(write.item());
+        // An item that is too large on its own is sent anyway: DynamoDB's error says so.
         if chunk.len() == MAX_WRITES || (bytes > MAX_BYTES && !chunk.is_empty()) {
             break;
         }
@@ -277,34 +208,33 @@ pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     chunk
 }
 
-/// Sends one request, and returns the writes that were left unprocessed.
-async fn send<M: Model>(call: &Call<M>, chunk: Vec<Write>) -> Result<Vec<Write>, Error> {
+/// Sends one request, and returns the writes that DynamoDB left unprocessed.
+async fn send(call: &Call, chunk: Vec<Write>) -> Result<Vec<Write>, Error> {
     let requests = chunk
         .into_iter()
         .map(Write::into_request)
         .collect::<Result<_, _>>()
-        .map_err(|error| {
-            let message = "the request could not be built: the cause says why";
-            call.error(ErrorKind::InvalidRequest, message)
-                .with_source(error)
-        })?;
+        .map_err(|error| call.build_error(error))?;
     let request = call.client().await?.batch_write_item();
     let output = request
         .request_items(call.table(), requests)
         .send()
         .await
-        .map_err(|error| call.failed(error))?;
+        .map_err(|error| call.sdk_error(error))?;
     let unprocessed = output.unprocessed_items.unwrap_or_default();
-    Ok(unprocessed
-        .into_values()
-        .flatten()
-        .filter_map(Write::from_request)
-        .collect())
+    let unprocessed = unprocessed.into_values().flatten();
+    let unprocessed: Option<Vec<_>> = unprocessed.map(Write::from_request).collect();
+    // It stands for one of the writes that were sent, so none of them can count as done.
+    unprocessed.ok_or_else(|| {
+        let message = "DynamoDB returned an unprocessed write that is neither a put nor a delete: \
+                       check the endpoint";
+        call.error(ErrorKind::Service, message)
+    })
 }
 
-fn incomplete<M: Model>(call: &Call<M>, left: usize, total: usize, attempts: u32) -> Error {
+fn incomplete(call: &Call, left: usize, total: usize, attempts: u32) -> Error {
     let message = format!(
-        "{left} of {total} writes were not processed, in {attempts} attempts without any progress: \
+        "{left} of {total} writes were not processed, after {attempts} attempts without progress: \
          give the table more capacity, or resume() later with what unprocessed() returns"
     );
     call.error(ErrorKind::BatchIncomplete, message)
@@ -316,6 +246,7 @@ mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
     use super::*;
+    use crate::codec::Item;
 
     fn put(id: &str, value: AttributeValue) -> Write {
         Write::Put(Item::from([

@@ -1,4 +1,4 @@
-//! Switching models to another session.
+//! Overrides of the session of a model.
 
 use std::any::TypeId;
 use std::fmt;
@@ -10,12 +10,12 @@ use crate::connection::slot::ConnectionSlot;
 
 /// Switches a model, or a tuple of models, to a manager until the guard is dropped.
 ///
-/// It holds for the operations that this thread's running task starts, and for the named models
-/// only; other models keep their sessions. The manager's region holds, whatever region the model
-/// declares. `None` changes nothing, so that a session can be optional.
+/// The switch applies to the operations that the running task of this thread starts, and to the
+/// given models; other models keep their sessions. The manager's region applies, whatever region the
+/// model declares. `None` changes nothing, so a session can be optional.
 ///
-/// Guards nest, and may be dropped in any order. A task that is spawned does not see the switch; in
-/// asynchronous code that is spawned itself, use [`with_boto_session`].
+/// Guards nest, and can be dropped in any order. A spawned task doesn't see the switch. In async code
+/// that is itself spawned, use [`with_boto_session`].
 ///
 /// # Examples
 ///
@@ -77,10 +77,11 @@ pub fn use_boto_session<'a, M: Models>(
     }
 }
 
-/// Switches a model, or a tuple of models, to a manager inside of a future, and nowhere else.
+/// Switches a model, or a tuple of models, to a manager while a future runs, and nowhere else.
 ///
-/// It is [`use_boto_session`] for asynchronous code: the switch holds whenever the future is polled,
-/// on any thread and any runtime. An operation given directly is bound inside.
+/// This is [`use_boto_session`] for async code: the switch is active only while the future is polled
+/// or dropped, on any thread and any runtime. An operation that is passed directly is bound inside the
+/// switch.
 ///
 /// # Examples
 ///
@@ -110,22 +111,22 @@ pub fn with_boto_session<'a, M: Models, F: IntoFuture>(
 ) -> Scoped<F::IntoFuture> {
     match bsm.into() {
         Some(bsm) => adapter::scope_for(bsm, &M::type_ids(), future),
-        // An override of no model.
+        // The return type is the same with and without a session, so override no model at all.
         None => adapter::scope_for(&BotoSesManager::none(), &[], future),
     }
 }
 
-/// Puts a model, or a tuple of models, back to the default after `restore_on_exit(false)`.
+/// Resets a model, or a tuple of models, to the default after `restore_on_exit(false)`.
 ///
 /// The next operation follows the active manager again, with the region that the model declares.
-/// Switches that are still in force stay so.
+/// Guards that still exist keep their effect.
 pub fn reset_connection<M: Models>() {
     for model in M::type_ids() {
         adapter::unbind_model(model);
     }
 }
 
-/// The switch that [`use_boto_session`] made; dropping it ends the switch.
+/// The guard of [`use_boto_session`]; dropping it ends the switch.
 #[must_use = "the switch ends when the guard is dropped: bind it to a name, as in `let _session = …`"]
 pub struct BotoSession<M: Models> {
     guard: Option<AwsEnvGuard>,
@@ -134,11 +135,11 @@ pub struct BotoSession<M: Models> {
 }
 
 impl<M: Models> BotoSession<M> {
-    /// Says whether the models go back when the guard is dropped; they do unless told otherwise.
+    /// Sets whether dropping the guard restores the models' previous session. Default: `true`.
     ///
-    /// With `false` they stay on this manager, in the whole process, until
-    /// [`reset_connection`] or another guard of this kind. The manager refreshes its credentials
-    /// as ever.
+    /// With `false` the models stay on this manager, in the whole process, until
+    /// [`reset_connection`] or another guard with `false`. The manager keeps refreshing its
+    /// credentials.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -161,7 +162,7 @@ impl<M: Models> BotoSession<M> {
         self
     }
 
-    /// Returns the manager that the models follow, or `None` if nothing was changed.
+    /// Returns the manager that the models were switched to, or `None` if nothing was changed.
     pub fn manager(&self) -> Option<&BotoSesManager> {
         self.guard.as_ref().map(AwsEnvGuard::manager)
     }
@@ -189,7 +190,7 @@ impl<M: Models> fmt::Debug for BotoSession<M> {
     }
 }
 
-/// One model or other [`ConnectionSlot`], or a tuple of up to 12 that are switched together.
+/// A model or another [`ConnectionSlot`], or a tuple of up to 12 that are switched together.
 ///
 /// ```no_run
 /// # use bsm_dynamodb::Model;

@@ -1,4 +1,4 @@
-//! When two items are the same, and what an item may not have in it.
+//! Equality of items, and attributes of unknown types.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::codec::Item;
 use crate::codec::normalized;
 
-/// Says whether two items have the same attributes: sets in any order, numbers by their value.
+/// Returns `true` if two items have the same attributes: sets in any order, numbers by their value.
 pub(super) fn same_item(one: &Item, other: &Item) -> bool {
     one.len() == other.len()
         && one.iter().all(|(name, value)| {
@@ -28,7 +28,7 @@ fn same_value(one: &AttributeValue, other: &AttributeValue) -> bool {
             one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same_value(a, b))
         }
         (M(one), M(other)) => same_item(one, other),
-        // What is not known cannot be compared.
+        // The SDK does not keep the value of an unknown type, so two of them cannot be compared.
         (one, _) if one.is_unknown() => false,
         (one, other) => one == other,
     }
@@ -44,9 +44,9 @@ fn same_set<'a, T, V: Eq + std::hash::Hash>(
     one == other
 }
 
-/// Finds an attribute of a type that this version of the SDK does not know, and gives its path.
+/// Returns the path of an attribute of a type that this version of the SDK does not know.
 ///
-/// The SDK reads such a value without an error, and could not write it.
+/// The SDK reads such a value without an error, and cannot write it.
 pub(super) fn unknown_type(item: &Item) -> Option<String> {
     item.iter().find_map(|(name, value)| match value {
         AttributeValue::M(map) => unknown_type(map).map(|path| format!("{name}.{path}")),
@@ -57,7 +57,7 @@ pub(super) fn unknown_type(item: &Item) -> Option<String> {
     })
 }
 
-/// As [`unknown_type`], for an element of a list.
+/// Returns the same for an element of a list.
 fn unknown_element(value: &AttributeValue) -> Option<String> {
     match value {
         AttributeValue::M(map) => unknown_type(map).map(|path| format!(".{path}")),

@@ -1,66 +1,100 @@
-//! A table like another one.
+//! The creation of a target like the source.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, ProvisionedThroughput,
-    ProvisionedThroughputDescription, TableDescription, TableStatus, TimeToLiveSpecification,
-    TimeToLiveStatus,
+    BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, PointInTimeRecoverySpecification,
+    ProvisionedThroughput, ProvisionedThroughputDescription, TableDescription, TableStatus,
+    TimeToLiveSpecification, TimeToLiveStatus,
 };
 use tokio::time::{self, Instant};
 
 use super::preflight;
-use super::side::{Side, persist};
+use super::settings::{SourceSettings, TableSetting, is_protected, recovery_period, stream};
+use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
 
-const ATTEMPTS: u32 = 5;
+/// The limit for a new table to become active: 10 minutes. Indexes take longer than the table alone.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// How long a new table may take: 10 minutes; indexes take longer than the table alone.
-const WAIT_LIMIT: Duration = Duration::from_secs(600);
+/// The first and the longest pause between two looks at a new table. A table alone takes seconds,
+/// and more requests a second would not make it faster.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Creates the target like the source, and returns its description when it can be used.
+/// The table that the target is like.
+pub(super) struct Original<'a> {
+    pub(super) source: &'a TableClient,
+    pub(super) table: &'a TableDescription,
+    pub(super) settings: SourceSettings,
+    /// The settings that the target gets besides those of every copy.
+    pub(super) bring: &'a [TableSetting],
+}
+
+/// Creates the target like the source, and returns its description once it is active.
 ///
-/// If it is there already, as an earlier copy has been interrupted, what is left to do is done.
+/// If an interrupted run has created it, does what that run has not done.
 pub(super) async fn create_like(
-    source: &Side,
-    source_table: &TableDescription,
-    target: &Side,
+    original: Original<'_>,
+    target: &TableClient,
     exists: bool,
 ) -> Result<TableDescription, Error> {
-    let ttl = time_to_live(source).await?;
-    let is_certainly_ours = !exists && create(source_table, target).await?;
+    let brings = |setting| original.bring.contains(&setting);
+    // What the plan could not read is an error only where the caller asks for it.
+    let tags = match brings(TableSetting::Tags) {
+        true => original.settings.tags?,
+        false => Vec::new(),
+    };
+    let recovery = match brings(TableSetting::PointInTimeRecovery) {
+        true => original.settings.backups?,
+        false => None,
+    };
+    let like = original.table;
+    let stream = stream(like).filter(|_| brings(TableSetting::Stream));
+    let is_protected = is_protected(like) && brings(TableSetting::DeletionProtection);
+    let ttl = time_to_live(original.source).await?;
+
+    let request = request(target.client.create_table(), like).map_err(|error| {
+        let message = "the source's table cannot be described: the cause says why";
+        target
+            .error(ErrorKind::InvalidRequest, message)
+            .with_source(error)
+    })?;
+    let request = request
+        .set_tags((!tags.is_empty()).then_some(tags))
+        .set_stream_specification(stream)
+        .set_deletion_protection_enabled(is_protected.then_some(true));
+    let is_certainly_ours = !exists && create(request, target).await?;
     let table = until_active(target).await?;
     if !is_certainly_ours {
-        preflight::check_keys(target, source_table, &table)?;
-        preflight::check_nothing_was_written(target).await?;
+        preflight::check_keys(target, like, &table)?;
+        preflight::check_new_table_is_empty(target).await?;
     }
     if let Some(ttl) = ttl {
         set_time_to_live(target, ttl).await?;
     }
+    if let Some(days) = recovery.as_ref().and_then(recovery_period) {
+        turn_on_recovery(target, days).await?;
+    }
     Ok(table)
 }
 
-/// Creates the target, and says whether it was this request that created it.
-async fn create(source_table: &TableDescription, target: &Side) -> Result<bool, Error> {
-    let request = request(target.client.create_table(), source_table).map_err(|error| {
-        target
-            .error(ErrorKind::InvalidRequest, "the table cannot be described")
-            .with_source(error)
-    })?;
-    let created = persist(ATTEMPTS, None, || async {
+/// Creates the target; returns `false` if the table may be another program's.
+async fn create(request: CreateTableFluentBuilder, target: &TableClient) -> Result<bool, Error> {
+    let created = target.set_up(|| async {
         let request = request.clone().table_name(&target.table);
         let created = request.send().await;
         created.map_err(|error| target.failed("CreateTable", error))
     });
     match created.await {
-        // An answer that was lost on the way, or somebody was faster.
+        // The response to an earlier attempt was lost, or another program was faster.
         Err(error) if error.kind() == ErrorKind::TableInUse => Ok(false),
         created => created.map(|_| true),
     }
 }
 
+/// Adds the keys, indexes, billing and class of the source to a request.
 fn request(
     request: CreateTableFluentBuilder,
     like: &TableDescription,
@@ -109,12 +143,12 @@ fn request(
         .set_table_class(class.and_then(|class| class.table_class.clone())))
 }
 
-/// Returns the attribute after which DynamoDB deletes items, if there is one.
-async fn time_to_live(side: &Side) -> Result<Option<String>, Error> {
-    let described = persist(ATTEMPTS, None, || async {
-        let request = side.client.describe_time_to_live();
-        let described = request.table_name(&side.table).send().await;
-        described.map_err(|error| side.failed("DescribeTimeToLive", error))
+/// Returns the attribute of the time to live, if it is on.
+async fn time_to_live(table: &TableClient) -> Result<Option<String>, Error> {
+    let described = table.set_up(|| async {
+        let request = table.client.describe_time_to_live();
+        let described = request.table_name(&table.table).send().await;
+        described.map_err(|error| table.failed("DescribeTimeToLive", error))
     });
     let ttl = described.await?.time_to_live_description;
     Ok(ttl
@@ -125,24 +159,28 @@ async fn time_to_live(side: &Side) -> Result<Option<String>, Error> {
         .and_then(|ttl| ttl.attribute_name))
 }
 
-async fn set_time_to_live(target: &Side, attribute: String) -> Result<(), Error> {
+async fn set_time_to_live(target: &TableClient, attribute: String) -> Result<(), Error> {
     let ttl = TimeToLiveSpecification::builder()
         .attribute_name(&attribute)
         .enabled(true)
         .build()
         .map_err(|error| {
             target
-                .error(ErrorKind::InvalidRequest, "the time to live has no name")
+                .error(
+                    ErrorKind::InvalidRequest,
+                    "the time to live has no attribute",
+                )
                 .with_source(error)
         })?;
-    let updated = persist(ATTEMPTS, None, || async {
+    let updated = target.set_up(|| async {
         let request = target.client.update_time_to_live();
         let request = request.table_name(&target.table);
         let updated = request.time_to_live_specification(ttl.clone()).send().await;
         updated.map_err(|error| target.failed("UpdateTimeToLive", error))
     });
     match updated.await {
-        // An answer that was lost on the way: it cannot be enabled twice.
+        // The response to an earlier attempt may have been lost, and DynamoDB refuses to turn on what
+        // is on.
         Err(error) if error.kind() == ErrorKind::InvalidRequest => {
             match time_to_live(target).await? == Some(attribute) {
                 true => Ok(()),
@@ -153,11 +191,45 @@ async fn set_time_to_live(target: &Side, attribute: String) -> Result<(), Error>
     }
 }
 
-async fn until_active(target: &Side) -> Result<TableDescription, Error> {
-    let deadline = Instant::now() + WAIT_LIMIT;
-    let mut pause = Duration::from_millis(100);
+/// Turns on point-in-time recovery, which may be turned on already.
+async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(), Error> {
+    let recovery = PointInTimeRecoverySpecification::builder()
+        .point_in_time_recovery_enabled(true)
+        .set_recovery_period_in_days(days)
+        .build()
+        .map_err(|error| {
+            let message = "point-in-time recovery cannot be described: the cause says why";
+            target
+                .error(ErrorKind::InvalidRequest, message)
+                .with_source(error)
+        })?;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
-        // A table that was just created may not be found at first.
+        let updated = target.set_up(|| async {
+            let request = target.client.update_continuous_backups();
+            let request = request.table_name(&target.table);
+            let request = request.point_in_time_recovery_specification(recovery.clone());
+            let updated = request.send().await;
+            updated.map_err(|error| target.failed("UpdateContinuousBackups", error))
+        });
+        match updated.await {
+            // DynamoDB prepares the backups of a new table for some time after it is active.
+            Err(error)
+                if error.aws_code() == Some("ContinuousBackupsUnavailableException")
+                    && Instant::now() < deadline =>
+            {
+                time::sleep(PAUSES.1).await;
+            }
+            updated => return updated.map(drop),
+        }
+    }
+}
+
+async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
+    let deadline = Instant::now() + MAX_WAIT;
+    let (mut pause, longest) = PAUSES;
+    loop {
+        // DynamoDB may not find a table at first that was just created.
         let table = target.describe().await?;
         if let Some(table) = table.filter(|it| it.table_status == Some(TableStatus::Active)) {
             return Ok(table);
@@ -166,11 +238,11 @@ async fn until_active(target: &Side) -> Result<TableDescription, Error> {
             return Err(target.error(
                 ErrorKind::WaitTimedOut,
                 format!(
-                    "the new table has not become active within {WAIT_LIMIT:?}: copy again later"
+                    "the new table has not become active within {MAX_WAIT:?}: copy again later"
                 ),
             ));
         }
         time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        pause = (pause * 2).min(longest);
     }
 }

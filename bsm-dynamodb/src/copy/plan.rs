@@ -2,69 +2,114 @@
 
 use std::fmt;
 
+use super::settings::{PlannedSetting, SettingOutcome};
+
 /// What a copy is going to do; see [`CopyTable::preflight`](crate::CopyTable::preflight).
 ///
-/// `Display` says it in two lines, for somebody to confirm.
+/// `Display` shows it for people to confirm: the two tables, a line for what is resumed, and a line
+/// for the settings that the new table does not get.
+///
+/// ```text
+/// from table users in 222222222222, us-east-1 (profile "staging")
+/// to   table users in 333333333333, us-east-1 (profile "production") (to be created)
+/// left behind: tags (team, stage), point-in-time recovery (35 days)
+/// ```
 #[derive(Clone, Debug)]
 pub struct CopyPlan {
     pub(super) source: TablePlace,
     pub(super) target: TablePlace,
-    pub(super) creates_target: bool,
-    pub(super) resumes: bool,
+    pub(super) target_state: TargetState,
+    /// The source items that an interrupted copy has stored, if one is resumed.
+    pub(super) resumed_items: Option<u64>,
     pub(super) segments: u32,
     pub(super) expected_items: Option<u64>,
     pub(super) expected_bytes: Option<u64>,
+    pub(super) settings: Vec<PlannedSetting>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetState {
+    Existing,
+    Missing,
+    /// An interrupted copy has begun to create it.
+    HalfCreated,
+    Created,
 }
 
 impl CopyPlan {
-    /// Returns which table is read.
+    /// Returns the table that is read.
     pub fn source(&self) -> &TablePlace {
         &self.source
     }
 
-    /// Returns which table is written.
+    /// Returns the table that is written.
     pub fn target(&self) -> &TablePlace {
         &self.target
     }
 
-    /// Says whether the target table has to be created.
+    /// Returns `true` if the copy creates the target table, or has created it.
     ///
-    /// It is true as well if an earlier copy was interrupted while it created the table, and the
-    /// rest is left to do: the table is then there, and [`TablePlace::arn`] is known.
+    /// That includes finishing a creation in which an earlier copy was interrupted: the table may
+    /// exist then, and [`TablePlace::arn`] is known.
     pub fn creates_target(&self) -> bool {
-        self.creates_target
+        self.target_state != TargetState::Existing
     }
 
-    /// Says whether an earlier copy is gone on with, from its checkpoint.
+    /// Returns `true` if the copy resumes an interrupted one from its checkpoint.
     pub fn resumes(&self) -> bool {
-        self.resumes
+        self.resumed_items.is_some()
     }
 
-    /// Returns into how many segments the source is divided.
+    /// Returns how many segments the source is divided into.
     pub fn segments(&self) -> u32 {
         self.segments
     }
 
-    /// Returns how many items the source has, as DynamoDB counted them in the last six hours;
+    /// Returns the number of items in the source, as DynamoDB counted them in the last six hours;
     /// `None` if it has not counted yet.
     pub fn expected_items(&self) -> Option<u64> {
         self.expected_items
     }
 
-    /// Returns how large the source is, as [`expected_items`](Self::expected_items).
+    /// Returns the size of the source in bytes, counted when the [items](Self::expected_items) were.
     pub fn expected_bytes(&self) -> Option<u64> {
         self.expected_bytes
+    }
+
+    /// Returns the settings of the source that a new target gets only on request, or not at all.
+    ///
+    /// Empty if the copy does not create the target: a table that exists keeps its settings. Alarms,
+    /// backups and the contents of streams belong to other services, and are not listed.
+    pub fn settings(&self) -> &[PlannedSetting] {
+        &self.settings
     }
 }
 
 impl fmt::Display for CopyPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "from {}\nto   {}", self.source, self.target)?;
-        f.write_str(match (self.creates_target, &self.target.arn) {
-            (true, None) => " (to be created)",
-            (true, Some(_)) => " (its creation is to be finished)",
-            (false, _) => " (exists, its settings are left alone)",
-        })
+        f.write_str(match self.target_state {
+            TargetState::Missing => " (to be created)",
+            TargetState::HalfCreated => " (its creation is to be finished)",
+            TargetState::Created => " (created)",
+            TargetState::Existing => " (exists, its settings are left alone)",
+        })?;
+        if let Some(items) = self.resumed_items {
+            write!(f, "\nresumes a copy that has stored {items} items")?;
+        }
+        for (outcome, title) in [
+            (SettingOutcome::Brought, "brings along"),
+            (SettingOutcome::LeftBehind, "left behind"),
+            (SettingOutcome::Unknown, "left behind, if there is one"),
+        ] {
+            let settings = self.settings.iter();
+            let settings = settings.filter(|setting| setting.outcome() == outcome);
+            let settings: Vec<_> = settings.map(ToString::to_string).collect();
+            if !settings.is_empty() {
+                write!(f, "\n{title}: {}", settings.join(", "))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -84,7 +129,7 @@ impl TablePlace {
         &self.table
     }
 
-    /// Returns the id of the account.
+    /// Returns the account id.
     pub fn account(&self) -> &str {
         &self.account
     }

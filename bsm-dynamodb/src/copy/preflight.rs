@@ -1,41 +1,46 @@
 //! The checks before anything is written.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
-    TableStatus,
-};
-use bsm_core::BotoSesManager;
+use aws_sdk_dynamodb::types::{AttributeDefinition, TableDescription, TableStatus};
 
-use super::checkpoint::{Checkpoint, NewTable, TableIdentity, Target};
-use super::plan::{CopyPlan, TablePlace};
-use super::resume;
-use super::side::{Side, TableKey};
-use super::{CopyPolicy, Settings};
+use super::checkpoint::{
+    RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, TargetPlace,
+};
+use super::options::{CopyOptions, CopyPolicy};
+use super::plan::{CopyPlan, TablePlace, TargetState};
+use super::resume::{CopyIdentity, Recorded};
+use super::settings::SourceSettings;
+use super::table::{TableClient, TableKey, defined_type, index_keys};
 use crate::error::{Error, ErrorKind};
 
-/// Into how many segments a table is divided, unless told otherwise.
+/// The default number of segments: twice the readers, so that none is idle for long when another
+/// one has a large segment.
 const SEGMENTS: u32 = 8;
 
-/// Everything a copy needs to begin.
+/// Everything that a copy needs to begin.
 pub(super) struct Prepared {
-    pub(super) source: Side,
-    pub(super) target: Side,
+    pub(super) source: TableClient,
+    pub(super) target: TableClient,
     pub(super) source_table: TableDescription,
+    /// Read only if the target is going to be created.
+    pub(super) source_settings: Option<SourceSettings>,
     pub(super) key: TableKey,
     pub(super) index_keys: Vec<AttributeDefinition>,
-    pub(super) checkpoint: Checkpoint,
+    pub(super) checkpoint: TableCheckpoint,
+    /// The number of the table in the checkpoint, if the copy is resumed.
+    pub(super) resumed: Option<usize>,
+    /// Whether the target has items that may not be this copy's.
+    pub(super) has_doubtful_items: bool,
     pub(super) plan: CopyPlan,
 }
 
 pub(super) async fn prepare(
-    source: &BotoSesManager,
-    target: &BotoSesManager,
-    settings: &Settings,
+    source: &TableClient,
+    target: &TableClient,
+    options: &CopyOptions,
+    recorded: Option<&Recorded<'_>>,
 ) -> Result<Prepared, Error> {
-    let source = Side::open(source, &settings.source_table).await?;
-    let target = Side::open(target, &settings.target_table).await?;
+    check_options(source, options)?;
     let accounts = (source.account().await?, target.account().await?);
-
     let Some(source_table) = source.describe().await? else {
         return Err(source.error(
             ErrorKind::TableNotFound,
@@ -43,132 +48,185 @@ pub(super) async fn prepare(
         ));
     };
     let target_table = target.describe().await?;
-    if target_table.is_none() && !settings.create_target {
+    if target_table.is_none() && !options.create_target {
         return Err(target.error(
             ErrorKind::TableNotFound,
             "the table to copy to does not exist in this account and region: create it, or let the \
              copy do so with create_target(true)",
         ));
     }
-    check_active(&source, &source_table)?;
-    let new_table = NewTable {
+    check_active(source, &source_table)?;
+    let place = TargetPlace {
         table: target.table.clone(),
         account: accounts.1.clone(),
-        region: target.region().unwrap_or_default(),
+        region: target.region(),
     };
-    let earlier = resume::earlier(&source, &source_table, settings)?;
-    let is_being_created = match &earlier {
-        Some((file, earlier)) => file.check_target(earlier, &new_table, target_table.as_ref())?,
-        None => false,
+    let settings = RecordedSettings::of(options);
+    let identity = CopyIdentity {
+        source_table: &source_table,
+        place: &place,
+        target_table: target_table.as_ref(),
+        settings: &settings,
     };
+    let resumed = match recorded {
+        Some(recorded) => recorded.find(source, &identity, options)?,
+        None => None,
+    };
+    let is_half_created =
+        resumed.is_some_and(|(_, earlier)| earlier.target == RecordedTarget::Creating);
     if let Some(target_table) = &target_table {
-        // A table that an earlier copy has begun to create is waited for later.
-        let is_under_way = target_table.table_status == Some(TableStatus::Creating);
-        if !(is_being_created && is_under_way) {
-            check_active(&target, target_table)?;
-        }
-        if target_table.table_arn == source_table.table_arn {
-            return Err(target.error(
-                ErrorKind::SameTable,
-                "the table to copy to is the table to copy from: check the two managers, or give \
-                 another name with target_table()",
-            ));
-        }
-        check_keys(&target, &source_table, target_table)?;
-        if is_being_created && !is_under_way {
-            check_nothing_was_written(&target).await?;
-        }
+        check_target(&source_table, target, target_table, is_half_created).await?;
     }
 
-    let resumes = earlier.is_some();
-    let checkpoint = match earlier {
-        Some((_, earlier)) => earlier,
-        None => Checkpoint::new(
-            identity(&source_table),
+    let resumed_items = resumed.map(|(_, earlier)| earlier.stored());
+    let checkpoint = match resumed {
+        Some((_, earlier)) => earlier.clone(),
+        None => TableCheckpoint::new(
+            TableIdentity::of(&source_table),
+            place,
             match &target_table {
-                Some(table) => Target::Existing(identity(table)),
-                None => Target::New {
-                    creating: new_table,
-                },
+                Some(table) => RecordedTarget::Existing(TableIdentity::of(table)),
+                None => RecordedTarget::Creating,
             },
-            settings.segments.unwrap_or(SEGMENTS),
+            settings,
+            options.segments.unwrap_or(SEGMENTS),
         ),
     };
-    let must_be_empty = settings.policy == CopyPolicy::FailIfNotEmpty && !resumes;
-    if must_be_empty && target_table.is_some() && target.has_items().await? {
+    // A written item in the checkpoint proves that the target was empty when the copy began. Less
+    // than that proves nothing: a run that was refused or killed early leaves a checkpoint too.
+    let must_be_empty = options.policy == CopyPolicy::FailIfNotEmpty
+        && checkpoint.written() == 0
+        && !checkpoint.is_done;
+    let has_items = must_be_empty && target_table.is_some() && target.has_items().await?;
+    if has_items && !checkpoint.is_writing {
         return Err(target.error(
             ErrorKind::TableNotEmpty,
-            "the table to copy to has items already: choose what to do about them with policy()",
+            "the table to copy to has items already: choose with policy() what to do about them",
         ));
     }
 
-    let place = |side: &Side, account, table: Option<&TableDescription>| TablePlace {
-        table: side.table.clone(),
+    let table_place = |table: &TableClient, account, arn| TablePlace {
+        table: table.table.clone(),
         account,
-        region: side.region().unwrap_or_default(),
-        manager: side.manager().to_string(),
-        arn: table.and_then(|table| table.table_arn.clone()),
+        region: table.region(),
+        manager: table.manager().to_string(),
+        arn,
     };
+    let arn = |table: &TableDescription| table.table_arn.clone();
+    let target_state = match (&target_table, is_half_created) {
+        (None, false) => TargetState::Missing,
+        (_, true) => TargetState::HalfCreated,
+        (Some(_), false) => TargetState::Existing,
+    };
+    let source_settings = match target_state {
+        TargetState::Existing => None,
+        _ => Some(SourceSettings::read(source, &source_table).await),
+    };
+    let planned = source_settings.as_ref();
+    let planned = planned.map(|settings| settings.plan(&source_table, &options.bring));
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     let plan = CopyPlan {
-        source: place(&source, accounts.0, Some(&source_table)),
-        target: place(&target, accounts.1, target_table.as_ref()),
-        creates_target: target_table.is_none() || is_being_created,
-        resumes,
-        segments: u32::try_from(checkpoint.segments.len()).unwrap_or(u32::MAX),
+        source: table_place(source, accounts.0, arn(&source_table)),
+        target: table_place(target, accounts.1, target_table.as_ref().and_then(arn)),
+        target_state,
+        resumed_items,
+        segments: checkpoint.segment_count(),
         expected_items: counted(source_table.item_count),
         expected_bytes: counted(source_table.table_size_bytes),
+        settings: planned.unwrap_or_default(),
     };
-    let Some(key) = table_key(&source_table) else {
+    let Some(key) = TableKey::of(&source_table) else {
         return Err(source.error(
             ErrorKind::Service,
             "DynamoDB described the table without its key",
         ));
     };
-    let index_keys = index_keys(target_table.as_ref().unwrap_or(&source_table));
     Ok(Prepared {
-        source,
-        target,
+        source: source.clone(),
+        target: target.clone(),
+        index_keys: index_keys(target_table.as_ref().unwrap_or(&source_table)),
+        resumed: resumed.map(|(number, _)| number),
         source_table,
+        source_settings,
         key,
-        index_keys,
         checkpoint,
+        has_doubtful_items: has_items,
         plan,
     })
 }
 
-pub(super) fn identity(table: &TableDescription) -> TableIdentity {
-    TableIdentity {
-        arn: table.table_arn.clone().unwrap_or_default(),
-        id: table.table_id.clone(),
+/// Refuses settings that do not go together.
+fn check_options(source: &TableClient, options: &CopyOptions) -> Result<(), Error> {
+    let cannot = options.bring.iter().find(|it| !it.can_be_brought());
+    if let Some(setting) = cannot {
+        let message =
+            format!("bring() cannot bring the {setting}: set it on the new table yourself");
+        return Err(source.error(ErrorKind::InvalidRequest, message));
     }
+    let has_closure = options.filter.is_some() || options.transform.is_some();
+    if options.checkpoint.is_some() && has_closure && options.fingerprint.is_none() {
+        return Err(source.error(
+            ErrorKind::Checkpoint,
+            "a copy with a filter or a transform cannot be resumed without a fingerprint: name them \
+             with fingerprint(), and change the name whenever you change them",
+        ));
+    }
+    Ok(())
 }
 
-fn check_active(side: &Side, table: &TableDescription) -> Result<(), Error> {
-    if table.table_status == Some(TableStatus::Active) {
+/// Refuses a target that the items cannot be copied to.
+async fn check_target(
+    source_table: &TableDescription,
+    target: &TableClient,
+    target_table: &TableDescription,
+    is_half_created: bool,
+) -> Result<(), Error> {
+    // The creation waits for a table that an earlier run has begun to create.
+    let is_being_created =
+        is_half_created && target_table.table_status == Some(TableStatus::Creating);
+    if !is_being_created {
+        check_active(target, target_table)?;
+    }
+    if target_table.table_arn == source_table.table_arn {
+        return Err(target.error(
+            ErrorKind::SameTable,
+            "the table to copy to is the table to copy from: check the two managers, or give \
+             another name with target_table()",
+        ));
+    }
+    check_keys(target, source_table, target_table)?;
+    if is_half_created && !is_being_created {
+        check_new_table_is_empty(target).await?;
+    }
+    Ok(())
+}
+
+fn check_active(table: &TableClient, description: &TableDescription) -> Result<(), Error> {
+    if description.table_status == Some(TableStatus::Active) {
         return Ok(());
     }
-    Err(side.error(
+    Err(table.error(
         ErrorKind::TableInUse,
         "the table is being created, changed or deleted: try again when it is active",
     ))
 }
 
-/// Refuses a new table with items: the copy has not begun to write, so they are somebody else's.
-pub(super) async fn check_nothing_was_written(target: &Side) -> Result<(), Error> {
+/// Refuses a new table with items: the copy writes none before the creation is finished, so they are
+/// another program's.
+pub(super) async fn check_new_table_is_empty(target: &TableClient) -> Result<(), Error> {
     if !target.has_items().await? {
         return Ok(());
     }
     Err(target.error(
         ErrorKind::TableNotEmpty,
-        "the table to copy to was being created by this copy, and has items of somebody else: \
-         delete the checkpoint if there is one, and choose what to do about them with policy()",
+        "this copy was creating the table, and another program has written items to it: delete the \
+         checkpoint if there is one, and choose with policy() what to do about them",
     ))
 }
 
 /// Refuses a target with another key, or with an index that the source's items cannot be in.
 pub(super) fn check_keys(
-    target: &Side,
+    target: &TableClient,
     source_table: &TableDescription,
     target_table: &TableDescription,
 ) -> Result<(), Error> {
@@ -203,39 +261,4 @@ pub(super) fn check_keys(
         }
     }
     Ok(())
-}
-
-fn defined_type<'a>(table: &'a TableDescription, name: &str) -> Option<&'a ScalarAttributeType> {
-    let defined = table.attribute_definitions().iter();
-    let mut defined = defined.filter(|attribute| attribute.attribute_name() == name);
-    defined.next().map(AttributeDefinition::attribute_type)
-}
-
-fn table_key(table: &TableDescription) -> Option<TableKey> {
-    let name = |role: KeyType| {
-        let mut elements = table.key_schema().iter();
-        let element = elements.find(|element| *element.key_type() == role);
-        element.map(|element| element.attribute_name().to_owned())
-    };
-    Some(TableKey {
-        hash: name(KeyType::Hash)?,
-        range: name(KeyType::Range),
-    })
-}
-
-/// The attributes that an index of the table demands to be of a type.
-fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
-    let global = table.global_secondary_indexes().iter();
-    let global = global.flat_map(|index| index.key_schema());
-    let local = table.local_secondary_indexes().iter();
-    let local = local.flat_map(|index| index.key_schema());
-    let names: Vec<&str> = global
-        .chain(local)
-        .map(KeySchemaElement::attribute_name)
-        .collect();
-    let defined = table.attribute_definitions().iter();
-    defined
-        .filter(|attribute| names.contains(&attribute.attribute_name()))
-        .cloned()
-        .collect()
 }

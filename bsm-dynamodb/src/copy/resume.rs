@@ -1,103 +1,134 @@
-//! Going on from an earlier run's checkpoint.
+//! The search for a copy in the checkpoint of earlier runs.
 
 use std::fmt::Display;
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::TableDescription;
 
-use super::Settings;
-use super::checkpoint::{Checkpoint, NewTable, TableIdentity, Target};
-use super::preflight::identity;
-use super::side::Side;
+use super::checkpoint::{
+    self, RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, Tables, TargetPlace,
+};
+use super::options::CopyOptions;
+use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
 
-/// Reads the checkpoint of an earlier run, if there is one, and refuses that of another copy.
-pub(super) fn earlier<'a>(
-    source: &'a Side,
-    source_table: &TableDescription,
-    settings: &'a Settings,
-) -> Result<Option<(CheckpointFile<'a>, Checkpoint)>, Error> {
-    let Some(path) = &settings.checkpoint else {
-        return Ok(None);
-    };
-    let file = CheckpointFile { path, side: source };
-    let earlier = Checkpoint::read(path)
-        .map_err(|error| file.refused("cannot be read").with_source(error))?;
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
-    file.check_table("source", &earlier.source, &identity(source_table))?;
-    let recorded = earlier.segments.len();
-    match settings.segments {
-        Some(segments) if segments as usize != recorded => Err(file.refused(format!(
-            "belongs to a copy in {recorded} segments, not {segments}"
-        ))),
-        _ => Ok(Some((file, earlier))),
-    }
-}
-
-/// The file that a checkpoint was read from.
-pub(super) struct CheckpointFile<'a> {
+/// The checkpoint of earlier runs.
+pub(super) struct Recorded<'a> {
     path: &'a Path,
-    side: &'a Side,
+    kind: Tables,
+    tables: Vec<TableCheckpoint>,
 }
 
-impl CheckpointFile<'_> {
-    /// Refuses another target, and says whether the earlier copy was still creating this one.
-    pub(super) fn check_target(
+/// What identifies a copy among those of a checkpoint.
+pub(super) struct CopyIdentity<'a> {
+    pub(super) source_table: &'a TableDescription,
+    pub(super) place: &'a TargetPlace,
+    pub(super) target_table: Option<&'a TableDescription>,
+    pub(super) settings: &'a RecordedSettings,
+}
+
+impl<'a> Recorded<'a> {
+    /// Reads a checkpoint; returns `None` if there is none. The table is the one that errors name.
+    pub(super) fn read(
+        path: &'a Path,
+        kind: Tables,
+        table: &TableClient,
+    ) -> Result<Option<Self>, Error> {
+        let read = checkpoint::read(path)
+            .map_err(|error| refused(path, table, "cannot be read").with_source(error))?;
+        let Some((recorded_kind, tables)) = read else {
+            return Ok(None);
+        };
+        if recorded_kind != kind {
+            return Err(refused(
+                path,
+                table,
+                match recorded_kind {
+                    Tables::One => "belongs to copy_table(), not copy_tables()",
+                    Tables::Several => "belongs to copy_tables(), not copy_table()",
+                },
+            ));
+        }
+        Ok(Some(Self { path, kind, tables }))
+    }
+
+    /// Returns the number and the state of a copy, or `None` if no earlier run has begun it.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint belongs to another copy, or to this one with other settings.
+    pub(super) fn find(
         &self,
-        earlier: &Checkpoint,
-        place: &NewTable,
-        table: Option<&TableDescription>,
-    ) -> Result<bool, Error> {
-        match &earlier.target {
-            Target::Existing(recorded) => match table {
-                Some(table) => {
-                    self.check_table("target", recorded, &identity(table))?;
-                    Ok(false)
+        source: &TableClient,
+        copy: &CopyIdentity<'_>,
+        options: &CopyOptions,
+    ) -> Result<Option<(usize, &TableCheckpoint)>, Error> {
+        let source_identity = TableIdentity::of(copy.source_table);
+        let found = match self.kind {
+            // The one table of the file is this one, or the file is another copy's.
+            Tables::One => self.tables.first().map(|table| (0, table)),
+            Tables::Several => {
+                let mut tables = self.tables.iter().enumerate();
+                tables.find(|(_, table)| {
+                    table.source.arn == source_identity.arn && table.place == *copy.place
+                })
+            }
+        };
+        let Some((number, table)) = found else {
+            return Ok(None);
+        };
+        let refuse = |fact: String| Err(refused(self.path, source, fact));
+        if let Some(fact) = mismatch("source", &table.source, &source_identity) {
+            return refuse(fact);
+        }
+        match (&table.target, copy.target_table) {
+            (RecordedTarget::Existing(recorded), Some(target)) => {
+                if let Some(fact) = mismatch("target", recorded, &TableIdentity::of(target)) {
+                    return refuse(fact);
                 }
-                None => Err(self.refused(format!(
-                    "belongs to a target that is not there, {}",
-                    recorded.arn
-                ))),
-            },
-            Target::New { creating } if creating == place => Ok(true),
-            Target::New { creating } => {
-                let NewTable {
+            }
+            (RecordedTarget::Existing(recorded), None) => {
+                let arn = &recorded.arn;
+                return refuse(format!("belongs to a target that does not exist, {arn}"));
+            }
+            (RecordedTarget::Creating, _) if table.place == *copy.place => {}
+            (RecordedTarget::Creating, _) => {
+                let TargetPlace {
                     table,
                     account,
                     region,
-                } = creating;
-                Err(self.refused(format!(
+                } = &table.place;
+                return refuse(format!(
                     "belongs to another target, the new table {table} in {account}, {region}"
-                )))
+                ));
             }
         }
-    }
-
-    fn check_table(
-        &self,
-        role: &str,
-        recorded: &TableIdentity,
-        actual: &TableIdentity,
-    ) -> Result<(), Error> {
-        if recorded.arn != actual.arn {
-            let arn = &recorded.arn;
-            return Err(self.refused(format!("belongs to another {role}, {arn}")));
+        if let Some(difference) = table.settings.difference(copy.settings) {
+            return refuse(format!("belongs to a copy with {difference}"));
         }
-        if !recorded.is_same(actual) {
-            return Err(self.refused(format!(
-                "belongs to a {role} table that has been deleted and created again since"
-            )));
+        let recorded = table.segment_count();
+        match options.segments {
+            Some(segments) if segments != recorded => refuse(format!(
+                "belongs to a copy in {recorded} segments, not {segments}"
+            )),
+            _ => Ok(Some((number, table))),
         }
-        Ok(())
     }
+}
 
-    fn refused(&self, fact: impl Display) -> Error {
-        let message = format!(
-            "the checkpoint {} {fact}: give another path, or delete it to copy from the start",
-            self.path.display()
-        );
-        self.side.error(ErrorKind::Checkpoint, message)
+fn mismatch(role: &str, recorded: &TableIdentity, actual: &TableIdentity) -> Option<String> {
+    if recorded.arn != actual.arn {
+        let arn = &recorded.arn;
+        return Some(format!("belongs to another {role}, {arn}"));
     }
+    (!recorded.is_same(actual))
+        .then(|| format!("belongs to a {role} table that has been deleted and created again since"))
+}
+
+fn refused(path: &Path, table: &TableClient, fact: impl Display) -> Error {
+    let message = format!(
+        "the checkpoint {} {fact}: give another path, or delete it to copy from the start",
+        path.display()
+    );
+    table.error(ErrorKind::Checkpoint, message)
 }

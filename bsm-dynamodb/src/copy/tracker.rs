@@ -1,107 +1,113 @@
-//! Which pages are stored.
+//! The pages that are on their way, and the segments' positions behind them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::checkpoint::{Checkpoint, Position};
+use super::checkpoint::{Record, ScanPosition, SegmentState};
 
-/// Follows pages on their way, and moves a segment's position over those that are stored.
+/// Follows pages on their way, and advances a segment's position over those that are stored.
 ///
-/// Writers finish in any order; a position moves only when every page before it is stored.
+/// Writers finish in any order; a position advances only when every page before it is stored.
 pub(super) struct Tracker(Mutex<State>);
 
 struct State {
-    checkpoint: Checkpoint,
-    under_way: Vec<UnderWay>,
-    is_changed: bool,
+    segments: Vec<Segment>,
+    done: u32,
+    /// The segments that have advanced since the checkpoint was last written.
+    advanced: BTreeSet<u32>,
 }
 
-/// The pages of a segment that are not stored yet, or follow one that is not.
 #[derive(Default)]
-struct UnderWay {
-    first: u64,
-    pages: VecDeque<Page>,
+struct Segment {
+    state: SegmentState,
+    /// The number of the first page that is on its way.
+    first_page: u64,
+    /// The pages that are not stored yet, or follow one that is not.
+    pages: VecDeque<PageInFlight>,
 }
 
-struct Page {
-    after: Position,
+struct PageInFlight {
+    end: ScanPosition,
     items: u64,
     batches_left: usize,
+    written: u64,
 }
 
 impl Tracker {
-    pub(super) fn new(checkpoint: Checkpoint) -> Self {
-        let under_way = checkpoint
-            .segments
+    pub(super) fn new(segments: Vec<SegmentState>) -> Self {
+        let done = segments
             .iter()
-            .map(|_| UnderWay::default())
-            .collect();
+            .filter(|state| state.position == ScanPosition::End);
+        let done = u32::try_from(done.count()).unwrap_or(u32::MAX);
+        let segments = segments.into_iter().map(|state| Segment {
+            state,
+            ..Segment::default()
+        });
         Self(Mutex::new(State {
-            checkpoint,
-            under_way,
-            is_changed: true,
+            segments: segments.collect(),
+            done,
+            advanced: BTreeSet::new(),
         }))
     }
 
-    /// Returns how many segments there are.
+    /// Returns the number of segments.
     pub(super) fn segments(&self) -> u32 {
-        u32::try_from(self.lock().checkpoint.segments.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.lock().segments.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns how many segments are stored to their end, and of how many.
+    /// Returns the number of segments that are stored to their end, and the number of all segments.
     pub(super) fn done(&self) -> (u32, u32) {
+        let segments = self.segments();
+        (self.lock().done, segments)
+    }
+
+    /// Returns where the first page of a segment begins.
+    pub(super) fn position(&self, segment: u32) -> ScanPosition {
         let state = self.lock();
-        let segments = &state.checkpoint.segments;
-        let done = segments
-            .iter()
-            .filter(|segment| matches!(segment.position, Position::End));
-        let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
-        (count(done.count()), count(segments.len()))
+        state.segments[segment as usize].state.position.clone()
     }
 
-    /// Returns where to begin to read a segment.
-    pub(super) fn position(&self, segment: u32) -> Position {
-        self.lock().checkpoint.segments[segment as usize]
-            .position
-            .clone()
-    }
-
-    /// Notes that a page was read and is going to be written in so many batches; returns its number.
+    /// Notes a page that was read and is written in `batches` batches; returns its number.
     pub(super) fn page_read(
         &self,
         segment: u32,
-        after: Position,
+        end: ScanPosition,
         items: u64,
         batches: usize,
     ) -> u64 {
         let mut state = self.lock();
-        let under_way = &mut state.under_way[segment as usize];
-        let number = under_way.first + under_way.pages.len() as u64;
-        under_way.pages.push_back(Page {
-            after,
+        let pages = &mut state.segments[segment as usize];
+        let number = pages.first_page + pages.pages.len() as u64;
+        pages.pages.push_back(PageInFlight {
+            end,
             items,
             batches_left: batches,
+            written: 0,
         });
         state.advance(segment);
         number
     }
 
-    /// Notes that a batch of a page is stored.
-    pub(super) fn batch_stored(&self, segment: u32, page: u64) {
+    /// Notes that a batch of a page is stored, and how many of its items were written.
+    pub(super) fn batch_stored(&self, segment: u32, page: u64, written: u64) {
         let mut state = self.lock();
-        let under_way = &mut state.under_way[segment as usize];
-        let place = page.checked_sub(under_way.first);
+        let pages = &mut state.segments[segment as usize];
+        let place = page.checked_sub(pages.first_page);
         let place = place.and_then(|place| usize::try_from(place).ok());
-        if let Some(page) = place.and_then(|place| under_way.pages.get_mut(place)) {
+        if let Some(page) = place.and_then(|place| pages.pages.get_mut(place)) {
             page.batches_left = page.batches_left.saturating_sub(1);
+            page.written += written;
         }
         state.advance(segment);
     }
 
-    /// Returns the checkpoint, if it has changed since this was last asked.
-    pub(super) fn changed(&self) -> Option<Checkpoint> {
+    /// Returns the records of the segments that have advanced since the last call.
+    pub(super) fn take_records(&self) -> Vec<Record> {
         let mut state = self.lock();
-        std::mem::take(&mut state.is_changed).then(|| state.checkpoint.clone())
+        let advanced = std::mem::take(&mut state.advanced).into_iter();
+        advanced
+            .map(|number| Record::segment(number, &state.segments[number as usize].state))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,14 +116,19 @@ impl Tracker {
 }
 
 impl State {
-    fn advance(&mut self, segment: u32) {
-        let under_way = &mut self.under_way[segment as usize];
-        let stored = &mut self.checkpoint.segments[segment as usize];
-        while let Some(page) = under_way.pages.pop_front_if(|page| page.batches_left == 0) {
-            under_way.first += 1;
-            stored.position = page.after;
-            stored.stored += page.items;
-            self.is_changed = true;
+    fn advance(&mut self, number: u32) {
+        let Segment {
+            state,
+            first_page,
+            pages,
+        } = &mut self.segments[number as usize];
+        while let Some(page) = pages.pop_front_if(|page| page.batches_left == 0) {
+            *first_page += 1;
+            self.done += u32::from(page.end == ScanPosition::End);
+            state.position = page.end;
+            state.stored = state.stored.saturating_add(page.items);
+            state.written = state.written.saturating_add(page.written);
+            self.advanced.insert(number);
         }
     }
 }
@@ -128,53 +139,58 @@ mod tests {
 
     use super::*;
     use crate::codec::Item;
-    use crate::copy::checkpoint::{TableIdentity, Target};
 
-    fn tracker(segments: u32) -> Tracker {
-        let identity = TableIdentity::default();
-        let target = Target::Existing(identity.clone());
-        Tracker::new(Checkpoint::new(identity, target, segments))
+    fn tracker(segments: usize) -> Tracker {
+        Tracker::new(vec![SegmentState::default(); segments])
     }
 
-    fn after(id: &str) -> Position {
+    fn after(id: &str) -> ScanPosition {
         let id = AttributeValue::S(id.to_owned());
-        Position::After(Item::from([("id".to_owned(), id)]))
+        ScanPosition::After(Item::from([("id".to_owned(), id)]))
     }
 
     fn stored(tracker: &Tracker, segment: usize) -> String {
         let state = tracker.lock();
-        let stored = &state.checkpoint.segments[segment];
-        match &stored.position {
-            Position::Start => format!("start {}", stored.stored),
-            Position::After(key) => format!("{} {}", key["id"].as_s().unwrap(), stored.stored),
-            Position::End => format!("end {}", stored.stored),
+        let SegmentState {
+            position,
+            stored,
+            written,
+        } = &state.segments[segment].state;
+        match position {
+            ScanPosition::Start => format!("start {stored} {written}"),
+            ScanPosition::After(key) => {
+                format!("{} {stored} {written}", key["id"].as_s().unwrap())
+            }
+            ScanPosition::End => format!("end {stored} {written}"),
         }
     }
 
     #[test]
     fn a_position_moves_only_when_every_page_before_it_is_stored() {
         let tracker = tracker(2);
-        assert!(tracker.changed().is_some() && tracker.changed().is_none());
+        assert!(tracker.take_records().is_empty());
         let first = tracker.page_read(0, after("a"), 30, 2);
         let second = tracker.page_read(0, after("b"), 25, 1);
-        let empty = tracker.page_read(0, Position::End, 0, 0);
+        let empty = tracker.page_read(0, ScanPosition::End, 0, 0);
         assert_eq!((first, second, empty), (0, 1, 2));
 
-        tracker.batch_stored(0, second);
-        tracker.batch_stored(0, first);
-        assert_eq!(stored(&tracker, 0), "start 0");
-        assert!(tracker.changed().is_none());
-        tracker.batch_stored(0, first);
-        assert_eq!(stored(&tracker, 0), "end 55");
-        assert_eq!(stored(&tracker, 1), "start 0");
+        tracker.batch_stored(0, second, 25);
+        tracker.batch_stored(0, first, 25);
+        assert_eq!(stored(&tracker, 0), "start 0 0");
+        assert!(tracker.take_records().is_empty());
+        tracker.batch_stored(0, first, 3);
+        assert_eq!(stored(&tracker, 0), "end 55 53");
+        assert_eq!(stored(&tracker, 1), "start 0 0");
         assert_eq!(tracker.done(), (1, 2));
-        assert!(tracker.changed().is_some());
+        // Three pages, and one record.
+        assert_eq!(tracker.take_records().len(), 1);
+        assert!(tracker.take_records().is_empty());
     }
 
     #[test]
     fn a_page_without_writes_is_stored_at_once() {
         let tracker = tracker(1);
         tracker.page_read(0, after("a"), 3, 0);
-        assert_eq!(stored(&tracker, 0), "a 3");
+        assert_eq!(stored(&tracker, 0), "a 3 0");
     }
 }

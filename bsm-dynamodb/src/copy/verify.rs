@@ -1,4 +1,4 @@
-//! Comparing two tables.
+//! The comparison of two tables.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,22 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
-use super::Settings;
-use super::checkpoint::Position;
+use super::checkpoint::ScanPosition;
 use super::compare::same_item;
-use super::engine::Engine;
-use super::read::{MAX_KEYS, Part};
-use super::supervise::Supervisor;
+use super::job::{CopyJob, looks_back};
+use super::lookup::MAX_KEYS;
+use super::scan::SegmentScan;
+use super::supervisor::Supervisor;
 use super::tracker::Tracker;
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
 
-/// How many keys of each sort a report names.
+/// The keys of each kind that a report names: enough to see what is wrong, and little memory, however
+/// much the tables differ.
 const NAMED: usize = 1_000;
 
-/// What the comparison of two tables found; see [`CopyTable::compare`](crate::CopyTable::compare).
+/// The result of comparing two tables; see [`CopyTable::compare`](crate::CopyTable::compare).
 #[derive(Clone, Debug, Default)]
-#[must_use = "it may say that the tables differ"]
+#[must_use = "the tables may differ"]
 pub struct Verification {
     compared: u64,
     missing: ReportedKeys,
@@ -30,17 +31,17 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Says whether the target has what it should have, and nothing else that is known of.
+    /// Returns `true` if the target has every item that it should have, and no other that was found.
     pub fn is_identical(&self) -> bool {
         self.is_complete() && self.extra.as_ref().is_none_or(ReportedKeys::is_empty)
     }
 
-    /// Says whether the target has every item that it should have; it may have more.
+    /// Returns `true` if the target has every item that it should have. It may have more.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.different.is_empty()
     }
 
-    /// Returns how many items were looked up in the target.
+    /// Returns the number of items looked up in the target.
     pub fn compared(&self) -> u64 {
         self.compared
     }
@@ -50,20 +51,20 @@ impl Verification {
         &self.missing
     }
 
-    /// Returns the keys of items that the target has with other attributes.
+    /// Returns the keys of items whose attributes differ in the target.
     pub fn different(&self) -> &ReportedKeys {
         &self.different
     }
 
     /// Returns the keys of items that only the target has.
     ///
-    /// `None` if there is a transform, because nobody can tell what an item was before.
+    /// `None` if there is a transform: which item of the source an item comes from is unknown then.
     pub fn extra(&self) -> Option<&ReportedKeys> {
         self.extra.as_ref()
     }
 }
 
-/// Keys that a comparison reports: how many there are, and the first thousand of them.
+/// Keys that a comparison reports: their number, and the first thousand of them.
 #[derive(Clone, Default)]
 pub struct ReportedKeys {
     count: u64,
@@ -71,12 +72,12 @@ pub struct ReportedKeys {
 }
 
 impl ReportedKeys {
-    /// Returns how many there are.
+    /// Returns the number of keys.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Says whether there are none.
+    /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -94,7 +95,7 @@ impl ReportedKeys {
     }
 }
 
-/// Shows how many keys there are, and no values.
+/// Shows the number of keys, and no values.
 impl fmt::Debug for ReportedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ReportedKeys");
@@ -106,12 +107,12 @@ type Findings = Arc<Mutex<Verification>>;
 
 /// Looks up the items of the source in the target, then those of the target in the source.
 pub(super) async fn run(
-    engine: &Arc<Engine>,
+    job: &Arc<CopyJob>,
     tracker: &Tracker,
     supervisor: &mut Supervisor,
 ) -> Result<Verification, Error> {
     let segments = tracker.segments();
-    let looks_for_extra = looks_back(&engine.settings);
+    let looks_for_extra = looks_back(&job.options);
     let findings = Findings::new(Mutex::new(Verification {
         extra: looks_for_extra.then(ReportedKeys::default),
         ..Verification::default()
@@ -119,22 +120,16 @@ pub(super) async fn run(
     let mut directions = vec![Direction::SourceInTarget];
     directions.extend(looks_for_extra.then_some(Direction::TargetInSource));
     for direction in directions {
-        engine.rewind();
+        job.rewind();
         let mut tasks = JoinSet::new();
-        for _ in 0..engine.settings.read_concurrency {
-            let (engine, findings) = (Arc::clone(engine), Arc::clone(&findings));
-            tasks.spawn(compare_segments(engine, findings, direction, segments));
+        for _ in 0..job.options.read_concurrency {
+            let (job, findings) = (Arc::clone(job), Arc::clone(&findings));
+            tasks.spawn(compare_segments(job, findings, direction, segments));
         }
         supervisor.run(tasks).await?;
     }
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(findings.clone())
-}
-
-/// Says whether the items of the target are looked up in the source: nobody can tell what an item
-/// was before a transform.
-pub(super) fn looks_back(settings: &Settings) -> bool {
-    settings.transform.is_none()
 }
 
 #[derive(Clone, Copy)]
@@ -144,38 +139,38 @@ enum Direction {
 }
 
 async fn compare_segments(
-    engine: Arc<Engine>,
+    job: Arc<CopyJob>,
     findings: Findings,
     direction: Direction,
     segments: u32,
 ) -> Result<(), Error> {
-    let (side, limit) = match direction {
-        Direction::SourceInTarget => (&engine.source, &engine.source_reads),
-        Direction::TargetInSource => (&engine.target, &engine.target_reads),
+    let (table, limit) = match direction {
+        Direction::SourceInTarget => (&job.source, &job.source_reads),
+        Direction::TargetInSource => (&job.target, &job.target_reads),
     };
-    while let Some(segment) = engine.next_segment(segments) {
-        let part = Part {
-            side,
+    while let Some(segment) = job.next_segment(segments) {
+        let scan = SegmentScan {
+            table,
             limit: limit.as_ref(),
             segment: (segment, segments),
             consistent: true,
             keys_only: matches!(direction, Direction::TargetInSource),
         };
-        let mut position = Position::Start;
-        while !engine.is_stopping() && !matches!(position, Position::End) {
-            let page = engine.page(&part, &position).await?;
-            position = page.next;
+        let mut position = ScanPosition::Start;
+        while !job.is_stopping() && position != ScanPosition::End {
+            let page = job.page(&scan, &position).await?;
+            position = page.end;
             match direction {
-                Direction::SourceInTarget => engine.find_in_target(page.items, &findings).await?,
-                Direction::TargetInSource => engine.find_in_source(page.items, &findings).await?,
+                Direction::SourceInTarget => job.find_in_target(page.items, &findings).await?,
+                Direction::TargetInSource => job.find_in_source(page.items, &findings).await?,
             }
         }
     }
     Ok(())
 }
 
-impl Engine {
-    /// Looks for what should be in the target, and is not, or is something else.
+impl CopyJob {
+    /// Looks in the target for the items that it should have.
     async fn find_in_target(&self, items: Vec<Item>, findings: &Findings) -> Result<(), Error> {
         let scanned = items.len() as u64;
         let mut wanted = HashMap::new();
@@ -184,9 +179,9 @@ impl Engine {
                 let key = self.key.values_in(&item).map_err(|name| {
                     let error = self.source.error(
                         ErrorKind::InvalidItem,
-                        "an item cannot be looked up in the table to copy to",
+                        "an item cannot be looked up in the target",
                     );
-                    error.with_source(self.no_key(name))
+                    error.with_source(self.missing_key(name))
                 })?;
                 wanted.insert(key, item);
             }
@@ -213,14 +208,14 @@ impl Engine {
                 findings.missing.add(self.key.attributes_of(&item));
             }
         }
-        self.statistics.count(|counts| counts.compared += scanned);
+        self.counters.count(|counts| counts.compared += scanned);
         Ok(())
     }
 
-    /// Looks for what is in the target and should not be.
+    /// Looks in the source for the items that the target has.
     async fn find_in_source(&self, keys: Vec<Item>, findings: &Findings) -> Result<(), Error> {
-        // A filter has to see the whole item.
-        let keys_only = self.settings.filter.is_none();
+        // A filter needs the whole item.
+        let keys_only = self.options.filter.is_none();
         for keys in keys.chunks(MAX_KEYS) {
             let mut left: HashMap<_, _> = keys
                 .iter()
@@ -230,7 +225,7 @@ impl Engine {
             let found = self.look_up(&self.source, limit, keys.to_vec(), keys_only);
             let found = found.await?;
             let looked_back = keys.len() as u64;
-            self.statistics
+            self.counters
                 .count(|counts| counts.looked_back += looked_back);
             for item in found {
                 if let Ok(key) = self.key.values_in(&item)

@@ -1,6 +1,6 @@
-//! How the capacity of a table is paid for.
+//! The billing mode of a table.
 
-/// How the capacity of a table and of its indexes is paid for.
+/// The billing mode of a table and of its indexes.
 ///
 /// Source: [Read/write capacity modes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/capacity-mode.html)
 /// in the Developer Guide.
@@ -22,13 +22,14 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias = "BillingMode")]
 pub enum Billing {
-    /// Each request is paid for.
+    /// Each request is billed.
     #[default]
     OnDemand,
-    /// A number of requests per second is paid for, used or not.
+    /// A number of requests per second is billed, used or not.
     Provisioned {
-        /// Read capacity units: consistent reads of up to 4 KB per second.
+        /// Read capacity units: strongly consistent reads of up to 4 KB per second.
         read: u64,
         /// Write capacity units: writes of up to 1 KB per second.
         write: u64,

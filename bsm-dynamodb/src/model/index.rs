@@ -1,20 +1,21 @@
-//! The secondary indexes of a table, as types.
+//! Secondary indexes, as types.
 
 use crate::model::Model;
 use crate::model::key::{IntoKey, Key, KeySchema};
+use crate::operation::paged_read::ReadSource;
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
 use crate::types::KeyType;
 
-/// A secondary index of a model's table: a second key under which its items can be found.
+/// A secondary index of a model's table: another key by which its items can be queried.
 ///
-/// An index is a type of its own, so that a query of it takes the right kind of key.
-/// [`#[derive(Model)]`](derive@crate::Model) makes one for each index that is named on a field.
+/// Each index is a type, so a query of it accepts only keys of the right type.
+/// [`#[derive(Model)]`](derive@crate::Model) creates one for each index that is named on a field.
 ///
 /// # Examples
 ///
-/// By hand, an index is also named by its model, so that
-/// [`create_table`](Model::create_table) knows of it:
+/// If you implement it by hand, also add the index to its model, so that
+/// [`create_table`](Model::create_table) creates it:
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -54,7 +55,7 @@ pub trait Index: Sized + 'static {
     /// The model whose table has the index.
     type Model: Model;
 
-    /// The type of the index's key: of its hash key, or of the pair (hash key, range key).
+    /// The type of the index's key: the type of the hash key, or a pair (hash key, range key).
     type Key: Key;
 
     /// [`GlobalIndex`] or [`LocalIndex`].
@@ -63,17 +64,18 @@ pub trait Index: Sized + 'static {
     /// The name of the index.
     const NAME: &'static str;
 
-    /// The names of the attributes that are the index's key.
+    /// The names of the attributes of the index's key.
     const KEY: KeySchema<Self::Key>;
 
-    /// Which attributes the index has besides the keys; all of them unless told otherwise.
+    /// The attributes that the index has besides the keys. Default: all of them.
     const PROJECTION: Projection = Projection::All;
 
-    /// Reads the items that have this hash key in the index.
+    /// Reads the items with this hash key in the index.
     ///
-    /// End it with [`collect()`](Query::collect), [`stream()`](Query::stream) or
-    /// [`pages()`](Query::pages). An index that does not hold all attributes gives items that may
-    /// not fit the model; [`project()`](Query::project) reads them as another type.
+    /// End it with [`collect()`](Query::collect), [`stream()`](Query::stream),
+    /// [`pages()`](Query::pages) or [`count()`](Query::count). The items of an index that lacks some
+    /// attributes may not fit the model: use [`project()`](Query::project) to read them as another
+    /// type.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::{GlobalIndex, Index, KeySchema, Model};
@@ -94,7 +96,7 @@ pub trait Index: Sized + 'static {
     /// # }
     /// ```
     ///
-    /// A global index cannot be read consistently:
+    /// A global index has no consistent reads:
     ///
     /// ```compile_fail
     /// # use bsm_dynamodb::{GlobalIndex, Index, KeySchema, Model};
@@ -115,17 +117,17 @@ pub trait Index: Sized + 'static {
         Query::new(hash)
     }
 
-    /// Reads every item of the index: those of the table that have the index's key.
+    /// Reads every item of the index. An item without the index's key is not in the index.
     fn scan() -> Scan<Self::Model, Self> {
         Scan::new()
     }
 }
 
-/// The table itself, as opposed to an [`Index`] of it, in [`Query`] and [`Scan`].
+/// The table itself, as the source of a [`Query`] or [`Scan`]; the alternative is an [`Index`].
 #[derive(Clone, Copy, Debug)]
 pub enum Table {}
 
-/// What a [`Query`] or [`Scan`] of the model `M` reads: its [`Table`], or an [`Index`] of it.
+/// The source of a [`Query`] or [`Scan`] of the model `M`: its [`Table`], or an [`Index`] of it.
 pub trait Source<M>: 'static {
     /// The type of the key.
     type Key: Key;
@@ -151,7 +153,22 @@ impl<M: Model, I: Index<Model = M>> Source<M> for I {
     const KEY: KeySchema<I::Key> = I::KEY;
 }
 
-/// What can be read consistently: a [`Table`], or an index that is local.
+/// Returns the names of a source, for its requests.
+pub(crate) fn source<M: Model, S: Source<M>>() -> ReadSource {
+    let mut key_names = vec![M::KEY.hash_name(), S::KEY.hash_name()];
+    key_names.extend(M::KEY.range_name());
+    key_names.extend(S::KEY.range_name());
+    // An index may share attributes with the key of the table.
+    key_names.sort_unstable();
+    key_names.dedup();
+    ReadSource {
+        index: S::INDEX,
+        hash_name: S::KEY.hash_name(),
+        key_names,
+    }
+}
+
+/// A source with consistent reads: a [`Table`], or a local index.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read consistently",
     note = "the table and its local indexes can, a global index cannot"
@@ -162,18 +179,19 @@ impl ConsistentRead for Table {}
 
 impl<I: Index<Kind: sealed::Consistent>> ConsistentRead for I {}
 
-/// Whether an index is global or local: [`GlobalIndex`] or [`LocalIndex`].
+/// The kind of an index: [`GlobalIndex`] or [`LocalIndex`].
 ///
 /// Source: [Improving data access with secondary indexes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/SecondaryIndexes.html)
 /// in the Developer Guide.
 pub trait IndexKind: sealed::Sealed + 'static {
-    /// Says whether the index is global.
+    /// `true` for a global index.
     const IS_GLOBAL: bool;
 }
 
-/// An index over all items of the table, with a hash key of its own.
+/// An index of all items of the table, with its own hash key.
 ///
-/// It follows the table with a short delay, and cannot be read consistently.
+/// It is updated shortly after the table, and has no consistent reads.
+#[doc(alias = "GSI")]
 #[derive(Clone, Copy, Debug)]
 pub enum GlobalIndex {}
 
@@ -181,7 +199,8 @@ impl IndexKind for GlobalIndex {
     const IS_GLOBAL: bool = true;
 }
 
-/// An index over the items of one hash key of the table, with another range key.
+/// An index with the hash key of the table and another range key.
+#[doc(alias = "LSI")]
 #[derive(Clone, Copy, Debug)]
 pub enum LocalIndex {}
 
@@ -197,13 +216,13 @@ impl IndexKind for LocalIndex {
 pub enum Projection {
     /// Every attribute.
     All,
-    /// None.
+    /// No other attributes.
     KeysOnly,
-    /// These, at most 20 of them.
+    /// These attributes, at most 20.
     Include(&'static [&'static str]),
 }
 
-/// An index in the list of a model's indexes, [`Model::INDEXES`].
+/// The definition of an index, for [`Model::INDEXES`].
 #[derive(Clone, Copy, Debug)]
 pub struct IndexDefinition {
     pub(crate) name: &'static str,
@@ -214,7 +233,7 @@ pub struct IndexDefinition {
 }
 
 impl IndexDefinition {
-    /// Describes an index.
+    /// Returns the definition of an index.
     pub const fn of<I: Index>() -> Self {
         let (hash, range) = I::Key::TYPES;
         Self {
@@ -234,12 +253,12 @@ impl IndexDefinition {
         self.name
     }
 
-    /// Says whether the index is global.
+    /// Returns `true` if the index is global.
     pub const fn is_global(&self) -> bool {
         self.is_global
     }
 
-    /// Returns which attributes the index has besides the keys.
+    /// Returns the attributes that the index has besides the keys.
     pub const fn projection(&self) -> Projection {
         self.projection
     }

@@ -38,10 +38,11 @@ pub(crate) fn decode<M: Model>(item: Item) -> Result<M, CodecError> {
     }
 }
 
-/// Reads the key of an item that the model's codec has written.
+/// Returns the key of an item that the model's codec wrote.
 pub(crate) fn key_of<M: Model>(item: &Item) -> Result<KeyValues, CodecError> {
     M::KEY.values_in(item).map_err(|name| {
-        format!("the key attribute `{name}` is missing, or not a string, a number or binary").into()
+        format!("the key attribute `{name}` is missing, or is not a string, a number or binary")
+            .into()
     })
 }
 

@@ -9,27 +9,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::Item;
 use crate::expression::{Comparator, DocumentPath, Node, Term};
-use crate::model::Model;
 
-/// The version of an item, as this program knows it: 0 before it is first saved.
+/// The version of an item that was read or saved: 0 before the first save.
 ///
-/// A model with a field `#[model(version)]` cannot overwrite what somebody else has written in
-/// between. [`save`](Model::save) writes the next version under the condition that the item
-/// in the table still has this one; a version of 0 demands that there is no item, or one without a
-/// version. [`delete`](Model::delete) is under the same condition. If it does not hold, the
-/// error is [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed).
+/// A model with a field `#[model(version)]` never overwrites a concurrent change.
+/// [`save`](crate::Model::save) writes the next version on the condition that the item in the table
+/// still has this one; version 0 requires that the table has no such item, or one without a version.
+/// [`delete`](crate::Model::delete) has the same condition. If the condition is false, the operation
+/// fails with [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed).
 ///
-/// The value in memory follows the table, although `save` takes `&self`: the version becomes the
-/// next one when DynamoDB has acknowledged the write, 0 when it has acknowledged the deletion, and
-/// stays as it is when either fails. A clone is a version of its own.
+/// Although `save` takes `&self`, the value in memory is updated: it becomes the next version when
+/// DynamoDB acknowledges the write, and 0 when it acknowledges the deletion. It stays the same if
+/// either fails. A clone is independent of the original.
 ///
-/// [`update`](Model::update), which knows no version, is under no condition and makes the
-/// next one, so that other savers notice. What goes around the condition: [`batch_write`](Model::batch_write), for which DynamoDB
-/// has no conditions, writes items with the version that they have; and
-/// [`delete_key`](Model::delete_key) deletes any version.
+/// Three operations don't check the version. [`update`](crate::Model::update) increments it, so that
+/// other writers notice. [`batch_write`](crate::Model::batch_write) writes items with the version that
+/// they have, because DynamoDB's batches take no conditions.
+/// [`delete_key`](crate::Model::delete_key) deletes the item whatever its version.
 ///
-/// If the answer to a write is lost, the write may have been done and the next save fails: read the
-/// item again.
+/// If the response to a write is lost, DynamoDB may have done the write, and the next save fails: read
+/// the item again.
 ///
 /// Source: [Optimistic locking with version number](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBMapper.OptimisticLocking.html)
 /// in the Developer Guide.
@@ -56,7 +55,7 @@ use crate::model::Model;
 /// document.text.push_str(" The end.");
 /// match document.save().await {
 ///     Ok(()) => println!("saved as version {}", document.version),
-///     Err(error) if error.is_conditional_check_failed() => println!("somebody was faster"),
+///     Err(error) if error.is_conditional_check_failed() => println!("another writer was faster"),
 ///     Err(error) => return Err(error),
 /// }
 /// # Ok(())
@@ -66,12 +65,12 @@ use crate::model::Model;
 pub struct Version(Arc<AtomicU64>);
 
 impl Version {
-    /// Returns the version of an item that was not saved yet, 0.
+    /// Returns the version of an item that has not been saved yet: 0.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the number of the version.
+    /// Returns the version's number.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -121,7 +120,7 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// Which attribute of a model is its version; see [`Model::VERSION`](Model::VERSION).
+/// The attribute that holds a model's version; see [`Model::VERSION`](crate::Model::VERSION).
 ///
 /// # Examples
 ///
@@ -137,13 +136,13 @@ impl<'de> Deserialize<'de> for Version {
 /// ```
 pub struct VersionAttribute<M> {
     name: &'static str,
-    of: fn(&M) -> &Version,
+    version_of: fn(&M) -> &Version,
 }
 
 impl<M> VersionAttribute<M> {
-    /// Names the attribute, and finds its value in a model.
-    pub const fn new(name: &'static str, of: fn(&M) -> &Version) -> Self {
-        Self { name, of }
+    /// Creates it from the name of the attribute, and the function that returns a model's version.
+    pub const fn new(name: &'static str, version_of: fn(&M) -> &Version) -> Self {
+        Self { name, version_of }
     }
 
     /// Returns the name of the attribute.
@@ -153,7 +152,7 @@ impl<M> VersionAttribute<M> {
 
     /// Returns the version of a model.
     pub fn of<'m>(&self, model: &'m M) -> &'m Version {
-        (self.of)(model)
+        (self.version_of)(model)
     }
 }
 
@@ -171,65 +170,67 @@ impl<M> fmt::Debug for VersionAttribute<M> {
     }
 }
 
-/// The version of a value whose write is under way.
-pub(crate) struct Watched {
+/// The condition that a write of a versioned model has, and the version to update once DynamoDB
+/// acknowledges the write.
+pub(crate) struct VersionLock {
     name: &'static str,
-    /// What the item in the table should have.
-    known: u64,
+    /// The version that the item in the table must have.
+    expected: u64,
     version: Arc<AtomicU64>,
 }
 
-impl Watched {
-    /// Watches the version of a value, if its model has one.
-    pub(crate) fn of<M: Model>(model: &M) -> Option<Self> {
-        let attribute = M::VERSION?;
+impl VersionLock {
+    /// Creates the lock of a write of this model, if the model has a version.
+    pub(crate) fn new<M>(attribute: Option<VersionAttribute<M>>, model: &M) -> Option<Self> {
+        let attribute = attribute?;
         let version = attribute.of(model);
         Some(Self {
             name: attribute.name,
-            known: version.get(),
+            expected: version.get(),
             version: version.0.clone(),
         })
     }
 
-    /// Demands that the item in the table has the version that is known.
+    /// Returns the condition that the item in the table still has the expected version.
     pub(crate) fn condition(&self) -> Node {
-        let place = DocumentPath::attribute(self.name);
-        let known = Term::literal(&self.known);
-        let same = Node::Compare(Term::Path(place.clone()), Comparator::Eq, known);
-        match self.known {
+        let attribute = DocumentPath::attribute(self.name);
+        let expected = Term::literal(&self.expected);
+        let unchanged = Node::Compare(Term::Path(attribute.clone()), Comparator::Eq, expected);
+        match self.expected {
+            // Items that were written before the model had a version have none.
             0 => Node::Any(vec![
-                Node::Function("attribute_not_exists", place, None),
-                same,
+                Node::Function("attribute_not_exists", attribute, None),
+                unchanged,
             ]),
-            _ => same,
+            _ => unchanged,
         }
     }
 
-    /// Gives an item that is to be written the next version.
-    pub(crate) fn advance(&self, item: &mut Item) {
+    /// Writes the next version into the item.
+    pub(crate) fn write_next(&self, item: &mut Item) {
         let next = AttributeValue::N(self.next().to_string());
         item.insert(self.name.to_owned(), next);
     }
 
-    /// Makes the value in memory follow a write that was acknowledged.
+    /// Updates the version in memory after DynamoDB acknowledged a write.
     pub(crate) fn saved(&self) {
-        self.becomes(self.next());
+        self.set_if_unchanged(self.next());
     }
 
-    /// Makes the value in memory follow a deletion that was acknowledged.
+    /// Updates the version in memory after DynamoDB acknowledged a deletion.
     pub(crate) fn deleted(&self) {
-        self.becomes(0);
+        self.set_if_unchanged(0);
     }
 
     fn next(&self) -> u64 {
-        self.known.saturating_add(1)
+        self.expected.saturating_add(1)
     }
 
-    fn becomes(&self, number: u64) {
+    fn set_if_unchanged(&self, number: u64) {
         let ordering = Ordering::Relaxed;
-        // If the value has another version by now, it follows a write that came after this one.
+        // If the version has changed in the meantime, a later write was acknowledged first.
         let _ = self
             .version
-            .compare_exchange(self.known, number, ordering, ordering);
+            .compare_exchange(self.expected, number, ordering, ordering);
     }
 }

@@ -1,4 +1,4 @@
-//! Where a query or scan stands, to go on from there later.
+//! The position of a query or scan, from which it can be resumed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Item;
 use crate::types::KeyValue;
 
-/// Where a query or scan stands: what [`resume`](crate::Query::resume) goes on from.
+/// The position of a query or scan, from which [`Query::resume`](crate::Query::resume) and
+/// [`Scan::resume`](crate::Scan::resume) continue.
 ///
-/// [`Items::cursor`](crate::Items::cursor) and [`Pages::cursor`](crate::Pages::cursor) make one at
-/// any time, in the middle of a page, too. It can be stored by way of serde. What it holds is not
-/// part of the interface, except that it holds the keys of items in the clear: do not show it to
-/// whom they should not be shown to.
+/// [`Items::cursor`](crate::Items::cursor) and [`Pages::cursor`](crate::Pages::cursor) create one at
+/// any time, even in the middle of a page. Serialize it with serde to store it. The serialized form is
+/// not part of the API, but it contains keys of items in plain text: show it only to users who may see
+/// those keys.
 ///
-/// It knows its table, index, account and region, and whether it is of a query or of a scan with
-/// so many segments, and is refused elsewhere. To get each item exactly once, give the operation
-/// that goes on the same key condition, order and filter; the page size and the limit may differ.
+/// A cursor belongs to its table, index, account and region, and to a query or to a scan with a number
+/// of segments. Everything else rejects it. To get each item exactly once, resume with the same key
+/// condition, order and filter; the page size and the limit may differ.
 ///
 /// # Examples
 ///
@@ -42,31 +43,33 @@ use crate::types::KeyValue;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "ExclusiveStartKey")]
+#[doc(alias = "LastEvaluatedKey")]
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cursor {
     at: Location,
-    /// One for each segment.
-    positions: Vec<Position>,
+    /// One per segment.
+    positions: Vec<SegmentPosition>,
 }
 
 impl Cursor {
-    pub(crate) fn new(at: Location, positions: Vec<Position>) -> Self {
+    pub(crate) fn new(at: Location, positions: Vec<SegmentPosition>) -> Self {
         Self { at, positions }
     }
 
-    /// Says whether there is nothing after it.
+    /// Returns `true` if the query or scan has read everything.
     ///
-    /// A cursor that is not finished may still find nothing more.
+    /// If it returns `false`, resuming may still find no more items.
     pub fn is_finished(&self) -> bool {
         let mut positions = self.positions.iter();
-        positions.all(|position| matches!(position, Position::End))
+        positions.all(|position| matches!(position, SegmentPosition::End))
     }
 
-    pub(crate) fn positions(&self) -> &[Position] {
+    pub(crate) fn positions(&self) -> &[SegmentPosition] {
         &self.positions
     }
 
-    /// Says why it cannot be used at another location, if it cannot.
+    /// Returns why the cursor cannot be used at another location, or `None` if it can.
     pub(crate) fn mismatch(&self, here: &Location, segments: usize) -> Option<String> {
         let Location {
             account,
@@ -94,7 +97,7 @@ impl Cursor {
             .map(|(what, there, here)| {
                 format!(
                     "the cursor cannot be used here: its {what} is {there}, not {here}; \
-                     resume it where it was made"
+                     resume it where it was created"
                 )
             })
     }
@@ -108,7 +111,7 @@ impl fmt::Debug for Cursor {
     }
 }
 
-/// What a cursor is for.
+/// What a cursor belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Location {
     pub(crate) account: String,
@@ -118,16 +121,16 @@ pub(crate) struct Location {
     pub(crate) operation: String,
 }
 
-/// Where the next page of a segment begins.
+/// The start of the next page of a segment.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Position {
+pub(crate) enum SegmentPosition {
     Start,
     After(BTreeMap<String, KeyValue>),
     End,
 }
 
-impl Position {
-    /// Reads a position out of a `LastEvaluatedKey`.
+impl SegmentPosition {
+    /// Returns the position after a page that has this `LastEvaluatedKey`.
     pub(crate) fn after_page(last_evaluated_key: Option<Item>) -> Self {
         let key = last_evaluated_key.unwrap_or_default();
         match key_values(key.iter()) {
@@ -136,7 +139,7 @@ impl Position {
         }
     }
 
-    /// The position after an item.
+    /// Returns the position after an item.
     pub(crate) fn after_item(item: &Item, key_names: &[&'static str]) -> Self {
         let key = key_names
             .iter()
@@ -144,7 +147,7 @@ impl Position {
         Self::After(key_values(key))
     }
 
-    /// Builds an `ExclusiveStartKey`.
+    /// Returns the `ExclusiveStartKey` of the next page.
     pub(crate) fn start_key(&self) -> Option<Item> {
         let Self::After(key) = self else { return None };
         let key = key

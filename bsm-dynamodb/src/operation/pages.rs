@@ -1,52 +1,54 @@
-//! What a query or scan ends in: a stream, a `Vec` or a number.
+//! Streams of the items and of the pages of a query or scan.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use aws_sdk_dynamodb::types::Select;
 use futures_core::Stream;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{TryStreamExt as _, stream};
 
-use crate::codec::Item;
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::Error;
-use crate::model::Model;
-use crate::operation::cursor::{Cursor, Location, Position};
-use crate::operation::paged_read::{RawPage, Read};
-use crate::operation::{Pending, bind_when_awaited, debug_settings};
+use crate::operation::cursor::{Cursor, Location, SegmentPosition};
+use crate::operation::paged_read::{PagedRead, RawPage};
+use crate::operation::{Pending, debug_settings};
 
-/// A stream of items; see [`Scan::stream`](crate::Scan::stream).
+/// A stream of items; see [`Query::stream`](crate::Query::stream) and
+/// [`Scan::stream`](crate::Scan::stream).
 #[must_use = "streams do nothing unless polled"]
 pub struct Items<T> {
     steps: Steps<T>,
     progress: Progress,
-    left: usize,
+    /// The number of items after which the stream ends.
+    remaining: usize,
 }
 
 impl<T: Send + 'static> Items<T> {
-    pub(crate) fn new<M: Model>(read: Read<M, T>, slot: &Slot<M>) -> Self {
-        let (read, call) = bound(read, slot);
-        let items = {
+    pub(crate) fn new(read: PagedRead<T>, call: Call) -> Self {
+        let (read, call) = (Arc::new(read), Arc::new(call));
+        let steps = {
             let (read, call) = (read.clone(), call.clone());
-            move |page| stream::iter(items_of(&read, &call, page)).map(Ok)
+            move |page| {
+                let steps = item_steps(read.clone(), call.clone(), page);
+                stream::iter(steps.map(Ok))
+            }
         };
         Self {
             progress: Progress::new(&read, &call),
-            left: read.limit.unwrap_or(usize::MAX),
-            steps: Box::pin(read.pages(call, None).map_ok(items).try_flatten()),
+            remaining: read.limit(),
+            steps: Box::pin(read.pages(call, None).map_ok(steps).try_flatten()),
         }
     }
 }
 
 impl<T> Items<T> {
-    /// Says where the stream stands: after the item that it gave last.
+    /// Returns the position of the stream: after the item that it returned last.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the account cannot be told. It is asked
-    /// for once for each manager.
+    /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the manager cannot get its account from
+    /// STS. It asks once.
     pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
         self.progress.cursor()
     }
@@ -57,14 +59,14 @@ impl<T> Stream for Items<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if self.left == 0 {
+            if self.remaining == 0 {
                 return Poll::Ready(None);
             }
             match ready!(self.steps.as_mut().poll_next(cx)) {
                 Some(Ok(step)) => {
                     self.progress.advance(step.segment, step.next);
-                    if let Some(item) = step.given {
-                        self.left -= 1;
+                    if let Some(item) = step.output {
+                        self.remaining -= 1;
                         return Poll::Ready(Some(item));
                     }
                 }
@@ -75,7 +77,8 @@ impl<T> Stream for Items<T> {
     }
 }
 
-/// A stream of pages; see [`Scan::pages`](crate::Scan::pages).
+/// A stream of pages; see [`Query::pages`](crate::Query::pages) and
+/// [`Scan::pages`](crate::Scan::pages).
 #[must_use = "streams do nothing unless polled"]
 pub struct Pages<T> {
     steps: Steps<Page<T>>,
@@ -83,39 +86,37 @@ pub struct Pages<T> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    pub(crate) fn new<M: Model>(mut read: Read<M, T>, slot: &Slot<M>) -> Self {
-        read.limit = None;
-        let (read, call) = bound(read, slot);
-        let decode = read.projection.decode;
-        let page = {
-            let call = call.clone();
+    pub(crate) fn new(read: PagedRead<T>, call: Call) -> Self {
+        // A page is returned as a whole, so a limit on items would cut it.
+        let (read, call) = (Arc::new(read.without_limit()), Arc::new(call));
+        let step = {
+            let (read, call) = (read.clone(), call.clone());
             move |page: RawPage| {
                 let items = page.items.into_iter();
-                let items = items.map(|item| call.decode(decode, item));
+                let items = items.map(|item| read.decode(&call, item));
                 let items = items.collect::<Result<_, _>>();
+                let scanned = page.scanned;
                 Step {
                     segment: page.segment,
                     next: page.next,
-                    given: Some(items.map(|items| Page {
-                        items,
-                        scanned: page.scanned,
-                    })),
+                    output: Some(items.map(|items| Page { items, scanned })),
                 }
             }
         };
         Self {
             progress: Progress::new(&read, &call),
-            steps: Box::pin(read.pages(call, None).map_ok(page)),
+            steps: Box::pin(read.pages(call, None).map_ok(step)),
         }
     }
 }
 
 impl<T> Pages<T> {
-    /// Says where the stream stands: after the page that it gave last.
+    /// Returns the position of the stream: after the page that it returned last.
     ///
     /// # Errors
     ///
-    /// As [`Items::cursor`].
+    /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the manager cannot get its account from
+    /// STS. It asks once.
     pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
         self.progress.cursor()
     }
@@ -129,7 +130,7 @@ impl<T> Stream for Pages<T> {
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 self.progress.advance(step.segment, step.next);
-                step.given
+                step.output
             }
             Some(Err(error)) => Some(Err(error)),
             None => None,
@@ -137,7 +138,7 @@ impl<T> Stream for Pages<T> {
     }
 }
 
-/// The items of one answer of DynamoDB.
+/// The items of one response of DynamoDB.
 #[derive(Clone)]
 pub struct Page<T> {
     items: Vec<T>,
@@ -150,17 +151,18 @@ impl<T> Page<T> {
         &self.items
     }
 
-    /// Takes the items out.
+    /// Returns the items, consuming the page.
     pub fn into_items(self) -> Vec<T> {
         self.items
     }
 
-    /// Returns how many items DynamoDB read for this page, which is what it charges for.
+    /// Returns the number of items that DynamoDB read and charges for, before the filter.
     pub fn scanned_count(&self) -> usize {
         self.scanned
     }
 }
 
+/// Shows the number of items, and no values.
 impl<T> fmt::Debug for Page<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page")
@@ -170,77 +172,53 @@ impl<T> fmt::Debug for Page<T> {
     }
 }
 
-/// Reads every item into a `Vec`; see [`Scan::collect`](crate::Scan::collect).
-#[must_use = "operations do nothing unless they are awaited"]
-pub struct Collect<M, T = M> {
-    read: Read<M, T>,
-}
-
-impl<M: Model, T: Send + 'static> Collect<M, T> {
-    pub(crate) fn new(read: Read<M, T>) -> Self {
-        Self { read }
-    }
-
-    async fn run(self, slot: Slot<M>) -> Result<Vec<T>, Error> {
-        Items::new(self.read, &slot).try_collect().await
-    }
-}
-
-/// Counts items; see [`Scan::count`](crate::Scan::count).
-#[must_use = "operations do nothing unless they are awaited"]
-pub struct Count<M, T = M> {
-    read: Read<M, T>,
-}
-
-impl<M: Model, T: Send + 'static> Count<M, T> {
-    pub(crate) fn new(read: Read<M, T>) -> Self {
-        Self { read }
-    }
-
-    async fn run(self, slot: Slot<M>) -> Result<usize, Error> {
-        let limit = self.read.limit.unwrap_or(usize::MAX);
-        let (read, call) = bound(self.read, &slot);
-        let mut pages = Box::pin(read.pages(call, Some(Select::Count)));
-        let mut count = 0;
-        while count < limit
-            && let Some(page) = pages.try_next().await?
-        {
-            count += page.count;
-        }
-        Ok(count.min(limit))
-    }
-}
-
-bind_when_awaited! {
-    Collect<M, T> => Vec<T>,
-    Count<M, T> => usize,
-}
-
 debug_settings! {
     Items<T> { progress },
     Pages<T> { progress },
-    Collect<M, T> { read },
-    Count<M, T> { read },
 }
 
 type Steps<T> = Pin<Box<dyn Stream<Item = Result<Step<T>, Error>> + Send>>;
 
-/// What a stream comes to next, and where it stands then.
+/// What a stream returns next, and its position afterwards.
 struct Step<T> {
     segment: usize,
-    next: Position,
-    /// Nothing, at the end of a page that is empty.
-    given: Option<Result<T, Error>>,
+    next: SegmentPosition,
+    /// `None` for a page without items, which only advances the position.
+    output: Option<Result<T, Error>>,
 }
 
-/// Where the segments stand, and of what.
+/// Returns the steps of a page: one per item.
+fn item_steps<T: Send + 'static>(
+    read: Arc<PagedRead<T>>,
+    call: Arc<Call>,
+    page: RawPage,
+) -> impl Iterator<Item = Step<T>> + Send + use<T> {
+    let count = page.items.len();
+    let items = page.items.into_iter().map(Some);
+    let items = items.chain((count == 0).then_some(None));
+    items.enumerate().map(move |(index, item)| {
+        // The position after the last item is DynamoDB's: it may be beyond items that the filter
+        // removed.
+        let next = match &item {
+            Some(item) if index + 1 < count => SegmentPosition::after_item(item, read.key_names()),
+            _ => page.next.clone(),
+        };
+        Step {
+            segment: page.segment,
+            next,
+            output: item.map(|item| read.decode(&call, item)),
+        }
+    })
+}
+
+/// The positions of all segments of a stream, and what they belong to.
 struct Progress {
-    positions: Vec<Position>,
+    positions: Vec<SegmentPosition>,
     location: Box<dyn Fn() -> Pending<Location> + Send + Sync>,
 }
 
 impl Progress {
-    fn new<M: Model, T: Send + 'static>(read: &Arc<Read<M, T>>, call: &Arc<Call<M>>) -> Self {
+    fn new<T: Send + 'static>(read: &Arc<PagedRead<T>>, call: &Arc<Call>) -> Self {
         let positions = read.start();
         let (read, call) = (read.clone(), call.clone());
         let location = move || -> Pending<Location> {
@@ -253,7 +231,7 @@ impl Progress {
         }
     }
 
-    fn advance(&mut self, segment: usize, position: Position) {
+    fn advance(&mut self, segment: usize, position: SegmentPosition) {
         self.positions[segment] = position;
     }
 
@@ -265,47 +243,8 @@ impl Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at_end = |position: &&Position| matches!(position, Position::End);
+        let at_end = |position: &&SegmentPosition| matches!(position, SegmentPosition::End);
         let ended = self.positions.iter().filter(at_end).count();
         write!(f, "{ended} of {} segments read", self.positions.len())
     }
-}
-
-fn bound<M: Model, T: Send + 'static>(
-    read: Read<M, T>,
-    slot: &Slot<M>,
-) -> (Arc<Read<M, T>>, Arc<Call<M>>) {
-    let call = slot.call(read.operation());
-    (Arc::new(read), Arc::new(call))
-}
-
-/// The steps of a page: its items, and after the last one the position that DynamoDB gave.
-fn items_of<M: Model, T: Send + 'static>(
-    read: &Arc<Read<M, T>>,
-    call: &Arc<Call<M>>,
-    page: RawPage,
-) -> impl Iterator<Item = Step<T>> + Send + use<M, T> {
-    let (read, call) = (read.clone(), call.clone());
-    let RawPage {
-        segment,
-        items,
-        next,
-        ..
-    } = page;
-    let last = items.len();
-    let items = items.into_iter().map(Some);
-    let items = items.chain((last == 0).then_some(None));
-    items
-        .enumerate()
-        .map(move |(position, item): (_, Option<Item>)| {
-            let next = match &item {
-                Some(item) if position + 1 < last => Position::after_item(item, read.key_names()),
-                _ => next.clone(),
-            };
-            Step {
-                segment,
-                next,
-                given: item.map(|item| call.decode(read.projection.decode, item)),
-            }
-        })
 }

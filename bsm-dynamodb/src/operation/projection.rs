@@ -1,4 +1,4 @@
-//! Reading a part of each item.
+//! Which attributes of an item are read, and what they are converted to.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde::forward_to_deserialize_any;
 use crate::codec::{CodecError, Item, decode_with_serde};
 use crate::expression::Writer;
 
-/// What an item is turned into, and which of its attributes that takes.
-pub(crate) struct Projection<T> {
+/// The type that items are read as, with the attributes that it needs.
+pub(crate) struct ReadAs<T> {
     pub(crate) decode: fn(Item) -> Result<T, CodecError>,
-    /// The attributes to read; all of them if there are none.
+    /// The attributes to read, or none to read all of them.
     attributes: &'static [&'static str],
 }
 
-impl<T> Projection<T> {
+impl<T> ReadAs<T> {
     /// Reads whole items.
     pub(crate) fn whole(decode: fn(Item) -> Result<T, CodecError>) -> Self {
         Self {
@@ -35,39 +35,44 @@ impl<T> Projection<T> {
         }
     }
 
-    pub(crate) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.attributes.is_empty()
     }
 
-    /// Writes the `ProjectionExpression`, which reads the attributes `besides`, too.
-    pub(crate) fn expression(&self, writer: &mut Writer, besides: &[&str]) -> Option<String> {
+    /// Writes the `ProjectionExpression`, which also reads the attributes `additional`.
+    pub(crate) fn projection_expression(
+        &self,
+        writer: &mut Writer,
+        additional: &[&str],
+    ) -> Option<String> {
         if self.is_whole() {
             return None;
         }
-        let besides = besides
+        let additional = additional
             .iter()
             .filter(|name| !self.attributes.contains(name));
-        let names = self.attributes.iter().chain(besides);
+        let names = self.attributes.iter().chain(additional);
         let names: Vec<_> = names.map(|name| writer.name(name)).collect();
         Some(names.join(", "))
     }
 }
 
-impl<T> Clone for Projection<T> {
+impl<T> Clone for ReadAs<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Projection<T> {}
+impl<T> Copy for ReadAs<T> {}
 
-impl<T> fmt::Debug for Projection<T> {
+impl<T> fmt::Debug for ReadAs<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.attributes).finish()
     }
 }
 
-/// Decodes the fields of `T`, without what was read besides, which `T` may not put up with.
+/// Decodes the fields of `T`. The additional attributes are dropped first, because `T` may refuse
+/// unknown fields.
 fn decode_fields<T: DeserializeOwned>(mut item: Item) -> Result<T, CodecError> {
     let fields = fields_of::<T>();
     if !fields.is_empty() {
@@ -76,14 +81,15 @@ fn decode_fields<T: DeserializeOwned>(mut item: Item) -> Result<T, CodecError> {
     decode_with_serde(item)
 }
 
-/// Finds out which fields `T` asks serde for. A type that does not say has none.
+/// Returns the fields that `T` requests from serde, or none if it doesn't request fields.
 fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    // It always fails: there is nothing to read.
+    // It always fails: the deserializer records the fields and has no data.
     let _ = T::deserialize(FieldsOnly(&mut fields));
     fields
 }
 
+/// A deserializer that records the names of the fields that a struct requests.
 struct FieldsOnly<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for FieldsOnly<'_> {
@@ -127,7 +133,7 @@ mod tests {
 
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    #[expect(dead_code, reason = "only its fields are looked at")]
+    #[expect(dead_code, reason = "the test reads only its fields' names")]
     struct Summary {
         user_id: String,
         #[serde(rename = "n", default)]
@@ -137,11 +143,11 @@ mod tests {
     }
 
     #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its fields are looked at")]
+    #[expect(dead_code, reason = "the test reads only its fields' names")]
     struct Wrapped(Summary);
 
     #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its fields are looked at")]
+    #[expect(dead_code, reason = "the test reads only its fields' names")]
     struct Flat {
         id: String,
         #[serde(flatten)]
@@ -155,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_takes_whatever_there_is_reads_whole_items() {
+    fn a_type_that_takes_any_attribute_reads_whole_items() {
         assert!(fields_of::<Flat>().is_empty());
         assert!(fields_of::<HashMap<String, u8>>().is_empty());
     }

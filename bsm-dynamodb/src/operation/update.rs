@@ -1,4 +1,4 @@
-//! Changing attributes of one item.
+//! Updating attributes of one item.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::codec::CodecError;
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{
     Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, and_condition,
@@ -15,19 +15,19 @@ use crate::expression::{
 use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored;
-use crate::operation::item::old_item_if;
-use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
+use crate::operation::raw::Raw;
+use crate::operation::{Request, bind_when_awaited, debug_settings, existing_item_if};
 
-/// Changes attributes of one item, and returns the item as it is then; see [`Model::update`].
+/// Changes attributes of one item, and returns the changed item; see [`Model::update`].
 ///
-/// The changes are made at once, and from the item as it was before: the order in which they are
-/// given does not matter, and no other write comes in between. No two of them may be for the same
-/// path, or for one inside the other.
+/// DynamoDB makes all changes at once, based on the item as it was before. Their order doesn't matter,
+/// and no other write happens in between. Two changes must not have the same path, nor may one path
+/// be inside the other.
 ///
 /// # If there is no item
 ///
-/// Then it is created, with the key and what the changes set: an update is also an insert
-/// ("upsert"). To change existing items only, demand that there is one:
+/// The update creates the item, with the key and what the changes set. To change existing items only,
+/// add a condition:
 ///
 /// ```no_run
 /// # use bsm_dynamodb::Model;
@@ -43,16 +43,18 @@ use crate::operation::{Raw, Request, bind_when_awaited, debug_settings};
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if there is no
-/// such table; [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if
-/// the condition does not hold, with the item: [`Error::existing_item`];
-/// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
-/// changes, such as a change of the key or of an entry of a map that is not there;
-/// [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the item, which has been changed
-/// then, does not fit the model.
+/// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+/// - [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if the condition
+///   is false; [`Error::existing_item`] returns the existing item;
+/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
+///   changes, such as a change of the key, or of an entry of a map that does not exist;
+/// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the changed item does not fit the
+///   model. In that case DynamoDB has made the changes.
 ///
 /// Source: [Update expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html)
 /// in the Developer Guide.
+#[doc(alias = "UpdateItem")]
+#[doc(alias = "upsert")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Update<M> {
     key: Result<KeyValues, CodecError>,
@@ -77,7 +79,7 @@ impl<M: Model> Update<M> {
         }
     }
 
-    /// Sets the value at a path: to a value, or to what another attribute has.
+    /// Sets the value at a path, to a value or to the value of another attribute.
     ///
     /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set,
     /// and `None` with the codec [`Sparse`](crate::Sparse). With [`Serde`](crate::Serde) `None` is
@@ -86,7 +88,7 @@ impl<M: Model> Update<M> {
         self.change(path, SetAction::Term(value.into_operand().term()))
     }
 
-    /// Sets the value at a path unless there is one.
+    /// Sets the value at a path, unless the item already has one there.
     pub fn set_if_not_exists<T, E>(
         self,
         path: Path<M, T, E>,
@@ -95,62 +97,63 @@ impl<M: Model> Update<M> {
         self.change(path, SetAction::IfNotExists(value.into_operand().term()))
     }
 
-    /// Adds to the number at a path, which counts as 0 if there is none.
+    /// Adds to the number at a path. A missing number counts as 0.
     pub fn increment<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
         self.change(path, SetAction::Sum("+", by.into_operand().term()))
     }
 
-    /// Takes from the number at a path, which counts as 0 if there is none.
+    /// Subtracts from the number at a path. A missing number counts as 0.
     pub fn decrement<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
         self.change(path, SetAction::Sum("-", by.into_operand().term()))
     }
 
-    /// Adds elements to the end of the list at a path, which counts as empty if there is none.
+    /// Appends elements to the list at a path. A missing list counts as empty.
     pub fn list_append<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         self.change(path, SetAction::Append(elements.into_operand().term()))
     }
 
-    /// Adds elements to the front of the list at a path, which counts as empty if there is none.
+    /// Prepends elements to the list at a path. A missing list counts as empty.
     pub fn list_prepend<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         self.change(path, SetAction::Prepend(elements.into_operand().term()))
     }
 
     /// Removes the value at a path, if there is one.
     ///
-    /// The elements of a list after one that is removed move up.
+    /// Removing an element of a list moves the elements after it up.
     pub fn remove<T, E>(mut self, path: Path<M, T, E>) -> Self {
         self.changes.removed.push(path.into_place());
         self
     }
 
-    /// Adds to a number or a set, which counts as 0 or empty if there is none.
+    /// Adds to a number, or adds elements to a set. A missing number counts as 0, a missing set as
+    /// empty.
     ///
     /// Adding an empty set changes nothing.
     ///
-    /// AWS documents it for attributes only, not for what is nested in one;
-    /// [`increment`](Self::increment) is for both.
+    /// AWS documents this for top-level attributes only. [`increment`](Self::increment) also works
+    /// for nested ones.
     pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
         let value = value.into_operand().term();
         self.changes.added.push((path.into_place(), value));
         self
     }
 
-    /// Takes elements out of a set. A set that becomes empty is removed.
+    /// Deletes elements from a set. DynamoDB removes a set that becomes empty.
     ///
-    /// AWS documents it for attributes only, not for what is nested in one.
+    /// AWS documents this for top-level attributes only.
     pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
         let elements = elements.into_operand().term();
         self.changes.deleted.push((path.into_place(), elements));
         self
     }
 
-    /// Changes the item only if this holds for it; conditions add up.
+    /// Changes the item only if this condition is true for it. Several conditions must all be true.
     pub fn condition(mut self, condition: Condition<M>) -> Self {
         and_condition(&mut self.condition, condition.into_node());
         self
     }
 
-    /// Gives the request in the words of the SDK; see [`Get::raw`](crate::Get::raw).
+    /// Returns the SDK's request builder; see [`Get::raw`](crate::Get::raw).
     pub fn raw(self) -> Raw<M, UpdateItemFluentBuilder> {
         Raw::new(self)
     }
@@ -160,44 +163,44 @@ impl<M: Model> Update<M> {
         self
     }
 
-    /// Takes it apart, for a transaction.
+    /// Returns the parts of the request, for a transaction.
     pub(crate) fn into_parts(self) -> (Result<KeyValues, CodecError>, Changes, Option<Node>) {
         (self.key, self.changes, self.condition)
     }
 
-    async fn run(self, slot: Slot<M>) -> Result<M, Error> {
-        let call = slot.call(Self::NAME);
+    async fn run(self, call: Call) -> Result<M, Error> {
         let output = self.build(&call).await?.send().await;
-        let output = output.map_err(|error| call.write_failed(error))?;
+        let output = output.map_err(|error| call.sdk_error(error))?;
         match output.attributes {
             Some(item) => call.decode_written(stored::decode, item),
-            None => Err(call.error(ErrorKind::Service, "DynamoDB answered without the item")),
+            None => Err(call.error(ErrorKind::Service, "DynamoDB returned no item")),
         }
     }
 }
 
 impl<M: Model> Request for Update<M> {
-    type Model = M;
     type Builder = UpdateItemFluentBuilder;
 
     const NAME: &'static str = "UpdateItem";
 
-    async fn build(self, call: &Call<M>) -> Result<UpdateItemFluentBuilder, Error> {
+    async fn build(self, call: &Call) -> Result<UpdateItemFluentBuilder, Error> {
         let changes = &self.changes;
-        let key = self.key.map_err(|cause| call.not_encoded(cause))?;
-        let all = Expressions::of::<M, M::Codec>(self.condition.as_ref(), |writer| {
+        let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
+        let expressions = Expressions::of::<M, M::Codec>(self.condition.as_ref(), |writer| {
             changes.expression(writer)
         });
-        let all = all.map_err(|cause| call.not_expressed(cause))?;
+        let expressions = expressions.map_err(|cause| call.expression_error(cause))?;
         let request = call.client().await?.update_item();
         Ok(request
             .table_name(call.table())
             .set_key(Some(M::KEY.name_values(key)))
-            .set_update_expression(all.update)
-            .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
-            .set_condition_expression(all.condition)
-            .set_expression_attribute_names(all.names)
-            .set_expression_attribute_values(all.values)
+            .set_update_expression(expressions.update)
+            .set_return_values_on_condition_check_failure(existing_item_if(
+                expressions.condition.is_some(),
+            ))
+            .set_condition_expression(expressions.condition)
+            .set_expression_attribute_names(expressions.names)
+            .set_expression_attribute_values(expressions.values)
             .return_values(ReturnValue::AllNew))
     }
 }

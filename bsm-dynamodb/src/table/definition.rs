@@ -1,4 +1,4 @@
-//! A model's table in the words of the SDK.
+//! The definition of a model's table, as SDK types.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::model::index::{IndexDefinition, Projection};
 use crate::model::key::Key;
 use crate::types::KeyType;
 
-/// A key attribute: its name and its type.
+/// The name and the type of a key attribute.
 type Attribute = (&'static str, KeyType);
 
 /// The keys, indexes and billing of a table.
@@ -28,7 +28,7 @@ pub(super) struct TableDefinition {
     throughput: Option<ProvisionedThroughput>,
 }
 
-/// What a table lacks of what its model says.
+/// What an existing table lacks.
 pub(super) enum Missing {
     Key,
     Index(String),
@@ -74,7 +74,7 @@ impl TableDefinition {
         })
     }
 
-    /// Puts the definition into a request.
+    /// Adds the definition to a request.
     pub(super) fn fill(self, request: CreateTableFluentBuilder) -> CreateTableFluentBuilder {
         let billing = match &self.throughput {
             Some(_) => BillingMode::Provisioned,
@@ -89,7 +89,7 @@ impl TableDefinition {
             .set_provisioned_throughput(self.throughput)
     }
 
-    /// Returns what a table lacks of this definition. More attributes and indexes are fine.
+    /// Returns what an existing table lacks, or `None`. It may have more attributes and indexes.
     pub(super) fn missing_in(&self, table: &TableDescription) -> Option<Missing> {
         let types_of = |key: &[KeySchemaElement]| {
             key.iter().all(|element| {
@@ -172,7 +172,7 @@ fn projection(projection: Projection) -> SdkProjection {
 }
 
 fn units(read: u64, write: u64) -> Result<ProvisionedThroughput, BuildError> {
-    // DynamoDB refuses far smaller numbers.
+    // DynamoDB rejects far smaller numbers, with an error that says so.
     let units = |number| i64::try_from(number).unwrap_or(i64::MAX);
     ProvisionedThroughput::builder()
         .read_capacity_units(units(read))

@@ -1,15 +1,16 @@
-//! Time to live.
+//! Time to live of items.
 
 use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::types::{TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus};
 
-use crate::connection::slot::{Call, Slot};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::operation::{bind_when_awaited, debug_settings};
 
 /// Turns time to live on or off; see [`Model::update_ttl`].
+#[doc(alias = "UpdateTimeToLive")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct UpdateTtl<M> {
     enabled: bool,
@@ -17,6 +18,8 @@ pub struct UpdateTtl<M> {
 }
 
 impl<M: Model> UpdateTtl<M> {
+    pub(super) const NAME: &'static str = "UpdateTimeToLive";
+
     pub(crate) fn new() -> Self {
         Self {
             enabled: true,
@@ -24,14 +27,13 @@ impl<M: Model> UpdateTtl<M> {
         }
     }
 
-    /// Says whether time to live is turned on or off. Default: on.
+    /// Sets whether time to live is turned on or off. Default: `true`, on.
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
     }
 
-    pub(super) async fn run(self, slot: Slot<M>) -> Result<(), Error> {
-        let call = slot.call("UpdateTimeToLive");
+    pub(super) async fn run(self, call: Call) -> Result<(), Error> {
         let Some(attribute) = M::TTL else {
             let message = "the model has no attribute for time to live: add `#[model(ttl)]` to a \
                            field";
@@ -41,39 +43,36 @@ impl<M: Model> UpdateTtl<M> {
             .attribute_name(attribute)
             .enabled(self.enabled)
             .build()
-            .map_err(|error| {
-                let message = "the request could not be built: the cause says why";
-                call.error(ErrorKind::InvalidRequest, message)
-                    .with_source(error)
-            })?;
+            .map_err(|error| call.build_error(error))?;
         let request = call.client().await?.update_time_to_live();
         let request = request
             .table_name(call.table())
             .time_to_live_specification(specification);
-        let Err(refusal) = request.send().await else {
+        let Err(error) = request.send().await else {
             return Ok(());
         };
-        let refusal = call.failed(refusal);
-        // DynamoDB refuses a change to what already is, and any second change within an hour.
-        let is_so = refusal.kind() == ErrorKind::InvalidRequest
+        let error = call.sdk_error(error);
+        // DynamoDB rejects a change to the state that time to live already has. Accept that, but not
+        // its other rejections, such as of a second change within an hour.
+        let is_done = error.kind() == ErrorKind::InvalidRequest
             && describe(&call)
                 .await?
-                .is_some_and(|now| has(&now, attribute, self.enabled));
-        if is_so { Ok(()) } else { Err(refusal) }
+                .is_some_and(|current| is_set(&current, attribute, self.enabled));
+        if is_done { Ok(()) } else { Err(error) }
     }
 }
 
-async fn describe<M: Model>(call: &Call<M>) -> Result<Option<TimeToLiveDescription>, Error> {
+async fn describe(call: &Call) -> Result<Option<TimeToLiveDescription>, Error> {
     let request = call.client().await?.describe_time_to_live();
     let output = request.table_name(call.table()).send().await;
-    let output = output.map_err(|error| call.failed(error))?;
+    let output = output.map_err(|error| call.sdk_error(error))?;
     Ok(output.time_to_live_description)
 }
 
-fn has(now: &TimeToLiveDescription, attribute: &str, enabled: bool) -> bool {
+fn is_set(current: &TimeToLiveDescription, attribute: &str, enabled: bool) -> bool {
     use TimeToLiveStatus::{Disabled, Disabling, Enabled, Enabling};
-    match now.time_to_live_status() {
-        Some(Enabled | Enabling) => enabled && now.attribute_name() == Some(attribute),
+    match current.time_to_live_status() {
+        Some(Enabled | Enabling) => enabled && current.attribute_name() == Some(attribute),
         Some(Disabled | Disabling) => !enabled,
         _ => false,
     }

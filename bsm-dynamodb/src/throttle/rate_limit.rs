@@ -1,39 +1,63 @@
-//! Reading no faster than a rate.
+//! A limit on consumed capacity.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::ConsumedCapacity;
 use tokio::time::{self, Instant};
 
-/// Keeps the capacity that is consumed below a rate, in the long run.
+/// Keeps the consumed capacity below a rate, on average.
 ///
-/// What a request consumes is known only afterwards. So a request waits until what was consumed
-/// before it is paid for, and is itself paid for by the ones that follow.
+/// DynamoDB reports what a request consumed only in its response. So each request waits until the
+/// consumption of the requests before it is within the rate, and delays the ones after it.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     units_per_second: f64,
-    paid_at: Mutex<Instant>,
+    /// When everything that was consumed so far is within the rate.
+    settled_at: Mutex<Instant>,
 }
 
 impl RateLimit {
     pub(crate) fn new(units_per_second: u32) -> Self {
         Self {
             units_per_second: f64::from(units_per_second.max(1)),
-            paid_at: Mutex::new(Instant::now()),
+            settled_at: Mutex::new(Instant::now()),
         }
     }
 
+    /// Waits until the consumption so far is within the rate.
     pub(crate) async fn wait(&self) {
-        let paid_at = *self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
-        time::sleep_until(paid_at).await;
+        let settled_at = *self
+            .settled_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        time::sleep_until(settled_at).await;
     }
 
+    /// Records what a request consumed.
     pub(crate) fn consumed(&self, units: f64) {
         let seconds = units / self.units_per_second;
-        let price = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let mut paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *paid_at = Instant::now().max(*paid_at) + price;
+        let cost = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let mut settled_at = self
+            .settled_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Time without requests does not add up to a burst.
+        *settled_at = Instant::now().max(*settled_at) + cost;
     }
+}
+
+/// Waits until a request may be sent.
+pub(crate) async fn wait_for(limit: Option<&RateLimit>) {
+    if let Some(limit) = limit {
+        limit.wait().await;
+    }
+}
+
+/// Returns the capacity units that a request has consumed, in all of its tables.
+pub(crate) fn consumed_units(consumed: &[ConsumedCapacity]) -> f64 {
+    let units = consumed.iter().filter_map(|it| it.capacity_units);
+    units.sum()
 }
 
 #[cfg(test)]

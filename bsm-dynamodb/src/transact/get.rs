@@ -1,23 +1,23 @@
-//! Reading in a transaction.
+//! Transactions that read.
 
 use std::fmt;
 use std::vec;
 
 use aws_sdk_dynamodb::types::{Get as SdkGet, TransactGetItem};
 
-use super::MAX_ACTIONS;
-use super::participant::{Connections, Participants};
+use super::models::{TransactionModels, action_error, combine};
 use crate::codec::{CodecError, Item};
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
 use crate::model::Model;
 use crate::operation::Pending;
-use crate::operation::item::Get;
+use crate::operation::get::Get;
 
-/// Reads items as they are at one moment, of one or several models.
+/// Reads items of one or more models as they are at one moment.
 ///
-/// It takes what [`get`](Model::get) returns, in a tuple or a `Vec`, and gives the items in the same
-/// shape; `None` where no item has the key. The models must follow one session, and one region.
+/// Pass what [`get`](Model::get) returns, in a tuple or a `Vec`. The items are returned in the same
+/// shape, with `None` for a key that no item has. All models must follow the same session and region.
 ///
 /// # Examples
 ///
@@ -42,17 +42,19 @@ pub fn transact_get<G: Gets>(gets: G) -> TransactGet<G> {
     TransactGet(gets)
 }
 
-/// Reads in a transaction; see [`transact_get`].
+/// A transaction that reads; see [`transact_get`].
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::TransactionCancelled`] if an item was being changed by another
-/// transaction, with [`Error::cancellation_reasons`]; [`ErrorKind::InvalidRequest`] if there are more
-/// than 100 items, or one twice, or the models follow different sessions; [`ErrorKind::InvalidItem`] if an item
-/// does not fit its model.
+/// - [`ErrorKind::TransactionCancelled`] if another transaction was changing an item;
+///   [`Error::cancellation_reasons`] returns the reason for each item;
+/// - [`ErrorKind::InvalidRequest`] if there are more than 100 items, one item occurs twice, or the
+///   models follow different sessions;
+/// - [`ErrorKind::InvalidItem`] if an item does not fit its model.
 ///
 /// Source: [TransactGetItems](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html)
 /// in the API Reference.
+#[doc(alias = "TransactGetItems")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct TransactGet<G>(G);
 
@@ -61,42 +63,38 @@ impl<G: Gets> IntoFuture for TransactGet<G> {
     type IntoFuture = Pending<G::Items>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let mut reads = Reads::default();
-        let read = self.0.into_reads(&mut reads);
-        let models = reads.participants.bind("TransactGetItems");
+        let mut requests = GetRequests::default();
+        let decode = self.0.into_requests(&mut requests);
+        let calls = requests.models.bind("TransactGetItems");
         Box::pin(async move {
-            let found = run(reads.parts, &models).await?;
-            read(&mut found.into_iter()).map_err(|cause| {
-                let message = "an item does not fit its model: its attributes are missing or of \
-                               other types";
-                models
-                    .error(ErrorKind::InvalidItem, message)
+            let Some(call) = combine(calls, requests.gets.len()).await? else {
+                let nothing = decode(&mut Vec::new().into_iter());
+                return Ok(nothing.expect("without a get, there is no item to decode"));
+            };
+            let items = send(requests.gets, &call).await?;
+            decode(&mut items.into_iter()).map_err(|cause| {
+                let message = "an item does not fit its model: an attribute is missing or has \
+                               another type";
+                call.error(ErrorKind::InvalidItem, message)
                     .with_source(cause)
             })
         })
     }
 }
 
-async fn run(parts: Vec<Part>, models: &Connections) -> Result<Vec<Option<Item>>, Error> {
-    let Some(client) = models.client().await? else {
-        return Ok(Vec::new());
-    };
-    if parts.len() > MAX_ACTIONS {
-        let message = format!(
-            "a transaction has at most {MAX_ACTIONS} actions, not {}",
-            parts.len()
-        );
-        return Err(models.error(ErrorKind::InvalidRequest, message));
-    }
-    let parts = parts.into_iter().enumerate();
-    let items = parts
-        .map(|(place, part)| part.map_err(|cause| models.not_built(place, cause)))
+async fn send(
+    gets: Vec<Result<TransactGetItem, CodecError>>,
+    call: &Call,
+) -> Result<Vec<Option<Item>>, Error> {
+    let gets = gets.into_iter().enumerate();
+    let gets = gets
+        .map(|(index, get)| get.map_err(|cause| action_error(call, index, cause)))
         .collect::<Result<Vec<_>, _>>()?;
-    let request = client.transact_get_items();
-    let output = request.set_transact_items(Some(items)).send().await;
-    let output = output.map_err(|error| models.get_failed(error))?;
-    let answers = output.responses.unwrap_or_default().into_iter();
-    Ok(answers.map(|answer| answer.item).collect())
+    let request = call.client().await?.transact_get_items();
+    let output = request.set_transact_items(Some(gets)).send().await;
+    let output = output.map_err(|error| call.sdk_error(error))?;
+    let responses = output.responses.unwrap_or_default().into_iter();
+    Ok(responses.map(|response| response.item).collect())
 }
 
 impl<G> fmt::Debug for TransactGet<G> {
@@ -105,57 +103,55 @@ impl<G> fmt::Debug for TransactGet<G> {
     }
 }
 
-/// What can be read in a transaction: a [`Get`], or a `Vec` or a tuple of up to 12 of them.
+/// What a transaction can read: a [`Get`], or a `Vec` or a tuple of up to 12 of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read in a transaction",
     note = "what `get` returns can, and tuples and `Vec`s of that"
 )]
 pub trait Gets {
-    /// The items, each an `Option`, in the same shape.
+    /// The items in the same shape, each an `Option`.
     type Items: 'static;
 
     #[doc(hidden)]
-    fn into_reads(self, reads: &mut Reads) -> Read<Self::Items>;
+    fn into_requests(self, requests: &mut GetRequests) -> Decode<Self::Items>;
 }
 
-/// The reads of a transaction.
+/// The requests of a transaction that reads.
 #[derive(Default)]
-pub struct Reads {
-    participants: Participants,
-    parts: Vec<Part>,
+pub struct GetRequests {
+    models: TransactionModels,
+    gets: Vec<Result<TransactGetItem, CodecError>>,
 }
 
-type Part = Result<TransactGetItem, CodecError>;
+/// Takes its items off the front of the response, and decodes them.
+type Decode<T> = Box<dyn FnOnce(&mut ResponseItems) -> Result<T, CodecError> + Send>;
 
-/// Takes the items that belong to it off the front of those that were found.
-type Read<T> = Box<dyn FnOnce(&mut Found) -> Result<T, CodecError> + Send>;
-
-type Found = vec::IntoIter<Option<Item>>;
+type ResponseItems = vec::IntoIter<Option<Item>>;
 
 impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
     type Items = Option<T>;
 
-    fn into_reads(self, reads: &mut Reads) -> Read<Option<T>> {
-        let (key, projection) = self.into_parts();
+    fn into_requests(self, requests: &mut GetRequests) -> Decode<Option<T>> {
+        let (key, read_as) = self.into_parts();
         let mut writer = Writer::default();
-        // A key that is read tells an item without any of the other attributes from none.
-        let expression = projection.expression(&mut writer, &[M::KEY.hash_name()]);
+        // With the key among them, an item that has none of the attributes differs from no item.
+        let projection = read_as.projection_expression(&mut writer, &[M::KEY.hash_name()]);
         let (names, _) = writer.finish();
-        let part = key.and_then(|key| {
+        let get = key.and_then(|key| {
             let get = SdkGet::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
-                .set_projection_expression(expression)
+                .set_projection_expression(projection)
                 .set_expression_attribute_names(names)
                 .build()?;
             Ok(TransactGetItem::builder().get(get).build())
         });
-        reads.participants.add::<M>();
-        reads.parts.push(part);
-        let decode = projection.decode;
-        Box::new(move |found| {
-            // An item that does not exist is `{}` or nothing.
-            let item = found.next().flatten().filter(|item| !item.is_empty());
+        requests.models.add::<M>();
+        requests.gets.push(get);
+        let decode = read_as.decode;
+        Box::new(move |items| {
+            // The response for a key that no item has is without an item, or with an empty one.
+            let item = items.next().flatten().filter(|item| !item.is_empty());
             item.map(decode).transpose()
         })
     }
@@ -164,9 +160,10 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
 impl<G: Gets> Gets for Vec<G> {
     type Items = Vec<G::Items>;
 
-    fn into_reads(self, reads: &mut Reads) -> Read<Self::Items> {
-        let all: Vec<_> = self.into_iter().map(|get| get.into_reads(reads)).collect();
-        Box::new(move |found| all.into_iter().map(|read| read(found)).collect())
+    fn into_requests(self, requests: &mut GetRequests) -> Decode<Self::Items> {
+        let gets = self.into_iter().map(|get| get.into_requests(requests));
+        let all: Vec<_> = gets.collect();
+        Box::new(move |items| all.into_iter().map(|decode| decode(items)).collect())
     }
 }
 
@@ -175,11 +172,11 @@ macro_rules! tuples_of_gets {
         impl<$($get: Gets),+> Gets for ($($get,)+) {
             type Items = ($($get::Items,)+);
 
-            #[expect(non_snake_case, reason = "each get is named like its type")]
-            fn into_reads(self, reads: &mut Reads) -> Read<Self::Items> {
+            #[expect(non_snake_case, reason = "each get has the name of its type")]
+            fn into_requests(self, requests: &mut GetRequests) -> Decode<Self::Items> {
                 let ($($get,)+) = self;
-                $(let $get = $get.into_reads(reads);)+
-                Box::new(move |found| Ok(($($get(found)?,)+)))
+                $(let $get = $get.into_requests(requests);)+
+                Box::new(move |items| Ok(($($get(items)?,)+)))
             }
         }
         tuples_of_gets!(@rest $($get)+);

@@ -1,4 +1,4 @@
-//! Writing in a transaction.
+//! Transactions that write.
 
 use std::fmt;
 
@@ -6,27 +6,30 @@ use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete as SdkDelete, Put, TransactWriteItem, Update as SdkUpdate,
 };
 
-use super::MAX_ACTIONS;
-use super::participant::{Connections, Participants};
+use super::models::{TransactionModels, action_error, combine};
 use crate::batch::least_stored_bytes;
 use crate::codec::CodecError;
+use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Condition, Expressions};
 use crate::model::Model;
 use crate::model::key::IntoKey;
-use crate::model::version::Watched;
-use crate::operation::Pending;
-use crate::operation::item::{Delete, Save, old_item_if};
+use crate::model::version::VersionLock;
+use crate::operation::delete::Delete;
+use crate::operation::save::Save;
 use crate::operation::update::Update;
+use crate::operation::{Pending, existing_item_if};
 
-/// The limit of the items of one transaction.
+/// The limit of the items of one transaction: 4 MB.
+///
+/// Source: [TransactWriteItems](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html)
+/// in the API Reference.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Begins a transaction that writes: every action is done, or none.
+/// Starts a transaction that writes: either all of its actions take effect, or none.
 ///
-/// An action is any operation that writes one item, with its conditions, of any model. The models
-/// must follow one session, and one region; that is looked at where the transaction is awaited, as
-/// for any operation.
+/// An action is an operation that writes one item of any model, with its conditions. All models must
+/// follow the same session and region when the transaction is awaited.
 ///
 /// # Examples
 ///
@@ -52,8 +55,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 ///     .check("bank", Account::open().eq(true))
 ///     .await;
 /// if let Err(error) = outcome {
-///     for (place, reason) in error.cancellation_reasons().iter().enumerate() {
-///         println!("action {place}: {}", reason.code());
+///     for (index, reason) in error.cancellation_reasons().iter().enumerate() {
+///         println!("action {index}: {}", reason.code());
 ///     }
 /// }
 /// # Ok(())
@@ -61,30 +64,32 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// ```
 pub fn transact_write() -> TransactWrite {
     TransactWrite {
-        participants: Participants::default(),
-        parts: Vec::new(),
+        models: TransactionModels::default(),
+        actions: Vec::new(),
         token: None,
     }
 }
 
-/// Writes in a transaction; see [`transact_write`].
+/// A transaction that writes; see [`transact_write`].
 ///
-/// It is retried like any request, and not done twice: the SDK gives each transaction a token.
+/// It is retried like any request, but never done twice: the SDK gives each transaction a token.
 ///
 /// # Errors
 ///
-/// When it is awaited: [`ErrorKind::TransactionCancelled`] if a condition does not hold, or another
-/// request was changing an item; [`Error::cancellation_reasons`] has a reason for each action, in the
-/// order in which they were added. [`ErrorKind::InvalidRequest`] if there are more than 100 actions,
-/// or two on the same item, if the items have more than 4 MB, or if the models follow different
-/// sessions.
+/// - [`ErrorKind::TransactionCancelled`] if a condition is false, or another request was changing an
+///   item; [`Error::cancellation_reasons`] returns the reason for each action, in the order in which
+///   they were added;
+/// - [`ErrorKind::InvalidRequest`] if there are more than 100 actions, or two for the same item, if the
+///   items have more than 4 MB, or if the models follow different sessions;
+/// - [`ErrorKind::InvalidItem`] if a value cannot be stored.
 ///
 /// Source: [TransactWriteItems](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html)
 /// in the API Reference.
+#[doc(alias = "TransactWriteItems")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct TransactWrite {
-    participants: Participants,
-    parts: Vec<Part>,
+    models: TransactionModels,
+    actions: Vec<ActionRequest>,
     token: Option<String>,
 }
 
@@ -92,58 +97,57 @@ impl TransactWrite {
     /// Adds a write of one item: what [`save`](Model::save), [`update`](Model::update),
     /// [`delete`](Model::delete) or [`delete_key`](Model::delete_key) returns.
     pub fn write<A: Action>(mut self, action: A) -> Self {
-        self.participants.add::<A::Model>();
-        self.parts.push(action.into_part());
+        self.models.add::<A::Model>();
+        self.actions.push(action.into_request());
         self
     }
 
-    /// Demands that a condition holds for an item that is not written.
+    /// Adds a condition for an item that the transaction does not write.
+    #[doc(alias = "ConditionCheck")]
     pub fn check<M: Model>(mut self, key: impl IntoKey<M::Key>, condition: Condition<M>) -> Self {
         let key = M::KEY.encode::<M, M::Codec>(key);
         let node = condition.into_node();
         let item = key.and_then(|key| {
-            let all = Expressions::of_condition::<M, M::Codec>(Some(&node))?;
+            let expressions = Expressions::of_condition::<M, M::Codec>(Some(&node))?;
             let check = ConditionCheck::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
-                .set_condition_expression(all.condition)
-                .set_return_values_on_condition_check_failure(old_item_if(true))
-                .set_expression_attribute_names(all.names)
-                .set_expression_attribute_values(all.values)
+                .set_condition_expression(expressions.condition)
+                .set_return_values_on_condition_check_failure(existing_item_if(true))
+                .set_expression_attribute_names(expressions.names)
+                .set_expression_attribute_values(expressions.values)
                 .build()?;
             Ok(TransactWriteItem::builder().condition_check(check).build())
         });
-        self.participants.add::<M>();
-        self.parts.push(Part {
+        self.models.add::<M>();
+        self.actions.push(ActionRequest {
             item,
-            version: None,
+            on_acknowledged: None,
         });
         self
     }
 
-    /// Names the transaction, so that it is not done again within 10 minutes, even if it is asked for
-    /// by another process: at most 36 characters.
+    /// Sets the token that identifies the transaction, of at most 36 characters. Default: a random
+    /// one.
+    ///
+    /// DynamoDB does a transaction with the same token only once within 10 minutes, even if another
+    /// process sends it.
+    #[doc(alias = "ClientRequestToken")]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    async fn run(self, models: Connections) -> Result<(), Error> {
-        let Some(client) = models.client().await? else {
+    async fn run(self, calls: Vec<Call>) -> Result<(), Error> {
+        let Some(call) = combine(calls, self.actions.len()).await? else {
             return Ok(());
         };
-        if self.parts.len() > MAX_ACTIONS {
-            let message = format!(
-                "a transaction has at most {MAX_ACTIONS} actions, not {}",
-                self.parts.len()
-            );
-            return Err(models.error(ErrorKind::InvalidRequest, message));
-        }
-        let mut items = Vec::with_capacity(self.parts.len());
-        let mut versions = Vec::new();
-        for (place, part) in self.parts.into_iter().enumerate() {
-            items.push(part.item.map_err(|cause| models.not_built(place, cause))?);
-            versions.extend(part.version);
+        let mut items = Vec::with_capacity(self.actions.len());
+        let mut acknowledgements = Vec::new();
+        for (index, action) in self.actions.into_iter().enumerate() {
+            let item = action.item;
+            items.push(item.map_err(|cause| action_error(&call, index, cause))?);
+            acknowledgements.extend(action.on_acknowledged);
         }
         let puts = items.iter().filter_map(TransactWriteItem::put);
         if puts
@@ -151,18 +155,19 @@ impl TransactWrite {
             .sum::<usize>()
             > MAX_BYTES
         {
-            let message = "the items of a transaction have at most 4 MB";
-            return Err(models.error(ErrorKind::InvalidRequest, message));
+            // DynamoDB's own error for a body that is too large doesn't say what the limit is.
+            let message = "the items of a transaction have at most 4 MB: split it";
+            return Err(call.error(ErrorKind::InvalidRequest, message));
         }
-        client
-            .transact_write_items()
+        let request = call.client().await?.transact_write_items();
+        request
             .set_transact_items(Some(items))
             .set_client_request_token(self.token)
             .send()
             .await
-            .map_err(|error| models.write_failed(error))?;
-        for (version, follow) in versions {
-            follow(&version);
+            .map_err(|error| call.sdk_error(error))?;
+        for (lock, update) in acknowledgements {
+            update(&lock);
         }
         Ok(())
     }
@@ -173,62 +178,65 @@ impl IntoFuture for TransactWrite {
     type IntoFuture = Pending<()>;
 
     fn into_future(self) -> Pending<()> {
-        let models = self.participants.bind("TransactWriteItems");
-        Box::pin(self.run(models))
+        let calls = self.models.bind("TransactWriteItems");
+        Box::pin(self.run(calls))
     }
 }
 
 impl fmt::Debug for TransactWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransactWrite")
-            .field("actions", &self.parts.len())
+            .field("actions", &self.actions.len())
             .finish_non_exhaustive()
     }
 }
 
-/// An operation that can be part of a transaction; see [`TransactWrite::write`].
+/// An operation that can be an action of a transaction; see [`TransactWrite::write`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be part of a transaction",
+    message = "`{Self}` cannot be an action of a transaction",
     note = "what `save`, `update`, `delete` and `delete_key` return can"
 )]
 pub trait Action {
-    /// The model that the operation is on.
+    /// The model of the operation.
     type Model: Model;
 
     #[doc(hidden)]
-    fn into_part(self) -> Part;
+    fn into_request(self) -> ActionRequest;
 }
 
 /// An action, ready to be sent.
-pub struct Part {
+pub struct ActionRequest {
     item: Result<TransactWriteItem, CodecError>,
-    /// The version in memory, and how it follows the table.
-    version: Option<(Watched, Follow)>,
+    on_acknowledged: Option<OnAcknowledged>,
 }
 
-type Follow = fn(&Watched);
+/// The version of the model in memory, and the function that updates it once DynamoDB acknowledges the
+/// transaction.
+type OnAcknowledged = (VersionLock, fn(&VersionLock));
 
 impl<M: Model> Action for Save<M> {
     type Model = M;
 
-    fn into_part(self) -> Part {
-        let (item, condition, version) = self.into_parts();
-        let all = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
+    fn into_request(self) -> ActionRequest {
+        let (item, condition, lock) = self.into_parts();
+        let expressions = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
         let item = item.and_then(|item| {
-            let all = all?;
+            let expressions = expressions?;
             let put = Put::builder()
                 .table_name(M::table_name())
                 .set_item(Some(item))
-                .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
-                .set_condition_expression(all.condition)
-                .set_expression_attribute_names(all.names)
-                .set_expression_attribute_values(all.values)
+                .set_return_values_on_condition_check_failure(existing_item_if(
+                    expressions.condition.is_some(),
+                ))
+                .set_condition_expression(expressions.condition)
+                .set_expression_attribute_names(expressions.names)
+                .set_expression_attribute_values(expressions.values)
                 .build()?;
             Ok(TransactWriteItem::builder().put(put).build())
         });
-        Part {
+        ActionRequest {
             item,
-            version: version.map(|version| (version, Watched::saved as Follow)),
+            on_acknowledged: lock.map(|lock| -> OnAcknowledged { (lock, VersionLock::saved) }),
         }
     }
 }
@@ -236,24 +244,26 @@ impl<M: Model> Action for Save<M> {
 impl<M: Model> Action for Delete<M> {
     type Model = M;
 
-    fn into_part(self) -> Part {
-        let (key, condition, version) = self.into_parts();
-        let all = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
+    fn into_request(self) -> ActionRequest {
+        let (key, condition, lock) = self.into_parts();
+        let expressions = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
         let item = key.and_then(|key| {
-            let all = all?;
+            let expressions = expressions?;
             let delete = SdkDelete::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
-                .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
-                .set_condition_expression(all.condition)
-                .set_expression_attribute_names(all.names)
-                .set_expression_attribute_values(all.values)
+                .set_return_values_on_condition_check_failure(existing_item_if(
+                    expressions.condition.is_some(),
+                ))
+                .set_condition_expression(expressions.condition)
+                .set_expression_attribute_names(expressions.names)
+                .set_expression_attribute_values(expressions.values)
                 .build()?;
             Ok(TransactWriteItem::builder().delete(delete).build())
         });
-        Part {
+        ActionRequest {
             item,
-            version: version.map(|version| (version, Watched::deleted as Follow)),
+            on_acknowledged: lock.map(|lock| -> OnAcknowledged { (lock, VersionLock::deleted) }),
         }
     }
 }
@@ -261,26 +271,28 @@ impl<M: Model> Action for Delete<M> {
 impl<M: Model> Action for Update<M> {
     type Model = M;
 
-    fn into_part(self) -> Part {
+    fn into_request(self) -> ActionRequest {
         let (key, changes, condition) = self.into_parts();
-        let all =
+        let expressions =
             Expressions::of::<M, M::Codec>(condition.as_ref(), |writer| changes.expression(writer));
         let item = key.and_then(|key| {
-            let all = all?;
+            let expressions = expressions?;
             let update = SdkUpdate::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
-                .set_update_expression(all.update)
-                .set_return_values_on_condition_check_failure(old_item_if(all.condition.is_some()))
-                .set_condition_expression(all.condition)
-                .set_expression_attribute_names(all.names)
-                .set_expression_attribute_values(all.values)
+                .set_update_expression(expressions.update)
+                .set_return_values_on_condition_check_failure(existing_item_if(
+                    expressions.condition.is_some(),
+                ))
+                .set_condition_expression(expressions.condition)
+                .set_expression_attribute_names(expressions.names)
+                .set_expression_attribute_values(expressions.values)
                 .build()?;
             Ok(TransactWriteItem::builder().update(update).build())
         });
-        Part {
+        ActionRequest {
             item,
-            version: None,
+            on_acknowledged: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be stored: every value comes back as it was, or is refused.
+//! Stored values: every value is read as it was written, or is rejected.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};

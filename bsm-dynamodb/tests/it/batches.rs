@@ -1,4 +1,4 @@
-//! Batches: everything is written or read, or what was not is reported.
+//! Batches write or read everything, or report what is left.
 
 use std::error::Error as _;
 
@@ -26,7 +26,7 @@ fn ids(count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn any_number_of_items_goes_out_25_to_a_request() {
+async fn a_batch_sends_25_writes_per_request() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     User::batch_write().save_all(users(60)).await.unwrap();
@@ -39,7 +39,7 @@ async fn any_number_of_items_goes_out_25_to_a_request() {
 }
 
 #[tokio::test]
-async fn the_last_write_to_a_key_wins() {
+async fn only_the_last_write_to_a_key_is_sent() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
     #[model(table = "numbers")]
     struct Number {
@@ -67,7 +67,7 @@ async fn the_last_write_to_a_key_wins() {
 }
 
 #[tokio::test]
-async fn unprocessed_items_are_sent_again_until_all_are_written() {
+async fn unprocessed_writes_are_retried_until_all_are_done() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let half = Fault::unprocessed_fraction(0.5).operation("BatchWriteItem");
@@ -77,7 +77,7 @@ async fn unprocessed_items_are_sent_again_until_all_are_written() {
 }
 
 #[tokio::test]
-async fn what_was_never_processed_is_reported_and_can_be_resumed() {
+async fn writes_that_stay_unprocessed_are_reported_and_can_be_resumed() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let stuck = Fault::unprocessed_items(25).operation("BatchWriteItem");
@@ -98,7 +98,7 @@ async fn what_was_never_processed_is_reported_and_can_be_resumed() {
 }
 
 #[tokio::test]
-async fn progress_renews_the_patience() {
+async fn progress_resets_the_attempts() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     // Three in a row would be too many; one item goes through every time.
@@ -128,7 +128,7 @@ async fn a_throttled_request_counts_as_an_attempt() {
 }
 
 #[tokio::test]
-async fn an_error_comes_with_everything_that_was_not_acknowledged() {
+async fn an_error_contains_every_unacknowledged_write() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let denied = Fault::error(400, "AccessDeniedException", "no");
@@ -148,7 +148,7 @@ async fn an_error_comes_with_everything_that_was_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn unprocessed_writes_of_another_table_are_refused() {
+async fn unprocessed_writes_of_another_table_are_rejected() {
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "others")]
     struct Other {
@@ -167,7 +167,7 @@ async fn unprocessed_writes_of_another_table_are_refused() {
 }
 
 #[tokio::test]
-async fn any_number_of_keys_is_read_100_to_a_request_and_in_order() {
+async fn keys_are_read_100_per_request_and_items_are_in_their_order() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     User::batch_write().save_all(users(230)).await.unwrap();
@@ -185,7 +185,7 @@ async fn any_number_of_keys_is_read_100_to_a_request_and_in_order() {
 }
 
 #[tokio::test]
-async fn unprocessed_keys_are_asked_for_again_until_all_are_read() {
+async fn unprocessed_keys_are_retried_until_all_are_read() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     User::batch_write().save_all(users(60)).await.unwrap();
@@ -195,7 +195,7 @@ async fn unprocessed_keys_are_asked_for_again_until_all_are_read() {
 }
 
 #[tokio::test]
-async fn keys_that_were_never_read_are_reported() {
+async fn keys_that_stay_unprocessed_are_reported() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     User::batch_write().save_all(users(120)).await.unwrap();
@@ -221,7 +221,7 @@ async fn keys_that_were_never_read_are_reported() {
 }
 
 #[tokio::test]
-async fn only_the_attributes_of_another_type_are_read() {
+async fn a_projection_of_many_items_reads_only_its_attributes() {
     #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
     #[model(table = "orders")]
     struct Order {
@@ -251,7 +251,7 @@ async fn only_the_attributes_of_another_type_are_read() {
 
 /// How often and how much of it is left is generated; what is stored in the end must not be.
 #[test]
-fn a_batch_ends_with_exactly_what_was_given_whatever_is_left_in_between() {
+fn a_batch_writes_exactly_its_items_whatever_is_left_unprocessed() {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
 

@@ -1,4 +1,4 @@
-//! An operation is bound to its account when it is started, and never changes it.
+//! An operation is bound to its account when it starts, and never changes it.
 
 use bsm_dynamodb::{Model, slot, with_boto_session};
 use futures_util::TryStreamExt as _;
@@ -21,7 +21,7 @@ async fn three_accounts() -> Local {
 }
 
 #[tokio::test]
-async fn an_operation_made_outside_of_a_scope_is_bound_where_it_is_awaited() {
+async fn an_operation_created_outside_a_scope_is_bound_where_it_is_awaited() {
     let local = three_accounts().await;
     let _default = local.manager("default").awsenv();
     let get = User::get("staging");
@@ -41,7 +41,7 @@ async fn a_started_operation_keeps_its_account_wherever_it_is_polled() {
 }
 
 #[tokio::test]
-async fn a_stream_and_pages_stay_where_they_were_made() {
+async fn streams_are_bound_where_they_are_created() {
     let local = three_accounts().await;
     let _default = local.manager("default").awsenv();
     let staging = local.manager("staging");
@@ -59,7 +59,7 @@ async fn a_stream_and_pages_stay_where_they_were_made() {
 }
 
 #[tokio::test]
-async fn a_batch_is_bound_where_it_is_awaited_and_stays_there() {
+async fn a_batch_is_bound_where_it_is_awaited_and_keeps_its_account() {
     let local = three_accounts().await;
     let _default = local.manager("default").awsenv();
     let batch = || {
@@ -82,7 +82,7 @@ async fn a_batch_is_bound_where_it_is_awaited_and_stays_there() {
 }
 
 #[tokio::test]
-async fn a_slot_stays_where_it_was_made_and_gives_the_sdks_client() {
+async fn a_slot_is_bound_where_it_is_created_and_returns_the_sdks_client() {
     let local = three_accounts().await;
     let slot = local.manager("staging").sync_scope(slot::<User>);
     local.aws.clear_calls();
@@ -93,7 +93,7 @@ async fn a_slot_stays_where_it_was_made_and_gives_the_sdks_client() {
 }
 
 #[tokio::test]
-async fn operations_that_run_at_the_same_time_do_not_mix() {
+async fn concurrent_operations_keep_their_accounts() {
     let local = three_accounts().await;
     local.aws.clear_calls();
     let find = |profile: &'static str| {

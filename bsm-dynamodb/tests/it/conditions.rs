@@ -1,4 +1,4 @@
-//! Writes that depend on the item that is there, and what they return of it.
+//! Conditional writes, and what they return of the existing item.
 
 use bsm_dynamodb::{ErrorKind, Model};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ async fn with_table() -> Local {
 }
 
 #[tokio::test]
-async fn a_write_whose_condition_fails_changes_nothing_and_carries_the_existing_item() {
+async fn a_false_condition_prevents_the_write_and_returns_the_existing_item() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let first = User::new("first, a secret", 30);
@@ -63,7 +63,7 @@ async fn a_write_whose_condition_fails_changes_nothing_and_carries_the_existing_
 }
 
 #[tokio::test]
-async fn a_condition_on_an_item_that_is_not_there_carries_none() {
+async fn a_false_condition_on_a_missing_item_returns_no_item() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let exists = User::id().exists();
@@ -77,7 +77,7 @@ async fn a_condition_on_an_item_that_is_not_there_carries_none() {
 }
 
 #[tokio::test]
-async fn conditions_add_up() {
+async fn several_conditions_must_all_be_true() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let user = User::new("a", 30);
@@ -92,7 +92,7 @@ async fn conditions_add_up() {
 }
 
 #[tokio::test]
-async fn a_write_returns_what_was_there_before_if_asked() {
+async fn return_old_returns_the_previous_item() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let (first, second) = (User::new("first", 1), User::new("second", 2));
@@ -104,7 +104,7 @@ async fn a_write_returns_what_was_there_before_if_asked() {
 }
 
 #[tokio::test]
-async fn an_item_is_read_again() {
+async fn refresh_reads_the_current_item() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let mut user = User::new("first", 1);

@@ -1,10 +1,14 @@
 //! Copying tables between accounts.
 
+mod checkpoint;
 mod creation;
 mod faults;
 mod kill;
 mod preflight;
+mod proxy;
 mod resume;
+mod settings;
+mod several;
 mod support;
 mod values;
 mod verify;

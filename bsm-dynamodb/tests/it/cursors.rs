@@ -1,4 +1,4 @@
-//! A query or scan goes on where it stood, and nowhere else.
+//! A cursor resumes a query or scan at its position, and is rejected anywhere else.
 
 use std::sync::LazyLock;
 
@@ -109,7 +109,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn pages_resume_after_the_page_that_was_given_last() {
+async fn pages_resume_after_the_last_returned_page() {
     let local = with_orders(11).await;
     let _default = local.manager("default").awsenv();
     let query = || Order::query("a").page_size(4);
@@ -122,7 +122,7 @@ async fn pages_resume_after_the_page_that_was_given_last() {
 }
 
 #[tokio::test]
-async fn a_cursor_can_be_made_on_another_task() {
+async fn a_cursor_can_be_created_on_another_task() {
     let local = with_orders(5).await;
     let (mut items, pages) = local
         .manager("default")
@@ -155,7 +155,7 @@ async fn a_projection_without_the_key_can_be_resumed() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_refused_elsewhere_before_anything_is_read() {
+async fn a_cursor_of_another_place_is_rejected_before_anything_is_read() {
     #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
     #[model(table = "elsewhere")]
     struct Other {

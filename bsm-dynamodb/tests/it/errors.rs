@@ -1,7 +1,9 @@
-//! Every error names the table, the operation and the manager, and the way out.
+//! Errors name the table, the operation and the manager, and say what to do.
 
 use std::error::Error as _;
 
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Error, ErrorKind, Model, slot};
 use bsm_local_aws::{Fault, LocalAws, Role, Trust, standard};
@@ -28,7 +30,7 @@ async fn get(manager: &BotoSesManager) -> Error {
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_exist() {
+async fn a_missing_table() {
     let local = Local::start().await;
     let error = get(&local.manager("staging")).await;
     assert!(error.is_table_not_found());
@@ -42,43 +44,55 @@ async fn a_table_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn an_item_that_does_not_exist() {
+async fn a_missing_item() {
     let local = Local::start().await;
     let staging = local.manager("staging");
     staging.scope(User::create_table().wait()).await.unwrap();
     let error = get(&staging).await;
     assert!(error.is_item_not_found());
     assert!(
-        error.to_string().ends_with("no item has this key"),
+        error
+            .to_string()
+            .ends_with("the table has no item with this key"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_profile_that_does_not_exist() {
+async fn a_missing_profile_is_explained_once() {
     let local = Local::start().await;
     let error = get(&local.manager("stagign")).await;
     assert!(error.is_session());
     assert!(error.session_error().unwrap().is_profile_not_found());
     let report = report(&error);
+    let reason = error.session_error().unwrap().to_string();
     assert_eq!(
         report[0],
-        "GetItem on table users (profile \"stagign\"): the session cannot be used"
+        format!("GetItem on table users (profile \"stagign\"): {reason}")
     );
-    assert!(report[1].contains("stagign"), "{report:#?}");
-    assert!(report[1].contains("staging"), "{report:#?}");
+    assert!(reason.contains("stagign"), "{report:#?}");
+    assert!(reason.contains("staging"), "{report:#?}");
+    assert!(
+        !report[1..].iter().any(|cause| *cause == reason),
+        "{report:#?}"
+    );
 }
 
 #[tokio::test]
-async fn no_session_in_scope() {
+async fn an_operation_without_a_session() {
     let error = get(&BotoSesManager::none()).await;
-    assert!(error.session_error().unwrap().is_no_session(), "{error:?}");
+    let reason = error.session_error().unwrap();
+    assert!(reason.is_no_session(), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!("GetItem on table users (no session): {reason}")
+    );
     let error = BotoSesManager::none().sync_scope(slot::<User>).client();
     assert!(error.await.unwrap_err().is_no_session());
 }
 
 #[tokio::test]
-async fn no_region() {
+async fn a_session_without_a_region() {
     let keys = BotoSesManager::builder().keys("AKIA", "secret");
     let nowhere = keys.config_file("none").shared_credentials_file("none");
     let error = get(&nowhere.environment([]).build()).await;
@@ -86,7 +100,7 @@ async fn no_region() {
 }
 
 #[tokio::test]
-async fn keys_that_aws_does_not_know() {
+async fn unknown_access_keys() {
     let local = Local::start().await;
     let keys = local.builder().keys("AKIAWRONG", "secret");
     let manager = keys
@@ -97,7 +111,7 @@ async fn keys_that_aws_does_not_know() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_be_assumed() {
+async fn a_role_that_cannot_be_assumed() {
     let local = Local::start().await;
     local
         .aws
@@ -111,7 +125,7 @@ async fn a_role_that_may_not_be_assumed() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_cannot_be_reached() {
+async fn an_unreachable_endpoint() {
     let local = Local::start().await;
     let staging = local.builder().profile_name("default");
     let error = get(&staging.endpoint_url("http://127.0.0.1:1").build()).await;
@@ -120,7 +134,7 @@ async fn an_endpoint_that_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn an_action_that_is_not_allowed() {
+async fn a_denied_action() {
     let reader = Role::new("Staging")
         .trust(Trust::principal(standard::USER_ARN))
         .deny("dynamodb:GetItem");
@@ -171,7 +185,7 @@ async fn an_item_that_does_not_fit_the_model() {
 }
 
 #[tokio::test]
-async fn the_cause_is_the_sdks_error_and_is_not_repeated() {
+async fn the_cause_says_what_aws_said_and_is_not_repeated() {
     let local = Local::start().await;
     let error = get(&local.manager("default")).await;
     assert!(
@@ -183,6 +197,18 @@ async fn the_cause_is_the_sdks_error_and_is_not_repeated() {
     );
     let report = report(&error);
     assert!(!report[0].contains("Requested resource"), "{report:#?}");
+    assert!(report[1].contains("Requested resource"), "{report:#?}");
+    assert_eq!(
+        report.len(),
+        2,
+        "the SDK's own error is no cause: {report:#?}"
+    );
+    let failure = bsm_core::SdkFailure::find_in(&error).unwrap();
+    assert_eq!(failure.code(), error.aws_code());
+    assert_eq!(failure.status(), Some(400));
+    assert!(failure.request_id().is_some());
+    let original = failure.expose_sdk_error();
+    assert!(original.downcast_ref::<SdkError<GetItemError>>().is_some());
     assert!(!format!("{error:?}").contains("someone@example.com"));
 }
 

@@ -1,4 +1,4 @@
-//! Conditions mean what they say, whatever the names and values are.
+//! Expressions keep their meaning, whatever the names and values are.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! One item at a time, and scans.
+//! Single items, and scans.
 
 use bsm_dynamodb::{Codec, CodecError, Item, KeyAttribute, KeySchema, Model, Serde};
 use futures_util::TryStreamExt as _;
@@ -110,7 +110,7 @@ async fn a_limited_scan_reads_no_page_that_it_does_not_need() {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_after_an_item_that_does_not_fit() {
+async fn a_stream_continues_after_an_item_that_does_not_fit() {
     #[derive(Debug, Serialize, Deserialize, Model)]
     #[model(table = "users")]
     struct Strict {
@@ -146,7 +146,7 @@ async fn a_stream_goes_on_after_an_item_that_does_not_fit() {
 }
 
 #[tokio::test]
-async fn a_model_may_have_a_codec_of_its_own() {
+async fn a_model_can_have_its_own_codec() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Stamped {
         id: String,

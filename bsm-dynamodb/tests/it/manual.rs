@@ -1,4 +1,4 @@
-//! What a user of the Python library would try by hand, in one go.
+//! The three programs of the Python library, in one test.
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, reset_connection, use_boto_session, with_boto_session};
@@ -23,7 +23,7 @@ async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     assert!(error.is_table_not_found(), "{error}");
     assert!(User::get("123").await.is_err());
 
-    // The model stays on the target when it is told so.
+    // With restore_on_exit(false), the model stays on the target.
     {
         let _session = use_boto_session::<User>(&target).restore_on_exit(false);
         User::new("456").save().await.unwrap();

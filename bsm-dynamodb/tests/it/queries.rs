@@ -179,7 +179,7 @@ async fn a_limit_counts_items_after_the_filter() {
 }
 
 #[tokio::test]
-async fn without_a_filter_no_more_is_read_than_the_limit() {
+async fn without_a_filter_a_read_stops_at_the_limit() {
     let local = with_orders(30).await;
     let _default = local.manager("default").awsenv();
     let raw = Order::query("a")
@@ -204,7 +204,7 @@ async fn without_a_filter_no_more_is_read_than_the_limit() {
 }
 
 #[tokio::test]
-async fn a_page_may_be_empty_and_not_be_the_last() {
+async fn a_page_can_be_empty_without_being_the_last() {
     let local = with_orders(30).await;
     let _default = local.manager("default").awsenv();
     let last = || {
@@ -233,7 +233,7 @@ async fn a_page_may_be_empty_and_not_be_the_last() {
 }
 
 #[tokio::test]
-async fn pages_do_not_look_at_the_limit() {
+async fn pages_ignore_the_limit() {
     let local = with_orders(12).await;
     let _default = local.manager("default").awsenv();
     let pages = Order::query("a").limit(2).page_size(5).pages();
@@ -243,7 +243,7 @@ async fn pages_do_not_look_at_the_limit() {
 }
 
 #[tokio::test]
-async fn the_segments_of_a_parallel_scan_make_one_stream() {
+async fn a_parallel_scan_returns_all_segments_in_one_stream() {
     let local = with_orders(40).await;
     let _default = local.manager("default").awsenv();
     let scan = || Order::scan().segments(7).concurrency(3).page_size(4);
@@ -256,7 +256,7 @@ async fn the_segments_of_a_parallel_scan_make_one_stream() {
 }
 
 #[tokio::test]
-async fn no_more_segments_are_read_at_a_time_than_asked_for() {
+async fn concurrency_limits_the_segments_that_are_read_at_a_time() {
     let local = with_orders(8).await;
     let _default = local.manager("default").awsenv();
     local
@@ -288,7 +288,7 @@ async fn a_parallel_scan_ends_at_the_first_error() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_waits_for_the_capacity_that_was_consumed() {
+async fn a_rate_limit_waits_for_consumed_capacity() {
     let local = with_orders(40).await;
     let _default = local.manager("default").awsenv();
     // A page of ten small items is half a unit, so four of them are two units at least.
@@ -301,7 +301,7 @@ async fn a_rate_limit_waits_for_the_capacity_that_was_consumed() {
 }
 
 #[tokio::test]
-async fn a_filter_on_the_key_of_a_query_is_refused() {
+async fn a_filter_on_the_key_of_a_query_is_rejected() {
     let local = with_orders(1).await;
     let _default = local.manager("default").awsenv();
     let query = Order::query("a").filter(Order::number().eq(1));
@@ -311,7 +311,7 @@ async fn a_filter_on_the_key_of_a_query_is_refused() {
 }
 
 #[tokio::test]
-async fn an_index_that_does_not_exist_is_refused() {
+async fn a_missing_index_is_rejected() {
     enum Missing {}
     impl Index for Missing {
         type Model = Order;
@@ -339,4 +339,50 @@ async fn a_query_is_bound_like_any_operation() {
     assert_eq!(numbers(&found), [0, 1]);
     let error = staging.scope(collect.collect()).await.unwrap_err();
     assert!(error.is_table_not_found());
+}
+
+#[tokio::test]
+async fn an_invalid_setting_fails_the_read_before_any_request() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let query = || Order::query("a");
+    let failures = [
+        query().page_size(0).collect().await.unwrap_err(),
+        query().rate_limit(0).collect().await.unwrap_err(),
+        query().range_ge(1).range_lt(3).collect().await.unwrap_err(),
+        query().page_size(0).raw().await.unwrap_err(),
+        Order::scan().segments(0).collect().await.unwrap_err(),
+        Order::scan().concurrency(0).count().await.unwrap_err(),
+        Order::scan()
+            .page_size(0)
+            .stream()
+            .try_next()
+            .await
+            .unwrap_err(),
+        Order::scan()
+            .rate_limit(0)
+            .pages()
+            .try_next()
+            .await
+            .unwrap_err(),
+    ];
+    let settings = [
+        "page_size(0)",
+        "rate_limit(0)",
+        "range_between()",
+        "page_size(0)",
+        "segments(0)",
+        "concurrency(0)",
+        "page_size(0)",
+        "rate_limit(0)",
+    ];
+    for (error, setting) in failures.iter().zip(settings) {
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    let dynamodb = local.aws.calls().into_iter();
+    let dynamodb: Vec<_> = dynamodb
+        .filter(|call| call.operation != "AssumeRole")
+        .collect();
+    assert!(dynamodb.is_empty(), "{dynamodb:?}");
 }

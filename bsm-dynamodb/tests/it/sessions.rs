@@ -1,4 +1,4 @@
-//! Which manager a model follows.
+//! The manager that a model follows.
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, reset_connection, slot, use_boto_session, with_boto_session};
@@ -39,7 +39,7 @@ fn other_models_keep_their_sessions() {
 }
 
 #[test]
-fn a_session_of_the_model_beats_a_general_one_that_is_further_in() {
+fn a_session_for_the_model_overrides_a_general_one_inside_it() {
     user_model!(User);
     let [a, b, _] = managers();
     let _session = use_boto_session::<User>(&a);
@@ -66,7 +66,7 @@ fn a_tuple_of_models_switches_together() {
 }
 
 #[test]
-fn no_session_changes_nothing() {
+fn none_as_the_session_changes_nothing() {
     user_model!(User);
     let [a, ..] = managers();
     let _everything = a.awsenv();
@@ -80,7 +80,7 @@ fn no_session_changes_nothing() {
 }
 
 #[tokio::test]
-async fn no_session_changes_nothing_in_a_future_either() {
+async fn none_as_the_session_of_a_future_changes_nothing() {
     user_model!(User);
     let [a, ..] = managers();
     let _everything = a.awsenv();
@@ -91,7 +91,7 @@ async fn no_session_changes_nothing_in_a_future_either() {
 }
 
 #[test]
-fn a_kept_session_is_seen_by_other_threads_and_yields_to_a_new_one() {
+fn a_session_that_is_not_restored_applies_to_all_threads_until_a_new_one() {
     user_model!(User);
     let [a, b, c] = managers();
     drop(use_boto_session::<User>(&a).restore_on_exit(false));
@@ -110,7 +110,7 @@ fn a_kept_session_is_seen_by_other_threads_and_yields_to_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_first_used_inside_of_a_session_is_not_stuck_there() {
+async fn a_model_that_is_first_used_inside_a_session_leaves_it_again() {
     user_model!(User);
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();
@@ -130,7 +130,7 @@ struct Regional {
 }
 
 #[tokio::test]
-async fn a_declared_region_holds_unless_a_session_was_chosen_for_the_model() {
+async fn a_declared_region_applies_unless_a_session_was_chosen_for_the_model() {
     let local = Local::start().await;
     let staging = local.manager("staging");
     let reached = |region: &str| (STAGING.to_owned(), region.to_owned());
@@ -159,7 +159,7 @@ async fn a_declared_region_holds_unless_a_session_was_chosen_for_the_model() {
 }
 
 #[tokio::test]
-async fn a_manager_has_one_client_for_all_models_with_retries_of_its_own() {
+async fn a_manager_has_one_client_for_all_models_with_its_own_retry_quota() {
     user_model!(User);
     user_model!(Order);
     let local = Local::start().await;

@@ -1,4 +1,4 @@
-//! A local AWS with its profile files, and managers that see nothing else.
+//! A local AWS with its profile files, and managers that use nothing else.
 
 use bsm_core::BotoSesManager;
 use bsm_local_aws::{Call, LocalAws, LocalAwsBuilder, standard};

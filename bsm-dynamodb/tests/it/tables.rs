@@ -1,4 +1,4 @@
-//! The life of a table.
+//! Creating, checking and deleting tables.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn a_table_has_the_models_keys_and_on_demand_billing() {
 }
 
 #[tokio::test]
-async fn creating_a_table_that_exists_is_fine() {
+async fn creating_an_existing_table_changes_nothing() {
     user_model!(User);
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();
@@ -55,7 +55,7 @@ async fn creating_a_table_that_exists_is_fine() {
 }
 
 #[tokio::test]
-async fn a_table_with_another_key_is_refused() {
+async fn a_table_with_another_key_is_rejected() {
     #[derive(serde::Serialize, serde::Deserialize, Model)]
     #[model(table = "users")]
     struct Numbered {
@@ -91,7 +91,7 @@ async fn a_table_can_be_deleted_and_is_then_gone() {
 
 /// DescribeTable is eventually consistent.
 #[tokio::test]
-async fn waiting_outlasts_a_table_that_cannot_be_seen_yet() {
+async fn waiting_continues_while_the_table_is_not_visible_yet() {
     user_model!(User);
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();
@@ -109,7 +109,7 @@ async fn waiting_outlasts_a_table_that_cannot_be_seen_yet() {
 }
 
 #[tokio::test]
-async fn waiting_has_an_end() {
+async fn waiting_ends_at_the_time_limit() {
     user_model!(User);
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();
@@ -233,7 +233,7 @@ async fn an_item_without_the_key_of_an_index_is_not_in_it() {
 }
 
 #[tokio::test]
-async fn a_table_without_an_index_of_the_model_is_refused() {
+async fn a_table_without_an_index_of_the_model_is_rejected() {
     #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
     #[model(table = "users")]
     struct Found {
@@ -279,7 +279,7 @@ async fn time_to_live_is_turned_on_once_and_off_again() {
 }
 
 #[tokio::test]
-async fn time_to_live_with_another_attribute_is_refused() {
+async fn time_to_live_with_another_attribute_is_rejected() {
     #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
     #[model(table = "parcels")]
     struct Other {

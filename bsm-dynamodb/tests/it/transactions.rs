@@ -1,4 +1,4 @@
-//! Transactions: all of it or nothing, in one account.
+//! Transactions take effect as a whole or not at all, in one account.
 
 use bsm_dynamodb::{
     Codec, ErrorKind, Model, Serde, Version, transact_get, transact_write, use_boto_session,
@@ -72,7 +72,7 @@ fn pay(transfer: &Transfer, amount: i64) -> bsm_dynamodb::TransactWrite {
 }
 
 #[tokio::test]
-async fn every_action_of_several_models_is_done() {
+async fn the_actions_of_several_models_all_take_effect() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     let transfer = transfer(1);
@@ -93,7 +93,7 @@ async fn every_action_of_several_models_is_done() {
 }
 
 #[tokio::test]
-async fn a_condition_that_does_not_hold_stops_everything_and_is_named() {
+async fn a_false_condition_cancels_the_transaction_and_is_reported() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     let transfer = transfer(1);
@@ -127,7 +127,7 @@ async fn a_condition_that_does_not_hold_stops_everything_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_version_is_checked_in_a_transaction_too() {
+async fn a_transaction_checks_versions() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     let mine = transfer(1);
@@ -158,7 +158,7 @@ async fn a_transaction_with_a_token_is_done_once() {
 }
 
 #[tokio::test]
-async fn models_that_follow_different_sessions_are_refused() {
+async fn models_with_different_sessions_are_rejected() {
     let local = bank().await;
     let default = local.manager("default");
     let _default = default.awsenv();
@@ -201,7 +201,7 @@ async fn a_transaction_is_bound_where_it_is_awaited() {
 }
 
 #[tokio::test]
-async fn items_are_read_in_the_shape_of_the_call() {
+async fn items_are_returned_in_the_shape_of_the_call() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     transfer(7).save().await.unwrap();
@@ -232,7 +232,7 @@ async fn items_are_read_in_the_shape_of_the_call() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_before_it_is_sent() {
+async fn a_transaction_that_is_too_large_is_rejected_before_it_is_sent() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     local.aws.clear_calls();
@@ -268,7 +268,7 @@ async fn what_is_too_large_is_refused_before_it_is_sent() {
 /// A conflict with another transaction, which AWS reports as `TransactionConflict`, cannot be had of
 /// the engine.
 #[tokio::test]
-async fn two_actions_on_one_item_are_refused() {
+async fn two_actions_on_one_item_are_rejected() {
     let local = bank().await;
     let _default = local.manager("default").awsenv();
     let twice = transact_write()

@@ -1,4 +1,4 @@
-//! What the public types promise beyond their methods.
+//! Promises of the public types: Send, Sync, Debug, and inertness.
 
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{

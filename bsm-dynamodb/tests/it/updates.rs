@@ -55,7 +55,7 @@ async fn with_table() -> Local {
 }
 
 #[tokio::test]
-async fn an_update_creates_what_is_not_there_and_returns_the_new_item() {
+async fn an_update_creates_a_missing_item_and_returns_it() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let user = User::update("1").set(User::name(), "Zoë").await.unwrap();
@@ -72,7 +72,7 @@ async fn an_update_creates_what_is_not_there_and_returns_the_new_item() {
 }
 
 #[tokio::test]
-async fn numbers_lists_and_sets_start_from_nothing() {
+async fn missing_numbers_lists_and_sets_count_as_empty() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let change = || {
@@ -134,7 +134,7 @@ async fn nested_values_are_changed_in_place() {
 }
 
 #[tokio::test]
-async fn an_attribute_is_set_to_what_another_one_has() {
+async fn an_attribute_is_set_to_the_value_of_another_one() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let old_name = || bsm_dynamodb::Path::<User, Option<String>>::new("old name");
@@ -146,7 +146,7 @@ async fn an_attribute_is_set_to_what_another_one_has() {
 }
 
 #[tokio::test]
-async fn a_change_that_dynamodb_cannot_make_is_refused() {
+async fn a_change_that_dynamodb_cannot_make_is_rejected() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let error = User::update("1").set(User::id(), "2").await.unwrap_err();

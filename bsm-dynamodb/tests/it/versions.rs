@@ -1,4 +1,4 @@
-//! Optimistic locking: nobody overwrites what they have not seen.
+//! Optimistic locking: a save never overwrites a concurrent change.
 
 use bsm_dynamodb::{Codec, Model, Serde, Version};
 use bsm_local_aws::Fault;
@@ -38,7 +38,7 @@ async fn with_table() -> Local {
 }
 
 #[tokio::test]
-async fn a_save_makes_the_next_version_in_the_table_and_in_memory() {
+async fn a_save_writes_the_next_version_and_updates_it_in_memory() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let mut document = Document::new("one");
@@ -51,7 +51,7 @@ async fn a_save_makes_the_next_version_in_the_table_and_in_memory() {
 }
 
 #[tokio::test]
-async fn a_save_of_an_old_version_fails_and_leaves_the_value_as_it_was() {
+async fn a_save_of_an_old_version_fails_and_leaves_the_value_unchanged() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let mine = Document::new("mine");
@@ -84,7 +84,7 @@ async fn a_save_of_an_old_version_fails_and_leaves_the_value_as_it_was() {
 }
 
 #[tokio::test]
-async fn of_many_that_save_the_same_version_one_wins() {
+async fn one_of_many_concurrent_saves_of_a_version_succeeds() {
     let local = with_table().await;
     let default = local.manager("default");
     let document = Document::new("first");
@@ -123,7 +123,7 @@ async fn a_deleted_item_can_be_saved_again() {
 }
 
 #[tokio::test]
-async fn a_failure_of_another_kind_leaves_the_value_as_it_was_too() {
+async fn any_other_failure_leaves_the_version_unchanged() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let document = Document::new("one");
@@ -136,7 +136,7 @@ async fn a_failure_of_another_kind_leaves_the_value_as_it_was_too() {
 }
 
 #[tokio::test]
-async fn a_condition_of_the_users_holds_besides_the_version() {
+async fn a_condition_is_checked_in_addition_to_the_version() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let document = Document::new("one");
@@ -151,7 +151,7 @@ async fn a_condition_of_the_users_holds_besides_the_version() {
 }
 
 #[tokio::test]
-async fn an_item_from_before_there_were_versions_is_taken_over() {
+async fn an_item_without_a_version_can_be_saved() {
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "documents")]
     struct Old {
@@ -173,7 +173,7 @@ async fn an_item_from_before_there_were_versions_is_taken_over() {
 }
 
 #[tokio::test]
-async fn an_update_makes_the_next_version() {
+async fn an_update_increments_the_version() {
     let local = with_table().await;
     let _default = local.manager("default").awsenv();
     let document = Document::new("one");

@@ -1,4 +1,4 @@
-//! The clock that decides what has expired.
+//! The server's clock, which tests can move.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,12 +8,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use parking_lot::Mutex;
 use serde::Serializer;
 
-/// A clock that runs with the machine's and can be moved by hand.
+/// A clock that starts at the machine's time, runs with it, and can be moved.
 ///
-/// Everything the server says or decides about time comes from it: when credentials expire, whether
-/// a signature is too old, which MFA code is right, the `Date` header. It starts at the real time.
-/// Clones share one time, and a clone is a [`TimeSource`], so a client under test can live in the
-/// server's time:
+/// The server uses it for everything that depends on time: the expiry of credentials, the age of
+/// signatures, MFA codes, the `Date` header and the expiry of items. Clones share one time. A clone
+/// is also a [`TimeSource`], so a client under test can use the server's time:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -24,15 +23,15 @@ use serde::Serializer;
 /// assert!(client_side.now() >= before + Duration::from_secs(3600));
 /// ```
 ///
-/// [`Clock::frozen_at`] makes one that does not run by itself.
+/// [`Clock::frozen_at`] creates a clock that does not run by itself.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    reading: Arc<Mutex<Reading>>,
+    time: Arc<Mutex<Time>>,
 }
 
 #[derive(Debug)]
-enum Reading {
-    /// The machine's time plus what it was moved by.
+enum Time {
+    /// The machine's time, moved by two offsets, since a `Duration` cannot be negative.
     Running {
         ahead: Duration,
         behind: Duration,
@@ -41,45 +40,45 @@ enum Reading {
 }
 
 impl Clock {
-    /// Makes a clock that shows the machine's time and runs with it.
+    /// Creates a clock that starts at the machine's time and runs with it.
     pub fn new() -> Self {
-        Self::reading(Reading::Running {
+        Self::starting_with(Time::Running {
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
         })
     }
 
-    /// Makes a clock that stands still at `time` and moves only by [`advance`](Self::advance) and
-    /// [`set`](Self::set).
+    /// Creates a clock that stays at `time` until [`advance`](Self::advance) or [`set`](Self::set)
+    /// moves it.
     pub fn frozen_at(time: SystemTime) -> Self {
-        Self::reading(Reading::Frozen(time))
+        Self::starting_with(Time::Frozen(time))
     }
 
-    /// Tells the time.
+    /// Returns the current time of the clock.
     pub fn now(&self) -> SystemTime {
-        match *self.reading.lock() {
-            Reading::Running { ahead, behind } => SystemTime::now() + ahead - behind,
-            Reading::Frozen(time) => time,
+        match *self.time.lock() {
+            Time::Running { ahead, behind } => SystemTime::now() + ahead - behind,
+            Time::Frozen(time) => time,
         }
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        match &mut *self.reading.lock() {
-            Reading::Running { ahead, .. } => *ahead += by,
-            Reading::Frozen(time) => *time += by,
+        match &mut *self.time.lock() {
+            Time::Running { ahead, .. } => *ahead += by,
+            Time::Frozen(time) => *time += by,
         }
     }
 
-    /// Sets the clock to `time`, from which it runs on if it is a running one.
+    /// Sets the clock to `time`. A running clock continues from there.
     pub fn set(&self, time: SystemTime) {
-        match &mut *self.reading.lock() {
-            Reading::Running { ahead, behind } => {
+        match &mut *self.time.lock() {
+            Time::Running { ahead, behind } => {
                 let machine = SystemTime::now();
                 *ahead = time.duration_since(machine).unwrap_or_default();
                 *behind = machine.duration_since(time).unwrap_or_default();
             }
-            Reading::Frozen(frozen) => *frozen = time,
+            Time::Frozen(frozen) => *frozen = time,
         }
     }
 
@@ -92,9 +91,9 @@ impl Clock {
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    fn reading(reading: Reading) -> Self {
+    fn starting_with(time: Time) -> Self {
         Self {
-            reading: Arc::new(Mutex::new(reading)),
+            time: Arc::new(Mutex::new(time)),
         }
     }
 }
@@ -111,7 +110,7 @@ impl TimeSource for Clock {
     }
 }
 
-/// Item expiry and stream records follow the same clock.
+/// The DynamoDB engine expires items and dates stream records by the same clock.
 impl dynoxide::storage_backend::Clock for Clock {
     fn now_unix_secs(&self) -> u64 {
         self.unix_seconds()
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frozen_clock_moves_only_by_hand() {
+    fn a_frozen_clock_moves_only_when_set_or_advanced() {
         let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clock = Clock::frozen_at(start);
         clock.advance(Duration::from_secs(60));
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_clock_can_be_set_back_and_runs_on() {
+    fn a_running_clock_can_be_set_to_the_past() {
         let clock = Clock::new();
         let past = SystemTime::now() - Duration::from_secs(86_400);
         clock.set(past);
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_aws_writes_them() {
+    fn times_have_the_formats_of_sts_sigv4_and_http() {
         let time = UNIX_EPOCH + Duration::from_secs(1_795_358_860);
         assert_eq!(iso8601(time), "2026-11-22T14:47:40Z");
         assert_eq!(basic(time), "20261122T144740Z");

@@ -1,13 +1,13 @@
-//! Why a local AWS could not be started.
+//! Errors of starting a server and of writing profile files.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
-/// A local AWS could not be started, or its profile files not be written.
+/// An error of starting a local AWS, or of writing its profile files.
 ///
-/// What a *request* is refused with is AWS's answer to the client, never this.
+/// A rejected *request* is not an [`Error`]: its client receives the error response of the service.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -15,15 +15,15 @@ pub struct Error {
     source: Option<Source>,
 }
 
-/// What kind of thing went wrong.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The accounts, users, roles or profiles contradict themselves or each other.
+    /// The accounts, users, roles or profiles are invalid or contradict each other.
     Accounts,
     /// A file could not be read or written.
     File,
-    /// The server could not listen, or its thread not be started.
+    /// The server could not listen on its port, or its thread could not be started.
     Server,
 }
 
@@ -45,7 +45,7 @@ impl Error {
         self
     }
 
-    /// Returns what kind of thing went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -1,25 +1,26 @@
-//! IAM: the alias of the caller's account, and nothing else.
+//! IAM: ListAccountAliases.
 
-use crate::access;
-use crate::answer::{Answer, Refusal, escape};
-use crate::directory::{Directory, Identity};
-use crate::request::{Form, IAM_NAMESPACE, Service};
+use crate::auth::authorize::authorize;
+use crate::auth::{Identity, IdentityStore};
+use crate::request::Form;
+use crate::response::{ErrorResponse, Response, escape};
+use crate::service::{IAM_NAMESPACE, Service};
 use crate::sts::unknown_action;
 
 /// Performs an operation.
 ///
 /// See <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html>.
 pub(crate) fn perform(
-    directory: &Directory,
+    identities: &IdentityStore,
     caller: &Identity,
     operation: &str,
     form: &Form,
-) -> Result<Answer, Refusal> {
+) -> Result<Response, ErrorResponse> {
     if operation != "ListAccountAliases" {
         return Err(unknown_action(operation, form));
     }
-    access::authorize(caller, "iam:ListAccountAliases", "*", Service::Iam)?;
-    let alias = directory.alias(&caller.account);
+    authorize(caller, "iam:ListAccountAliases", "*", Service::Iam)?;
+    let alias = identities.alias(&caller.account);
     let aliases: String = alias
         .iter()
         .map(|alias| format!("      <member>{}</member>\n", escape(alias)))
@@ -28,5 +29,5 @@ pub(crate) fn perform(
         "    <IsTruncated>false</IsTruncated>\n    <AccountAliases>\n{aliases}    \
          </AccountAliases>\n"
     );
-    Ok(Answer::xml(IAM_NAMESPACE, operation, &result))
+    Ok(Response::xml(IAM_NAMESPACE, operation, &result))
 }

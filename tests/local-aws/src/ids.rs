@@ -1,26 +1,28 @@
-//! Identifiers and secrets in the forms AWS uses. All are random, none is fit for real secrecy.
+//! Random identifiers and secrets in the formats AWS uses.
+//!
+//! The random number generator is fast, not cryptographically secure: this is a test tool.
 
 use std::iter;
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The size of a session token unless more is asked for, in characters.
+/// The default length of a session token, in characters: similar to those of STS.
 const TOKEN_LENGTH: usize = 356;
 
-/// Makes an id with AWS's four-letter prefix for its kind, such as `ASIA` or `AROA`.
+/// Creates an id with the four-letter prefix of its kind, such as `ASIA` or `AROA`.
 ///
 /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>.
-pub(crate) fn unique(prefix: &str) -> String {
+pub(crate) fn with_prefix(prefix: &str) -> String {
     format!("{prefix}{}", random(BASE32, 16))
 }
 
-/// Makes a secret access key.
+/// Creates a secret access key.
 pub(crate) fn secret_access_key() -> String {
     random(BASE64, 40)
 }
 
-/// Makes a session token of at least `minimum` characters.
+/// Creates a session token of at least `minimum` characters.
 pub(crate) fn session_token(minimum: usize) -> String {
     format!(
         "LocalAws//{}",
@@ -28,7 +30,7 @@ pub(crate) fn session_token(minimum: usize) -> String {
     )
 }
 
-/// Makes a request id.
+/// Creates a request id: a random UUID.
 pub(crate) fn request_id() -> String {
     let bits = format!("{:032x}", fastrand::u128(..));
     format!(

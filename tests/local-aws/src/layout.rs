@@ -1,15 +1,24 @@
-//! A layout in a TOML file: the accounts and profiles of a server.
+//! Layouts: the accounts and profiles of a server, as code or as a TOML file.
 
-use std::fs;
-use std::path::Path;
+mod account;
+mod mfa_device;
+mod profile;
+
+#[cfg(feature = "toml")]
+use std::{fs, path::Path};
 
 use serde::Deserialize;
 
-use crate::accounts::Account;
+#[cfg(feature = "toml")]
 use crate::error::{Error, ErrorKind};
-use crate::profiles::Profile;
 
-/// Accounts and profiles, as a file describes them.
+pub(crate) use self::account::denies;
+pub use self::account::{Account, Role, Trust, User};
+pub use self::mfa_device::MfaDevice;
+pub(crate) use self::mfa_device::MfaUse;
+pub use self::profile::Profile;
+
+/// The accounts and profiles of a server.
 ///
 /// ```
 /// let layout = bsm_local_aws::Layout::from_toml(
@@ -61,21 +70,23 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a layout from TOML text.
+    /// Reads a layout from TOML text. Needs the feature `toml`.
     ///
     /// # Errors
     ///
-    /// If the text is not TOML, or says something that a layout does not have. The message says
-    /// where.
+    /// If the text is not valid TOML or contains an unknown setting. The message contains the line.
+    #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::accounts(error.to_string().trim_end()))
     }
 
-    /// Reads a layout from a TOML file.
+    /// Reads a layout from a TOML file. Needs the feature `toml`.
     ///
     /// # Errors
     ///
-    /// As [`from_toml`](Self::from_toml), and if the file cannot be read. The message names it.
+    /// Those of [`from_toml`](Self::from_toml), and if the file cannot be read. The message contains
+    /// the path.
+    #[cfg(feature = "toml")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -83,21 +94,21 @@ impl Layout {
         })?;
         Self::from_toml(&text).map_err(|error| {
             Error::accounts(format!(
-                "the accounts in {} cannot be used: {error}",
+                "the layout in {} is invalid: {error}",
                 path.display()
             ))
         })
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "toml"))]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_setting_is_named_with_its_line() {
+    fn an_unknown_setting_is_reported_with_its_line() {
         let error = Layout::from_toml("[[account]]\nid = \"111111111111\"\nalais = \"x\"\n")
-            .expect_err("`alais` is no setting");
+            .expect_err("`alais` is not a setting");
         let message = error.to_string();
         assert!(
             message.contains("line 3") && message.contains("alais"),

@@ -1,22 +1,28 @@
-//! A small local AWS with several accounts, for tests.
+//! A local AWS with several accounts, for tests.
 //!
-//! It serves DynamoDB, and as much of STS and IAM as switching accounts takes, over real HTTP on
-//! 127.0.0.1, to clients that need no change: the AWS SDKs, AWS CLI, boto3. **It is a test tool.**
-//! It guards nothing, forgets everything when it stops, and must not be reachable by others.
+//! The server emulates DynamoDB, and the parts of STS and IAM that programs with more than one account
+//! need. It speaks HTTP on 127.0.0.1 to unmodified clients: the AWS SDKs, the AWS CLI, boto3.
+//!
+//! **It is a test tool.** It protects nothing and keeps all data in memory. Don't make it reachable
+//! from other machines.
+//!
+//! # Examples
+//!
+//! Start a server with three accounts, send requests to it, and look at what reached it:
 //!
 //! ```
 //! use bsm_local_aws::{Fault, LocalAws, standard};
 //! use std::time::Duration;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! // Three accounts: a user, and a role in each of the two others that the user may assume.
+//! // A user in the first account, and a role in each of the other two that the user may assume.
 //! let aws = LocalAws::start().await?;
-//! let _endpoint = aws.endpoint_url(); // for `.endpoint_url(..)` on a client's configuration
+//! let _endpoint = aws.endpoint_url(); // for `.endpoint_url(..)` of a client's configuration
 //! let _keys = (standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY);
 //!
-//! // Two hours pass; sessions of one hour have expired.
+//! // Two hours pass: sessions of one hour expire.
 //! aws.clock().advance(Duration::from_secs(7200));
-//! // STS is down for three calls.
+//! // STS is unavailable for three calls.
 //! aws.faults().add(Fault::unavailable().service("sts").times(3));
 //! // Which account did each call reach?
 //! for call in aws.calls() {
@@ -26,76 +32,100 @@
 //! # }).unwrap();
 //! ```
 //!
-//! [`LocalAws::start`] gives the [`standard`] layout, [`LocalAws::builder`] any other, and
-//! [`Layout`] reads one from a file. [`LocalAws::write_profiles`] writes a ready `~/.aws` pair. The
-//! crate is also a program, `bsm-local-aws`, with `GET`/`DELETE /_local/calls`,
-//! `POST`/`DELETE /_local/faults`, `GET`/`POST /_local/clock` and `GET /_local/sessions` for clients
-//! in other languages. [`Fault`] shows the JSON of a fault; the clock takes
-//! `{"advance_seconds": 3600}`.
+//! Write profile files, so that any client reaches the server by the name of a profile:
 //!
-//! # What it does
+//! ```
+//! use bsm_local_aws::LocalAws;
 //!
-//! - **Isolation.** One database per account and region. The access key gives the account, the
-//!   signature's scope the region. ARNs in answers name both.
-//! - **Signatures.** SigV4 in the `Authorization` header is verified. Unknown keys, wrong secrets,
-//!   wrong or missing session tokens, expired credentials and requests signed at another time are
-//!   refused, each with the service's own code.
-//! - **STS.** AssumeRole with every parameter but `ProvidedContexts`, GetCallerIdentity,
-//!   GetSessionToken. Trust rules, MFA, role chaining, session tags, source identity, and AWS's
-//!   limits on all of them.
+//! let aws = LocalAws::standard().start_blocking()?;
+//! let directory = tempfile::tempdir().unwrap();
+//! aws.write_profiles(directory.path())?;
+//! // Set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE of the client to these two files.
+//! assert!(directory.path().join("config").exists());
+//! assert!(directory.path().join("credentials").exists());
+//! # Ok::<_, bsm_local_aws::Error>(())
+//! ```
+//!
+//! # Where to start
+//!
+//! | to | use |
+//! |---|---|
+//! | start a server | [`LocalAws::start`] with the [`standard`] layout, [`LocalAws::builder`] with your own accounts, or [`Layout`] with a TOML file |
+//! | let credentials or items expire | [`LocalAws::clock`] |
+//! | inject failures | [`LocalAws::faults`] and [`Fault`] |
+//! | check which account a call reached | [`LocalAws::calls`] and [`Call`] |
+//! | check the parameters of AssumeRole | [`LocalAws::sessions`] and [`Session`] |
+//! | look at stored items | [`LocalAws::table_items`] |
+//!
+//! # Other languages
+//!
+//! The crate is also a program, `bsm-local-aws`. It prints the environment variables for AWS clients
+//! and has a control API:
+//!
+//! | request | effect |
+//! |---|---|
+//! | `GET /_local/calls`, `DELETE /_local/calls` | returns or clears the [calls](Call) |
+//! | `POST /_local/faults`, `DELETE /_local/faults` | adds a [fault](Fault), or removes all |
+//! | `GET /_local/clock`, `POST /_local/clock` | returns the time, or advances it: `{"advance_seconds": 3600}` |
+//! | `GET /_local/sessions` | returns the [sessions](Session) |
+//!
+//! # What is emulated
+//!
+//! - **Isolation.** Every account and region has its own database. The access key determines the
+//!   account, and the credential scope of the signature determines the region. ARNs in responses
+//!   contain both.
+//! - **Signatures.** The server verifies SigV4 in the `Authorization` header. It rejects unknown keys,
+//!   wrong secrets, wrong or missing session tokens, expired credentials and old signatures, each with
+//!   the error code of the service.
+//! - **STS.** AssumeRole with every parameter except `ProvidedContexts`, GetCallerIdentity and
+//!   GetSessionToken, with trust policies, MFA, role chaining, session tags, source identity and AWS's
+//!   limits.
 //! - **IAM.** ListAccountAliases.
-//! - **DynamoDB.** What the dynoxide engine does, which is most of it: tables, items, queries,
-//!   scans, batches, transactions, PartiQL, indexes, streams, tags, time to live.
-//! - **For tests.** A [record](Call) of calls, [faults](Fault), a movable [clock](Clock), the
-//!   [sessions](Session) that were issued, and the stored [items](LocalAws::table_items).
+//! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, streams, tags
+//!   and time to live, by the dynoxide engine.
 //!
-//! # What it does not do
+//! # Limitations
 //!
-//! - Policies. Everything is allowed but what a user's or role's deny list names. Session policies
-//!   and managed session policies are recorded, not enforced. There are no resource policies, so a
-//!   table belongs to its account alone.
-//! - AssumeRoleWithWebIdentity and with SAML, GetFederationToken, IAM operations, other services.
-//! - Root users' keys, presigned URLs, SigV4A, AWS partitions other than `aws`.
-//! - DynamoDB's delays, capacity and contention: a table is active at once, every read is
-//!   consistent, nothing is throttled and no transaction conflicts, unless a fault says so.
-//!   Expired items go when [`LocalAws::sweep_expired_items`] is called. Backups, global tables,
-//!   exports and limits are not known.
-//! - DynamoDB's speed. For each page of a parallel scan the engine looks through the whole table, so
-//!   such a scan of some hundred thousand items is slow.
-//! - The size of packed policies and tags is a guess; AWS's packing is not public.
+//! - **Policies.** Every action is allowed except those on a user's or role's deny list. Session
+//!   policies are recorded but not enforced. There are no resource policies, so only the account of a
+//!   table can use it.
+//! - **Operations.** AssumeRoleWithWebIdentity, AssumeRoleWithSAML, GetFederationToken, other IAM
+//!   operations and other services are missing. In DynamoDB, backups, global tables, exports, imports
+//!   and DescribeLimits are missing.
+//! - **Authentication.** Keys of root users, presigned URLs, SigV4A and partitions other than `aws` are
+//!   missing.
+//! - **Delays.** A table is active immediately, every read is consistent, nothing is throttled and
+//!   transactions never conflict, unless a fault causes it. [`LocalAws::sweep_expired_items`] deletes
+//!   expired items.
+//! - **Speed.** Each page of a parallel scan reads the whole table, so parallel scans of several hundred
+//!   thousand items are slow.
+//! - **Sizes.** The size of packed session policies and tags is an estimate, since AWS doesn't publish
+//!   the algorithm.
 
-mod access;
-mod accounts;
-mod answer;
 mod auth;
+mod call_log;
 mod clock;
-mod control;
-mod directory;
 mod dynamodb;
 mod error;
-mod exchange;
 mod faults;
 mod iam;
 mod ids;
 mod layout;
 mod local_aws;
-mod mfa;
-mod profiles;
-mod record;
+mod profile_files;
 mod request;
+mod response;
 mod secret;
 mod server;
+mod service;
 mod session;
 pub mod standard;
 mod sts;
 
-pub use accounts::{Account, Role, Trust, User};
+pub use call_log::Call;
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use faults::{Fault, FaultId, Faults};
-pub use layout::Layout;
+pub use layout::{Account, Layout, MfaDevice, Profile, Role, Trust, User};
 pub use local_aws::{LocalAws, LocalAwsBuilder};
-pub use mfa::MfaDevice;
-pub use profiles::Profile;
-pub use record::Call;
 pub use session::Session;

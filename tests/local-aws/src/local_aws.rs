@@ -6,33 +6,57 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::accounts::Account;
+use crate::auth::IdentityStore;
+use crate::call_log::{Call, CallLog};
 use crate::clock::Clock;
-use crate::directory::Directory;
 use crate::dynamodb::Databases;
 use crate::error::Error;
-use crate::exchange::World;
 use crate::faults::Faults;
-use crate::layout::Layout;
-use crate::profiles::{self, Profile};
-use crate::record::{Call, Record};
-use crate::server::Server;
+use crate::layout::{Account, Layout, Profile};
+use crate::profile_files;
+use crate::server::{Server, ServerState};
 use crate::session::Session;
 use crate::standard;
 
-/// A running local AWS. Dropping it stops the server and forgets everything.
+/// A running local AWS. Dropping it stops the server and discards all data.
 ///
-/// It has a thread and a runtime of its own, so it may be made in one `#[tokio::test]` and used
+/// The server has its own thread and runtime. It can be started in one `#[tokio::test]` and used
 /// from another, or from code that is not async.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_local_aws::{LocalAws, standard};
+///
+/// let aws = LocalAws::standard().start_blocking()?;
+/// assert!(aws.endpoint_url().starts_with("http://127.0.0.1:"));
+/// assert!(aws.tables(standard::DEFAULT_ACCOUNT, standard::REGION).is_empty());
+/// assert_eq!(aws.call_count("sts", "AssumeRole"), 0);
+/// # Ok::<_, bsm_local_aws::Error>(())
+/// ```
 pub struct LocalAws {
-    world: Arc<World>,
+    state: Arc<ServerState>,
     profiles: Vec<Profile>,
     accounts: Vec<Account>,
     endpoint_url: String,
     _server: Server,
 }
 
-/// Describes a local AWS before it is started.
+/// Configures a local AWS before it is started.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_local_aws::{Account, LocalAws, Role, Trust, User};
+///
+/// let dev = "arn:aws:iam::111111111111:user/dev";
+/// let user = User::new("dev").access_key("AKIALOCALEXAMPLE0001", "not-a-secret");
+/// let aws = LocalAws::builder()
+///     .account(Account::new("111111111111").user(user))
+///     .account(Account::new("222222222222").role(Role::new("App").trust(Trust::principal(dev))))
+///     .start_blocking()?;
+/// # Ok::<_, bsm_local_aws::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct LocalAwsBuilder {
@@ -44,90 +68,94 @@ pub struct LocalAwsBuilder {
 }
 
 impl LocalAws {
-    /// Starts the standard local AWS: three accounts, of which the first has a user that may
-    /// assume a role in each of the others. See [`standard`].
+    /// Starts a local AWS with the [`standard`] layout: three accounts, a user in the first, and a
+    /// role in each of the others that the user may assume.
     ///
     /// # Errors
     ///
-    /// If the server cannot listen.
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) if the server cannot listen.
     pub async fn start() -> Result<Self, Error> {
         Self::standard().start().await
     }
 
-    /// Describes the standard local AWS, to be changed before it is started.
+    /// Returns a builder with the [`standard`] layout.
     pub fn standard() -> LocalAwsBuilder {
         Self::builder().layout(standard::layout())
     }
 
-    /// Describes a local AWS of your own.
+    /// Returns a builder without accounts.
     pub fn builder() -> LocalAwsBuilder {
         LocalAwsBuilder::default()
     }
 
-    /// Returns the endpoint of every service, `http://127.0.0.1:PORT`.
+    /// Returns the endpoint of all services, `http://127.0.0.1:PORT`.
     pub fn endpoint_url(&self) -> &str {
         &self.endpoint_url
     }
 
-    /// Returns the server's clock.
+    /// Returns the server's clock. Moving it moves the server's time.
     pub fn clock(&self) -> Clock {
-        self.world.clock.clone()
+        self.state.clock.clone()
     }
 
-    /// Returns the calls that reached the server, oldest first; the last 200,000 of them.
+    /// Returns the last 200,000 calls that reached the server, oldest first.
     pub fn calls(&self) -> Vec<Call> {
-        self.world.record.calls()
+        self.state.calls.calls()
     }
 
-    /// Counts the calls of an operation that reached the server, whatever came of them:
+    /// Returns how many calls of an operation reached the server, including failed ones:
     /// `aws.call_count("sts", "AssumeRole")`.
     pub fn call_count(&self, service: &str, operation: &str) -> usize {
-        self.world.record.count(service, operation)
+        self.state.calls.count(service, operation)
     }
 
-    /// Forgets the calls so far.
+    /// Removes all calls from the log.
     pub fn clear_calls(&self) {
-        self.world.record.clear();
+        self.state.calls.clear();
     }
 
-    /// Returns the temporary credentials that STS issued, oldest first.
+    /// Returns the sessions that STS issued, oldest first.
     pub fn sessions(&self) -> Vec<Session> {
-        self.world.directory.sessions()
+        self.state.identities.sessions()
     }
 
-    /// Returns the faults, to add some.
+    /// Returns the active faults, to add or remove some.
     pub fn faults(&self) -> &Faults {
-        &self.world.faults
+        &self.state.faults
     }
 
-    /// Returns the items of a table as they are stored, in no particular order and in DynamoDB's
-    /// JSON (`{"id": {"S": "1"}}`); `None` if there is no such table.
+    /// Returns the stored items of a table, in no particular order and in DynamoDB's JSON
+    /// (`{"id": {"S": "1"}}`). Returns `None` if the table does not exist.
     pub fn table_items(&self, account: &str, region: &str, table: &str) -> Option<Vec<Value>> {
-        self.world.databases.items(account, region, table)
+        self.state.databases.items(account, region, table)
     }
 
-    /// Returns the names of the tables in an account and region, in order.
+    /// Returns the names of the tables in an account and region, sorted.
     pub fn tables(&self, account: &str, region: &str) -> Vec<String> {
-        self.world.databases.tables(account, region)
+        self.state.databases.tables(account, region)
     }
 
-    /// Deletes the items whose time to live has passed, as DynamoDB does in its own time, and
-    /// returns how many there were.
-    pub fn sweep_expired_items(&self) -> usize {
-        self.world.databases.sweep_expired_items()
-    }
-
-    /// Writes a ready `~/.aws` pair, `config` and `credentials`, into a directory, which is made
-    /// if it is not there.
+    /// Deletes the items whose time to live has passed and returns their number.
     ///
-    /// Every profile names the server as its endpoint, so that plain clients reach it.
+    /// AWS deletes expired items within a few days. The local AWS deletes them only when this method
+    /// is called.
+    pub fn sweep_expired_items(&self) -> usize {
+        self.state.databases.sweep_expired_items()
+    }
+
+    /// Writes the files `config` and `credentials`, as in `~/.aws`, into a directory, which is
+    /// created if it does not exist.
+    ///
+    /// Every profile contains the endpoint of the server, so clients need no other setting.
     ///
     /// # Errors
     ///
-    /// If the files cannot be written, or there are some that were not written by this, or a
-    /// profile names a user that has no access key.
+    /// - [`ErrorKind::File`](crate::ErrorKind::File) if a file cannot be written, or exists and was
+    ///   not written by this method.
+    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if a profile refers to a user that has
+    ///   no access key.
     pub fn write_profiles(&self, directory: impl AsRef<Path>) -> Result<(), Error> {
-        profiles::write(
+        profile_files::write(
             directory.as_ref(),
             &self.profiles,
             &self.accounts,
@@ -164,58 +192,59 @@ impl LocalAwsBuilder {
         self
     }
 
-    /// Gives every profile that assumes a role, and has no session name, this one.
+    /// Sets the role session name of the profiles that assume a role and don't set one themselves.
     ///
-    /// The AWS CLI keeps role sessions in `~/.aws/cli/cache` and knows them again by role and
-    /// session name, also when the server that issued them is gone. A new name for every server
-    /// keeps it from trying.
+    /// The AWS CLI caches role sessions in `~/.aws/cli/cache` by role and session name, and would
+    /// use a session of an earlier server. A new name for every server prevents that.
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
         self.session_name = Some(name.into());
         self
     }
 
-    /// Sets the clock; by default one that starts at the real time.
+    /// Sets the clock. The default is a new clock, which starts at the machine's time.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Sets the port; by default any free one.
+    /// Sets the port. The default is 0, which means any free port.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Starts the server. It answers as soon as this returns.
+    /// Starts the server. It accepts requests as soon as this method returns.
     ///
     /// # Errors
     ///
-    /// If the accounts contradict each other, or the server cannot listen.
+    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if an account id is malformed, an
+    ///   account, user, role or access key occurs twice, or an MFA device is invalid.
+    /// - [`ErrorKind::Server`](crate::ErrorKind::Server) if the server cannot listen.
     pub async fn start(self) -> Result<LocalAws, Error> {
-        self.start_now()
+        self.start_blocking()
     }
 
-    /// Does what [`start`](Self::start) does, for callers that are not async.
+    /// Starts the server, for callers that are not async. It blocks for a few milliseconds.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
-    pub fn start_now(mut self) -> Result<LocalAws, Error> {
+    /// Those of [`start`](Self::start).
+    pub fn start_blocking(mut self) -> Result<LocalAws, Error> {
         if let Some(name) = &self.session_name {
             self.profiles
                 .iter_mut()
                 .for_each(|profile| profile.default_session_name(name));
         }
-        let world = Arc::new(World {
-            directory: Directory::new(&self.accounts)?,
+        let state = Arc::new(ServerState {
+            identities: IdentityStore::new(&self.accounts)?,
             databases: Databases::new(self.clock.clone()),
             clock: self.clock,
             faults: Faults::default(),
-            record: Record::default(),
+            calls: CallLog::default(),
         });
-        let server = Server::start(self.port, Arc::clone(&world))?;
+        let server = Server::start(self.port, Arc::clone(&state))?;
         Ok(LocalAws {
-            world,
+            state,
             profiles: self.profiles,
             accounts: self.accounts,
             endpoint_url: format!("http://{}", server.address()),

@@ -1,4 +1,4 @@
-//! The local AWS as a program, for AWS CLI, boto3 and whoever else speaks AWS.
+//! The program `bsm-local-aws`: a local AWS for the AWS CLI, boto3 and other clients.
 
 use std::error::Error as StdError;
 use std::io::Write as _;
@@ -8,25 +8,57 @@ use std::process::ExitCode;
 use bsm_local_aws::{Layout, LocalAws};
 use clap::Parser;
 
-/// A small local AWS with several accounts, for tests: DynamoDB, and as much of STS and IAM as
-/// switching accounts takes.
+const AFTER_HELP: &str = r#"USE
+  The output sets the environment variables of a shell. Start the program in the background, run its
+  output in the shell, and use any AWS client:
+
+    bsm-local-aws >/tmp/local-aws.env & sleep 1; . /tmp/local-aws.env
+    aws sts get-caller-identity --profile staging
+
+ACCOUNTS FILE
+  [[account]]
+  id = "111111111111"
+  user = [{ name = "dev", access_key_id = "AKIALOCALEXAMPLE0001", secret_access_key = "not-a-secret" }]
+
+  [[account]]
+  id = "222222222222"
+  role = [{ name = "App", trust = [{ principals = ["arn:aws:iam::111111111111:user/dev"] }] }]
+
+  [[profile]]
+  name = "default"
+  user = "arn:aws:iam::111111111111:user/dev"
+  region = "us-east-1"
+
+  [[profile]]
+  name = "app"
+  role_arn = "arn:aws:iam::222222222222:role/App"
+  source_profile = "default"
+  region = "us-east-1"
+
+CONTROL API (unsigned JSON, at the endpoint)
+  GET, DELETE  /_local/calls      the calls so far: account, caller, operation, result
+  POST, DELETE /_local/faults     inject failures: {"effect": "unavailable", "service": "sts", "times": 3}
+  GET, POST    /_local/clock      the server's time; move it: {"advance_seconds": 3600}
+  GET          /_local/sessions   the temporary credentials issued so far, without secrets"#;
+
+/// Runs a local AWS with several accounts, for tests.
 ///
-/// Prints its endpoint and what to type into a shell that AWS clients are started from, and serves
-/// until it is interrupted.
+/// Emulates DynamoDB, and the parts of STS and IAM that programs with several accounts need. Listens
+/// on 127.0.0.1, keeps all data in memory, and serves until it is interrupted with Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = AFTER_HELP)]
 struct Arguments {
-    /// The port to listen on; any free one by default.
+    /// Port to listen on; 0 means any free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
 
-    /// Where to write `config` and `credentials`, which must not be someone else's; a temporary
-    /// directory by default.
+    /// Directory for the profile files `config` and `credentials`. Files that this program did not
+    /// write are never overwritten. [default: a temporary directory, deleted at the end]
     #[arg(long, value_name = "DIR")]
     aws_dir: Option<PathBuf>,
 
-    /// A TOML file that describes the accounts and profiles; by default three accounts with the
-    /// profiles `default`, `staging` and `production`.
+    /// TOML file with the accounts and profiles. [default: three accounts with the profiles `default`,
+    /// `staging` and `production`]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
 }
@@ -36,27 +68,27 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&*error);
+            print_error(&*error);
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn StdError>> {
-    // First of all, so that no signal is missed once the endpoint is known.
-    let stopped = stopped()?;
+    // Before the endpoint is printed, so that no later signal is missed.
+    let shutdown = shutdown_signal()?;
     let builder = match &arguments.accounts {
         Some(file) => LocalAws::builder().layout(Layout::from_file(file)?),
         None => LocalAws::standard(),
     };
-    // So that no client takes up the role sessions of an earlier run.
+    // A new name for every run, so that no client uses a cached role session of an earlier run.
     let session_name = format!("local-{:08x}", fastrand::u32(..));
     let aws = builder
         .session_name(session_name)
         .port(arguments.port)
         .start()
         .await?;
-    // A temporary directory goes when its handle does, at the end.
+    // The handle of a temporary directory deletes it when it is dropped, at the end.
     let (directory, _temporary) = match arguments.aws_dir {
         Some(directory) => (directory, None),
         None => {
@@ -65,14 +97,14 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn StdError>> {
         }
     };
     aws.write_profiles(&directory)?;
-    announce(&aws, &std::path::absolute(directory)?)?;
-    stopped.await;
+    print_environment(&aws, &std::path::absolute(directory)?)?;
+    shutdown.await;
     Ok(())
 }
 
-/// Begins to listen for SIGINT and SIGTERM, and returns what ends with the first of them.
+/// Starts to listen for SIGINT and SIGTERM. The returned future completes on the first of them.
 #[cfg(unix)]
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -85,16 +117,16 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Returns what ends with Ctrl-C.
+/// Returns a future that completes on Ctrl-C.
 #[cfg(not(unix))]
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })
 }
 
-/// Prints the endpoint, and what a shell needs to lead AWS clients to it and nowhere else.
-fn announce(aws: &LocalAws, directory: &Path) -> std::io::Result<()> {
+/// Prints the endpoint, and shell commands that direct AWS clients to it and nowhere else.
+fn print_environment(aws: &LocalAws, directory: &Path) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let endpoint = aws.endpoint_url();
     let file = |name| quoted(&directory.join(name));
@@ -107,7 +139,7 @@ fn announce(aws: &LocalAws, directory: &Path) -> std::io::Result<()> {
         file("credentials")
     )?;
     writeln!(out, "export AWS_EC2_METADATA_DISABLED=true")?;
-    // Keys and profiles of someone else would come before the files.
+    // These take precedence over the profile files.
     writeln!(
         out,
         "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE \
@@ -121,11 +153,11 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
-fn report(error: &dyn StdError) {
+fn print_error(error: &dyn StdError) {
     eprintln!("error: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        eprintln!("  because: {cause}");
+        eprintln!("  caused by: {cause}");
         source = cause.source();
     }
 }

@@ -1,17 +1,12 @@
-//! A request as it came, and which operation of which service it asks for.
+//! A received request, and the service and operation it is for.
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
-use crate::answer::Protocol;
+use crate::service::Service;
 
-/// The XML namespace of STS.
-pub(crate) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-/// The XML namespace of IAM.
-pub(crate) const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
-
-/// A request with its whole body.
+/// A request with its complete body.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -30,56 +25,37 @@ impl Request {
         }
     }
 
-    /// Returns a header's value if it is there and is text.
+    /// Returns the value of a header if the header exists and its value is ASCII text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// The services that are served.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Service {
-    DynamoDb,
-    Sts,
-    Iam,
-    /// Anything else, which is refused.
-    Unknown,
-}
-
-impl Service {
-    /// Returns how the service writes its answers.
-    pub(crate) fn protocol(self) -> Protocol {
-        match self {
-            Self::DynamoDb => Protocol::Json,
-            Self::Sts | Self::Unknown => Protocol::Query(STS_NAMESPACE),
-            Self::Iam => Protocol::Query(IAM_NAMESPACE),
-        }
-    }
-}
-
-/// What a request asks for.
+/// The service and operation a request is for.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) service: Service,
-    /// The service as its requests are signed: `dynamodb`, `sts`, `iam`, or what the client wrote.
+    /// The signing name of the service: `dynamodb`, `sts` or `iam`, or the name the client sent.
     pub(crate) service_name: String,
-    /// The operation as the client wrote it, empty if it wrote none.
+    /// The operation as the client sent it; empty if it sent none.
     pub(crate) operation: String,
     pub(crate) form: Form,
 }
 
 impl Target {
-    /// Reads the target from the request; `signed_service` is the service in the signature's scope.
-    pub(crate) fn of(request: &Request, signed_service: Option<&str>) -> Self {
+    /// Reads the target from a request. `signed_service` is the service in the credential scope of
+    /// the signature.
+    pub(crate) fn from_request(request: &Request, signed_service: Option<&str>) -> Self {
         if let Some(target) = request.header("x-amz-target") {
             return Self::from_header(target, signed_service);
         }
-        let form = Form::of(request);
+        let form = Form::from_request(request);
         let service = match signed_service {
             Some("sts") => Service::Sts,
             Some("iam") => Service::Iam,
             Some(_) => Service::Unknown,
-            // An unsigned request says which API it means by that API's version only.
+            // STS and IAM have one endpoint here, so only the API version of an unsigned request
+            // shows which of the two it is for.
             None if form.get("Version") == Some("2010-05-08") => Service::Iam,
             None => Service::Sts,
         };
@@ -100,7 +76,8 @@ impl Target {
     fn from_header(target: &str, signed_service: Option<&str>) -> Self {
         let (api, operation) = target.split_once('.').unwrap_or((target, ""));
         let is_dynamodb = matches!(api, "DynamoDB_20120810" | "DynamoDBStreams_20120810");
-        // Every other JSON service is refused in the form a JSON client can read.
+        // DynamoDB stands for every JSON service, so that a client of another one (such as SSM)
+        // gets an error that it can parse.
         let service_name = if is_dynamodb {
             "dynamodb"
         } else {
@@ -124,7 +101,7 @@ impl Target {
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    fn of(request: &Request) -> Self {
+    fn from_request(request: &Request) -> Self {
         let query = request.uri.query().unwrap_or_default().as_bytes();
         let fields = form_urlencoded::parse(query).chain(form_urlencoded::parse(&request.body));
         let owned = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
@@ -139,7 +116,8 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns a list parameter: `Name.member.1`, `Name.member.2` and so on, each with `suffix`.
+    /// Returns the values of a list parameter: `Name.member.1`, `Name.member.2` and so on, each
+    /// followed by `suffix`.
     pub(crate) fn list(&self, name: &str, suffix: &str) -> Vec<&str> {
         (1..)
             .map_while(|index| self.get(&format!("{name}.member.{index}{suffix}")))
@@ -152,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn list_parameters_are_read_in_order() {
+    fn list_parameters_are_read_in_order_up_to_the_first_gap() {
         let fields = [
             ("Tags.member.2.Key", "b"),
             ("Tags.member.1.Key", "a"),

@@ -1,10 +1,10 @@
-//! Secret text that does not show itself.
+//! Secret text that `Debug` does not print.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A secret access key or TOTP secret. `Debug` shows that there is one, not what it is.
+/// A secret access key, session token or TOTP secret. `Debug` prints a placeholder.
 #[derive(Clone, Deserialize, Eq, PartialEq)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
@@ -14,7 +14,7 @@ impl Secret {
         Self(secret.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -1,4 +1,8 @@
-//! The HTTP server: its thread, its connections, its end.
+//! The HTTP server: its thread and its connections.
+
+mod control;
+mod dispatch;
+mod state;
 
 use std::convert::Infallible;
 use std::io;
@@ -15,25 +19,31 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request as HttpRequest, Response, StatusCode};
+use hyper::{Request as HttpRequest, Response as HttpResponse, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::answer::Answer;
+use self::dispatch::Reply;
+pub(crate) use self::state::ServerState;
 use crate::clock::http_date;
-use crate::control;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{Outcome, World};
 use crate::request::Request;
+use crate::response::Response;
 
-/// The largest request body; DynamoDB's limit is 16 MB.
-const MAXIMUM_BODY: usize = 17 * 1024 * 1024;
+/// The maximum size of a request body: a little more than DynamoDB's 16 MB, so that the service
+/// itself rejects what is slightly too large.
+const MAX_BODY_SIZE: usize = 17 * 1024 * 1024;
 
-/// How long requests that are being served may go on when the server stops.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a stopping server waits for requests in flight: longer than a typical request, and short
+/// enough not to slow down the tests that drop a server.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The stack size of the server's threads. The DynamoDB engine is recursive, and in an unoptimized build
+/// an expression within DynamoDB's limits overflows the default of 2 MB. Unused pages cost no memory.
+const STACK_SIZE: usize = 32 * 1024 * 1024;
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -46,13 +56,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Binds 127.0.0.1 and serves from a thread and runtime of its own, so that it outlives the
+    /// Binds 127.0.0.1 and serves on its own thread and runtime, so that the server outlives the
     /// runtime of the test that started it.
     ///
     /// # Errors
     ///
-    /// If the port is taken, or no thread can be started.
-    pub(crate) fn start(port: u16, world: Arc<World>) -> Result<Self, Error> {
+    /// If the port is in use, or if a thread cannot be started.
+    pub(crate) fn start(port: u16, state: Arc<ServerState>) -> Result<Self, Error> {
         let failed = |what: &str| {
             let message = format!("cannot {what} on 127.0.0.1:{port}");
             move |error: io::Error| Error::new(ErrorKind::Server, message).because(error)
@@ -61,15 +71,18 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed("listen"))?;
         let address = listener.local_addr().map_err(failed("listen"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            // Tests compete with the server for cores; two threads keep one slow request from
+            // blocking the rest.
             .worker_threads(2)
             .thread_name("bsm-local-aws")
+            .thread_stack_size(STACK_SIZE)
             .enable_all()
             .build()
             .map_err(failed("serve"))?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("bsm-local-aws".to_owned())
-            .spawn(move || run(runtime, listener, world, stopped))
+            .spawn(move || run(runtime, listener, state, stopped))
             .map_err(failed("serve"))?;
         Ok(Self {
             address,
@@ -87,7 +100,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been reported there.
+            // The panic hook has already reported a panic of the thread.
             let _ = thread.join();
         }
     }
@@ -96,99 +109,100 @@ impl Drop for Server {
 fn run(
     runtime: Runtime,
     listener: StdListener,
-    world: Arc<World>,
+    state: Arc<ServerState>,
     stopped: oneshot::Receiver<Infallible>,
 ) {
-    runtime.block_on(accept(listener, world, stopped));
-    // What still runs after the grace period must not hold up whoever drops the server.
+    runtime.block_on(accept(listener, state, stopped));
+    // Dropping the server must not wait for operations that outlast the timeout.
     runtime.shutdown_background();
 }
 
-/// Accepts connections until it is told to stop, then waits for those that are being served.
+/// Accepts connections until the server is dropped, then waits for requests in flight.
 async fn accept(
     listener: StdListener,
-    world: Arc<World>,
+    state: Arc<ServerState>,
     mut stopped: oneshot::Receiver<Infallible>,
 ) {
-    let listener = TcpListener::from_std(listener).expect("the listener is bound, not blocking");
+    let listener = TcpListener::from_std(listener).expect("the listener is bound and non-blocking");
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => serve_connection(stream, &world, &connections),
-                // Out of file descriptors, most likely: wait for some to be closed.
+                Ok((stream, _)) => serve_connection(stream, &state, &connections),
+                // Most likely no file descriptors are left: wait until some are closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             _ = &mut stopped => break,
         }
     }
     drop(listener);
-    let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
 }
 
-fn serve_connection(stream: TcpStream, world: &Arc<World>, connections: &GracefulShutdown) {
-    // Answers are small, and written in two parts.
+fn serve_connection(stream: TcpStream, state: &Arc<ServerState>, connections: &GracefulShutdown) {
+    // Headers and body are written separately; Nagle's algorithm would delay the body.
     let _ = stream.set_nodelay(true);
-    let world = Arc::clone(world);
-    let service = service_fn(move |request| respond(Arc::clone(&world), request));
+    let state = Arc::clone(state);
+    let service = service_fn(move |request| respond(Arc::clone(&state), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // Broken connections are the client's to notice, and often what a test asked for.
+    // A connection error needs no report: the client notices it, and faults cause it on purpose.
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         let _ = connection.await;
     });
 }
 
-/// Answers one HTTP request; an error closes the connection.
+/// Serves one HTTP request. An error closes the connection.
 async fn respond(
-    world: Arc<World>,
+    state: Arc<ServerState>,
     request: HttpRequest<Incoming>,
-) -> Result<Response<Body>, io::Error> {
+) -> Result<HttpResponse<Body>, io::Error> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAXIMUM_BODY).collect().await else {
+    let Ok(body) = Limited::new(body, MAX_BODY_SIZE).collect().await else {
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let request = Request::new(parts, body.to_bytes());
-    let response = match control::answer(&world, &request) {
-        Some((status, answer)) => {
-            let mut response = Response::new(full(answer));
+    let response = match control::respond(&state, &request) {
+        Some((status, body)) => {
+            let mut response = HttpResponse::new(full(body));
             *response.status_mut() = status;
             response
                 .headers_mut()
                 .insert("content-type", "application/json".parse().expect("ASCII"));
             response
         }
-        None => match world.serve(request).await {
-            Outcome::Answered(answer) => with_headers(&answer, full(answer.body.clone())),
-            Outcome::Truncated(answer) => with_headers(&answer, truncated(&answer.body)),
-            Outcome::Dropped => return Err(io::ErrorKind::ConnectionAborted.into()),
+        None => match state.serve(request).await {
+            Reply::Complete(response) => with_headers(&response, full(response.body.clone())),
+            Reply::Truncated(response) => with_headers(&response, truncated(&response.body)),
+            Reply::Closed => return Err(io::ErrorKind::ConnectionAborted.into()),
         },
     };
-    Ok(dated(response, &world))
+    Ok(dated(response, &state))
 }
 
-/// Makes the response of an answer. The length is that of the whole answer, whatever `body` is.
-fn with_headers(answer: &Answer, body: Body) -> Response<Body> {
-    Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type)
-        .header("content-length", answer.body.len())
-        .header("x-amzn-requestid", &answer.request_id)
-        .header("x-amz-crc32", crc32fast::hash(&answer.body))
+/// Creates the HTTP response. `Content-Length` is the size of the complete response even if `body` is
+/// truncated, so that clients notice the truncation.
+fn with_headers(response: &Response, body: Body) -> HttpResponse<Body> {
+    HttpResponse::builder()
+        .status(response.status)
+        .header("content-type", response.content_type)
+        .header("content-length", response.body.len())
+        .header("x-amzn-requestid", &response.request_id)
+        .header("x-amz-crc32", crc32fast::hash(&response.body))
         .body(body)
         .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-/// Dates a response by the server's clock, by which SDK clients correct their own.
-fn dated(mut response: Response<Body>, world: &World) -> Response<Body> {
-    if let Ok(date) = http_date(world.clock.now()).parse() {
+/// Sets the `Date` header to the server's time. SDK clients correct their clocks by it.
+fn dated(mut response: HttpResponse<Body>, state: &ServerState) -> HttpResponse<Body> {
+    if let Ok(date) = http_date(state.clock.now()).parse() {
         response.headers_mut().insert("date", date);
     }
     response
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::new()));
+fn plain(status: StatusCode) -> HttpResponse<Body> {
+    let mut response = HttpResponse::new(full(Bytes::new()));
     *response.status_mut() = status;
     response
 }
@@ -206,7 +220,7 @@ fn truncated(bytes: &Bytes) -> Body {
     })
 }
 
-/// A body that gives its first half and then fails.
+/// A body that yields its first half and then fails.
 struct Truncated {
     half: Option<Bytes>,
     flushed: bool,
@@ -223,7 +237,7 @@ impl HttpBody for Truncated {
         if let Some(half) = self.half.take() {
             return Poll::Ready(Some(Ok(Frame::data(half))));
         }
-        // One pause, in which what there is gets sent.
+        // Yield once, so that hyper sends the first half before the error.
         if !self.flushed {
             self.flushed = true;
             context.waker().wake_by_ref();

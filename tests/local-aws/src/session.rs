@@ -1,4 +1,4 @@
-//! What the local AWS remembers of the temporary credentials it issued.
+//! Sessions: the temporary credentials that STS issued.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -7,48 +7,48 @@ use serde::Serialize;
 
 use crate::clock::serialize_iso8601;
 
-/// Temporary credentials that STS issued, with everything the request said about them.
+/// Temporary credentials that STS issued, and the parameters of the request.
 ///
-/// The secret and the token are not among it.
+/// The secret access key and the session token are not included.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Session {
     /// The access key id, `ASIA...`.
     pub access_key_id: String,
-    /// The account the credentials are good for.
+    /// The account of the credentials.
     pub account: String,
-    /// The principal they make, as GetCallerIdentity names it.
+    /// The ARN of the session, as GetCallerIdentity returns it.
     pub arn: String,
-    /// The ARN of the principal that asked for them.
+    /// The ARN of the principal that requested the credentials.
     pub issued_to: String,
-    /// The ARN of the role, if one was assumed.
+    /// The ARN of the assumed role; `None` for GetSessionToken.
     pub role_arn: Option<String>,
-    /// `RoleSessionName`, if a role was assumed.
+    /// `RoleSessionName`; `None` for GetSessionToken.
     pub session_name: Option<String>,
-    /// When they were issued.
+    /// The time of issue.
     #[serde(serialize_with = "serialize_iso8601")]
     pub issued_at: SystemTime,
-    /// When they expire.
+    /// The expiry.
     #[serde(serialize_with = "serialize_iso8601")]
     pub expiration: SystemTime,
     /// `ExternalId`.
     pub external_id: Option<String>,
-    /// Whether an MFA code was given and right.
+    /// Whether the request contained a valid MFA code.
     pub mfa_authenticated: bool,
-    /// `Policy`, which is recorded and not enforced.
+    /// `Policy`. It is recorded but not enforced.
     pub policy: Option<String>,
-    /// `PolicyArns`, which are recorded and not enforced.
+    /// `PolicyArns`. They are recorded but not enforced.
     pub policy_arns: Vec<String>,
-    /// The session tags: those passed, and those inherited from the calling session.
+    /// The session tags, including those inherited from the calling session.
     pub tags: BTreeMap<String, String>,
-    /// The keys of the tags that a chained session inherits.
+    /// The keys of the tags that chained sessions inherit.
     pub transitive_tag_keys: Vec<String>,
-    /// The source identity: the one passed, or the one inherited from the calling session.
+    /// The source identity, passed or inherited from the calling session.
     pub source_identity: Option<String>,
 }
 
 impl Session {
-    /// Returns how long the credentials last in all.
+    /// Returns the lifetime of the credentials, from issue to expiry.
     pub fn duration(&self) -> Duration {
         self.expiration
             .duration_since(self.issued_at)

@@ -6,9 +6,7 @@
 //! | `staging` | [`STAGING_ACCOUNT`] | the role `Staging`, assumed by `dev` |
 //! | `production` | [`PRODUCTION_ACCOUNT`] | the role `Production`, assumed by `dev` |
 
-use crate::accounts::{Account, Role, Trust, User};
-use crate::layout::Layout;
-use crate::profiles::Profile;
+use crate::layout::{Account, Layout, Profile, Role, Trust, User};
 
 /// The account of the user.
 pub const DEFAULT_ACCOUNT: &str = "111111111111";
@@ -18,7 +16,7 @@ pub const STAGING_ACCOUNT: &str = "222222222222";
 pub const PRODUCTION_ACCOUNT: &str = "333333333333";
 /// The user of the default account.
 pub const USER_ARN: &str = "arn:aws:iam::111111111111:user/dev";
-/// The access key id of the user. It has digits that AWS's ids never have.
+/// The access key id of the user. It contains digits that ids of AWS never contain.
 pub const ACCESS_KEY_ID: &str = "AKIALOCALDEVUSER0001";
 /// The secret access key of the user.
 pub const SECRET_ACCESS_KEY: &str = "bsm/local/aws/not+a+secret/0000000000dev";

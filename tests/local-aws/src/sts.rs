@@ -1,4 +1,4 @@
-//! STS: who is calling, and temporary credentials for roles and users.
+//! STS: GetCallerIdentity, AssumeRole and GetSessionToken.
 //!
 //! See <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>.
 
@@ -10,58 +10,62 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use self::parameters::{Parameters, SERIAL_NUMBER, TOKEN_CODE};
-use crate::access;
-use crate::answer::{Answer, Refusal, element};
+use crate::auth::authorize::authorize;
+use crate::auth::{AccessKey, Identity, IdentityStore, SessionCredentials};
 use crate::clock::{Clock, iso8601};
-use crate::directory::{Directory, Identity, Key, Temporary};
 use crate::ids;
-use crate::request::{Form, STS_NAMESPACE, Service};
+use crate::request::Form;
+use crate::response::{ErrorResponse, Response, element};
+use crate::service::{STS_NAMESPACE, Service};
 use crate::session::Session;
 
-/// How long the credentials of GetSessionToken last unless asked otherwise.
+/// The default lifetime of the credentials of GetSessionToken: 12 hours, as the API documents.
 const DEFAULT_SESSION_TOKEN_SECONDS: u64 = 43_200;
 
-/// The largest session token, in bytes.
-const MAXIMUM_TOKEN_SIZE: usize = 4_096;
+/// The maximum lifetime of the credentials of GetSessionToken: 36 hours, as the API documents.
+const MAX_SESSION_TOKEN_SECONDS: u64 = 129_600;
 
-/// What the operations work on.
+/// The maximum size of a session token, in bytes, as the API documents.
+const MAX_TOKEN_SIZE: usize = 4_096;
+
+/// The state and the caller of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sts<'a> {
-    pub(crate) directory: &'a Directory,
+    pub(crate) identities: &'a IdentityStore,
     pub(crate) clock: &'a Clock,
     pub(crate) caller: &'a Identity,
 }
 
 impl Sts<'_> {
     /// Performs an operation.
-    pub(crate) fn perform(&self, operation: &str, form: &Form) -> Result<Answer, Refusal> {
+    pub(crate) fn perform(&self, operation: &str, form: &Form) -> Result<Response, ErrorResponse> {
         let result = match operation {
             "AssumeRole" => self.assume_role(form)?,
             "GetCallerIdentity" => self.caller_identity(),
             "GetSessionToken" => self.session_token(form)?,
             _ => return Err(unknown_action(operation, form)),
         };
-        Ok(Answer::xml(STS_NAMESPACE, operation, &result))
+        Ok(Response::xml(STS_NAMESPACE, operation, &result))
     }
 
-    /// GetCallerIdentity, which no policy can deny.
+    /// GetCallerIdentity. No policy can deny it, so there is no authorization.
     fn caller_identity(&self) -> String {
         element("Arn", &self.caller.arn)
             + &element("UserId", &self.caller.unique_id)
             + &element("Account", &self.caller.account)
     }
 
-    /// GetSessionToken: credentials for the calling user itself, with or without MFA.
-    fn session_token(&self, form: &Form) -> Result<String, Refusal> {
+    /// GetSessionToken: temporary credentials of the calling user, with or without MFA.
+    fn session_token(&self, form: &Form) -> Result<String, ErrorResponse> {
         let mut parameters = Parameters::new(form);
-        let seconds = parameters.seconds("DurationSeconds", 129_600);
+        let seconds = parameters.seconds("DurationSeconds", MAX_SESSION_TOKEN_SECONDS);
         let serial = parameters.text("SerialNumber", &SERIAL_NUMBER);
         let code = parameters.text("TokenCode", &TOKEN_CODE);
         let minimum_token_size = minimum_token_size(&mut parameters);
         parameters.finish()?;
         if self.caller.session.is_some() {
             let message = "Cannot call GetSessionToken with session credentials";
-            return Err(Refusal::new(403, "AccessDenied", message));
+            return Err(ErrorResponse::new(403, "AccessDenied", message));
         }
         self.authorize_action("sts:GetSessionToken", &self.caller.arn)?;
         let mfa_authenticated = self.check_mfa(serial, code)?;
@@ -72,14 +76,14 @@ impl Sts<'_> {
         };
         let identity = self.caller.in_session(session);
         Ok(credentials(
-            &self.directory.issue(identity, minimum_token_size),
+            &self.identities.issue(identity, minimum_token_size),
         ))
     }
 
-    /// Describes a session of the caller's own, from now on.
+    /// Creates a session of the caller that starts at `now`.
     fn new_session(&self, now: SystemTime, seconds: u64) -> Session {
         Session {
-            access_key_id: ids::unique("ASIA"),
+            access_key_id: ids::with_prefix("ASIA"),
             account: self.caller.account.clone(),
             arn: self.caller.arn.clone(),
             issued_to: self.caller.arn.clone(),
@@ -97,11 +101,11 @@ impl Sts<'_> {
         }
     }
 
-    /// Checks an MFA code, if one was given, and tells whether the request has MFA.
+    /// Checks the MFA code of a request. Returns `true` if the request contains one.
     ///
-    /// A wrong code is refused even where none is asked for.
-    fn check_mfa(&self, serial: Option<&str>, code: Option<&str>) -> Result<bool, Refusal> {
-        let denied = |message: &str| Err(Refusal::new(403, "AccessDenied", message));
+    /// Like AWS, it rejects a wrong code even if no policy requires MFA.
+    fn check_mfa(&self, serial: Option<&str>, code: Option<&str>) -> Result<bool, ErrorResponse> {
+        let denied = |message: &str| Err(ErrorResponse::new(403, "AccessDenied", message));
         let (serial, code) = match (serial, code) {
             (None, None) => return Ok(false),
             (Some(serial), Some(code)) => (serial, code),
@@ -123,7 +127,10 @@ impl Sts<'_> {
                  your MFA serial number is valid and associated with this user.",
             );
         };
-        match self.directory.accept_mfa(device, code, self.clock.now()) {
+        match self
+            .identities
+            .consume_mfa_code(device, code, self.clock.now())
+        {
             true => Ok(true),
             false => {
                 denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
@@ -131,46 +138,46 @@ impl Sts<'_> {
         }
     }
 
-    fn authorize_action(&self, action: &str, resource: &str) -> Result<(), Refusal> {
-        access::authorize(self.caller, action, resource, Service::Sts)
+    fn authorize_action(&self, action: &str, resource: &str) -> Result<(), ErrorResponse> {
+        authorize(self.caller, action, resource, Service::Sts)
     }
 }
 
-/// Refuses an operation that does not exist, or is not emulated.
-pub(crate) fn unknown_action(operation: &str, form: &Form) -> Refusal {
+/// Creates the error for an operation that does not exist or is not emulated.
+pub(crate) fn unknown_action(operation: &str, form: &Form) -> ErrorResponse {
     if operation.is_empty() {
-        return Refusal::new(400, "MissingAction", "Missing Action");
+        return ErrorResponse::new(400, "MissingAction", "Missing Action");
     }
     let version = form.get("Version").unwrap_or_default();
     let message = format!("Could not find operation {operation} for version {version}");
-    Refusal::new(400, "InvalidAction", message)
+    ErrorResponse::new(400, "InvalidAction", message)
 }
 
-/// Reads the size that a session token must at least have.
+/// Reads the requested minimum size of the session token.
 fn minimum_token_size(parameters: &mut Parameters<'_>) -> usize {
     let size = parameters.number("MinimumSessionTokenSize").unwrap_or(0);
     match usize::try_from(size) {
-        Ok(size) if size <= MAXIMUM_TOKEN_SIZE => size,
+        Ok(size) if size <= MAX_TOKEN_SIZE => size,
         _ => {
-            let bound =
-                format!("Member must have value less than or equal to {MAXIMUM_TOKEN_SIZE}");
-            parameters.problem("minimumSessionTokenSize", size, &bound);
+            let bound = format!("Member must have value less than or equal to {MAX_TOKEN_SIZE}");
+            parameters.violation("minimumSessionTokenSize", size, &bound);
             0
         }
     }
 }
 
-/// Writes the part of an answer that is about the credentials.
-fn credentials(key: &Key) -> String {
-    let temporary = key.temporary.as_ref();
-    let Temporary { token, expiration } = temporary.expect("only temporary keys are answered");
-    let token = token.reveal();
+/// Formats the credentials for a response.
+fn credentials(key: &AccessKey) -> String {
+    let session = key.session.as_ref();
+    let SessionCredentials { token, expiration } =
+        session.expect("STS only returns keys that it issued");
+    let token = token.expose();
     let fields = element("AccessKeyId", &key.identity.access_key_id)
-        + &element("SecretAccessKey", key.secret.reveal())
+        + &element("SecretAccessKey", key.secret.expose())
         + &element("SessionToken", token)
         + &element("Expiration", &iso8601(*expiration));
     let size = element("SessionTokenSize", &token.len().to_string());
-    let percent = (token.len() * 100).div_ceil(MAXIMUM_TOKEN_SIZE);
+    let percent = (token.len() * 100).div_ceil(MAX_TOKEN_SIZE);
     let utilization = element("SessionTokenUtilization", &percent.to_string());
     format!("    <Credentials>\n{fields}    </Credentials>\n{size}{utilization}")
 }

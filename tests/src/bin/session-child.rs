@@ -1,8 +1,8 @@
 //! A program that uses AWS, for tests that need another process.
 //!
-//! - `session-child` prints the account that it finds itself in.
-//! - `session-child as PROFILE [PROGRAM ARGUMENT...]` runs a program, or itself, as a child with
-//!   that profile's session.
+//! - `session-child` prints the account of its own session.
+//! - `session-child as PROFILE [PROGRAM ARGUMENT...]` runs a program, or itself, as a child process
+//!   with the session of that profile.
 //! - `session-child from FILE` prints the account of a snapshot.
 
 use std::process::ExitCode;

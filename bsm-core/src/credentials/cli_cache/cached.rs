@@ -1,4 +1,4 @@
-//! Sources that look into the cache first.
+//! Providers that look into the cache first.
 
 use std::time::Duration;
 
@@ -10,18 +10,19 @@ use tokio::time::Instant;
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use super::store::{Lock, Store, Turn};
-use crate::credentials::role::AssumedRole;
+use super::store::{Lock, LockAttempt, Store};
+use crate::credentials::assume_role::AssumedRole;
 use crate::error::Error;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
 use crate::sync::single_flight::AsyncOnce;
 
-/// How long to wait for another process that is making the call.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for another process that is assuming the role: longer than two attempts of ten
+/// seconds each.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// How long to wait between two looks.
-const PAUSE: Duration = Duration::from_millis(25);
+/// The time between two attempts at the lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// A role whose credentials are shared through the cache.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct CachedRole {
     role: AssumedRole,
     key: Option<Key>,
     store: Store,
-    /// The access key of what was given last. Whoever asks again has no use for the same.
+    /// The access key that was returned last. A caller that comes back needs other credentials.
     last: Mutex<Option<String>>,
     source: AsyncOnce<String>,
 }
@@ -75,29 +76,29 @@ impl CachedRole {
         Ok(assumed.credentials)
     }
 
-    /// Waits for the right to make the call, or for the entry that whoever has it writes.
+    /// Waits for the lock of the entry, or for the entry that the holder of the lock writes.
     ///
-    /// It tries again and again, so that no thread is held up by another process. Where there are
-    /// no locks, or the other process takes too long, it goes on without.
+    /// It polls, so that another process never blocks a thread of this one. Without locks, or if
+    /// the other process takes too long, it returns without the lock.
     async fn find_or_lock(
         &self,
         key: &Key,
         source: Option<&str>,
     ) -> Result<Credentials, Option<Lock>> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + MAX_WAIT;
         loop {
             let lock = match self.store.try_lock(key).await {
-                Turn::Mine(lock) => Some(lock),
-                Turn::Theirs if Instant::now() < give_up => None,
-                Turn::Theirs => {
+                LockAttempt::Acquired(lock) => Some(lock),
+                LockAttempt::Held if Instant::now() < give_up => None,
+                LockAttempt::Held => {
                     tracing::warn!(
                         key = key.as_str(),
-                        "another process has been assuming the role for too long: going on \
+                        "another process has been assuming the role for too long: continuing \
                          without the AWS CLI's cache"
                     );
                     return Err(None);
                 }
-                Turn::Unknown => return Err(None),
+                LockAttempt::Unsupported => return Err(None),
             };
             if let Some(credentials) = self.find(key, source).await {
                 return Ok(credentials);
@@ -105,7 +106,7 @@ impl CachedRole {
             if lock.is_some() {
                 return Err(lock);
             }
-            tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
@@ -135,7 +136,7 @@ impl CachedRole {
         Some(credentials)
     }
 
-    /// Whose credentials the role is assumed with; the name of a role's session does not matter.
+    /// Returns the identity that assumes the role, without the session name of a role.
     async fn source(&self) -> Result<String, Error> {
         let ask = || {
             let (parent, sts) = (self.role.parent().clone(), self.role.sts().clone());
@@ -233,11 +234,11 @@ mod tests {
     use aws_types::SdkConfig;
 
     use crate::credentials::Refresher;
-    use crate::credentials::role::{Means, RoleRequest};
+    use crate::credentials::role_request::RoleRequest;
     use crate::credentials::testing::{Behaviour, Clock, Fake};
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_that_holds_the_lock_for_ever_is_not_waited_for_for_ever() {
+    async fn a_process_that_holds_the_lock_forever_is_waited_for_only_so_long() {
         let clock = Clock::new();
         let directory = tempfile::tempdir().unwrap();
         let store = Store::new(directory.path().to_owned(), false);
@@ -246,13 +247,9 @@ mod tests {
             ..RoleRequest::default()
         };
         let fake = Fake::new(&clock, Behaviour::Give(3_600));
-        let means = Means {
-            parent: &Refresher::new(fake.provider(), clock.shared()),
-            sts: &SdkConfig::builder().build(),
-            mfa: None,
-            cli_cache: None,
-        };
-        let cached = CachedRole::new(AssumedRole::new(request, &means), store);
+        let parent = Refresher::new(fake.provider(), clock.shared());
+        let sts = SdkConfig::builder().build();
+        let cached = CachedRole::new(AssumedRole::new(request, &parent, &sts, None), store);
         let key = cached.key.clone().unwrap();
 
         let lock = directory.path().join(format!("{}.lock", key.as_str()));
@@ -261,7 +258,7 @@ mod tests {
         let before = Instant::now();
         let outcome = cached.find_or_lock(&key, None).await;
         assert!(matches!(outcome, Err(None)));
-        assert!(before.elapsed() >= PATIENCE && before.elapsed() < PATIENCE + PAUSE * 2);
+        assert!(before.elapsed() >= MAX_WAIT && before.elapsed() < MAX_WAIT + POLL_INTERVAL * 2);
 
         drop(theirs);
         assert!(matches!(

@@ -1,26 +1,27 @@
-//! What is in an entry.
+//! The contents of an entry.
 
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use chrono::DateTime;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::python::write_string;
-use crate::credentials::role::{Assumed, RoleRequest};
-use crate::time::calendar;
+use super::python::{self, SPACED};
+use crate::credentials::assume_role::Assumed;
+use crate::credentials::role_request::RoleRequest;
+use crate::identity::arn;
+use crate::time::{format_rfc3339_utc, parse_rfc3339};
 
-/// How long an entry has to be valid yet to be used; botocore's advisory window.
+/// The remaining lifetime that an entry must have to be used: botocore's advisory window.
 const MIN_LEFT: Duration = Duration::from_secs(900);
 
-/// An entry that has been read. Fields that are not ours are passed over.
+/// An entry that was read. Other fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Entry {
     credentials: EntryCredentials,
     assumed_role_user: Option<AssumedRoleUser>,
-    /// With whose credentials the role was assumed. No other program writes it.
+    /// The identity that assumed the role. No other program writes this field.
     bsm_source: Option<String>,
 }
 
@@ -41,7 +42,7 @@ struct AssumedRoleUser {
 }
 
 impl Entry {
-    /// Reads an entry; `None` for what is none.
+    /// Parses an entry; `None` if the text is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -53,7 +54,7 @@ impl Entry {
         provider: &'static str,
     ) -> Option<Credentials> {
         let found = &self.credentials;
-        let expiry = parse_expiration(&found.expiration)?;
+        let expiry = parse_rfc3339(&found.expiration)?;
         if found.access_key_id.is_empty() || found.secret_access_key.is_empty() {
             return None;
         }
@@ -72,8 +73,8 @@ impl Entry {
         Some(credentials.build())
     }
 
-    /// Says whether the entry is for the role that is asked for. Without an ARN in it, there is
-    /// nothing that says otherwise.
+    /// Returns `true` if the entry is for the requested role. An entry without an ARN counts as
+    /// such if its account matches.
     pub(super) fn is_for(&self, request: &RoleRequest) -> bool {
         let Some(arn) = self.arn() else {
             return self
@@ -81,12 +82,14 @@ impl Entry {
                 .is_none_or(|account| Some(account) == request.account());
         };
         let name = request.role_arn.rsplit('/').next().unwrap_or_default();
-        let mut session = arn.splitn(6, ':').skip(4);
-        let (account, resource) = (session.next(), session.next().unwrap_or_default());
+        let Some([_, _, _, _, account, resource]) = arn::split(arn) else {
+            return false;
+        };
         let mut parts = resource.splitn(3, '/');
-        account == request.account()
+        Some(account) == request.account()
             && parts.next() == Some("assumed-role")
-            // IAM has no two names that differ in case alone, and STS answers with its own spelling.
+            // IAM has no two names that differ in case alone, and STS answers with its own
+            // spelling.
             && parts.next().is_some_and(|role| role.eq_ignore_ascii_case(name))
             && request
                 .role_session_name
@@ -103,87 +106,73 @@ impl Entry {
     }
 
     fn account(&self) -> Option<&str> {
-        let in_arn = || self.arn()?.split(':').nth(4);
+        let in_arn = || arn::account(self.arn()?);
         self.credentials.account_id.as_deref().or_else(in_arn)
     }
 }
 
-/// Reads a time as the AWS CLI writes it, `2026-11-22T14:47:40UTC`, or with `Z` or an offset.
-fn parse_expiration(text: &str) -> Option<SystemTime> {
-    let text = text.trim();
-    let text = match text.strip_suffix("UTC") {
-        Some(text) => format!("{}Z", text.trim_end()),
-        None => text.to_owned(),
-    };
-    Some(DateTime::parse_from_rfc3339(&text).ok()?.into())
-}
-
-/// Writes an entry as the AWS CLI does; `None` for credentials that are not temporary.
+/// Returns the text of an entry as the AWS CLI writes it; `None` for credentials that are not
+/// temporary.
 ///
-/// `source` is for a cache that is told apart by it.
+/// `source` is for a cache that distinguishes entries by it.
 pub(super) fn write(
     request: &RoleRequest,
     assumed: &Assumed,
     source: Option<&str>,
 ) -> Option<Zeroizing<String>> {
     let credentials = &assumed.credentials;
-    let expiry = calendar(credentials.expiry()?)?;
-    let account = match &assumed.user {
-        Some((_, arn)) => arn.split(':').nth(4),
-        None => request.account(),
+    let written = WrittenEntry {
+        credentials: WrittenCredentials {
+            access_key_id: credentials.access_key_id(),
+            secret_access_key: credentials.secret_access_key(),
+            session_token: credentials.session_token()?,
+            expiration: format_rfc3339_utc(credentials.expiry()?)?,
+            account_id: match &assumed.user {
+                Some((_, user_arn)) => arn::account(user_arn),
+                None => request.account(),
+            },
+        },
+        assumed_role_user: assumed.user.as_ref().map(|(id, arn)| WrittenUser {
+            assumed_role_id: id,
+            arn,
+        }),
+        source_identity: assumed.source_identity.as_deref(),
+        bsm_source: source,
     };
-    let mut fields = vec![
-        ("AccessKeyId", credentials.access_key_id().to_owned()),
-        (
-            "SecretAccessKey",
-            credentials.secret_access_key().to_owned(),
-        ),
-        ("SessionToken", credentials.session_token()?.to_owned()),
-        (
-            "Expiration",
-            expiry.format("%Y-%m-%dT%H:%M:%SUTC").to_string(),
-        ),
-    ];
-    fields.extend(account.map(|account| ("AccountId", account.to_owned())));
-    // Grown step by step, it would leave pieces of the secrets behind in memory.
-    let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-    text.push_str("{\"Credentials\": ");
-    write_object(
-        &mut text,
-        fields.iter().map(|(key, value)| (*key, value.as_str())),
-    );
-    if let Some((id, arn)) = &assumed.user {
-        text.push_str(", \"AssumedRoleUser\": ");
-        write_object(
-            &mut text,
-            [("AssumedRoleId", id.as_str()), ("Arn", arn)].into_iter(),
-        );
-    }
-    for (name, value) in [
-        ("SourceIdentity", assumed.source_identity.as_deref()),
-        ("BsmSource", source),
-    ] {
-        if let Some(value) = value {
-            text.push_str(&format!(", \"{name}\": "));
-            write_string(&mut text, value);
-        }
-    }
-    text.push('}');
-    fields
-        .into_iter()
-        .for_each(|(_, value)| drop(Zeroizing::new(value)));
-    Some(text)
+    // Larger than any entry: a buffer that grows leaves copies of its secrets in memory.
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    python::dump(&mut bytes, &written, SPACED);
+    let text = String::from_utf8(bytes).expect("the formatter writes ASCII");
+    Some(Zeroizing::new(text))
 }
 
-fn write_object<'a>(text: &mut String, fields: impl Iterator<Item = (&'a str, &'a str)>) {
-    text.push('{');
-    for (index, (key, value)) in fields.enumerate() {
-        if index > 0 {
-            text.push_str(", ");
-        }
-        write_string(text, key);
-        text.push_str(": ");
-        write_string(text, value);
-    }
-    text.push('}');
+/// An entry to write. Its fields are in the order of the AWS CLI's.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenEntry<'a> {
+    credentials: WrittenCredentials<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed_role_user: Option<WrittenUser<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bsm_source: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenCredentials<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expiration: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenUser<'a> {
+    assumed_role_id: &'a str,
+    arn: &'a str,
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 
 use super::python::{COMPACT, SPACED, dumps_sorted};
-use crate::credentials::role::RoleRequest;
+use crate::credentials::role_request::RoleRequest;
 use crate::profile::Sso;
 
 /// The name of an entry, without `.json`: forty hexadecimal digits.
@@ -17,7 +17,7 @@ impl Key {
     /// What the user has not set is not in it, and neither are a generated session name and the
     /// MFA code.
     pub(super) fn of_role(request: &RoleRequest) -> Option<Self> {
-        Some(Self::hash(&dumps_sorted(&role_arguments(request)?, SPACED)))
+        Some(Self::hash(&dumps_sorted(role_arguments(request)?, SPACED)))
     }
 
     /// The name of the entry for an SSO role.
@@ -27,7 +27,7 @@ impl Key {
             Some(session) => arguments["sessionName"] = json!(session),
             None => arguments["startUrl"] = json!(sso.start_url),
         }
-        Self::hash(&dumps_sorted(&arguments, COMPACT))
+        Self::hash(&dumps_sorted(arguments, COMPACT))
     }
 
     pub(super) fn as_str(&self) -> &str {

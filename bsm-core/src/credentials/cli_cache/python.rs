@@ -1,10 +1,15 @@
-//! JSON as Python's `json.dumps` writes it.
+//! JSON in the form of Python's `json.dumps`.
+//!
+//! The names of entries are hashes of this text, so every byte matters: separators, escapes, and
+//! the form of floats.
 
-use std::fmt::Write as _;
+use std::io;
 
-use serde_json::{Number, Value};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
 
-/// What stands between items, and after a key.
+/// The texts between items and behind keys: the `separators` of `json.dumps`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Separators {
     item: &'static str,
@@ -23,82 +28,98 @@ pub(super) const COMPACT: Separators = Separators {
     key: ":",
 };
 
-/// Writes a value as `json.dumps(value, sort_keys=True)`: keys by code point, ASCII alone.
-pub(super) fn dumps_sorted(value: &Value, separators: Separators) -> String {
-    let mut text = String::new();
-    write_value(&mut text, value, separators);
-    text
+/// Returns the text of `json.dumps(value, sort_keys=True)`.
+pub(super) fn dumps_sorted(mut value: Value, separators: Separators) -> String {
+    // Does nothing with serde_json's default map, which is sorted by the bytes of UTF-8, and so by
+    // code point, as in Python. A crate elsewhere in the build can enable `preserve_order`, and
+    // then the order is that of insertion.
+    value.sort_all_objects();
+    let mut bytes = Vec::new();
+    dump(&mut bytes, &value, separators);
+    String::from_utf8(bytes).expect("the formatter writes ASCII")
 }
 
-fn write_value(text: &mut String, value: &Value, separators: Separators) {
-    match value {
-        Value::Null => text.push_str("null"),
-        Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => text.push_str(&python_number(number)),
-        Value::String(string) => write_string(text, string),
-        Value::Array(items) => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    text.push_str(separators.item);
-                }
-                write_value(text, item, separators);
+/// Appends the text of `json.dumps(value)` to `bytes`, with the keys in the order of the fields.
+pub(super) fn dump(bytes: &mut Vec<u8>, value: &impl Serialize, separators: Separators) {
+    let mut serializer = Serializer::with_formatter(bytes, PythonFormatter(separators));
+    value
+        .serialize(&mut serializer)
+        .expect("values and structs of strings can be written as JSON");
+}
+
+/// A [`Formatter`] that writes ASCII only, with Python's separators and floats.
+struct PythonFormatter(Separators);
+
+impl Formatter for PythonFormatter {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.separate_items(writer, first)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.separate_items(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(self.0.key.as_bytes())
+    }
+
+    /// Escapes what serde_json does not: DEL, and everything beyond ASCII as UTF-16.
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for c in fragment.chars() {
+            if matches!(c, ' '..='~') {
+                writer.write_all(&[c as u8])?;
+                continue;
             }
-            text.push(']');
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
         }
-        Value::Object(members) => {
-            // Bytes of UTF-8 are in the order of code points. The map itself may be in another one,
-            // if somebody has turned on serde_json's preserve_order.
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(key, _)| *key);
-            text.push('{');
-            for (index, (key, value)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    text.push_str(separators.item);
-                }
-                write_string(text, key);
-                text.push_str(separators.key);
-                write_value(text, value, separators);
-            }
-            text.push('}');
+        Ok(())
+    }
+
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, float: f64) -> io::Result<()> {
+        writer.write_all(python_float(float).as_bytes())
+    }
+
+    /// Writes a number that is kept as text: serde_json does so if a crate elsewhere in the build
+    /// enables `arbitrary_precision`.
+    fn write_number_str<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        number: &str,
+    ) -> io::Result<()> {
+        match number.parse() {
+            Ok(float) if number.contains(['.', 'e', 'E']) => self.write_f64(writer, float),
+            _ => writer.write_all(number.as_bytes()),
         }
     }
 }
 
-/// Writes a string as JSON in ASCII, with Python's choice of escapes.
-pub(super) fn write_string(text: &mut String, string: &str) {
-    text.push('"');
-    for c in string.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            ' '..='~' => text.push(c),
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    // A String takes everything.
-                    let _ = write!(text, "\\u{unit:04x}");
-                }
-            }
+impl PythonFormatter {
+    fn separate_items<W: ?Sized + io::Write>(&self, writer: &mut W, first: bool) -> io::Result<()> {
+        match first {
+            true => Ok(()),
+            false => writer.write_all(self.0.item.as_bytes()),
         }
     }
-    text.push('"');
 }
 
-/// A whole number as it is, and any other as Python's `repr` of a float.
-fn python_number(number: &Number) -> String {
-    match number.as_f64() {
-        Some(float) if number.is_f64() => python_float(float),
-        _ => number.to_string(),
-    }
-}
-
-/// The shortest digits that stand for the float, which Rust finds too, in Python's form: with an
-/// exponent below 1e-4 and from 1e16 on.
+/// Returns Python's `repr` of a float.
+///
+/// Its digits are the shortest that stand for the float, as in Rust. The exponent is written below
+/// 1e-4 and from 1e16 on.
 fn python_float(float: f64) -> String {
     let scientific = format!("{float:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {
@@ -164,10 +185,10 @@ mod tests {
             ),
         ];
         for (value, expected) in cases {
-            assert_eq!(dumps_sorted(&value, SPACED), expected);
+            assert_eq!(dumps_sorted(value, SPACED), expected);
         }
         assert_eq!(
-            dumps_sorted(&json!({"b": [1, 2], "a": 0}), COMPACT),
+            dumps_sorted(json!({"b": [1, 2], "a": 0}), COMPACT),
             r#"{"a":0,"b":[1,2]}"#
         );
     }

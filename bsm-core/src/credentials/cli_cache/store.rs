@@ -1,4 +1,4 @@
-//! The directory with the entries.
+//! The directory of the entries.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -8,32 +8,34 @@ use tokio::task;
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use crate::small_file;
 
-/// No entry is that long; whatever is, is not read.
+/// The longest entry that is read: real ones have a few KiB, and another file must not fill the
+/// memory.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A directory of entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     directory: PathBuf,
-    /// Whether entries are told apart by whose credentials they were got with.
+    /// Whether an entry counts only for the identity that assumed its role.
     pub(super) same_source_only: bool,
 }
 
-/// The right to make the call for an entry, held until it is dropped.
+/// The lock of an entry, held until it is dropped.
 ///
-/// The file stays: whoever removed it could take it from under another process.
+/// The file stays. A process that removed it could remove the lock of another process with it.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "closing the file gives up the lock")] File);
 
-/// What came of trying to get the lock.
+/// The outcome of an attempt at a lock.
 #[derive(Debug)]
-pub(super) enum Turn {
-    Mine(Lock),
-    /// Another process has it.
-    Theirs,
-    /// There are no locks here.
-    Unknown,
+pub(super) enum LockAttempt {
+    Acquired(Lock),
+    /// Another process holds it.
+    Held,
+    /// The file system has no locks, or the directory cannot be written.
+    Unsupported,
 }
 
 impl Store {
@@ -44,7 +46,7 @@ impl Store {
         }
     }
 
-    /// Reads an entry; `None` if there is none, or it cannot be read.
+    /// Reads an entry; `None` if it does not exist or cannot be read.
     pub(super) async fn read(&self, key: &Key) -> Option<Zeroizing<String>> {
         let path = self.path(key, "json");
         blocking(move || read(&path)).await
@@ -59,11 +61,11 @@ impl Store {
         }
     }
 
-    /// Tries to get the right to make the call for an entry, and does not wait for it.
-    pub(super) async fn try_lock(&self, key: &Key) -> Turn {
+    /// Tries to lock an entry. Never waits.
+    pub(super) async fn try_lock(&self, key: &Key) -> LockAttempt {
         let (directory, path) = (self.directory.clone(), self.path(key, "lock"));
         let turn = blocking(move || Some(try_lock(&directory, &path))).await;
-        turn.unwrap_or(Turn::Unknown)
+        turn.unwrap_or(LockAttempt::Unsupported)
     }
 
     fn path(&self, key: &Key, extension: &str) -> PathBuf {
@@ -71,7 +73,7 @@ impl Store {
     }
 }
 
-/// Runs file operations where they hold nobody up. A runtime that is shutting down has no answer.
+/// Runs file operations on a blocking thread; `None` if the runtime is shutting down.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Option<T> + Send + 'static,
 ) -> Option<T> {
@@ -79,9 +81,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn read(path: &Path) -> Option<Zeroizing<String>> {
-    let is_plausible = std::fs::metadata(path).ok()?.len() <= MAX_BYTES;
-    let text = is_plausible.then(|| std::fs::read_to_string(path).ok())??;
-    Some(Zeroizing::new(text))
+    small_file::read(path, MAX_BYTES).ok()
 }
 
 fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -96,7 +96,7 @@ fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn try_lock(directory: &Path, path: &Path) -> Turn {
+fn try_lock(directory: &Path, path: &Path) -> LockAttempt {
     let opened = make(directory).and_then(|()| {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -109,15 +109,15 @@ fn try_lock(directory: &Path, path: &Path) -> Turn {
         Err(error) => return no_locks(&error, path),
     };
     match file.try_lock() {
-        Ok(()) => Turn::Mine(Lock(file)),
-        Err(TryLockError::WouldBlock) => Turn::Theirs,
+        Ok(()) => LockAttempt::Acquired(Lock(file)),
+        Err(TryLockError::WouldBlock) => LockAttempt::Held,
         Err(TryLockError::Error(error)) => no_locks(&error, path),
     }
 }
 
-fn no_locks(error: &io::Error, path: &Path) -> Turn {
+fn no_locks(error: &io::Error, path: &Path) -> LockAttempt {
     tracing::debug!(%error, path = %path.display(), "the AWS CLI's cache cannot be locked");
-    Turn::Unknown
+    LockAttempt::Unsupported
 }
 
 fn make(directory: &Path) -> io::Result<()> {

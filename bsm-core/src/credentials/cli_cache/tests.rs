@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use crate::credentials::role::{Assumed, RoleRequest};
+use crate::credentials::assume_role::Assumed;
+use crate::credentials::role_request::RoleRequest;
 use crate::profile::Sso;
 
 const ADMIN: &str = "arn:aws:iam::111122223333:role/team/Admin";

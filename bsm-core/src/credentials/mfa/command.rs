@@ -1,16 +1,15 @@
-//! A program that prints the code.
+//! MFA codes from a program.
 
 use std::ffi::{OsStr, OsString};
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use zeroize::Zeroizing;
 
 use super::{BoxFuture, MfaTokenProvider, TokenRequest};
+use crate::credentials::process::{ProcessStdio, Streams, run};
 use crate::error::{Error, ErrorKind};
 
-/// How long a program may take. It may have to be unlocked first.
+/// The time-out of a program: time enough to unlock a password manager.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs a program that prints the code, a password manager for example.
@@ -60,8 +59,10 @@ impl TokenCommand {
         self
     }
 
-    /// Says that the program needs nobody, not even a fingerprint, so that it can be run in the
-    /// background to refresh credentials in good time. Default: it may need somebody.
+    /// Declares that the program needs no person, not even a fingerprint, so that a background
+    /// refresh can run it.
+    ///
+    /// Default: it needs a person.
     #[must_use]
     pub fn unattended(mut self) -> Self {
         self.is_unattended = true;
@@ -79,21 +80,22 @@ impl TokenCommand {
                 ),
             )
         };
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.args)
-            .env("BSM_MFA_SERIAL", request.serial())
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(self.timeout, output)
+            .env("BSM_MFA_SERIAL", request.serial());
+        let streams = Streams {
+            stdin: ProcessStdio::Detached,
+            stderr: ProcessStdio::Inherit,
+        };
+        let ran = tokio::time::timeout(self.timeout, run(command, streams))
             .await
             .map_err(|_| failed("it took too long"))?
             .map_err(|error| failed("it could not be run").with_source(error))?;
-        if !output.status.success() {
-            return Err(failed(&format!("it ended with {}", output.status)));
+        if !ran.status.success() {
+            return Err(failed(&format!("it ended with {}", ran.status)));
         }
-        let printed = Zeroizing::new(output.stdout);
+        let printed = ran.stdout.ok_or_else(|| failed("it printed too much"))?;
         let code = std::str::from_utf8(&printed);
         code.map(str::to_owned)
             .map_err(|_| failed("it printed something other than text"))

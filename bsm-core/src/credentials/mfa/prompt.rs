@@ -1,4 +1,4 @@
-//! A prompt on the terminal.
+//! MFA codes from the terminal.
 
 use std::path::PathBuf;
 use std::{io, thread};
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 /// of the runtime nor its shutdown waits with it.
 #[derive(Clone, Debug, Default)]
 pub struct TerminalPrompt {
-    /// Another one than the process's own.
+    /// `None` for the terminal of the process.
     terminal: Option<PathBuf>,
 }
 
@@ -46,7 +46,7 @@ impl MfaTokenProvider for TerminalPrompt {
             thread::Builder::new()
                 .name("bsm-mfa-prompt".to_owned())
                 .spawn(move || {
-                    // Nobody waits any more if this fails.
+                    // The send fails if the caller was cancelled, and then the code is not needed.
                     let _ = answer.send(ask(&question, terminal));
                 })
                 .map_err(|error| no_terminal(request, error))?;

@@ -11,7 +11,7 @@ fn request(clock: &Clock) -> TokenRequest {
     TokenRequest::new(SERIAL, ROLE, clock.shared())
 }
 
-/// Gives codes from a list, and says which of its requests were repeats.
+/// Returns a provider with a list of codes, and a record of which requests were repeats.
 fn scripted(codes: &[&str]) -> (TokenCodes, Arc<Mutex<Vec<bool>>>) {
     let repeats = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&repeats);
@@ -62,7 +62,7 @@ async fn a_code_may_come_again_when_aws_has_forgotten_it() {
     let clock = Clock::new();
     let (codes, repeats) = scripted(&["111111", "111111"]);
     codes.code(request(&clock)).await.unwrap();
-    clock.advance(MEMORY.as_secs());
+    clock.advance(CODE_MEMORY.as_secs());
     codes.code(request(&clock)).await.unwrap();
     assert_eq!(*repeats.lock().unwrap(), [false, false]);
 }

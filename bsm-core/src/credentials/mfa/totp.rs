@@ -1,4 +1,4 @@
-//! Codes from the device's secret.
+//! MFA codes from the device's secret.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use totp_rs::{Builder, Secret};
 use super::{BoxFuture, MfaTokenProvider, STEP, TokenRequest};
 use crate::error::{Error, ErrorKind};
 
-/// How far ahead of the clock a code is given: AWS takes that of the next step, too, but no later.
+/// How far ahead of the clock a code can be: AWS accepts the code of the next step, but no later
+/// one.
 const MAX_STEPS_AHEAD: u64 = 1;
 
-/// Makes the codes of a virtual MFA device from its secret, for programs that run unattended.
+/// Computes the codes of a virtual MFA device from its secret, for programs that run unattended.
 ///
 /// AWS's virtual devices are RFC 6238 with its defaults: SHA-1, six digits, a new code every 30
 /// seconds. The secret is the Base32 text behind "Show secret key" in the AWS console. A program
@@ -22,7 +23,7 @@ const MAX_STEPS_AHEAD: u64 = 1;
 /// of the manager's clock.
 pub struct Totp {
     totp: totp_rs::Totp,
-    /// The step of the last code that was given.
+    /// The step of the last code that was returned.
     last: Mutex<Option<u64>>,
 }
 
@@ -51,7 +52,7 @@ impl Totp {
         })
     }
 
-    /// The step whose code comes next, and how long to wait for it.
+    /// Returns the step of the next code, and how long to wait for it.
     fn next_step(&self, now: Duration) -> (u64, Duration) {
         let current = now.as_secs() / STEP.as_secs();
         let mut last = self.last.lock();

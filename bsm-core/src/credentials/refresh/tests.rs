@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::supply::Asks;
+use super::super::credential_source::Interaction;
 use super::super::testing::{Behaviour, Clock, Fake};
 use super::*;
 
@@ -85,7 +85,7 @@ async fn a_role_of_15_minutes_is_refreshed_once_per_window_at_any_rate() {
 }
 
 #[tokio::test]
-async fn a_source_that_gives_the_same_credentials_again_is_not_pestered() {
+async fn a_source_that_returns_the_same_credentials_again_is_called_rarely() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     for left in (1..=900).rev() {
@@ -123,7 +123,7 @@ async fn a_source_that_is_down_from_the_advisory_window_to_the_expiry_fails_nobo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_hangs_holds_nobody_up_for_long_while_the_credentials_are_valid() {
+async fn a_source_that_hangs_blocks_callers_only_briefly_while_the_credentials_are_valid() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     clock.advance(3_545);
@@ -131,10 +131,10 @@ async fn a_source_that_hangs_holds_nobody_up_for_long_while_the_credentials_are_
     let before = tokio::time::Instant::now();
     let keys = join_all((0..100).map(|_| key(&refresher))).await;
     assert!(keys.iter().all(|key| key == "key 1"));
-    assert_eq!(before.elapsed().as_secs(), PATIENCE.as_secs());
+    assert_eq!(before.elapsed().as_secs(), MAX_WAIT.as_secs());
     // The others do not even wait that long.
     assert_eq!(key(&refresher).await, "key 1");
-    assert_eq!(before.elapsed().as_secs(), PATIENCE.as_secs());
+    assert_eq!(before.elapsed().as_secs(), MAX_WAIT.as_secs());
     fake.behave(Behaviour::Give(3_600));
     settle().await;
     assert_eq!(key(&refresher).await, "key 2");
@@ -209,7 +209,7 @@ async fn a_wrong_mfa_code_is_asked_for_again_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_gives_no_mfa_code_is_not_asked_again_before_the_expiry() {
+async fn a_user_who_enters_no_mfa_code_is_not_prompted_again_before_the_expiry() {
     let (refresher, fake, clock) = refresher(3_600);
     key(&refresher).await;
     clock.advance(3_541);
@@ -231,19 +231,19 @@ async fn whoever_gives_no_mfa_code_is_not_asked_again_before_the_expiry() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_would_disturb_somebody_does_not_run_in_the_background() {
+async fn a_refresh_that_would_prompt_does_not_run_in_the_background() {
     let clock = Clock::new();
-    let supply = |fake: &Fake, asks| Supply {
-        asks,
-        ..Supply::from(fake.provider())
+    let source = |fake: &Fake, interaction| CredentialSource {
+        interaction,
+        ..CredentialSource::from(fake.provider())
     };
     let (with_mfa, child_of_it) = (
         Fake::new(&clock, Behaviour::Give(3_600)),
         Fake::new(&clock, Behaviour::Give(3_600)),
     );
-    let parent = Refresher::new(supply(&with_mfa, Asks::Somebody), clock.shared());
-    let asks = Asks::AsDoes(parent.clone());
-    let child = Refresher::new(supply(&child_of_it, asks), clock.shared());
+    let parent = Refresher::new(source(&with_mfa, Interaction::Prompt), clock.shared());
+    let interaction = Interaction::Inherited(parent.clone());
+    let child = Refresher::new(source(&child_of_it, interaction), clock.shared());
 
     key(&parent).await;
     clock.advance(1_000);
@@ -334,7 +334,7 @@ fn runtime() -> Runtime {
 }
 
 #[test]
-fn a_runtime_that_goes_away_in_the_middle_of_a_refresh_takes_nothing_with_it() {
+fn a_runtime_that_shuts_down_during_a_refresh_loses_nothing() {
     let (refresher, fake, clock) = refresher(3_600);
     runtime().block_on(key(&refresher));
     clock.advance(2_701);
@@ -352,7 +352,7 @@ fn a_runtime_that_goes_away_in_the_middle_of_a_refresh_takes_nothing_with_it() {
 }
 
 #[test]
-fn a_refresh_that_was_left_lying_does_not_put_older_credentials_in_place() {
+fn a_late_refresh_does_not_replace_newer_credentials() {
     let (refresher, fake, clock) = refresher(3_600);
     fake.behave(Behaviour::Hang);
     let still = runtime();
@@ -363,7 +363,7 @@ fn a_refresh_that_was_left_lying_does_not_put_older_credentials_in_place() {
     });
     fake.behave(Behaviour::Give(7_200));
     assert_eq!(runtime().block_on(key(&refresher)), "key 2");
-    // The first runtime goes on, and its source answers with credentials that expire earlier.
+    // The first runtime resumes, and its source answers with credentials that expire earlier.
     fake.behave(Behaviour::Give(1_800));
     clock.advance(1);
     still.block_on(settle());

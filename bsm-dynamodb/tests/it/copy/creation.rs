@@ -1,8 +1,6 @@
-//! A copy that creates its target, interrupted and gone on with.
+//! Copies that create their target, and are interrupted and resumed.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +13,7 @@ use bsm_local_aws::Fault;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::proxy;
 use super::support::{Pair, TABLE, client, create, user, users};
 use crate::support::Local;
 
@@ -45,9 +44,13 @@ async fn time_to_live(manager: &BotoSesManager) -> Option<String> {
 
 /// Copies up to the point where the table is there, and its time to live is not.
 async fn interrupted(pair: &Pair, path: &PathBuf) {
+    interrupted_with(pair, path, CopyPolicy::default()).await;
+}
+
+async fn interrupted_with(pair: &Pair, path: &PathBuf, policy: CopyPolicy) {
     let denied = Fault::error(400, "AccessDeniedException", "no").operation("UpdateTimeToLive");
     let denied = pair.local.aws.faults().add(denied);
-    let error = creating(pair, path).await.unwrap_err();
+    let error = creating(pair, path).policy(policy).await.unwrap_err();
     assert!(error.is_access_denied(), "{error}");
     pair.local.aws.faults().remove(denied);
     assert_eq!(time_to_live(&pair.target).await, None);
@@ -60,16 +63,27 @@ async fn a_copy_interrupted_before_the_time_to_live_was_set_sets_it_next_time() 
     interrupted(&pair, &path).await;
     let plan = creating(&pair, &path).preflight().await.unwrap();
     assert!(plan.creates_target() && plan.resumes());
-    assert!(
-        plan.to_string()
-            .ends_with("(its creation is to be finished)"),
-        "{plan}"
-    );
+    let end = "(its creation is to be finished)\nresumes a copy that has stored 0 items";
+    assert!(plan.to_string().ends_with(end), "{plan}");
 
     let summary = creating(&pair, &path).verify(true).await.unwrap();
     assert!(summary.verification().unwrap().is_identical());
     assert_eq!(time_to_live(&pair.target).await.as_deref(), Some("expires"));
     assert!(!path.exists());
+    let plan = summary.plan().to_string();
+    assert!(
+        plan.contains("(profile \"production\") (created)\n"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn the_plan_of_a_summary_says_that_the_table_was_created() {
+    let (pair, _folder, _) = begin().await;
+    let summary = pair.copy().create_target(true).await.unwrap();
+    assert!(summary.plan().creates_target() && !summary.plan().resumes());
+    let plan = summary.plan().to_string();
+    assert!(plan.ends_with("(created)"), "{plan}");
 }
 
 #[tokio::test]
@@ -137,20 +151,21 @@ async fn a_checkpoint_of_a_creation_belongs_to_its_target() {
 }
 
 #[tokio::test]
-async fn a_new_table_that_somebody_else_has_written_to_is_refused() {
-    let (pair, _folder, path) = begin().await;
-    interrupted(&pair, &path).await;
-    pair.put(&pair.target, vec![user("somebody else's")]).await;
+async fn a_new_table_that_another_program_has_written_to_is_refused() {
     for policy in [CopyPolicy::FailIfNotEmpty, CopyPolicy::Overwrite] {
+        let (pair, _folder, path) = begin().await;
+        interrupted_with(&pair, &path, policy).await;
+        pair.put(&pair.target, vec![user("another program's")])
+            .await;
         let error = creating(&pair, &path).policy(policy).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TableNotEmpty, "{error}");
         assert!(
             error.to_string().contains("delete the checkpoint"),
             "{error}"
         );
+        assert_eq!(pair.in_target().len(), 1);
+        assert_eq!(time_to_live(&pair.target).await, None);
     }
-    assert_eq!(pair.in_target().len(), 1);
-    assert_eq!(time_to_live(&pair.target).await, None);
 }
 
 #[tokio::test]
@@ -171,49 +186,21 @@ async fn a_table_that_was_there_keeps_its_settings() {
 
 /// Leads to the local AWS, and says of the table for a while that it is being created.
 fn slow_to_create(endpoint: &str, descriptions: usize) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let address = endpoint.strip_prefix("http://").unwrap().to_owned();
     let left = Arc::new(AtomicUsize::new(descriptions));
-    let table = json!({ "Table": {
-        "TableName": TABLE,
-        "TableStatus": "CREATING",
-        "TableArn": format!("arn:aws:dynamodb:us-east-1:333333333333:table/{TABLE}"),
-        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
-        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
-    }})
-    .to_string();
     let counted = Arc::clone(&left);
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut connection = BufReader::new(connection.unwrap());
-            let (mut head, mut length, mut is_description) = (String::new(), 0, false);
-            while connection.read_line(&mut head).is_ok_and(|read| read > 2) {
-                let header = head.lines().next_back().unwrap().to_ascii_lowercase();
-                is_description |= header.ends_with(".describetable");
-                if let Some(value) = header.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            connection.read_exact(&mut body).unwrap();
-            let close = "connection: close\r\n";
-            let fewer = |left: usize| left.checked_sub(1);
-            let order = Ordering::SeqCst;
-            if is_description && counted.fetch_update(order, order, fewer).is_ok() {
-                let length = table.len();
-                let answer = format!("HTTP/1.1 200 OK\r\n{close}content-length: {length}\r\n\r\n");
-                write!(connection.get_mut(), "{answer}{table}").unwrap();
-                continue;
-            }
-            let mut server = TcpStream::connect(&address).unwrap();
-            let head = head.trim_end();
-            write!(server, "{head}\r\n{close}\r\n").unwrap();
-            server.write_all(&body).unwrap();
-            let mut answer = Vec::new();
-            server.read_to_end(&mut answer).unwrap();
-            connection.get_mut().write_all(&answer).unwrap();
-        }
+    let url = proxy::start(endpoint, move |operation, _| {
+        let fewer = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        let is_early = || counted.fetch_update(order, order, fewer).is_ok();
+        (operation == "DescribeTable" && is_early()).then(|| {
+            json!({ "Table": {
+                "TableName": TABLE,
+                "TableStatus": "CREATING",
+                "TableArn": format!("arn:aws:dynamodb:us-east-1:333333333333:table/{TABLE}"),
+                "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+                "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+            }})
+        })
     });
     (url, left)
 }
@@ -223,9 +210,7 @@ async fn a_table_that_is_still_being_created_is_waited_for() {
     let (pair, _folder, path) = begin().await;
     interrupted(&pair, &path).await;
     let (url, left) = slow_to_create(pair.local.aws.endpoint_url(), 4);
-    let target = pair.local.builder().profile_name("production");
-    let target = target.time_source(pair.local.aws.clock());
-    let target = target.service_endpoint_url("dynamodb", url).build();
+    let target = proxy::manager(&pair.local, "production", url);
     let copy = || copy_table(&pair.source, &target, TABLE).create_target(true);
 
     // Without the checkpoint nobody knows whose table it is.

@@ -15,7 +15,7 @@ fn bad_day(pair: &Pair, operation: &str, seed: u64) {
         (Fault::throttling(), 0.15),
         (Fault::unprocessed_fraction(0.6), 0.15),
         (Fault::dropped_connection(), 0.05),
-        (Fault::dropped_answer(), 0.05),
+        (Fault::dropped_response(), 0.05),
         (Fault::truncated_body(), 0.05),
         (Fault::internal_error(), 0.05),
         (Fault::expired_token(), 0.05),

@@ -205,7 +205,7 @@ async fn a_target_is_created_like_the_source() {
 
     // An answer that is lost must not make it fail.
     for operation in ["CreateTable", "UpdateTimeToLive"] {
-        let lost = Fault::dropped_answer().operation(operation);
+        let lost = Fault::dropped_response().operation(operation);
         pair.local.aws.faults().add(lost.times(1));
     }
     let copy = copy_table(&pair.source, &pair.target, "orders").create_target(true);

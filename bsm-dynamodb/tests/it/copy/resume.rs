@@ -1,5 +1,6 @@
-//! Stopped, dropped or failed, and gone on with.
+//! Copies that are stopped, dropped or fail, and are resumed.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,14 +30,21 @@ fn resumable(pair: &Pair, path: &PathBuf) -> CopyTable {
         .checkpoint(path)
 }
 
+/// The items that the checkpoint records as stored.
 fn stored(path: &PathBuf) -> u64 {
-    let file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let segments = file["segments"].as_array().unwrap().iter();
-    segments.map(|it| it["stored"].as_u64().unwrap()).sum()
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let segments: HashMap<u64, u64> = lines
+        .filter_map(|line: Value| {
+            let segment = line.get("segment")?;
+            Some((segment["number"].as_u64()?, segment["stored"].as_u64()?))
+        })
+        .collect();
+    segments.values().sum()
 }
 
 #[tokio::test]
-async fn a_copy_that_was_stopped_goes_on_where_it_was() {
+async fn a_stopped_copy_is_resumed() {
     let (pair, _folder, path) = slow(1000).await;
     let stop = tokio::time::sleep(Duration::from_millis(400));
     let error = resumable(&pair, &path).stop_when(stop).await.unwrap_err();
@@ -50,6 +58,10 @@ async fn a_copy_that_was_stopped_goes_on_where_it_was() {
     assert!(resumable(&pair, &path).preflight().await.unwrap().resumes());
     let summary = resumable(&pair, &path).verify(true).await.unwrap();
     assert_eq!(summary.statistics().written(), 1000 - so_far as u64);
+    assert_eq!(summary.statistics().total_written(), 1000);
+    assert!(summary.plan().resumes());
+    let line = format!("\nresumes a copy that has stored {so_far} items");
+    assert!(summary.plan().to_string().ends_with(&line));
     assert_eq!(summary.statistics().position(), 1000);
     assert!(summary.verification().unwrap().is_identical());
     assert!(!path.exists());
@@ -94,7 +106,7 @@ async fn a_copy_that_was_dropped_leaves_a_checkpoint() {
 }
 
 #[tokio::test]
-async fn a_copy_that_failed_goes_on_where_it_was() {
+async fn a_failed_copy_is_resumed() {
     let (pair, _folder, path) = slow(500).await;
     let denied = Fault::error(400, "AccessDeniedException", "no").operation("BatchWriteItem");
     let denied = pair.local.aws.faults().add(denied.after(15));

@@ -65,6 +65,11 @@ impl Pair {
         }
     }
 
+    pub(super) async fn delete(&self, manager: &BotoSesManager, id: AttributeValue) {
+        let request = client(manager).await.delete_item().table_name(TABLE);
+        request.key("id", id).send().await.unwrap();
+    }
+
     pub(super) fn in_source(&self) -> Vec<Value> {
         self.stored(STAGING, TABLE)
     }

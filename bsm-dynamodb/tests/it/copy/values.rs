@@ -5,11 +5,14 @@ use std::net::TcpListener;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as V;
-use bsm_dynamodb::{ErrorKind, Item, copy_table};
+use bsm_dynamodb::{ErrorKind, Item, Model, copy_table};
 use serde_json::json;
 
+use super::proxy;
 use super::support::{Pair, TABLE, create, item, n, s, user};
-use crate::support::Local;
+use crate::support::{Local, user_model};
+
+user_model!(User);
 
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(ToString::to_string).collect()
@@ -167,4 +170,44 @@ async fn a_type_that_the_sdk_does_not_know_is_an_error_and_not_a_loss() {
     assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error:?}");
     assert!(error.to_string().contains("`a[0].b`"), "{error}");
     assert!(pair.in_target().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_page_forever_ends_the_copy() {
+    let pair = Pair::start(0).await;
+    let url = proxy::start(pair.local.aws.endpoint_url(), |operation, _| {
+        let key = json!({ "id": { "S": "1" } });
+        (operation == "Scan").then(
+            || json!({ "Items": [key], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": key }),
+        )
+    });
+    let source = proxy::manager(&pair.local, "staging", url);
+    for compares in [false, true] {
+        let copy = copy_table(&source, &pair.target, TABLE).segments(1);
+        let copy = copy.policy(bsm_dynamodb::CopyPolicy::Overwrite);
+        let error = match compares {
+            false => copy.await.map(drop).unwrap_err(),
+            true => copy.compare().await.map(drop).unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+        assert!(error.to_string().contains("LastEvaluatedKey"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unprocessed_write_of_an_unknown_kind_is_not_a_written_item() {
+    let pair = Pair::start(30).await;
+    let url = proxy::start(pair.local.aws.endpoint_url(), |operation, _| {
+        (operation == "BatchWriteItem").then(|| json!({ "UnprocessedItems": { TABLE: [{}] } }))
+    });
+    let target = proxy::manager(&pair.local, "production", url);
+    let error = copy_table(&pair.source, &target, TABLE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+    assert!(error.to_string().contains("unprocessed"), "{error}");
+
+    let users = (0..3).map(|number| User::new(number.to_string()));
+    let saved = target.scope(User::batch_write().save_all(users)).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+    assert_eq!(error.unprocessed().unwrap().len(), 3);
 }

@@ -1,4 +1,4 @@
-//! ARNs: the engine knows one account and region of its own, clients know theirs.
+//! Translation of ARNs between clients and the engine, which has one fixed account and region.
 
 use std::collections::BTreeMap;
 
@@ -8,51 +8,51 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::to_bytes;
-use crate::answer::Refusal;
-use crate::directory::Identity;
+use super::engine::to_bytes;
+use crate::auth::Identity;
+use crate::response::ErrorResponse;
 
-/// Translates between the ARNs of one account and region and the engine's.
+/// Translates ARNs of one account and region to those of the engine, and back.
 #[derive(Clone, Debug)]
-pub(super) struct Arns {
+pub(super) struct ArnTranslator {
     region: String,
     account: String,
 }
 
-/// The members of a request that say which table it is about.
+/// The members of a request that refer to a table.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Named {
+pub(super) struct TableReference {
     table_name: Option<String>,
     resource_arn: Option<String>,
     stream_arn: Option<String>,
     request_items: Option<BTreeMap<String, IgnoredAny>>,
 }
 
-/// Returns the table that a request names, if it names exactly one.
+/// Returns the table of a request, if the request refers to exactly one.
 pub(crate) fn table_of(body: &[u8]) -> Option<String> {
-    Named::of(body).table().map(str::to_owned)
+    TableReference::parse(body).table().map(str::to_owned)
 }
 
-impl Named {
-    pub(super) fn of(body: &[u8]) -> Self {
+impl TableReference {
+    pub(super) fn parse(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
     fn table(&self) -> Option<&str> {
         let mut batch = self.request_items.iter().flat_map(BTreeMap::keys);
         let only_in_batch = batch.next().filter(|_| batch.next().is_none());
-        let name = self.texts().next().or(only_in_batch.map(String::as_str))?;
+        let name = self.names().next().or(only_in_batch.map(String::as_str))?;
         Some(table_in_arn(name).unwrap_or(name))
     }
 
-    fn texts(&self) -> impl Iterator<Item = &str> {
+    fn names(&self) -> impl Iterator<Item = &str> {
         let members = [&self.table_name, &self.resource_arn, &self.stream_arn];
         members.into_iter().filter_map(|member| member.as_deref())
     }
 }
 
-impl Arns {
+impl ArnTranslator {
     pub(super) fn new(account: &str, region: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -60,57 +60,65 @@ impl Arns {
         }
     }
 
-    /// Returns the ARN of what a request is about, as an access decision names it.
-    pub(super) fn resource(&self, named: &Named) -> String {
-        format!("{}table/{}", self.prefix(), named.table().unwrap_or("*"))
+    /// Returns the ARN of the table of a request, for access decisions.
+    pub(super) fn resource(&self, reference: &TableReference) -> String {
+        format!(
+            "{}table/{}",
+            self.prefix(),
+            reference.table().unwrap_or("*")
+        )
     }
 
     /// Returns the first ARN in a request that belongs to another account or region.
-    pub(super) fn foreign<'a>(&self, named: &'a Named) -> Option<&'a str> {
+    pub(super) fn foreign_arn<'a>(&self, reference: &'a TableReference) -> Option<&'a str> {
         let is_own = |arn: &str| arn.starts_with(&self.prefix());
-        named
-            .texts()
-            .find(|text| table_in_arn(text).is_some() && !is_own(text))
+        reference
+            .names()
+            .find(|name| table_in_arn(name).is_some() && !is_own(name))
     }
 
-    /// Turns a table ARN in a request into the name, which is all the engine knows.
-    pub(super) fn localize(&self, named: &Named, body: Bytes) -> Bytes {
-        match named.table_name.as_deref().and_then(table_in_arn) {
+    /// Replaces a table ARN in a request by the name of the table, which is what the engine accepts.
+    pub(super) fn to_engine(&self, reference: &TableReference, body: Bytes) -> Bytes {
+        match reference.table_name.as_deref().and_then(table_in_arn) {
             Some(table) => with_table_name(&body, table),
             None => body,
         }
     }
 
-    /// Puts the account and region of the client into the ARNs of an answer.
-    pub(super) fn globalize(&self, body: Vec<u8>) -> Vec<u8> {
-        // Most answers have no ARN in them and need not be taken apart.
+    /// Replaces account and region in the ARNs of a response by those of the client.
+    pub(super) fn to_client(&self, body: Vec<u8>) -> Vec<u8> {
+        // Most responses contain no ARN, so they need not be parsed.
         if !contains(&body, LOCAL_REGION.as_bytes()) {
             return body;
         }
         match serde_json::from_slice(&body) {
-            Ok(mut answer) => {
-                self.globalize_value(&mut answer);
-                to_bytes(&answer)
+            Ok(mut response) => {
+                self.to_client_value(&mut response);
+                to_bytes(&response)
             }
             Err(_) => body,
         }
     }
 
-    /// Does the same to an error, whose message may have ARNs in it, the caller's among them.
-    pub(super) fn globalize_refusal(&self, caller: &Identity, mut refusal: Refusal) -> Refusal {
+    /// Replaces account and region in the message of an error, and the ARN of the engine's caller.
+    pub(super) fn to_client_error(
+        &self,
+        caller: &Identity,
+        mut error: ErrorResponse,
+    ) -> ErrorResponse {
         let local_caller = format!("arn:aws:iam::{LOCAL_ACCOUNT}:root");
         let replace = |text: &str| {
             text.replace(&local_prefix(), &self.prefix())
                 .replace(&local_caller, &caller.arn)
         };
-        refusal.message = replace(&refusal.message);
-        refusal.body = refusal.body.map(|body| replace(&body));
-        refusal
+        error.message = replace(&error.message);
+        error.body = error.body.map(|body| replace(&body));
+        error
     }
 
-    /// Rewrites by member, so that an attribute value that happens to be such an ARN stays as it
-    /// is: an attribute's value is never a bare string.
-    fn globalize_value(&self, value: &mut Value) {
+    /// Rewrites members by name and never touches attribute values: those are objects such as
+    /// `{"S": "arn:.."}`, not strings.
+    fn to_client_value(&self, value: &mut Value) {
         match value {
             Value::Object(members) => members.iter_mut().for_each(|(name, value)| match value {
                 Value::String(arn) if name.ends_with("Arn") => {
@@ -119,11 +127,11 @@ impl Arns {
                     }
                 }
                 Value::String(region) if name == "awsRegion" => region.clone_from(&self.region),
-                value => self.globalize_value(value),
+                value => self.to_client_value(value),
             }),
             Value::Array(values) => values
                 .iter_mut()
-                .for_each(|value| self.globalize_value(value)),
+                .for_each(|value| self.to_client_value(value)),
             _ => {}
         }
     }
@@ -137,7 +145,7 @@ fn local_prefix() -> String {
     format!("arn:aws:dynamodb:{LOCAL_REGION}:{LOCAL_ACCOUNT}:")
 }
 
-/// Returns the table in a table, index or stream ARN, and `None` for a plain name.
+/// Returns the table in the ARN of a table, index or stream. Returns `None` for a plain name.
 fn table_in_arn(arn: &str) -> Option<&str> {
     let (_, path) = arn.strip_prefix("arn:")?.split_once(":table/")?;
     path.split('/').next()
@@ -166,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_found_wherever_a_request_names_it() {
+    fn the_table_is_found_in_every_member_that_refers_to_one() {
         let table = |request: Value| table_of(&to_bytes(&request));
         let arn = "arn:aws:dynamodb:us-east-1:111111111111:table/users/stream/x";
         assert_eq!(
@@ -183,17 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn only_arns_of_the_service_are_rewritten_never_items() {
+    fn arns_of_the_response_are_rewritten_but_attribute_values_are_not() {
         let local = format!("{}table/users", local_prefix());
-        let answer = json!({
+        let response = json!({
             "TableDescription": { "TableArn": local },
             "Item": { "TableArn": { "S": local } },
         });
-        let arns = Arns::new("111111111111", "eu-west-1");
-        let answer: Value = serde_json::from_slice(&arns.globalize(to_bytes(&answer)))
-            .expect("an answer stays JSON");
+        let arns = ArnTranslator::new("111111111111", "eu-west-1");
+        let response: Value = serde_json::from_slice(&arns.to_client(to_bytes(&response)))
+            .expect("the response is valid JSON");
         let expected = "arn:aws:dynamodb:eu-west-1:111111111111:table/users";
-        assert_eq!(answer["TableDescription"]["TableArn"], expected);
-        assert_eq!(answer["Item"]["TableArn"]["S"], local);
+        assert_eq!(response["TableDescription"]["TableArn"], expected);
+        assert_eq!(response["Item"]["TableArn"]["S"], local);
     }
 }

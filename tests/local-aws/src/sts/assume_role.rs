@@ -1,4 +1,4 @@
-//! AssumeRole: every parameter, the role's trust rules, and AWS's limits.
+//! AssumeRole: its parameters, trust policies and limits.
 //!
 //! See <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
 
@@ -10,35 +10,37 @@ use super::parameters::{
 };
 use super::tags::RequestedTags;
 use super::{Sts, credentials, minimum_token_size};
-use crate::access;
-use crate::answer::{Refusal, element};
-use crate::directory::RoleEntry;
+use crate::auth::RoleEntry;
+use crate::auth::authorize::access_denied;
 use crate::ids;
-use crate::request::{Form, Service};
+use crate::request::Form;
+use crate::response::{ErrorResponse, element};
+use crate::service::Service;
 use crate::session::Session;
 
 const ACTION: &str = "sts:AssumeRole";
 
-/// How long a session lasts unless asked otherwise, in seconds.
+/// The default session duration, in seconds, as the API documents.
 const DEFAULT_SECONDS: u64 = 3_600;
 
-/// The longest session of any role, in seconds.
-const MAXIMUM_SECONDS: u64 = 43_200;
+/// The maximum session duration of any role, in seconds, as the API documents.
+const MAX_SECONDS: u64 = 43_200;
 
-/// The longest session that temporary credentials can ask for, in seconds.
-const MAXIMUM_CHAINED_SECONDS: u64 = 3_600;
+/// The maximum session duration of role chaining, in seconds, as the API documents.
+const MAX_CHAINED_SECONDS: u64 = 3_600;
 
-/// The most characters inline and managed session policies may have together.
-const MAXIMUM_POLICY_SIZE: usize = 2_048;
+/// The maximum size of inline and managed session policies together, in characters, as the API
+/// documents.
+const MAX_POLICY_SIZE: usize = 2_048;
 
-/// The most managed session policies.
-const MAXIMUM_POLICY_ARNS: usize = 10;
+/// The maximum number of managed session policies, as the API documents.
+const MAX_POLICY_ARNS: usize = 10;
 
-/// What policies and tags may take when packed. AWS's packing is not public, so this is a guess
-/// at which the largest request AWS allows by number still fits.
+/// The maximum packed size of policies and tags. AWS doesn't publish the packing, so this is an
+/// estimate at which the largest request within the other limits still fits.
 const PACKED_CAPACITY: usize = 24_576;
 
-/// The parameters of a request, each within its constraints.
+/// The validated parameters of a request.
 struct AssumeRole<'a> {
     role_arn: &'a str,
     session_name: &'a str,
@@ -54,15 +56,15 @@ struct AssumeRole<'a> {
 }
 
 impl<'a> AssumeRole<'a> {
-    fn of(form: &'a Form) -> Result<Self, Refusal> {
+    fn from_form(form: &'a Form) -> Result<Self, ErrorResponse> {
         let mut parameters = Parameters::new(form);
         let request = Self {
             role_arn: parameters.required("RoleArn", &ARN),
             session_name: parameters.required("RoleSessionName", &SESSION_NAME),
-            seconds: parameters.seconds("DurationSeconds", MAXIMUM_SECONDS),
+            seconds: parameters.seconds("DurationSeconds", MAX_SECONDS),
             policy: parameters.text("Policy", &POLICY),
             policy_arns: parameters.list("PolicyArns", ".arn", &ARN),
-            tags: RequestedTags::of(&mut parameters),
+            tags: RequestedTags::from_parameters(&mut parameters),
             external_id: parameters.text("ExternalId", &EXTERNAL_ID),
             serial_number: parameters.text("SerialNumber", &SERIAL_NUMBER),
             token_code: parameters.text("TokenCode", &TOKEN_CODE),
@@ -75,7 +77,7 @@ impl<'a> AssumeRole<'a> {
         Ok(request)
     }
 
-    fn check_role_arn(&self) -> Result<(), Refusal> {
+    fn check_role_arn(&self) -> Result<(), ErrorResponse> {
         let parts: Vec<_> = self.role_arn.splitn(6, ':').collect();
         let is_arn = match parts.as_slice() {
             ["arn", partition, "iam", "", account, resource] => {
@@ -94,19 +96,19 @@ impl<'a> AssumeRole<'a> {
         }
     }
 
-    fn check_policies(&self) -> Result<(), Refusal> {
-        if self.policy_arns.len() > MAXIMUM_POLICY_ARNS {
-            let message = format!("Cannot exceed quota for PolicyArns: {MAXIMUM_POLICY_ARNS}");
-            return Err(Refusal::new(400, "LimitExceeded", message));
+    fn check_policies(&self) -> Result<(), ErrorResponse> {
+        if self.policy_arns.len() > MAX_POLICY_ARNS {
+            let message = format!("Cannot exceed quota for PolicyArns: {MAX_POLICY_ARNS}");
+            return Err(ErrorResponse::new(400, "LimitExceeded", message));
         }
-        if self.policies_size() > MAXIMUM_POLICY_SIZE {
-            let percent = self.policies_size() * 100 / MAXIMUM_POLICY_SIZE;
+        if self.policies_size() > MAX_POLICY_SIZE {
+            let percent = self.policies_size() * 100 / MAX_POLICY_SIZE;
             let message = format!(
                 "Packed policy consumes {percent}% of allotted space, please use smaller policy."
             );
-            return Err(Refusal::new(400, "PackedPolicyTooLarge", message));
+            return Err(ErrorResponse::new(400, "PackedPolicyTooLarge", message));
         }
-        let malformed = |message| Err(Refusal::new(400, "MalformedPolicyDocument", message));
+        let malformed = |message| Err(ErrorResponse::new(400, "MalformedPolicyDocument", message));
         match self.policy.map(serde_json::from_str::<Value>) {
             None => Ok(()),
             Some(Ok(policy)) if policy.get("Statement").is_some() => Ok(()),
@@ -120,7 +122,7 @@ impl<'a> AssumeRole<'a> {
         self.policy.map_or(0, |policy| policy.chars().count()) + managed.sum::<usize>()
     }
 
-    /// Returns how full the packed policies and tags are, in percent, if there are any.
+    /// Returns the packed size of policies and tags in percent of the maximum; `None` without any.
     fn packed_policy_size(&self) -> Option<usize> {
         let size = self.policies_size() + self.tags.size();
         (size > 0).then(|| (size * 100).div_ceil(PACKED_CAPACITY))
@@ -128,16 +130,16 @@ impl<'a> AssumeRole<'a> {
 }
 
 impl Sts<'_> {
-    pub(super) fn assume_role(&self, form: &Form) -> Result<String, Refusal> {
-        let request = AssumeRole::of(form)?;
+    pub(super) fn assume_role(&self, form: &Form) -> Result<String, ErrorResponse> {
+        let request = AssumeRole::from_form(form)?;
         let (role, mfa_authenticated) = self.authorize(&request)?;
         let seconds = self.session_seconds(&request, role)?;
         let source_identity = self.source_identity(&request)?;
         let calling = self.caller.session.as_ref();
-        let tags = request.tags.join(calling)?;
+        let tags = request.tags.merge(calling)?;
         let name = request.session_name;
         let session = Session {
-            access_key_id: ids::unique("ASIA"),
+            access_key_id: ids::with_prefix("ASIA"),
             account: role.account.clone(),
             arn: format!(
                 "arn:aws:sts::{}:assumed-role/{}/{name}",
@@ -161,17 +163,19 @@ impl Sts<'_> {
         Ok(self.issue(&request, role, session))
     }
 
-    /// Finds the role and decides whether the caller may assume it. A role that does not exist is
-    /// refused as one that does not trust the caller.
-    fn authorize(&self, request: &AssumeRole<'_>) -> Result<(&RoleEntry, bool), Refusal> {
+    /// Looks up the role and decides whether the caller may assume it.
+    ///
+    /// Like AWS, it returns the same error for a role that does not exist and for one that does not
+    /// trust the caller.
+    fn authorize(&self, request: &AssumeRole<'_>) -> Result<(&RoleEntry, bool), ErrorResponse> {
         self.authorize_action(ACTION, request.role_arn)?;
         let given_mfa = self.check_mfa(request.serial_number, request.token_code)?;
         let has_mfa = given_mfa || self.caller.has_mfa();
-        self.directory
+        self.identities
             .role(request.role_arn)
             .filter(|role| self.is_trusted(request, role, has_mfa))
             .map(|role| (role, given_mfa))
-            .ok_or_else(|| access::denied(self.caller, ACTION, request.role_arn, "", Service::Sts))
+            .ok_or_else(|| access_denied(self.caller, ACTION, request.role_arn, "", Service::Sts))
     }
 
     fn is_trusted(&self, request: &AssumeRole<'_>, role: &RoleEntry, has_mfa: bool) -> bool {
@@ -186,15 +190,19 @@ impl Sts<'_> {
         })
     }
 
-    fn session_seconds(&self, request: &AssumeRole<'_>, role: &RoleEntry) -> Result<u64, Refusal> {
+    fn session_seconds(
+        &self,
+        request: &AssumeRole<'_>,
+        role: &RoleEntry,
+    ) -> Result<u64, ErrorResponse> {
         let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
-        if self.caller.session.is_some() && seconds > MAXIMUM_CHAINED_SECONDS {
+        if self.caller.session.is_some() && seconds > MAX_CHAINED_SECONDS {
             return Err(validation_error(
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed \
                  by role chaining.",
             ));
         }
-        // The default is not a request: a role with a shorter maximum gives that.
+        // The default duration never fails: a role with a shorter maximum reduces it.
         if request.seconds.is_none() {
             return Ok(seconds.min(role.role.max_session_seconds));
         }
@@ -206,8 +214,11 @@ impl Sts<'_> {
         }
     }
 
-    /// Returns the source identity of the new session: once set, it stays along a chain.
-    fn source_identity<'a>(&'a self, request: &AssumeRole<'a>) -> Result<Option<&'a str>, Refusal> {
+    /// Returns the source identity of the new session. A chained session keeps it.
+    fn source_identity<'a>(
+        &'a self,
+        request: &AssumeRole<'a>,
+    ) -> Result<Option<&'a str>, ErrorResponse> {
         let session = self.caller.session.as_ref();
         let inherited = session.and_then(|session| session.source_identity.as_deref());
         match (inherited, request.source_identity) {
@@ -218,21 +229,21 @@ impl Sts<'_> {
         }
     }
 
-    /// Issues the credentials and writes the answer.
+    /// Issues the credentials and formats the result.
     fn issue(&self, request: &AssumeRole<'_>, role: &RoleEntry, session: Session) -> String {
         let source_identity = session.source_identity.clone();
         let identity = role.session_identity(session);
-        let key = self.directory.issue(identity, request.minimum_token_size);
+        let key = self.identities.issue(identity, request.minimum_token_size);
         let user =
             element("AssumedRoleId", &key.identity.unique_id) + &element("Arn", &key.identity.arn);
-        let mut answer = credentials(&key);
-        answer += &format!("    <AssumedRoleUser>\n{user}    </AssumedRoleUser>\n");
+        let mut result = credentials(&key);
+        result += &format!("    <AssumedRoleUser>\n{user}    </AssumedRoleUser>\n");
         if let Some(percent) = request.packed_policy_size() {
-            answer += &element("PackedPolicySize", &percent.to_string());
+            result += &element("PackedPolicySize", &percent.to_string());
         }
         if let Some(source_identity) = source_identity {
-            answer += &element("SourceIdentity", &source_identity);
+            result += &element("SourceIdentity", &source_identity);
         }
-        answer
+        result
     }
 }

@@ -1,20 +1,20 @@
-//! The parameters of STS operations, held against the constraints of the STS API.
+//! Parameters of STS operations and their constraints.
 //!
-//! All that is wrong is reported together, in AWS's words.
+//! Like AWS, one error reports all violated constraints.
 
 use std::fmt::Display;
 
-use crate::answer::Refusal;
 use crate::request::Form;
+use crate::response::ErrorResponse;
 
-/// The shortest session STS gives, in seconds.
-const MINIMUM_SECONDS: u64 = 900;
+/// The minimum session duration, in seconds, as the API documents.
+const MIN_SECONDS: u64 = 900;
 
-/// What a text parameter must be.
+/// The constraints of a text parameter, from the STS API reference.
 #[derive(Debug)]
 pub(super) struct Constraint {
     pub(super) length: std::ops::RangeInclusive<usize>,
-    /// The pattern as AWS prints it.
+    /// The pattern as AWS's error messages contain it.
     pub(super) pattern: &'static str,
     pub(super) allows: fn(char) -> bool,
 }
@@ -61,32 +61,33 @@ pub(super) const TAG_VALUE: Constraint = Constraint {
     allows: is_tag,
 };
 
-/// Reads parameters and collects what is wrong with them.
+/// Reads parameters and collects violations of their constraints.
 #[derive(Debug)]
 pub(super) struct Parameters<'a> {
     form: &'a Form,
-    problems: Vec<String>,
+    violations: Vec<String>,
 }
 
 impl<'a> Parameters<'a> {
     pub(super) fn new(form: &'a Form) -> Self {
         Self {
             form,
-            problems: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
-    /// Reads an optional text.
+    /// Reads an optional text parameter.
     pub(super) fn text(&mut self, name: &str, constraint: &Constraint) -> Option<&'a str> {
         let value = self.form.get(name)?;
         self.check(&lower_first(name), value, constraint);
         Some(value)
     }
 
-    /// Reads a text that must be there; what is returned without it is not used.
+    /// Reads a required text parameter. If it is missing, [`finish`](Self::finish) fails, so the empty
+    /// text that this method returns is never used.
     pub(super) fn required(&mut self, name: &str, constraint: &Constraint) -> &'a str {
         self.text(name, constraint).unwrap_or_else(|| {
-            self.problems.push(format!(
+            self.violations.push(format!(
                 "Value null at '{}' failed to satisfy constraint: Member must not be null",
                 lower_first(name)
             ));
@@ -94,31 +95,30 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// Reads an optional session duration.
+    /// Reads an optional session duration, in seconds.
     pub(super) fn seconds(&mut self, name: &str, maximum: u64) -> Option<u64> {
         let seconds = self.number(name)?;
-        if seconds < MINIMUM_SECONDS {
-            let bound =
-                format!("Member must have value greater than or equal to {MINIMUM_SECONDS}");
-            self.problem(&lower_first(name), seconds, &bound);
+        if seconds < MIN_SECONDS {
+            let bound = format!("Member must have value greater than or equal to {MIN_SECONDS}");
+            self.violation(&lower_first(name), seconds, &bound);
         } else if seconds > maximum {
             let bound = format!("Member must have value less than or equal to {maximum}");
-            self.problem(&lower_first(name), seconds, &bound);
+            self.violation(&lower_first(name), seconds, &bound);
         }
         Some(seconds)
     }
 
-    /// Reads an optional number.
+    /// Reads an optional non-negative number.
     pub(super) fn number(&mut self, name: &str) -> Option<u64> {
         let value = self.form.get(name)?;
         let number = value.parse().ok();
         if number.is_none() {
-            self.problem(&lower_first(name), value, "Member must be a whole number");
+            self.violation(&lower_first(name), value, "Member must be a whole number");
         }
         number
     }
 
-    /// Reads a list of texts.
+    /// Reads a list of text parameters.
     pub(super) fn list(
         &mut self,
         name: &str,
@@ -135,50 +135,50 @@ impl<'a> Parameters<'a> {
         values
     }
 
-    /// Adds a problem of the caller's finding.
-    pub(super) fn problem(&mut self, member: &str, value: impl Display, constraint: &str) {
-        self.problems.push(format!(
+    /// Adds a violation.
+    pub(super) fn violation(&mut self, member: &str, value: impl Display, constraint: &str) {
+        self.violations.push(format!(
             "Value '{value}' at '{member}' failed to satisfy constraint: {constraint}"
         ));
     }
 
-    /// Refuses the request if anything was wrong.
-    pub(super) fn finish(self) -> Result<(), Refusal> {
-        let problems = match self.problems.as_slice() {
+    /// Returns an error that contains all violations, if there are any.
+    pub(super) fn finish(self) -> Result<(), ErrorResponse> {
+        let count = match self.violations.as_slice() {
             [] => return Ok(()),
             [_] => "1 validation error".to_owned(),
             more => format!("{} validation errors", more.len()),
         };
         Err(validation_error(format!(
-            "{problems} detected: {}",
-            self.problems.join("; ")
+            "{count} detected: {}",
+            self.violations.join("; ")
         )))
     }
 
     fn check(&mut self, member: &str, value: &str, constraint: &Constraint) {
         if !value.chars().all(constraint.allows) {
             let pattern = constraint.pattern;
-            let wanted = format!("Member must satisfy regular expression pattern: {pattern}");
-            self.problem(member, value, &wanted);
+            let rule = format!("Member must satisfy regular expression pattern: {pattern}");
+            self.violation(member, value, &rule);
         }
         let (minimum, maximum) = (constraint.length.start(), constraint.length.end());
         let length = value.chars().count();
         if length < *minimum {
-            let wanted = format!("Member must have length greater than or equal to {minimum}");
-            self.problem(member, value, &wanted);
+            let rule = format!("Member must have length greater than or equal to {minimum}");
+            self.violation(member, value, &rule);
         } else if length > *maximum {
-            let wanted = format!("Member must have length less than or equal to {maximum}");
-            self.problem(member, value, &wanted);
+            let rule = format!("Member must have length less than or equal to {maximum}");
+            self.violation(member, value, &rule);
         }
     }
 }
 
-/// The error for a parameter that is wrong.
-pub(super) fn validation_error(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "ValidationError", message)
+/// Creates the error for an invalid parameter.
+pub(super) fn validation_error(message: impl Into<String>) -> ErrorResponse {
+    ErrorResponse::new(400, "ValidationError", message)
 }
 
-/// AWS names members in messages with a small first letter.
+/// Returns a name with its first letter in lower case, as members appear in AWS's messages.
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| {

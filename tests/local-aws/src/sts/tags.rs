@@ -1,15 +1,15 @@
-//! Session tags: what may be passed, and what a chained session inherits.
+//! Session tags: validation, and inheritance by chained sessions.
 //!
 //! See <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::parameters::{Parameters, TAG_KEY, TAG_VALUE};
-use crate::answer::Refusal;
+use crate::response::ErrorResponse;
 use crate::session::Session;
 
-/// How many tags, or transitive keys, a request may have.
-const MAXIMUM: usize = 50;
+/// The maximum number of tags, and of transitive keys, in a request, as the API documents.
+const MAX_TAGS: usize = 50;
 
 /// The tags of a request.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct RequestedTags<'a> {
     transitive_keys: Vec<&'a str>,
 }
 
-/// The tags of a session: the requested ones and those it inherits.
+/// The tags of a session, both requested and inherited.
 #[derive(Debug)]
 pub(super) struct SessionTags {
     pub(super) tags: BTreeMap<String, String>,
@@ -27,25 +27,25 @@ pub(super) struct SessionTags {
 }
 
 impl<'a> RequestedTags<'a> {
-    pub(super) fn of(parameters: &mut Parameters<'a>) -> Self {
+    pub(super) fn from_parameters(parameters: &mut Parameters<'a>) -> Self {
         let tags = Self {
             keys: parameters.list("Tags", ".Key", &TAG_KEY),
             values: parameters.list("Tags", ".Value", &TAG_VALUE),
             transitive_keys: parameters.list("TransitiveTagKeys", "", &TAG_KEY),
         };
-        let limit = format!("Member must have length less than or equal to {MAXIMUM}");
+        let limit = format!("Member must have length less than or equal to {MAX_TAGS}");
         for (member, list) in [
             ("tags", &tags.keys),
             ("transitiveTagKeys", &tags.transitive_keys),
         ] {
-            if list.len() > MAXIMUM {
-                parameters.problem(member, format!("[{}]", list.join(", ")), &limit);
+            if list.len() > MAX_TAGS {
+                parameters.violation(member, format!("[{}]", list.join(", ")), &limit);
             }
         }
         tags
     }
 
-    /// Counts the characters of all tags.
+    /// Returns the number of characters of all tags.
     pub(super) fn size(&self) -> usize {
         self.keys
             .iter()
@@ -54,12 +54,17 @@ impl<'a> RequestedTags<'a> {
             .sum()
     }
 
-    /// Checks the tags against each other and against the calling session's, and joins both.
-    pub(super) fn join(&self, calling: Option<&Session>) -> Result<SessionTags, Refusal> {
-        let refuse = |message: &str| Err(Refusal::new(400, "InvalidParameterValue", message));
+    /// Validates the tags and merges them with the inherited tags of the calling session.
+    ///
+    /// # Errors
+    ///
+    /// If tag keys are duplicates, conflict with an inherited key, or don't contain a transitive key.
+    pub(super) fn merge(&self, calling: Option<&Session>) -> Result<SessionTags, ErrorResponse> {
+        let invalid =
+            |message: &str| Err(ErrorResponse::new(400, "InvalidParameterValue", message));
         let own: HashSet<_> = self.keys.iter().map(|key| key.to_lowercase()).collect();
         if own.len() < self.keys.len() {
-            return refuse(
+            return invalid(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             );
         }
@@ -70,7 +75,7 @@ impl<'a> RequestedTags<'a> {
             .iter()
             .any(|key| own.contains(&key.to_lowercase()))
         {
-            return refuse(
+            return invalid(
                 "One of the specified transitive tag keys can't be set because it conflicts with \
                  a transitive tag key from the calling session.",
             );
@@ -80,7 +85,7 @@ impl<'a> RequestedTags<'a> {
             .iter()
             .any(|key| !own.contains(&key.to_lowercase()))
         {
-            return refuse(
+            return invalid(
                 "The specified transitive tag key must be included in the requested tags.",
             );
         }
@@ -93,14 +98,14 @@ impl<'a> RequestedTags<'a> {
         let requested = self.keys.iter().zip(&self.values);
         tags.extend(requested.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let mut transitive_keys = inherited;
-        // The key is kept as the tag has it, whatever its case among the transitive keys.
+        // Tag keys are case-insensitive; the spelling of the tag wins over that of the transitive key.
         transitive_keys.extend(
             self.keys
                 .iter()
                 .filter(|key| {
                     self.transitive_keys
                         .iter()
-                        .any(|t| t.eq_ignore_ascii_case(key))
+                        .any(|transitive| transitive.eq_ignore_ascii_case(key))
                 })
                 .map(|key| (*key).to_owned()),
         );

@@ -19,12 +19,12 @@ fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build().unwrap()
 }
 
-async fn refusal(request: AssumeRoleFluentBuilder) -> Refused {
-    refused(request.send().await)
+async fn rejected(request: AssumeRoleFluentBuilder) -> ErrorResponse {
+    error_response(request.send().await)
 }
 
-fn validation_error(message: &str) -> Refused {
-    Refused {
+fn validation_error(message: &str) -> ErrorResponse {
+    ErrorResponse {
         status: 400,
         code: "ValidationError".to_owned(),
         message: message.to_owned(),
@@ -32,7 +32,7 @@ fn validation_error(message: &str) -> Refused {
 }
 
 #[tokio::test]
-async fn a_session_lasts_an_hour_unless_asked_otherwise() {
+async fn a_session_lasts_one_hour_by_default() {
     let aws = LocalAws::start().await.unwrap();
     staging(&aws).send().await.unwrap();
     staging(&aws).duration_seconds(900).send().await.unwrap();
@@ -51,7 +51,7 @@ async fn a_session_lasts_an_hour_unless_asked_otherwise() {
 async fn a_session_lasts_at_least_900_seconds() {
     let aws = LocalAws::start().await.unwrap();
     assert_eq!(
-        refusal(staging(&aws).duration_seconds(899)).await,
+        rejected(staging(&aws).duration_seconds(899)).await,
         validation_error(
             "1 validation error detected: Value '899' at 'durationSeconds' failed to satisfy \
              constraint: Member must have value greater than or equal to 900"
@@ -63,7 +63,7 @@ async fn a_session_lasts_at_least_900_seconds() {
 async fn a_session_lasts_at_most_twelve_hours() {
     let aws = LocalAws::start().await.unwrap();
     assert_eq!(
-        refusal(staging(&aws).duration_seconds(43_201)).await,
+        rejected(staging(&aws).duration_seconds(43_201)).await,
         validation_error(
             "1 validation error detected: Value '43201' at 'durationSeconds' failed to satisfy \
              constraint: Member must have value less than or equal to 43200"
@@ -81,7 +81,7 @@ async fn a_session_lasts_no_longer_than_the_role_allows() {
     let long = || staging(&aws).role_arn("arn:aws:iam::444444444444:role/Long");
     long().duration_seconds(7200).send().await.unwrap();
     assert_eq!(
-        refusal(long().duration_seconds(7201)).await,
+        rejected(long().duration_seconds(7201)).await,
         validation_error(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
@@ -104,7 +104,7 @@ async fn a_chained_session_lasts_at_most_an_hour() {
     };
     hop().duration_seconds(3600).send().await.unwrap();
     assert_eq!(
-        refusal(hop().duration_seconds(3601)).await,
+        rejected(hop().duration_seconds(3601)).await,
         validation_error(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by \
              role chaining."
@@ -113,7 +113,7 @@ async fn a_chained_session_lasts_at_most_an_hour() {
 }
 
 #[tokio::test]
-async fn a_session_name_keeps_to_its_pattern() {
+async fn a_session_name_must_match_its_pattern() {
     let aws = LocalAws::start().await.unwrap();
     staging(&aws)
         .role_session_name("a_b+c=d,e.f@g-1")
@@ -121,7 +121,7 @@ async fn a_session_name_keeps_to_its_pattern() {
         .await
         .unwrap();
     assert_eq!(
-        refusal(staging(&aws).role_session_name("with/slash")).await,
+        rejected(staging(&aws).role_session_name("with/slash")).await,
         validation_error(
             r"1 validation error detected: Value 'with/slash' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*"
         )
@@ -130,7 +130,7 @@ async fn a_session_name_keeps_to_its_pattern() {
         ("x".to_owned(), "greater than or equal to 2"),
         ("x".repeat(65), "less than or equal to 64"),
     ] {
-        let error = refusal(staging(&aws).role_session_name(name)).await;
+        let error = rejected(staging(&aws).role_session_name(name)).await;
         assert!(
             error
                 .message
@@ -141,9 +141,9 @@ async fn a_session_name_keeps_to_its_pattern() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once() {
+async fn one_error_reports_all_violations() {
     let aws = LocalAws::start().await.unwrap();
-    let error = refused(
+    let error = error_response(
         sts(&aws, dev())
             .assume_role()
             .duration_seconds(1)
@@ -162,7 +162,7 @@ async fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn a_malformed_role_arn_is_named() {
+async fn a_malformed_role_arn_is_reported() {
     let aws = LocalAws::start().await.unwrap();
     for arn in [
         "arn:aws:iam::222222222222:user/NotARole",
@@ -170,16 +170,16 @@ async fn a_malformed_role_arn_is_named() {
         "arn:aws:s3::222222222222:role/WrongService",
         "222222222222:role/NoArnAtAll",
     ] {
-        let error = refusal(staging(&aws).role_arn(arn)).await;
+        let error = rejected(staging(&aws).role_arn(arn)).await;
         assert_eq!(error, validation_error(&format!("{arn} is invalid")));
     }
 }
 
 #[tokio::test]
-async fn tag_keys_that_differ_in_case_only_are_duplicates() {
+async fn tag_keys_that_differ_only_in_case_are_duplicates() {
     let aws = LocalAws::start().await.unwrap();
     let request = staging(&aws).tags(tag("Team", "a")).tags(tag("team", "b"));
-    let error = refusal(request).await;
+    let error = rejected(request).await;
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "InvalidParameterValue")
@@ -199,10 +199,10 @@ async fn tags_are_limited_in_number_and_length() {
             .collect::<Vec<_>>()
     };
     staging(&aws).set_tags(Some(many(50))).send().await.unwrap();
-    let error = refusal(staging(&aws).set_tags(Some(many(51)))).await;
+    let error = rejected(staging(&aws).set_tags(Some(many(51)))).await;
     assert_eq!(error.code, "ValidationError");
     assert!(error.message.contains("at 'tags' failed"), "{error:?}");
-    let error = refusal(staging(&aws).tags(tag(&"k".repeat(129), "v"))).await;
+    let error = rejected(staging(&aws).tags(tag(&"k".repeat(129), "v"))).await;
     assert!(
         error.message.contains("at 'tags.1.member.key' failed"),
         "{error:?}"
@@ -212,7 +212,7 @@ async fn tags_are_limited_in_number_and_length() {
 #[tokio::test]
 async fn a_transitive_key_must_be_the_key_of_a_tag() {
     let aws = LocalAws::start().await.unwrap();
-    let error = refusal(staging(&aws).tags(tag("a", "1")).transitive_tag_keys("b")).await;
+    let error = rejected(staging(&aws).tags(tag("a", "1")).transitive_tag_keys("b")).await;
     assert_eq!(error.code, "InvalidParameterValue");
     assert!(
         error
@@ -223,7 +223,7 @@ async fn a_transitive_key_must_be_the_key_of_a_tag() {
 }
 
 #[tokio::test]
-async fn transitive_tags_and_the_source_identity_go_along_a_chain() {
+async fn chained_sessions_inherit_transitive_tags_and_the_source_identity() {
     let role = Role::new("Hop").trust(Trust::principal(standard::STAGING_ROLE_ARN));
     let account = Account::new("444444444444").role(role);
     let aws = LocalAws::standard().account(account).start().await.unwrap();
@@ -255,7 +255,7 @@ async fn transitive_tags_and_the_source_identity_go_along_a_chain() {
     assert_eq!(tags, [("more", "b"), ("team", "a")]);
     assert_eq!(last.transitive_tag_keys, ["team"]);
 
-    let error = refusal(hop().tags(tag("Team", "other"))).await;
+    let error = rejected(hop().tags(tag("Team", "other"))).await;
     assert_eq!(error.code, "InvalidParameterValue");
     assert!(
         error
@@ -263,13 +263,13 @@ async fn transitive_tags_and_the_source_identity_go_along_a_chain() {
             .contains("conflicts with a transitive tag key"),
         "{error:?}"
     );
-    let error = refusal(hop().source_identity("mallory")).await;
+    let error = rejected(hop().source_identity("mallory")).await;
     let message = "The source identity is already set for this assume role session";
     assert_eq!(error, validation_error(message));
 }
 
 #[tokio::test]
-async fn policies_are_recorded_and_must_be_policies() {
+async fn session_policies_are_validated_and_recorded() {
     let aws = LocalAws::start().await.unwrap();
     let policy = r#"{"Version":"2012-10-17","Statement":[]}"#;
     let arn = "arn:aws:iam::222222222222:policy/Small";
@@ -285,18 +285,18 @@ async fn policies_are_recorded_and_must_be_policies() {
     assert_eq!(session.policy_arns, [arn]);
 
     assert_eq!(
-        refusal(staging(&aws).policy("{")).await.code,
+        rejected(staging(&aws).policy("{")).await.code,
         "MalformedPolicyDocument"
     );
     let long = format!(r#"{{"Statement":["{}"]}}"#, "x".repeat(2048));
     assert_eq!(
-        refusal(staging(&aws).policy(long)).await.code,
+        rejected(staging(&aws).policy(long)).await.code,
         "PackedPolicyTooLarge"
     );
 }
 
 #[tokio::test]
-async fn a_session_token_can_be_asked_to_be_long() {
+async fn a_minimum_session_token_size_is_respected() {
     let aws = LocalAws::start().await.unwrap();
     let answer = staging(&aws)
         .minimum_session_token_size(4096)
@@ -307,7 +307,7 @@ async fn a_session_token_can_be_asked_to_be_long() {
     assert_eq!(answer.session_token_utilization(), Some(100));
     let credentials = session(answer.credentials.unwrap());
     assert_eq!(credentials.session_token().unwrap().len(), 4096);
-    let error = refusal(staging(&aws).minimum_session_token_size(4097)).await;
+    let error = rejected(staging(&aws).minimum_session_token_size(4097)).await;
     assert!(
         error
             .message

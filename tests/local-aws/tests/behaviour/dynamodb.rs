@@ -1,4 +1,4 @@
-//! DynamoDB through the front: every kind of operation, errors, access.
+//! DynamoDB: operations, errors and access.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, TransactWriteItem, WriteRequest,
@@ -112,11 +112,11 @@ async fn batches_and_transactions_work() {
 }
 
 #[tokio::test]
-async fn many_items_come_out_of_the_table_whole() {
+async fn table_items_returns_all_pages() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
     create_table(&client, "users").await;
-    // More than the megabyte that one page holds.
+    // More than one page, which holds a megabyte.
     for n in 0..6 {
         let item = client
             .put_item()
@@ -137,15 +137,15 @@ async fn many_items_come_out_of_the_table_whole() {
 async fn errors_have_dynamodbs_codes_and_messages() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
-    let error = refused(client.scan().table_name("nowhere").send().await);
+    let error = error_response(client.scan().table_name("nowhere").send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "ResourceNotFoundException")
     );
 
     create_table(&client, "users").await;
-    // A serde message of the engine that stands for a validation error.
-    let error = refused(client.delete_table().table_name("ab").send().await);
+    // The engine reports this validation error through serde.
+    let error = error_response(client.delete_table().table_name("ab").send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "ValidationException")
@@ -154,7 +154,7 @@ async fn errors_have_dynamodbs_codes_and_messages() {
     assert!(!error.message.contains(" at line "), "{error:?}");
 
     let number = AttributeValue::N("1".to_owned());
-    let error = refused(
+    let error = error_response(
         client
             .put_item()
             .table_name("users")
@@ -166,7 +166,7 @@ async fn errors_have_dynamodbs_codes_and_messages() {
 
     put(&client, "users", "1").await;
     let again = client.put_item().table_name("users").item("id", text("1"));
-    let error = refused(
+    let error = error_response(
         again
             .condition_expression("attribute_not_exists(id)")
             .send()
@@ -177,8 +177,8 @@ async fn errors_have_dynamodbs_codes_and_messages() {
 }
 
 #[tokio::test]
-async fn the_checksum_of_an_answer_is_that_of_its_body() {
-    // botocore checks it.
+async fn the_checksum_header_matches_the_body() {
+    // botocore verifies it.
     let aws = LocalAws::start().await.unwrap();
     let error = dynamodb(&aws, dev())
         .scan()
@@ -195,7 +195,7 @@ async fn the_checksum_of_an_answer_is_that_of_its_body() {
 }
 
 #[tokio::test]
-async fn a_denied_action_is_refused_in_aws_words() {
+async fn a_denied_action_is_rejected_with_the_message_of_aws() {
     let user = User::new("reader")
         .access_key("AKIALOCALREADER00001", "s")
         .deny("dynamodb:PutItem");
@@ -206,7 +206,7 @@ async fn a_denied_action_is_refused_in_aws_words() {
         .unwrap();
     let client = dynamodb(&aws, keys("AKIALOCALREADER00001", "s"));
     create_table(&client, "users").await;
-    let error = refused(
+    let error = error_response(
         client
             .put_item()
             .table_name("users")
@@ -228,14 +228,14 @@ async fn a_denied_action_is_refused_in_aws_words() {
 }
 
 #[tokio::test]
-async fn a_denied_action_is_denied_to_a_roles_sessions() {
+async fn an_action_denied_to_a_role_is_denied_to_its_sessions() {
     let role = Role::new("NoTables")
         .trust(Trust::principal(standard::USER_ARN))
         .deny("dynamodb:*");
     let account = Account::new("444444444444").role(role);
     let aws = LocalAws::standard().account(account).start().await.unwrap();
     let credentials = assume(&aws, dev(), "arn:aws:iam::444444444444:role/NoTables").await;
-    let error = refused(dynamodb(&aws, credentials).list_tables().send().await);
+    let error = error_response(dynamodb(&aws, credentials).list_tables().send().await);
     assert_eq!(error.code, "AccessDeniedException");
     let session = "User: arn:aws:sts::444444444444:assumed-role/NoTables/test is not authorized";
     assert!(error.message.starts_with(session), "{error:?}");

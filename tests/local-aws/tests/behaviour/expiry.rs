@@ -1,4 +1,4 @@
-//! Credentials really expire, by a clock that tests move.
+//! Expiry of credentials and items, by a clock that tests move.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::support::*;
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn a_session_expires_when_its_time_is_over() {
+async fn a_session_expires_at_its_expiry() {
     let aws = LocalAws::start().await.unwrap();
     let credentials = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let (sts, dynamodb) = (sts(&aws, credentials.clone()), dynamodb(&aws, credentials));
@@ -19,17 +19,17 @@ async fn a_session_expires_when_its_time_is_over() {
     dynamodb.list_tables().send().await.unwrap();
 
     aws.clock().advance(Duration::from_secs(30));
-    let error = refused(sts.get_caller_identity().send().await);
+    let error = error_response(sts.get_caller_identity().send().await);
     let message = "The security token included in the request is expired";
     assert_eq!(
         error,
-        Refused {
+        ErrorResponse {
             status: 403,
             code: "ExpiredToken".into(),
             message: message.into()
         }
     );
-    let error = refused(dynamodb.list_tables().send().await);
+    let error = error_response(dynamodb.list_tables().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "ExpiredTokenException")
@@ -38,7 +38,7 @@ async fn a_session_expires_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn the_answer_says_when_credentials_expire() {
+async fn the_response_contains_the_expiry_of_the_credentials() {
     let start = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
     let aws = LocalAws::standard()
         .clock(Clock::frozen_at(start))

@@ -1,4 +1,4 @@
-//! What can be made to go wrong.
+//! Fault injection.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use ddb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use crate::support::*;
 
 #[tokio::test]
-async fn latency_delays_the_answer() {
+async fn latency_delays_the_response() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults()
         .add(Fault::latency(Duration::from_millis(40)).service("sts"));
@@ -21,28 +21,28 @@ async fn latency_delays_the_answer() {
 }
 
 #[tokio::test]
-async fn throttling_is_refused_as_each_service_would() {
+async fn throttling_returns_the_error_of_each_service() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults().add(Fault::throttling());
     let (sts, client) = (sts(&aws, dev()), dynamodb(&aws, dev()));
-    let error = refused(sts.get_caller_identity().send().await);
+    let error = error_response(sts.get_caller_identity().send().await);
     assert_eq!((error.status, error.code.as_str()), (400, "Throttling"));
     assert_eq!(error.message, "Rate exceeded");
-    let error = refused(client.scan().table_name("users").send().await);
+    let error = error_response(client.scan().table_name("users").send().await);
     assert_eq!(error.code, "ProvisionedThroughputExceededException");
-    let error = refused(client.describe_table().table_name("users").send().await);
+    let error = error_response(client.describe_table().table_name("users").send().await);
     assert_eq!(error.code, "ThrottlingException");
 }
 
 #[tokio::test]
-async fn sts_is_down_for_as_many_calls_as_told() {
+async fn a_fault_affects_the_given_number_of_calls() {
     let aws = LocalAws::start().await.unwrap();
     let down = aws
         .faults()
         .add(Fault::unavailable().service("sts").times(2));
     let client = sts(&aws, dev());
     for _ in 0..2 {
-        let error = refused(client.get_caller_identity().send().await);
+        let error = error_response(client.get_caller_identity().send().await);
         assert_eq!(
             (error.status, error.code.as_str()),
             (503, "ServiceUnavailable")
@@ -57,7 +57,7 @@ async fn a_fault_can_be_removed() {
     let aws = LocalAws::start().await.unwrap();
     let fault = aws.faults().add(Fault::internal_error());
     let client = dynamodb(&aws, dev());
-    let error = refused(client.list_tables().send().await);
+    let error = error_response(client.list_tables().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (500, "InternalServerError")
@@ -68,20 +68,20 @@ async fn a_fault_can_be_removed() {
 }
 
 #[tokio::test]
-async fn a_fault_of_one_account_spares_the_others() {
+async fn a_fault_restricted_to_an_account_does_not_affect_others() {
     let aws = LocalAws::start().await.unwrap();
     let staging = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     aws.faults()
         .add(Fault::unavailable().account("222222222222"));
     dynamodb(&aws, dev()).list_tables().send().await.unwrap();
     assert_eq!(
-        refused(dynamodb(&aws, staging).list_tables().send().await).status,
+        error_response(dynamodb(&aws, staging).list_tables().send().await).status,
         503
     );
 }
 
 #[tokio::test]
-async fn an_sdk_client_with_retries_gets_through_throttling() {
+async fn an_sdk_client_with_retries_succeeds_after_throttling() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults()
         .add(Fault::throttling().operation("ListTables").times(1));
@@ -103,7 +103,7 @@ async fn an_sdk_client_with_retries_gets_through_throttling() {
 }
 
 #[tokio::test]
-async fn a_dropped_connection_is_no_answer_and_no_work() {
+async fn a_dropped_connection_gives_no_response_and_performs_nothing() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
     create_table(&client, "users").await;
@@ -121,12 +121,12 @@ async fn a_dropped_connection_is_no_answer_and_no_work() {
 }
 
 #[tokio::test]
-async fn a_dropped_answer_is_no_answer_but_work() {
+async fn a_dropped_response_performs_the_operation_but_gives_no_response() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
     create_table(&client, "users").await;
     aws.faults()
-        .add(Fault::dropped_answer().operation("PutItem"));
+        .add(Fault::dropped_response().operation("PutItem"));
     let put = client
         .put_item()
         .table_name("users")
@@ -141,7 +141,7 @@ async fn a_dropped_answer_is_no_answer_but_work() {
 }
 
 #[tokio::test]
-async fn a_truncated_body_begins_and_does_not_end() {
+async fn a_truncated_body_ends_early() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults().add(Fault::truncated_body().service("sts"));
     let answer = sts(&aws, dev()).get_caller_identity().send().await;
@@ -152,24 +152,24 @@ async fn a_truncated_body_begins_and_does_not_end() {
 }
 
 #[tokio::test]
-async fn an_expired_token_can_be_had_without_waiting() {
+async fn an_expired_token_fault_needs_no_waiting() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults().add(Fault::expired_token().times(2));
-    let error = refused(dynamodb(&aws, dev()).list_tables().send().await);
+    let error = error_response(dynamodb(&aws, dev()).list_tables().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "ExpiredTokenException")
     );
-    let error = refused(sts(&aws, dev()).get_caller_identity().send().await);
+    let error = error_response(sts(&aws, dev()).get_caller_identity().send().await);
     assert_eq!((error.status, error.code.as_str()), (403, "ExpiredToken"));
 }
 
 #[tokio::test]
-async fn any_other_error_can_be_told() {
+async fn a_custom_error_is_returned() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults()
         .add(Fault::error(403, "RegionDisabledException", "not <here>"));
-    let error = refused(sts(&aws, dev()).get_caller_identity().send().await);
+    let error = error_response(sts(&aws, dev()).get_caller_identity().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (403, "RegionDisabledException")
@@ -178,17 +178,17 @@ async fn any_other_error_can_be_told() {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_with_500_and_recorded() {
+async fn a_panic_gives_status_500_and_is_logged() {
     let aws = LocalAws::start().await.unwrap();
     aws.faults().add(Fault::panic().times(1));
     let client = dynamodb(&aws, dev());
-    let error = refused(client.list_tables().send().await);
+    let error = error_response(client.list_tables().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (500, "InternalServerError")
     );
     let message = aws.calls()[0].error_message.clone().unwrap();
-    assert_eq!(message, "bsm-local-aws panicked: a fault asked for it");
+    assert_eq!(message, "bsm-local-aws panicked: an injected fault");
     client.list_tables().send().await.unwrap();
 }
 
@@ -220,7 +220,7 @@ async fn a_batch_write_leaves_its_last_items_unprocessed() {
 }
 
 #[tokio::test]
-async fn a_batch_can_be_left_wholly_unprocessed() {
+async fn a_batch_can_remain_entirely_unprocessed() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
     create_table(&client, "users").await;
@@ -230,13 +230,16 @@ async fn a_batch_can_be_left_wholly_unprocessed() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_too_large_is_refused_all_the_same() {
+async fn a_batch_that_is_too_large_is_rejected_despite_the_fault() {
     let aws = LocalAws::start().await.unwrap();
     let client = dynamodb(&aws, dev());
     create_table(&client, "users").await;
     aws.faults().add(Fault::unprocessed_items(1));
     let request = client.batch_write_item().request_items("users", writes(26));
-    assert_eq!(refused(request.send().await).code, "ValidationException");
+    assert_eq!(
+        error_response(request.send().await).code,
+        "ValidationException"
+    );
 }
 
 #[tokio::test]
@@ -273,7 +276,7 @@ fn writes(count: usize) -> Vec<WriteRequest> {
         .collect()
 }
 
-/// Writes a batch and returns what was left.
+/// Writes a batch and returns the unprocessed items.
 async fn write(client: &ddb::Client, count: usize) -> Vec<WriteRequest> {
     let request = client
         .batch_write_item()

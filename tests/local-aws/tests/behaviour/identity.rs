@@ -1,4 +1,4 @@
-//! Who one is: users, role sessions, chained role sessions, aliases.
+//! Identities: users, role sessions, chained role sessions and aliases.
 
 use aws_sdk_iam as iam;
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
@@ -18,7 +18,7 @@ async fn who(
 }
 
 #[tokio::test]
-async fn a_user_is_named_by_its_account_and_arn() {
+async fn the_identity_of_a_user_has_its_account_and_arn() {
     let aws = LocalAws::start().await.unwrap();
     let user = who(&aws, dev()).await;
     assert_eq!(user.account(), Some("111111111111"));
@@ -27,7 +27,7 @@ async fn a_user_is_named_by_its_account_and_arn() {
 }
 
 #[tokio::test]
-async fn a_role_session_is_named_by_its_role_and_session_name() {
+async fn the_identity_of_a_role_session_has_its_role_and_session_name() {
     let aws = LocalAws::start().await.unwrap();
     let answer = sts(&aws, dev())
         .assume_role()
@@ -52,7 +52,7 @@ async fn a_role_session_is_named_by_its_role_and_session_name() {
 }
 
 #[tokio::test]
-async fn a_chained_session_is_the_last_role() {
+async fn a_chained_session_has_the_identity_of_the_last_role() {
     let hop = Role::new("Hop")
         .path("/team/")
         .trust(Trust::principal(standard::STAGING_ROLE_ARN));
@@ -61,7 +61,7 @@ async fn a_chained_session_is_the_last_role() {
     let staging = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let chained = assume(&aws, staging, "arn:aws:iam::444444444444:role/team/Hop").await;
     let caller = who(&aws, chained).await;
-    // The path belongs to the role, not to the name of its sessions.
+    // The ARN of a role session does not contain the path of the role.
     assert_eq!(
         caller.arn(),
         Some("arn:aws:sts::444444444444:assumed-role/Hop/test")
@@ -73,7 +73,7 @@ async fn a_chained_session_is_the_last_role() {
 }
 
 #[tokio::test]
-async fn every_session_has_keys_of_its_own() {
+async fn every_session_has_its_own_keys() {
     let aws = LocalAws::start().await.unwrap();
     let first = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let second = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
@@ -86,7 +86,7 @@ async fn every_session_has_keys_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_alias_is_that_of_the_callers_account() {
+async fn the_alias_of_the_callers_account_is_returned() {
     let aws = LocalAws::standard()
         .account(Account::new("444444444444"))
         .start()
@@ -107,7 +107,7 @@ async fn the_alias_is_that_of_the_callers_account() {
 }
 
 #[tokio::test]
-async fn an_account_without_an_alias_has_none() {
+async fn an_account_without_an_alias_returns_none() {
     let role = Role::new("R").trust(Trust::principal(standard::USER_ARN));
     let aws = LocalAws::standard()
         .account(Account::new("444444444444").role(role))

@@ -1,4 +1,4 @@
-//! Accounts and regions share nothing, and answers name the right ones.
+//! Isolation: accounts and regions share nothing, and responses contain the right ones.
 
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use bsm_local_aws::{LocalAws, standard};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[tokio::test]
-async fn one_table_name_is_another_table_in_every_account_and_region() {
+async fn every_account_and_region_has_its_own_tables() {
     let aws = LocalAws::start().await.unwrap();
     let staging = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let places = [
@@ -91,7 +91,7 @@ async fn a_table_can_be_named_by_its_own_arn_and_not_by_anothers() {
     );
 
     let foreign = "arn:aws:dynamodb:us-east-1:222222222222:table/users";
-    let error = refused(client.scan().table_name(foreign).send().await);
+    let error = error_response(client.scan().table_name(foreign).send().await);
     assert_eq!(error.code, "AccessDeniedException");
     assert_eq!(
         error.message,

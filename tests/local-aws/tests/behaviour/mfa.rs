@@ -1,4 +1,4 @@
-//! MFA: demanded, wrong, right, and used twice.
+//! MFA: required, wrong, valid and reused codes.
 
 use std::time::Duration;
 
@@ -47,9 +47,9 @@ async fn assume_with(
 }
 
 #[tokio::test]
-async fn a_role_that_demands_mfa_refuses_a_caller_without() {
+async fn a_role_that_requires_mfa_rejects_a_caller_without_it() {
     let aws = with_device(totp()).await;
-    let error = refused(assume_with(&aws, dev(), None).await);
+    let error = error_response(assume_with(&aws, dev(), None).await);
     assert_eq!((error.status, error.code.as_str()), (403, "AccessDenied"));
     assert!(
         error
@@ -68,7 +68,7 @@ async fn a_totp_code_is_accepted_once() {
         .unwrap();
     assert!(aws.sessions()[0].mfa_authenticated);
 
-    let error = refused(assume_with(&aws, dev(), Some((SERIAL, &code))).await);
+    let error = error_response(assume_with(&aws, dev(), Some((SERIAL, &code))).await);
     assert_eq!(error.code, "AccessDenied");
     assert!(
         error
@@ -85,12 +85,12 @@ async fn a_totp_code_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn an_old_totp_code_is_refused() {
+async fn an_old_totp_code_is_rejected() {
     let device = totp();
     let aws = with_device(device.clone()).await;
     let code = device.code_at(aws.clock().now()).unwrap();
     aws.clock().advance(Duration::from_secs(90));
-    let error = refused(assume_with(&aws, dev(), Some((SERIAL, &code))).await);
+    let error = error_response(assume_with(&aws, dev(), Some((SERIAL, &code))).await);
     assert!(
         error.message.contains("invalid MFA one time pass code"),
         "{error:?}"
@@ -103,17 +103,17 @@ async fn a_fixed_code_is_accepted_once() {
     assume_with(&aws, dev(), Some((SERIAL, "123456")))
         .await
         .unwrap();
-    refused(assume_with(&aws, dev(), Some((SERIAL, "123456"))).await);
+    error_response(assume_with(&aws, dev(), Some((SERIAL, "123456"))).await);
     assume_with(&aws, dev(), Some((SERIAL, "654321")))
         .await
         .unwrap();
 }
 
 #[tokio::test]
-async fn a_device_of_nobody_is_refused() {
+async fn an_unknown_device_is_rejected() {
     let aws = with_device(totp()).await;
     let other = "arn:aws:iam::111111111111:mfa/other";
-    let error = refused(assume_with(&aws, dev(), Some((other, "123456"))).await);
+    let error = error_response(assume_with(&aws, dev(), Some((other, "123456"))).await);
     assert!(
         error.message.contains("unable to validate MFA code"),
         "{error:?}"
@@ -121,13 +121,13 @@ async fn a_device_of_nobody_is_refused() {
 }
 
 #[tokio::test]
-async fn half_of_serial_and_code_is_refused() {
+async fn a_serial_without_a_code_and_a_code_without_a_serial_are_rejected() {
     let aws = with_device(totp()).await;
     let request = sts(&aws, dev())
         .assume_role()
         .role_arn(ROLE)
         .role_session_name("test");
-    let error = refused(request.token_code("123456").send().await);
+    let error = error_response(request.token_code("123456").send().await);
     assert!(
         error
             .message
@@ -137,7 +137,7 @@ async fn half_of_serial_and_code_is_refused() {
 }
 
 #[tokio::test]
-async fn a_session_token_with_mfa_opens_the_role_without_another_code() {
+async fn a_session_with_mfa_may_assume_the_role_without_another_code() {
     let device = totp();
     let aws = with_device(device.clone()).await;
     let code = device.code_at(aws.clock().now()).unwrap();
@@ -154,7 +154,7 @@ async fn a_session_token_with_mfa_opens_the_role_without_another_code() {
     assert_eq!(caller.arn(), Some(standard::USER_ARN));
     assume_with(&aws, token.clone(), None).await.unwrap();
 
-    let error = refused(sts(&aws, token).get_session_token().send().await);
+    let error = error_response(sts(&aws, token).get_session_token().send().await);
     assert_eq!(
         error.message,
         "Cannot call GetSessionToken with session credentials"
@@ -162,13 +162,13 @@ async fn a_session_token_with_mfa_opens_the_role_without_another_code() {
 }
 
 #[tokio::test]
-async fn a_session_token_without_mfa_does_not_open_the_role() {
+async fn a_session_without_mfa_may_not_assume_the_role() {
     let aws = with_device(totp()).await;
     let answer = sts(&aws, dev()).get_session_token().send().await.unwrap();
     let token = session(answer.credentials.unwrap());
     assert_eq!(aws.sessions()[0].duration(), Duration::from_secs(43_200));
     assert_eq!(
-        refused(assume_with(&aws, token, None).await).code,
+        error_response(assume_with(&aws, token, None).await).code,
         "AccessDenied"
     );
 }

@@ -1,4 +1,4 @@
-//! The program: its output, its files, its interface for other languages, its end.
+//! The program: its output, its profile files, its control API and its shutdown.
 
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
@@ -36,8 +36,8 @@ impl Program {
         }
     }
 
-    /// Returns what is set or unset in a shell that reads the output, one line each.
-    async fn announced(&mut self) -> Vec<String> {
+    /// Returns the shell commands in the output.
+    async fn shell_commands(&mut self) -> Vec<String> {
         let mut announced = Vec::new();
         while announced
             .last()
@@ -58,8 +58,8 @@ impl Program {
         self.child.wait().await.unwrap()
     }
 
-    /// Calls the program's own interface.
-    async fn local(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    /// Sends a request to the control API.
+    async fn control(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let address = self.endpoint.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let length = body.len();
@@ -105,7 +105,7 @@ async fn account(directory: &Path, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_profiles_it_writes_lead_plain_clients_to_every_account() {
+async fn unmodified_clients_reach_every_account_by_its_profile() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let _program = Program::start(&["--aws-dir", path]).await;
@@ -118,8 +118,8 @@ async fn the_profiles_it_writes_lead_plain_clients_to_every_account() {
 }
 
 #[tokio::test]
-async fn every_run_has_role_sessions_of_its_own_name() {
-    // The AWS CLI would take up those of an earlier run, which nobody knows any more.
+async fn every_run_uses_a_new_role_session_name() {
+    // The AWS CLI would use a cached session of an earlier run, whose server is gone.
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let mut names = Vec::new();
@@ -142,29 +142,29 @@ async fn every_run_has_role_sessions_of_its_own_name() {
 }
 
 #[tokio::test]
-async fn it_says_what_a_shell_needs() {
+async fn the_output_sets_the_environment_of_a_shell() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let mut program = Program::start(&["--aws-dir", path]).await;
-    let announced = program.announced().await;
+    let commands = program.shell_commands().await;
     assert_eq!(
-        announced[0],
+        commands[0],
         format!("export AWS_ENDPOINT_URL={}", program.endpoint)
     );
     assert_eq!(
-        announced[1],
+        commands[1],
         format!("export AWS_CONFIG_FILE='{path}/config'")
     );
     let credentials = format!("export AWS_SHARED_CREDENTIALS_FILE='{path}/credentials'");
-    assert_eq!(announced[2], credentials);
+    assert_eq!(commands[2], credentials);
 }
 
 #[tokio::test]
-async fn a_signal_stops_it_cleanly_and_its_temporary_files_are_gone() {
+async fn a_signal_stops_the_program_and_deletes_its_temporary_files() {
     for signal in ["-INT", "-TERM"] {
         let mut program = Program::start(&[]).await;
-        let announced = program.announced().await;
-        let config = announced[1]
+        let commands = program.shell_commands().await;
+        let config = commands[1]
             .strip_prefix("export AWS_CONFIG_FILE='")
             .unwrap();
         let config = Path::new(config.strip_suffix('\'').unwrap()).to_owned();
@@ -175,7 +175,7 @@ async fn a_signal_stops_it_cleanly_and_its_temporary_files_are_gone() {
 }
 
 #[tokio::test]
-async fn the_files_in_a_given_directory_stay() {
+async fn profile_files_in_a_given_directory_are_kept() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new");
     let program = Program::start(&["--aws-dir", path.to_str().unwrap()]).await;
@@ -184,13 +184,16 @@ async fn the_files_in_a_given_directory_stay() {
 }
 
 #[tokio::test]
-async fn files_of_someone_else_are_never_overwritten() {
+async fn files_that_the_program_did_not_write_are_never_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let config = directory.path().join("config");
     std::fs::write(&config, "[default]\nregion = mars\n").unwrap();
     let message = String::from_utf8(failing(&["--aws-dir", path]).await.stderr).unwrap();
-    let expected = format!("error: {path}/config is not from bsm-local-aws and is left as it is\n");
+    let expected = format!(
+        "error: {path}/config was not written by bsm-local-aws and is not overwritten; \
+         choose another directory\n"
+    );
     assert_eq!(message, expected);
     assert!(!directory.path().join("credentials").exists());
 
@@ -202,7 +205,7 @@ async fn files_of_someone_else_are_never_overwritten() {
 }
 
 #[tokio::test]
-async fn a_port_can_be_chosen_and_a_taken_one_is_named() {
+async fn a_port_in_use_is_reported_and_a_free_one_is_used() {
     let first = Program::start(&[]).await;
     let port = first.endpoint.rsplit_once(':').unwrap().1.to_owned();
     let second = failing(&["--port", &port]).await;
@@ -217,7 +220,7 @@ async fn a_port_can_be_chosen_and_a_taken_one_is_named() {
 }
 
 #[tokio::test]
-async fn accounts_can_come_from_a_file() {
+async fn accounts_are_read_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("accounts.toml");
     let text = r#"
@@ -247,7 +250,7 @@ async fn accounts_can_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn a_bad_accounts_file_is_named_with_its_problem() {
+async fn an_invalid_accounts_file_is_reported_with_its_problem() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("accounts.toml");
     let file = file.to_str().unwrap();
@@ -260,15 +263,15 @@ async fn a_bad_accounts_file_is_named_with_its_problem() {
         ("[[account\n".to_owned(), "line 1"),
         (
             "[[account]]\nid = \"12\"\n".to_owned(),
-            "account id \"12\" is not twelve digits",
+            "account id \"12\" does not consist of twelve digits",
         ),
         (
             format!("{account}{account}"),
-            "account 111111111111 is described twice",
+            "account 111111111111 occurs twice",
         ),
         (
             format!("{account}[[profile]]\nname = \"p\"\nuser = \"nobody\"\n"),
-            "profile p: there is no user nobody with an access key",
+            "profile p: no user nobody with an access key exists",
         ),
     ] {
         std::fs::write(file, text).unwrap();
@@ -278,23 +281,23 @@ async fn a_bad_accounts_file_is_named_with_its_problem() {
     std::fs::remove_file(file).unwrap();
     let message = String::from_utf8(failing(&["--accounts", file]).await.stderr).unwrap();
     assert!(
-        message.starts_with(&format!("error: cannot read {file}\n  because: ")),
+        message.starts_with(&format!("error: cannot read {file}\n  caused by: ")),
         "{message}"
     );
 }
 
 #[tokio::test]
-async fn other_languages_can_watch_it_break_it_and_move_its_clock() {
+async fn the_control_api_returns_calls_and_sessions_injects_faults_and_moves_the_clock() {
     let directory = tempfile::tempdir().unwrap();
     let program = Program::start(&["--aws-dir", directory.path().to_str().unwrap()]).await;
     let fault = r#"{"effect": "unavailable", "service": "sts", "times": 1}"#;
     assert_eq!(
-        program.local("POST", "faults", fault).await,
+        program.control("POST", "faults", fault).await,
         (200, json!({ "id": 1 }))
     );
-    // The SDK tries again and gets through.
+    // The SDK retries and succeeds.
     assert_eq!(account(directory.path(), "default").await, "111111111111");
-    let (_, calls) = program.local("GET", "calls", "").await;
+    let (_, calls) = program.control("GET", "calls", "").await;
     assert_eq!(calls[0]["status"], 503);
     assert_eq!(calls[1]["status"], 200);
     assert_eq!(
@@ -302,22 +305,22 @@ async fn other_languages_can_watch_it_break_it_and_move_its_clock() {
         "arn:aws:iam::111111111111:user/dev"
     );
 
-    program.local("DELETE", "calls", "").await;
-    assert_eq!(program.local("GET", "calls", "").await, (200, json!([])));
+    program.control("DELETE", "calls", "").await;
+    assert_eq!(program.control("GET", "calls", "").await, (200, json!([])));
     program
-        .local("POST", "faults", r#"{"effect": "unavailable"}"#)
+        .control("POST", "faults", r#"{"effect": "unavailable"}"#)
         .await;
-    program.local("DELETE", "faults", "").await;
+    program.control("DELETE", "faults", "").await;
     assert_eq!(account(directory.path(), "staging").await, "222222222222");
-    let (_, sessions) = program.local("GET", "sessions", "").await;
+    let (_, sessions) = program.control("GET", "sessions", "").await;
     assert_eq!(
         sessions[0]["role_arn"],
         "arn:aws:iam::222222222222:role/Staging"
     );
 
-    let (_, before) = program.local("GET", "clock", "").await;
+    let (_, before) = program.control("GET", "clock", "").await;
     let (_, after) = program
-        .local("POST", "clock", r#"{"advance_seconds": 86400}"#)
+        .control("POST", "clock", r#"{"advance_seconds": 86400}"#)
         .await;
     assert_ne!(
         before["now"].as_str().unwrap()[..10],
@@ -326,31 +329,31 @@ async fn other_languages_can_watch_it_break_it_and_move_its_clock() {
 }
 
 #[tokio::test]
-async fn what_its_interface_does_not_understand_it_refuses() {
+async fn the_control_api_rejects_invalid_requests() {
     let program = Program::start(&[]).await;
-    let (status, answer) = program
-        .local("POST", "faults", r#"{"effect": "explosion"}"#)
+    let (status, response) = program
+        .control("POST", "faults", r#"{"effect": "explosion"}"#)
         .await;
     assert_eq!(status, 400);
     assert!(
-        answer["error"].as_str().unwrap().contains("explosion"),
-        "{answer}"
+        response["error"].as_str().unwrap().contains("explosion"),
+        "{response}"
     );
-    let eternity = r#"{"advance_seconds": 18446744073709551615}"#;
-    let (status, answer) = program.local("POST", "clock", eternity).await;
+    let too_far = r#"{"advance_seconds": 18446744073709551615}"#;
+    let (status, response) = program.control("POST", "clock", too_far).await;
     assert_eq!(status, 400);
     assert!(
-        answer["error"].as_str().unwrap().contains("at most"),
-        "{answer}"
+        response["error"].as_str().unwrap().contains("at most"),
+        "{response}"
     );
-    let (status, answer) = program.local("PUT", "moon", "").await;
+    let (status, response) = program.control("PUT", "moon", "").await;
     assert_eq!(
-        (status, answer),
-        (404, json!({ "error": "there is no PUT /_local/moon" }))
+        (status, response),
+        (404, json!({ "error": "unknown route PUT /_local/moon" }))
     );
 }
 
-/// Runs the program to its early end.
+/// Runs the program with arguments that make it fail, and returns its output.
 async fn failing(arguments: &[&str]) -> Output {
     let output = Command::new(PROGRAM)
         .args(arguments)

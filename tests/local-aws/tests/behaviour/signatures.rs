@@ -1,4 +1,4 @@
-//! Requests that must not be believed, and operations that do not exist.
+//! Authentication failures, and operations that do not exist.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use bsm_local_aws::{Clock, LocalAws, standard};
 
 use crate::support::{self, *};
 
-fn refusal(status: u16, code: &str, message: &str) -> Refused {
-    Refused {
+fn rejected(status: u16, code: &str, message: &str) -> ErrorResponse {
+    ErrorResponse {
         status,
         code: code.to_owned(),
         message: message.to_owned(),
@@ -18,44 +18,44 @@ fn refusal(status: u16, code: &str, message: &str) -> Refused {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_refused() {
+async fn a_wrong_secret_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     let wrong = keys(standard::ACCESS_KEY_ID, "not/the/secret");
     let message = "The request signature we calculated does not match the signature you provided. \
                    Check your AWS Secret Access Key and signing method. Consult the service \
                    documentation for details.";
-    let error = refused(
+    let error = error_response(
         support::sts(&aws, wrong.clone())
             .get_caller_identity()
             .send()
             .await,
     );
-    assert_eq!(error, refusal(403, "SignatureDoesNotMatch", message));
-    let error = refused(dynamodb(&aws, wrong).list_tables().send().await);
-    assert_eq!(error, refusal(400, "InvalidSignatureException", message));
+    assert_eq!(error, rejected(403, "SignatureDoesNotMatch", message));
+    let error = error_response(dynamodb(&aws, wrong).list_tables().send().await);
+    assert_eq!(error, rejected(400, "InvalidSignatureException", message));
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_refused() {
+async fn an_unknown_key_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     let unknown = keys("AKIALOCALNOBODY00001", "whatever");
     let message = "The security token included in the request is invalid.";
-    let error = refused(
+    let error = error_response(
         support::sts(&aws, unknown.clone())
             .get_caller_identity()
             .send()
             .await,
     );
-    assert_eq!(error, refusal(403, "InvalidClientTokenId", message));
-    let error = refused(dynamodb(&aws, unknown.clone()).list_tables().send().await);
-    assert_eq!(error, refusal(400, "UnrecognizedClientException", message));
+    assert_eq!(error, rejected(403, "InvalidClientTokenId", message));
+    let error = error_response(dynamodb(&aws, unknown.clone()).list_tables().send().await);
+    assert_eq!(error, rejected(400, "UnrecognizedClientException", message));
     let client = iam::Client::from_conf(config!(iam, aws, unknown, US).build());
-    let error = refused(client.list_account_aliases().send().await);
-    assert_eq!(error, refusal(403, "InvalidClientTokenId", message));
+    let error = error_response(client.list_account_aliases().send().await);
+    assert_eq!(error, rejected(403, "InvalidClientTokenId", message));
 }
 
 #[tokio::test]
-async fn session_keys_need_their_own_token() {
+async fn temporary_credentials_require_their_own_session_token() {
     let aws = LocalAws::start().await.unwrap();
     let good = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
     let other = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
@@ -66,13 +66,13 @@ async fn session_keys_need_their_own_token() {
     ] {
         let (id, secret) = (good.access_key_id(), good.secret_access_key());
         let bad = ddb::config::Credentials::new(id, secret, token, None, "test");
-        let error = refused(dynamodb(&aws, bad).list_tables().send().await);
+        let error = error_response(dynamodb(&aws, bad).list_tables().send().await);
         assert_eq!(error.code, "UnrecognizedClientException");
     }
 }
 
 #[tokio::test]
-async fn a_request_signed_at_another_time_is_refused() {
+async fn a_request_signed_at_another_time_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     let wrong_clock = Clock::new();
     wrong_clock.set(aws.clock().now() - Duration::from_secs(600));
@@ -80,7 +80,7 @@ async fn a_request_signed_at_another_time_is_refused() {
         .time_source(wrong_clock.clone())
         .disable_clock_skew_correction(true);
     let client = ddb::Client::from_conf(config.build());
-    let error = refused(client.list_tables().send().await);
+    let error = error_response(client.list_tables().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "InvalidSignatureException")
@@ -96,7 +96,7 @@ async fn a_request_signed_at_another_time_is_refused() {
     let config = config!(sts, aws, dev(), US)
         .time_source(wrong_clock)
         .disable_clock_skew_correction(true);
-    let error = refused(
+    let error = error_response(
         sts::Client::from_conf(config.build())
             .get_caller_identity()
             .send()
@@ -114,7 +114,7 @@ async fn a_request_signed_at_another_time_is_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_share_the_moved_clock_is_believed() {
+async fn a_client_with_the_machines_time_reaches_a_server_with_a_moved_clock() {
     let aws = LocalAws::start().await.unwrap();
     aws.clock().advance(Duration::from_secs(86_400));
     let config = config!(ddb, aws, dev(), US).time_source(Clock::new());
@@ -123,8 +123,8 @@ async fn a_client_that_does_not_share_the_moved_clock_is_believed() {
 }
 
 #[tokio::test]
-async fn every_answer_is_dated_by_the_servers_clock() {
-    // SDK clients set their own clocks by it.
+async fn every_response_is_dated_by_the_servers_clock() {
+    // SDK clients correct their own clocks by it.
     let aws = LocalAws::start().await.unwrap();
     aws.clock().advance(Duration::from_secs(86_400));
     let head = raw(&aws, "GET /_local/clock HTTP/1.1\r\n", "").await;
@@ -134,7 +134,7 @@ async fn every_answer_is_dated_by_the_servers_clock() {
 }
 
 #[tokio::test]
-async fn an_unsigned_request_is_refused() {
+async fn an_unsigned_request_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     let answer = raw(
         &aws,
@@ -156,7 +156,7 @@ async fn an_unsigned_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_mangled_authorization_is_refused() {
+async fn a_malformed_authorization_header_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     for mangled in [
         "AWS4-HMAC-SHA256 Credential=AKIA",
@@ -174,15 +174,15 @@ async fn a_mangled_authorization_is_refused() {
 }
 
 #[tokio::test]
-async fn an_operation_that_does_not_exist_is_refused() {
+async fn an_unknown_operation_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
-    // Operations that AWS has and this server has not.
-    let error = refused(dynamodb(&aws, dev()).list_backups().send().await);
+    // Operations of AWS that the server does not emulate.
+    let error = error_response(dynamodb(&aws, dev()).list_backups().send().await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "UnknownOperationException")
     );
-    let error = refused(
+    let error = error_response(
         support::sts(&aws, dev())
             .get_federation_token()
             .name("x1")
@@ -191,22 +191,22 @@ async fn an_operation_that_does_not_exist_is_refused() {
     );
     assert_eq!((error.status, error.code.as_str()), (400, "InvalidAction"));
     let client = iam::Client::from_conf(config!(iam, aws, dev(), US).build());
-    let error = refused(client.list_users().send().await);
+    let error = error_response(client.list_users().send().await);
     assert_eq!((error.status, error.code.as_str()), (400, "InvalidAction"));
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_refused() {
+async fn a_body_that_is_not_json_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
-    // Signed rightly, so that it reaches the engine.
-    let error = refused(signed_garbage(&aws).await);
+    // With a valid signature, so that it reaches the engine.
+    let error = error_response(signed_garbage(&aws).await);
     assert_eq!(
         (error.status, error.code.as_str()),
         (400, "SerializationException")
     );
 }
 
-/// Replaces a request's body after it was built and before it is signed.
+/// Sends a request whose body is replaced before it is signed.
 async fn signed_garbage(
     aws: &LocalAws,
 ) -> Result<
@@ -227,7 +227,7 @@ async fn signed_garbage(
         .await
 }
 
-/// Sends a request as it is and returns the whole answer.
+/// Sends a raw request and returns the complete response.
 async fn raw(aws: &LocalAws, head: &str, body: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

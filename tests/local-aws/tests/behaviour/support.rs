@@ -1,4 +1,4 @@
-//! Clients as a user would make them, and tables to use them on.
+//! SDK clients, and tables to use them with.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -26,7 +26,7 @@ pub(crate) fn keys(id: &str, secret: &str) -> Credentials {
     Credentials::new(id, secret, None, None, "test")
 }
 
-/// The settings every client shares: the server's endpoint and clock, and no retries.
+/// The settings of all clients: the server's endpoint and clock, and no retries.
 macro_rules! config {
     ($service:ident, $aws:expr, $credentials:expr, $region:expr) => {
         $service::Config::builder()
@@ -65,7 +65,7 @@ pub(crate) async fn assume(aws: &LocalAws, credentials: Credentials, role: &str)
     session(request.send().await.unwrap().credentials.unwrap())
 }
 
-/// Makes provider credentials of what STS answered.
+/// Converts credentials of an STS response to those of a provider.
 pub(crate) fn session(credentials: sts::types::Credentials) -> Credentials {
     let sts::types::Credentials {
         access_key_id,
@@ -82,17 +82,17 @@ pub(crate) fn session(credentials: sts::types::Credentials) -> Credentials {
     )
 }
 
-/// An error as AWS reported it.
+/// An error response.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Refused {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
 }
 
-/// Returns the error a call was refused with.
+/// Returns the error response of a failed call.
 #[track_caller]
-pub(crate) fn refused<T, E>(result: Result<T, SdkError<E, HttpResponse>>) -> Refused
+pub(crate) fn error_response<T, E>(result: Result<T, SdkError<E, HttpResponse>>) -> ErrorResponse
 where
     T: Debug,
     E: ProvideErrorMetadata + StdError + 'static,
@@ -100,14 +100,14 @@ where
     let error = result.unwrap_err();
     let status = error.raw_response().unwrap().status().as_u16();
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    Refused {
+    ErrorResponse {
         status,
         code: text(error.code()),
         message: text(error.message()),
     }
 }
 
-/// Makes a table with a string hash key `id`.
+/// Creates a table with a string hash key `id`.
 pub(crate) async fn create_table(client: &ddb::Client, name: &str) {
     let key = KeySchemaElement::builder()
         .attribute_name("id")
@@ -130,7 +130,7 @@ pub(crate) fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-/// Puts an item that has only a key.
+/// Puts an item that contains only its key.
 pub(crate) async fn put(client: &ddb::Client, table: &str, id: &str) {
     client
         .put_item()

@@ -1,4 +1,4 @@
-//! Who may assume which role.
+//! Trust policies: which principals may assume a role.
 
 use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::error::SdkError;
@@ -33,8 +33,8 @@ async fn assume_target(
         .await
 }
 
-fn denied() -> Refused {
-    Refused {
+fn denied() -> ErrorResponse {
+    ErrorResponse {
         status: 403,
         code: "AccessDenied".to_owned(),
         message: "User: arn:aws:iam::111111111111:user/dev is not authorized to perform: \
@@ -44,11 +44,17 @@ fn denied() -> Refused {
 }
 
 #[tokio::test]
-async fn a_role_that_does_not_trust_the_caller_and_one_that_does_not_exist_are_alike() {
+async fn an_unknown_role_and_a_role_that_does_not_trust_the_caller_give_the_same_error() {
     let aws = with_trust(Trust::principal("arn:aws:iam::111111111111:user/other")).await;
-    assert_eq!(refused(assume_target(&aws, dev(), None).await), denied());
+    assert_eq!(
+        error_response(assume_target(&aws, dev(), None).await),
+        denied()
+    );
     let aws = LocalAws::start().await.unwrap();
-    assert_eq!(refused(assume_target(&aws, dev(), None).await), denied());
+    assert_eq!(
+        error_response(assume_target(&aws, dev(), None).await),
+        denied()
+    );
 }
 
 #[tokio::test]
@@ -64,14 +70,17 @@ async fn a_role_can_trust_another_role_or_one_session_of_it() {
     let session = "arn:aws:sts::222222222222:assumed-role/Staging/test";
     for principal in [standard::STAGING_ROLE_ARN, session] {
         let aws = with_trust(Trust::principal(principal)).await;
-        assert_eq!(refused(assume_target(&aws, dev(), None).await), denied());
+        assert_eq!(
+            error_response(assume_target(&aws, dev(), None).await),
+            denied()
+        );
         let staging = assume(&aws, dev(), standard::STAGING_ROLE_ARN).await;
         assume_target(&aws, staging, None).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn one_trust_rule_that_is_met_is_enough() {
+async fn one_matching_trust_statement_is_enough() {
     let role = Role::new("Target")
         .trust(Trust::principal(standard::USER_ARN).external_id("never"))
         .trust(Trust::principal("999999999999").and_principal(standard::USER_ARN));
@@ -81,11 +90,14 @@ async fn one_trust_rule_that_is_met_is_enough() {
 }
 
 #[tokio::test]
-async fn a_demanded_external_id_must_be_given() {
+async fn a_required_external_id_must_be_passed() {
     let aws = with_trust(Trust::principal(standard::USER_ARN).external_id("ticket-42")).await;
-    assert_eq!(refused(assume_target(&aws, dev(), None).await), denied());
     assert_eq!(
-        refused(assume_target(&aws, dev(), Some("ticket-43")).await),
+        error_response(assume_target(&aws, dev(), None).await),
+        denied()
+    );
+    assert_eq!(
+        error_response(assume_target(&aws, dev(), Some("ticket-43")).await),
         denied()
     );
     assume_target(&aws, dev(), Some("ticket-42")).await.unwrap();
@@ -93,7 +105,7 @@ async fn a_demanded_external_id_must_be_given() {
 }
 
 #[tokio::test]
-async fn a_user_that_is_denied_assume_role_can_assume_nothing() {
+async fn a_user_that_is_denied_assume_role_cannot_assume_any_role() {
     let user = User::new("intern")
         .access_key("AKIALOCALINTERN00001", "s")
         .deny("sts:*");
@@ -105,14 +117,14 @@ async fn a_user_that_is_denied_assume_role_can_assume_nothing() {
         .await
         .unwrap();
     let intern = keys("AKIALOCALINTERN00001", "s");
-    let error = refused(assume_target(&aws, intern.clone(), None).await);
+    let error = error_response(assume_target(&aws, intern.clone(), None).await);
     assert_eq!((error.status, error.code.as_str()), (403, "AccessDenied"));
     assert!(
         error
             .message
             .ends_with(" with an explicit deny in an identity-based policy")
     );
-    // GetCallerIdentity needs no permission, and none can be taken away.
+    // GetCallerIdentity requires no permission and cannot be denied.
     sts(&aws, intern)
         .get_caller_identity()
         .send()

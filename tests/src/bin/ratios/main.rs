@@ -1,4 +1,4 @@
-//! What a session, a scope and a switch cost, beside what people would use instead.
+//! The cost of sessions, scopes and switches, compared with their alternatives.
 //!
 //! ```text
 //! cargo run --release -p bsm-tests --bin ratios
@@ -30,14 +30,14 @@ use crate::row::{Row, Verdict};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// Measures what a session, a scope and a switch cost, beside what people would use instead.
+/// Measures the cost of sessions, scopes and switches, compared with their alternatives.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Measure these pairs only; the guide's page is not written then.
+    /// Measure only these groups, and do not write the guide's page.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Group>,
 
-    /// Run everything once, without waiting for steady figures: shows that it works.
+    /// Run everything once, without waiting for stable figures: a test of the program.
     #[arg(long)]
     once: bool,
 
@@ -51,7 +51,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What this program runs itself for.
+    /// Runs a measurement in a child process of this program.
     #[command(hide = true)]
     Probe(Probe),
 }
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             let causes = std::iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| eprintln!("  because: {cause}"));
+            causes.for_each(|cause| eprintln!("  caused by: {cause}"));
             ExitCode::FAILURE
         }
     }
@@ -83,7 +83,7 @@ fn has_aws_variables() -> bool {
     aws_variables().next().is_some()
 }
 
-/// Runs this program again: what the other sides do must not depend on who measures them.
+/// Runs this program again without `AWS_` variables, which would change what the other sides do.
 fn without_aws_variables() -> ExitCode {
     let again = std::env::current_exe().and_then(|program| {
         let mut again = process::Command::new(program);

@@ -1,21 +1,21 @@
-//! Time, taken in turn.
+//! Measurement of time, with both sides taking turns.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::Result;
 
-/// How much is measured.
+/// How thoroughly to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// As much as steady figures take.
+    /// Until the figures are stable.
     Steady,
-    /// Once, to see that it works.
+    /// Once, as a test of the program.
     Once,
 }
 
 impl Effort {
-    /// Returns a number that is for steady figures, or a small one.
+    /// Returns the number of repetitions: `steady`, or at most two for [`Once`](Self::Once).
     pub(crate) fn times(self, steady: usize) -> usize {
         match self {
             Self::Steady => steady,
@@ -24,14 +24,14 @@ impl Effort {
     }
 }
 
-/// What a side does: the same thing, so many times.
-pub(crate) type Side<'a> = &'a mut dyn FnMut(usize);
+/// The operation of one side: performs it the given number of times.
+pub(crate) type Workload<'a> = &'a mut dyn FnMut(usize);
 
-/// Returns the median time of one call, in seconds, for each side.
+/// Returns the median time of one call of each side, in seconds.
 ///
-/// The sides take turns, in rounds of a few milliseconds, so that whatever else the machine does
-/// meanwhile happens to all of them.
-pub(crate) fn time<const N: usize>(effort: Effort, mut sides: [Side<'_>; N]) -> [f64; N] {
+/// The sides take turns in rounds of a few milliseconds, so that other load on the machine affects all
+/// of them.
+pub(crate) fn time<const N: usize>(effort: Effort, mut sides: [Workload<'_>; N]) -> [f64; N] {
     const ROUND: Duration = Duration::from_millis(10);
     let clock = || {
         let began = Instant::now();
@@ -41,12 +41,12 @@ pub(crate) fn time<const N: usize>(effort: Effort, mut sides: [Side<'_>; N]) -> 
     medians(effort.times(41), sides, calls, clock)
 }
 
-/// As [`time`], but what the thread was running, not what it waited for.
+/// Returns the median CPU time of one call of each side, in seconds, without the time spent waiting.
 ///
-/// The system counts that in steps of milliseconds, so the rounds are long, and few.
+/// The kernel counts CPU time in steps of milliseconds, so the rounds are long and few.
 pub(crate) fn cpu_time<const N: usize>(
     effort: Effort,
-    mut sides: [Side<'_>; N],
+    mut sides: [Workload<'_>; N],
 ) -> Result<[f64; N]> {
     const ROUND: Duration = Duration::from_millis(200);
     on_cpu()?;
@@ -60,24 +60,24 @@ pub(crate) fn cpu_time<const N: usize>(
 
 fn medians<const N: usize, C: FnOnce() -> Duration>(
     rounds: usize,
-    sides: [Side<'_>; N],
+    sides: [Workload<'_>; N],
     calls: [usize; N],
     clock: impl Fn() -> C,
 ) -> [f64; N] {
     let mut taken = [const { Vec::new() }; N];
     for round in 0..rounds {
         for turn in 0..N {
-            // Forth and back, so that nobody is always the one who comes after somebody.
-            let place = if round % 2 == 0 { turn } else { N - 1 - turn };
+            // Alternate the order, so that no side always runs after the same other side.
+            let index = if round % 2 == 0 { turn } else { N - 1 - turn };
             let elapsed = clock();
-            sides[place](calls[place]);
-            taken[place].push(elapsed().as_secs_f64() / calls[place] as f64);
+            sides[index](calls[index]);
+            taken[index].push(elapsed().as_secs_f64() / calls[index] as f64);
         }
     }
     taken.map(|mut taken| median(&mut taken))
 }
 
-/// Finds out how often a side can be called in about this time, and warms it up.
+/// Warms up a side and returns how often it can be called in about this time.
 fn calls_in(effort: Effort, time: Duration, side: &mut dyn FnMut(usize)) -> usize {
     if effort == Effort::Once {
         return 1;
@@ -97,7 +97,7 @@ pub(crate) fn median(figures: &mut [f64]) -> f64 {
     percentile(figures, 0.5)
 }
 
-/// Returns the figure below which this share of them lies.
+/// Returns a percentile; `share` is between 0 and 1.
 pub(crate) fn percentile(figures: &mut [f64], share: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     let last = figures.len().saturating_sub(1);
@@ -105,7 +105,7 @@ pub(crate) fn percentile(figures: &mut [f64], share: f64) -> f64 {
     figures.get(place).copied().unwrap_or_default()
 }
 
-/// Returns how long this thread has been running; Linux tells.
+/// Returns the CPU time of this thread, from Linux's `/proc`.
 fn on_cpu() -> Result<Duration> {
     let statistics = fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = statistics.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The guide's page "Performance".
+//! Output of the figures into the guide's page "Performance".
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use crate::row::Row;
 const BEGIN: &str = "<!-- figures: written by the program `ratios` -->";
 const END: &str = "<!-- end of the figures -->";
 
-/// Puts the figures in their place on the page, and returns where it is.
+/// Replaces the figures on the page and returns the path of the page.
 pub(crate) fn write(rows: &[Row]) -> Result<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/performance.md");
     let page = fs::read_to_string(&path)?;
     let (before, rest) = page
         .split_once(BEGIN)
-        .ok_or("the page has no place for figures")?;
+        .ok_or("the page has no start marker for figures")?;
     let (_, after) = rest
         .split_once(END)
-        .ok_or("the figures on the page have no end")?;
+        .ok_or("the page has no end marker for figures")?;
     let figures = figures(rows);
     fs::write(&path, format!("{before}{BEGIN}\n\n{figures}\n{END}{after}"))?;
     Ok(path.canonicalize()?)
@@ -35,11 +35,11 @@ fn figures(rows: &[Row]) -> String {
         let columns = row.columns().map(|column| column.replace('|', "\\|"));
         table.push_str(&format!("| {} |\n", columns.join(" | ")));
     }
-    format!("{}\n\n{table}", circumstances())
+    format!("{}\n\n{table}", environment())
 }
 
-/// Where and when: machine, compiler, date and commit.
-fn circumstances() -> String {
+/// Returns a line with machine, compiler, date and commit.
+fn environment() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let date = Utc::now().format("%Y-%m-%d");
     let processor = processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned());

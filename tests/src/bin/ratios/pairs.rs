@@ -1,4 +1,4 @@
-//! The pairs, by group.
+//! The comparisons, by group.
 
 mod builds;
 mod current;
@@ -17,7 +17,7 @@ use crate::Result;
 use crate::measure::Effort;
 use crate::row::Row;
 
-/// What is measured together.
+/// A group of comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
     Current,
@@ -55,7 +55,7 @@ impl Group {
         }
     }
 
-    /// Measures the pairs of this group, and reports each as it is known.
+    /// Measures the comparisons of this group and reports each row as soon as it is known.
     pub(crate) fn measure(
         self,
         effort: Effort,
@@ -75,7 +75,7 @@ impl Group {
     }
 }
 
-/// A runtime of one thread: what is measured happens there and nowhere else.
+/// Creates a current-thread runtime, so that everything measured runs on the calling thread.
 fn one_thread() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

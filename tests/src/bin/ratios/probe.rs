@@ -1,4 +1,4 @@
-//! What can only be measured from outside: this program runs itself, and looks at the child.
+//! Probes: measurements for which this program runs itself as a child process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,77 +11,94 @@ use clap::{Args, ValueEnum};
 use crate::Result;
 use crate::pairs::{get, managers};
 
-/// What the child does.
+/// The arguments of a probe.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Probe {
-    pub(crate) what: What,
-    pub(crate) side: Who,
+    pub(crate) subject: Subject,
+    pub(crate) side: Side,
     pub(crate) calls: usize,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum What {
-    /// Reads so many items without a network.
+pub(crate) enum Subject {
+    /// Reads items without a network.
     Get,
-    /// The same, each time in a session that is entered and left.
+    /// Reads items without a network, and enters and leaves a session for each.
     Switch,
-    /// Makes a manager, or a configuration, for so many profiles, and uses each once.
+    /// Creates a manager or a configuration for each of many profiles, and uses each once.
     Profiles,
-    /// The same for roles.
+    /// Creates a manager or a configuration for each of many roles, and uses each once.
     Roles,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Who {
+pub(crate) enum Side {
     Ours,
     Theirs,
 }
 
-/// Does what a probe asks for, in the child.
-pub(crate) fn run(Probe { what, side, calls }: Probe) -> Result {
-    match what {
-        What::Get => get::probe(side, calls),
-        What::Switch => get::probe_switch(side, calls),
-        What::Profiles => managers::probe_profiles(side, calls),
-        What::Roles => managers::probe_roles(side, calls),
+/// Performs a probe, in the child process.
+pub(crate) fn run(
+    Probe {
+        subject,
+        side,
+        calls,
+    }: Probe,
+) -> Result {
+    match subject {
+        Subject::Get => get::probe(side, calls),
+        Subject::Switch => get::probe_switch(side, calls),
+        Subject::Profiles => managers::probe_profiles(side, calls),
+        Subject::Roles => managers::probe_roles(side, calls),
     }
 }
 
 impl Probe {
-    /// Gives the command line of the child.
+    /// Returns the command line of the child process.
     fn arguments(self) -> [String; 4] {
-        let Self { what, side, calls } = self;
+        let Self {
+            subject,
+            side,
+            calls,
+        } = self;
         let name = |value: Option<PossibleValue>| value.map(|it| it.get_name().to_owned());
         [
             "probe".to_owned(),
-            name(what.to_possible_value()).unwrap_or_default(),
+            name(subject.to_possible_value()).unwrap_or_default(),
             name(side.to_possible_value()).unwrap_or_default(),
             calls.to_string(),
         ]
     }
 }
 
-/// Returns the instructions of one call.
-pub(crate) fn instructions(what: What, side: Who) -> Result<f64> {
-    one_of(what, side, |probe| {
+/// Returns the number of instructions of one call.
+pub(crate) fn instructions(subject: Subject, side: Side) -> Result<f64> {
+    one_of(subject, side, |probe| {
         let output = valgrind("callgrind", &["--callgrind-out-file=/dev/null"], probe)?;
         number_after(&output, "Collected :")
     })
 }
 
-/// Returns the allocations of one call.
-pub(crate) fn allocations(what: What, side: Who) -> Result<f64> {
-    one_of(what, side, |probe| {
+/// Returns the number of allocations of one call.
+pub(crate) fn allocations(subject: Subject, side: Side) -> Result<f64> {
+    one_of(subject, side, |probe| {
         let output = valgrind("memcheck", &["--leak-check=no"], probe)?;
         number_after(&output, "total heap usage:")
     })
 }
 
-/// Counts for a few calls and for more of them: the difference has no start and no end in it.
-fn one_of(what: What, side: Who, count: impl Fn(Probe) -> Result<f64>) -> Result<f64> {
+/// Measures a few calls and many calls, and returns the difference for one call, which excludes the start
+/// and the end of the process.
+fn one_of(subject: Subject, side: Side, count: impl Fn(Probe) -> Result<f64>) -> Result<f64> {
     const FEW: usize = 20;
     const MORE: usize = 220;
-    let count = |calls| count(Probe { what, side, calls });
+    let count = |calls| {
+        count(Probe {
+            subject,
+            side,
+            calls,
+        })
+    };
     let (few, more) = (count(FEW)?, count(MORE)?);
     Ok((more - few) / (MORE - FEW) as f64)
 }
@@ -99,9 +116,11 @@ fn valgrind(tool: &str, options: &[&str], probe: Probe) -> Result<String> {
     Ok(String::from_utf8_lossy(&successful(output)?.stderr).into_owned())
 }
 
-/// Finds a number such as `1,234` that comes after some words.
+/// Parses a number such as `1,234` that follows some words.
 fn number_after(text: &str, words: &str) -> Result<f64> {
-    let (_, rest) = text.split_once(words).ok_or("valgrind did not say it")?;
+    let (_, rest) = text
+        .split_once(words)
+        .ok_or("the output of valgrind has no such number")?;
     let digits: String = rest
         .trim_start()
         .chars()
@@ -111,8 +130,8 @@ fn number_after(text: &str, words: &str) -> Result<f64> {
     Ok(digits.parse()?)
 }
 
-/// Runs the child with the profile files in a folder and with nothing else in its environment, and
-/// returns the figures that it prints.
+/// Runs the child process with an environment that contains only the profile files, and returns the
+/// figures that it prints.
 pub(crate) fn figures(
     probe: Probe,
     folder: &Path,
@@ -128,7 +147,7 @@ pub(crate) fn figures(
     figures_in(&successful(output)?)
 }
 
-/// Reads a name and a figure from each line that a program has printed.
+/// Parses a name and a figure from each line of the output.
 pub(crate) fn figures_in(output: &Output) -> Result<BTreeMap<String, f64>> {
     let output = std::str::from_utf8(&output.stdout)?;
     let figures = output.lines().map(|line| {
@@ -138,7 +157,7 @@ pub(crate) fn figures_in(output: &Output) -> Result<BTreeMap<String, f64>> {
     figures.collect()
 }
 
-/// Refuses the output of a program that has failed, with what it says.
+/// Returns an error with the error output if a program failed.
 pub(crate) fn successful(output: Output) -> Result<Output> {
     match output.status.success() {
         true => Ok(output),
@@ -146,7 +165,7 @@ pub(crate) fn successful(output: Output) -> Result<Output> {
     }
 }
 
-/// Returns the memory that this process has in use, in bytes; Linux tells.
+/// Returns the resident memory of this process in bytes, from Linux's `/proc`.
 pub(crate) fn resident_bytes() -> Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let mut lines = status.lines().filter_map(|it| it.strip_prefix("VmRSS:"));
@@ -155,7 +174,7 @@ pub(crate) fn resident_bytes() -> Result<f64> {
     Ok(kibibytes * 1024.0)
 }
 
-/// Returns how many sockets this process has open; Linux tells.
+/// Returns the number of open sockets of this process, from Linux's `/proc`.
 pub(crate) fn open_sockets() -> Result<f64> {
     let files = fs::read_dir("/proc/self/fd")?;
     let sockets = files.filter(|file| {

@@ -1,8 +1,8 @@
-//! One pair of figures, and whether it meets its target.
+//! A row of the report: two figures, and whether they meet a target.
 
 use std::fmt;
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Seconds,
@@ -13,16 +13,16 @@ pub(crate) enum Unit {
     Count,
 }
 
-/// What is asked of a pair.
+/// The target of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Ours over theirs is at most this.
+    /// Our figure divided by theirs is at most this.
     Ratio(f64),
-    /// Ours is at most this, whatever theirs is.
+    /// Our figure is at most this, independently of theirs.
     AtMost(f64),
-    /// Ours is at most this more than theirs.
+    /// Our figure exceeds theirs by at most this.
     MoreAtMost(f64),
-    /// Nothing: the figure is there to be known.
+    /// No target: the row is informative.
     Nothing,
 }
 
@@ -30,11 +30,11 @@ pub(crate) enum Target {
 pub(crate) enum Verdict {
     Ok,
     Missed,
-    /// There was nothing to judge.
+    /// The row has no target or no figures.
     Open,
 }
 
-/// A line of the report.
+/// A row of the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     name: String,
@@ -49,7 +49,7 @@ enum Figures {
         unit: Unit,
         target: Target,
     },
-    /// Why there are none.
+    /// The reason why there is no measurement.
     None(String),
 }
 
@@ -99,7 +99,7 @@ impl Row {
         if met { Verdict::Ok } else { Verdict::Missed }
     }
 
-    /// The columns: name, ours, theirs, ratio, target, verdict.
+    /// Returns the columns: name, ours, theirs, ratio, target, verdict.
     pub(crate) fn columns(&self) -> [String; 6] {
         match &self.figures {
             Figures::None(why) => {

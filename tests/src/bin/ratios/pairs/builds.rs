@@ -1,4 +1,4 @@
-//! What it costs to build the crates, beside the SDK alone.
+//! The cost of building the crates, compared with the SDK alone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::measure::Effort;
 use crate::probe::successful;
 use crate::row::{Row, Target, Unit};
 
-/// What somebody writes who uses the SDK alone.
+/// The dependencies of a program that uses the SDK alone.
 const SDK: &str = r#"
 aws-config = "1"
 aws-sdk-dynamodb = "1"
@@ -53,7 +53,7 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
     Ok(())
 }
 
-/// A program that does nothing with its dependencies.
+/// A program that has dependencies and does nothing.
 struct Project {
     folder: tempfile::TempDir,
 }
@@ -73,7 +73,7 @@ impl Project {
         Ok(Self { folder })
     }
 
-    /// Runs cargo, and returns what it prints.
+    /// Runs cargo and returns its output.
     fn cargo(&self, arguments: &[&str]) -> Result<String> {
         let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
         let output = Command::new(cargo)
@@ -94,9 +94,9 @@ impl Project {
         Ok(crates.len() as f64)
     }
 
-    /// Builds everything, and returns how long it took, in seconds.
+    /// Builds everything and returns the duration in seconds.
     fn build(&self) -> Result<f64> {
-        // Before the clock runs, whatever has to be downloaded.
+        // Download before the measurement starts.
         self.cargo(&["fetch"])?;
         let began = Instant::now();
         self.cargo(&["build", "--quiet"])?;

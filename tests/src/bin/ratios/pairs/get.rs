@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::one_thread;
 use crate::Result;
 use crate::measure::{Effort, cpu_time, time};
-use crate::probe::{What, Who, allocations, instructions};
+use crate::probe::{Side, Subject, allocations, instructions};
 use crate::row::{Row, Target, Unit};
 
 async fn get_ours() {
@@ -153,15 +153,15 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
     report(Row::new(
         "get, answered at once: instructions",
         Unit::Instructions,
-        instructions(What::Get, Who::Ours)?,
-        instructions(What::Get, Who::Theirs)?,
+        instructions(Subject::Get, Side::Ours)?,
+        instructions(Subject::Get, Side::Theirs)?,
         Target::Ratio(1.03),
     ));
     report(Row::new(
         "get, answered at once: allocations",
         Unit::Allocations,
-        allocations(What::Get, Who::Ours)?,
-        allocations(What::Get, Who::Theirs)?,
+        allocations(Subject::Get, Side::Ours)?,
+        allocations(Subject::Get, Side::Theirs)?,
         Target::Ratio(1.05),
     ));
     Ok(())
@@ -225,29 +225,29 @@ pub(crate) fn measure_switch(effort: Effort, report: &mut dyn FnMut(Row)) -> Res
     report(Row::new(
         "switch and get: instructions; the same get alone",
         Unit::Instructions,
-        instructions(What::Switch, Who::Ours)?,
-        instructions(What::Switch, Who::Theirs)?,
+        instructions(Subject::Switch, Side::Ours)?,
+        instructions(Subject::Switch, Side::Theirs)?,
         most,
     ));
     Ok(())
 }
 
-/// Reads so many items, for somebody who counts instructions or allocations.
-pub(crate) fn probe(side: Who, calls: usize) -> Result {
+/// Reads items in the child process whose instructions or allocations are counted.
+pub(crate) fn probe(side: Side, calls: usize) -> Result {
     let sides = Sides::without_a_network()?;
     match side {
-        Who::Ours => sides.ours(calls),
-        Who::Theirs => sides.theirs(calls),
+        Side::Ours => sides.ours(calls),
+        Side::Theirs => sides.theirs(calls),
     }
     Ok(())
 }
 
 /// The same, in a session that is entered and left each time.
-pub(crate) fn probe_switch(side: Who, calls: usize) -> Result {
+pub(crate) fn probe_switch(side: Side, calls: usize) -> Result {
     let sides = Sides::without_a_network()?;
     match side {
-        Who::Ours => sides.switching(calls),
-        Who::Theirs => sides.ours(calls),
+        Side::Ours => sides.switching(calls),
+        Side::Theirs => sides.ours(calls),
     }
     Ok(())
 }

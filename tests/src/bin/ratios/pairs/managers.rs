@@ -12,7 +12,7 @@ use bsm_local_aws::{Layout, LocalAws};
 use super::one_thread;
 use crate::Result;
 use crate::measure::Effort;
-use crate::probe::{self, Probe, What, Who, open_sockets, resident_bytes};
+use crate::probe::{self, Probe, Side, Subject, open_sockets, resident_bytes};
 use crate::row::{Row, Target, Unit};
 
 /// Used before the others, so that what is only needed once is not counted.
@@ -28,12 +28,16 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
     let aws = runtime.block_on(aws.start())?;
     let folder = tempfile::tempdir()?;
     aws.write_profiles(&folder)?;
-    for (name, what) in [("profiles", What::Profiles), ("roles", What::Roles)] {
+    for (name, subject) in [("profiles", Subject::Profiles), ("roles", Subject::Roles)] {
         let figures = |side| {
-            let probe = Probe { what, side, calls };
+            let probe = Probe {
+                subject,
+                side,
+                calls,
+            };
             probe::figures(probe, folder.path(), aws.endpoint_url())
         };
-        let (ours, theirs) = (figures(Who::Ours)?, figures(Who::Theirs)?);
+        let (ours, theirs) = (figures(Side::Ours)?, figures(Side::Theirs)?);
         for (figure, unit, most) in [
             ("bytes", Unit::Bytes, 20_000.0),
             ("sockets", Unit::Count, 0.0),
@@ -86,15 +90,15 @@ fn layout(accounts: usize) -> Result<Layout> {
     Ok(Layout::from_toml(&text)?)
 }
 
-/// Makes and uses a manager, or a configuration, for each of many profiles.
-pub(crate) fn probe_profiles(side: Who, calls: usize) -> Result {
+/// Creates and uses a manager or a configuration for each of many profiles.
+pub(crate) fn probe_profiles(side: Side, calls: usize) -> Result {
     match side {
-        Who::Ours => probe(calls, async |number| {
+        Side::Ours => probe(calls, async |number| {
             let manager = BotoSesManager::from_profile(format!("account-{number}"));
             let client = manager.client(Client::new).await?;
             Ok((client, manager))
         }),
-        Who::Theirs => probe(calls, async |number| {
+        Side::Theirs => probe(calls, async |number| {
             let config = loader().profile_name(format!("account-{number}"));
             let config = config.load().await;
             Ok((Client::new(&config), config))
@@ -102,10 +106,10 @@ pub(crate) fn probe_profiles(side: Who, calls: usize) -> Result {
     }
 }
 
-/// Makes and uses a manager, or a configuration, for each of many roles.
-pub(crate) fn probe_roles(side: Who, calls: usize) -> Result {
+/// Creates and uses a manager or a configuration for each of many roles.
+pub(crate) fn probe_roles(side: Side, calls: usize) -> Result {
     match side {
-        Who::Ours => {
+        Side::Ours => {
             let base = BotoSesManager::from_profile(BASE);
             probe(calls, async |number| {
                 let manager = base.assume_role(role_arn(number)).build();
@@ -113,7 +117,7 @@ pub(crate) fn probe_roles(side: Who, calls: usize) -> Result {
                 Ok((client, manager))
             })
         }
-        Who::Theirs => {
+        Side::Theirs => {
             let base = one_thread()?.block_on(loader().profile_name(BASE).load());
             probe(calls, async |number| {
                 let role = AssumeRoleProvider::builder(role_arn(number));
@@ -131,7 +135,7 @@ fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
 }
 
-/// Makes and uses what there is to be many of, and prints what each has taken.
+/// Creates and uses many managers or configurations, and prints the memory and sockets of each.
 fn probe<T>(calls: usize, make: impl AsyncFn(usize) -> Result<(Client, T)>) -> Result {
     one_thread()?.block_on(async {
         let mut made = Vec::with_capacity(calls + WARM_UP);

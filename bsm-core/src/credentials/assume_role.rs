@@ -1,0 +1,296 @@
+//! Roles that are assumed with STS AssumeRole.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
+use aws_sdk_sts::types::{
+    Credentials as IssuedCredentials, PolicyDescriptorType, ProvidedContext, Tag,
+};
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+
+use super::Refresher;
+use super::mfa::{TokenCodes, TokenRequest};
+use super::role_request::RoleRequest;
+use crate::error::{Error, ErrorKind};
+use crate::identity::arn;
+use crate::transport;
+
+/// The attempts of one refresh at AssumeRole: one retry for a lost connection. The cooldown after a
+/// failure paces the rest.
+const MAX_ATTEMPTS: u32 = 2;
+
+/// The time-out of one attempt, if the user has set none: STS answers within a second, and two
+/// attempts must fit into half a minute.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The provider of a role's credentials, which STS issues for those of the parent.
+///
+/// It calls STS every time; a [`Refresher`] in front of it caches the credentials.
+#[derive(Debug)]
+pub(crate) struct AssumedRole {
+    request: RoleRequest,
+    parent: Refresher,
+    sts: SdkConfig,
+    mfa: Option<TokenCodes>,
+    session_name: String,
+}
+
+impl AssumedRole {
+    pub(super) fn new(
+        request: RoleRequest,
+        parent: &Refresher,
+        sts: &SdkConfig,
+        mfa: Option<&TokenCodes>,
+    ) -> Self {
+        let sts = sts_config(sts, request.mfa_serial.is_some());
+        let session_name = request
+            .role_session_name
+            .clone()
+            .unwrap_or_else(|| generated_session_name(&time_of(&sts)));
+        Self {
+            request,
+            parent: parent.clone(),
+            sts,
+            mfa: mfa.cloned(),
+            session_name,
+        }
+    }
+
+    pub(super) fn request(&self) -> &RoleRequest {
+        &self.request
+    }
+
+    pub(super) fn parent(&self) -> &Refresher {
+        &self.parent
+    }
+
+    /// Returns the configuration of requests to STS.
+    pub(super) fn sts(&self) -> &SdkConfig {
+        &self.sts
+    }
+
+    pub(super) fn time(&self) -> SharedTimeSource {
+        time_of(&self.sts)
+    }
+
+    pub(super) async fn assume(&self) -> Result<Assumed, Error> {
+        // Outside the call to STS: its time-out must not include the parent's refresh, or a prompt.
+        let parent = self.parent.credentials().await?;
+        let code = match &self.request.mfa_serial {
+            Some(serial) => Some(self.mfa_code(serial).await?),
+            None => None,
+        };
+        let request = &self.request;
+        tracing::debug!(
+            role_arn = request.role_arn,
+            session_name = self.session_name,
+            mfa_serial = request.mfa_serial,
+            "assuming a role"
+        );
+        let sts = self
+            .sts
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(parent))
+            .build();
+        let answer = transport::client(&sts, aws_sdk_sts::Client::new)?
+            .assume_role()
+            .role_arn(&request.role_arn)
+            .role_session_name(&self.session_name)
+            .set_duration_seconds(request.duration.map(|duration| duration.as_secs() as i32))
+            .set_policy(request.policy.clone())
+            .set_policy_arns(some(&request.policy_arns, |arn| {
+                PolicyDescriptorType::builder().arn(arn).build()
+            }))
+            .set_tags(request.tags()?)
+            .set_transitive_tag_keys(some(&request.transitive_tag_keys, String::clone))
+            .set_external_id(request.external_id.clone())
+            .set_source_identity(request.source_identity.clone())
+            .set_serial_number(request.mfa_serial.clone())
+            .set_token_code(code.clone())
+            .set_provided_contexts(some(&request.provided_contexts, |(arn, assertion)| {
+                ProvidedContext::builder()
+                    .provider_arn(arn)
+                    .context_assertion(assertion)
+                    .build()
+            }))
+            .send()
+            .await
+            .map_err(|error| request.failed(error, code.as_deref()))?;
+        Assumed::new(request, answer)
+    }
+
+    async fn mfa_code(&self, serial: &str) -> Result<String, Error> {
+        let Some(mfa) = &self.mfa else {
+            return Err(Error::new(
+                ErrorKind::MfaCodeUnavailable,
+                format!(
+                    "the role {} needs a code of the MFA device {serial}, but there is no provider: \
+                     set an mfa_token_provider, for example mfa::TerminalPrompt",
+                    self.request.role_arn
+                ),
+            ));
+        };
+        let request = TokenRequest::new(serial, &self.request.role_arn, self.time());
+        mfa.code(request).await
+    }
+}
+
+/// The response of AssumeRole.
+#[derive(Debug)]
+pub(super) struct Assumed {
+    pub(super) credentials: Credentials,
+    /// The session's id and ARN.
+    pub(super) user: Option<(String, String)>,
+    pub(super) source_identity: Option<String>,
+}
+
+impl Assumed {
+    fn new(request: &RoleRequest, answer: AssumeRoleOutput) -> Result<Self, Error> {
+        Ok(Self {
+            credentials: issued(answer.credentials, &request.role_arn, "AssumeRole")?,
+            user: answer
+                .assumed_role_user
+                .map(|user| (user.assumed_role_id, user.arn)),
+            source_identity: answer.source_identity,
+        })
+    }
+}
+
+impl RoleRequest {
+    fn tags(&self) -> Result<Option<Vec<Tag>>, Error> {
+        let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
+        let tags: Result<Vec<_>, _> = self.tags.iter().map(tag).collect();
+        match tags {
+            Ok(tags) => Ok((!tags.is_empty()).then_some(tags)),
+            Err(error) => Err(
+                Error::new(ErrorKind::InvalidInput, "a session tag is incomplete")
+                    .with_source(error),
+            ),
+        }
+    }
+
+    fn failed<R>(&self, error: SdkError<AssumeRoleError, R>, code: Option<&str>) -> Error
+    where
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        let is_wrong_code = self.mfa_serial.is_some() && is_wrong_code(&error);
+        let assertions = self.provided_contexts.iter().map(|(_, text)| text.as_str());
+        let secrets: Vec<_> = code
+            .into_iter()
+            .chain(self.external_id.as_deref())
+            .chain(assertions)
+            .collect();
+        let doing = format!("assume the role {}", self.role_arn);
+        let error = transport::failed(&doing, error, &secrets);
+        match &self.mfa_serial {
+            Some(serial) if is_wrong_code => Error::new(
+                ErrorKind::MfaCodeRejected,
+                format!(
+                    "AWS rejected the code of the MFA device {serial} for the role {}: it was \
+                     mistyped, too old or used before; try again with the next code",
+                    self.role_arn
+                ),
+            )
+            .with_source(error),
+            _ => error,
+        }
+    }
+}
+
+// STS has no error code of its own for a wrong code.
+fn is_wrong_code<R>(error: &SdkError<AssumeRoleError, R>) -> bool {
+    error.as_service_error().is_some_and(|error| {
+        error.code() == Some("AccessDenied")
+            && error
+                .message()
+                .is_some_and(|message| message.contains("invalid MFA one time pass code"))
+    })
+}
+
+impl ProvideCredentials for AssumedRole {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            provider::Result::Ok(self.assume().await?.credentials)
+        })
+    }
+}
+
+/// Returns the configuration of requests to STS, with limits on attempts and time.
+///
+/// An MFA code is sent once: if the response is lost, AWS may count the code as used.
+fn sts_config(sts: &SdkConfig, has_mfa: bool) -> SdkConfig {
+    let retry = sts
+        .retry_config()
+        .cloned()
+        .unwrap_or_else(RetryConfig::standard);
+    let limit = if has_mfa { 1 } else { MAX_ATTEMPTS };
+    let attempts = retry.max_attempts().min(limit);
+    let timeouts = sts.timeout_config().cloned();
+    let mut timeouts = timeouts.unwrap_or_else(|| TimeoutConfig::builder().build());
+    let explicit = [
+        timeouts.read_timeout(),
+        timeouts.operation_timeout(),
+        timeouts.operation_attempt_timeout(),
+    ];
+    if explicit.iter().all(Option::is_none) {
+        let attempt = timeouts
+            .into_builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        timeouts = attempt.build();
+    }
+    sts.to_builder()
+        .retry_config(retry.with_max_attempts(attempts))
+        .timeout_config(timeouts)
+        .build()
+}
+
+pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
+    config.time_source().unwrap_or_default()
+}
+
+/// Converts the credentials that STS issued for a role.
+pub(super) fn issued(
+    credentials: Option<IssuedCredentials>,
+    role_arn: &str,
+    provider: &'static str,
+) -> Result<Credentials, Error> {
+    let incomplete = || {
+        Error::new(
+            ErrorKind::Service,
+            format!(
+                "STS answered without credentials for {role_arn}: is the endpoint an AWS endpoint?"
+            ),
+        )
+    };
+    let issued = credentials.ok_or_else(incomplete)?;
+    let expiry = SystemTime::try_from(issued.expiration).map_err(|_| incomplete())?;
+    let mut credentials = Credentials::builder()
+        .access_key_id(issued.access_key_id)
+        .secret_access_key(issued.secret_access_key)
+        .session_token(issued.session_token)
+        .expiry(expiry)
+        .provider_name(provider);
+    if let Some(account) = arn::account(role_arn) {
+        credentials = credentials.account_id(account);
+    }
+    Ok(credentials.build())
+}
+
+// STS distinguishes an empty list from none.
+fn some<T, U>(items: &[T], to: impl FnMut(&T) -> U) -> Option<Vec<U>> {
+    (!items.is_empty()).then(|| items.iter().map(to).collect())
+}
+
+pub(super) fn generated_session_name(time: &SharedTimeSource) -> String {
+    let since_epoch = time.now().duration_since(UNIX_EPOCH);
+    format!("bsm-session-{}", since_epoch.unwrap_or_default().as_secs())
+}

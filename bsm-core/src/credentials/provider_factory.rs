@@ -1,0 +1,304 @@
+//! The providers of credentials, created from resolved settings.
+//!
+//! Those for SSO, login sessions, containers and instances are aws-config's; the others are this
+//! crate's own.
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sso::credentials::SsoCredentialsProvider;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::{
+    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+};
+use aws_smithy_async::time::SharedTimeSource;
+
+use super::Refresher;
+use super::assume_role::AssumedRole;
+use super::cli_cache::{CachedRole, CachedSso, Store};
+use super::credential_source::{CredentialSource, Interaction};
+use super::mfa::TokenCodes;
+use super::process::{CredentialProcess, Streams};
+use super::role_request::RoleRequest;
+use super::web_identity::WebIdentityRole;
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind};
+use crate::profile::{BaseProvider, ChainedRole, ProfileChain, Sso};
+use crate::transport::SdkFailure;
+use crate::validation;
+
+/// Whose credentials a role is assumed with, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct AssumeRoleContext<'a> {
+    pub(crate) parent: &'a Refresher,
+    /// The configuration of requests to STS.
+    pub(crate) sts: &'a SdkConfig,
+    pub(crate) mfa: Option<&'a TokenCodes>,
+    pub(crate) cli_cache: Option<Store>,
+}
+
+/// Returns the source of a role's credentials, behind the AWS CLI's cache if that is enabled.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidInput`] for parameters that STS would reject.
+pub(crate) fn assumed_role(
+    request: RoleRequest,
+    context: &AssumeRoleContext<'_>,
+) -> Result<CredentialSource, Error> {
+    request.check(context.parent.is_role())?;
+    let interaction = match (&request.mfa_serial, context.mfa) {
+        (Some(_), Some(mfa)) if !mfa.is_interactive() => {
+            Interaction::Inherited(context.parent.clone())
+        }
+        (Some(_), _) => Interaction::Prompt,
+        (None, _) => Interaction::Inherited(context.parent.clone()),
+    };
+    let role = AssumedRole::new(request, context.parent, context.sts, context.mfa);
+    let provider = match &context.cli_cache {
+        Some(store) => SharedCredentialsProvider::new(CachedRole::new(role, store.clone())),
+        None => SharedCredentialsProvider::new(role),
+    };
+    Ok(CredentialSource {
+        interaction,
+        ..CredentialSource::of_role(provider)
+    })
+}
+
+/// Creates the providers that profile chains name, and the roles on top of them.
+pub(crate) struct ProviderFactory<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) mfa: Option<&'a TokenCodes>,
+    pub(crate) cli_cache: Option<Store>,
+    pub(crate) process_streams: Streams,
+    pub(crate) time_source: SharedTimeSource,
+    /// The configuration of requests to STS.
+    pub(crate) sts: &'a SdkConfig,
+}
+
+impl ProviderFactory<'_> {
+    pub(crate) fn for_chain(&self, chain: ProfileChain) -> Result<CredentialSource, Error> {
+        let base = self.for_base(chain.base)?;
+        chain
+            .roles
+            .into_iter()
+            .try_fold(base, |source, role| self.assumed(source, role))
+    }
+
+    fn assumed(
+        &self,
+        source: CredentialSource,
+        role: ChainedRole,
+    ) -> Result<CredentialSource, Error> {
+        let profile = role.profile.clone();
+        let context = AssumeRoleContext {
+            parent: &Refresher::new(source, self.time_source.clone()),
+            sts: self.sts,
+            mfa: self.mfa,
+            cli_cache: self.cli_cache.clone(),
+        };
+        assumed_role(role.into(), &context).map_err(|error| {
+            let message = format!("profile {profile:?} cannot be used: {error}");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })
+    }
+
+    fn for_base(&self, base: BaseProvider) -> Result<CredentialSource, Error> {
+        let is_role = matches!(base, BaseProvider::WebIdentity(_) | BaseProvider::Sso(_));
+        let provider = self.provider_of(base)?;
+        Ok(match is_role {
+            true => CredentialSource::of_role(provider),
+            false => provider.into(),
+        })
+    }
+
+    fn provider_of(&self, base: BaseProvider) -> Result<SharedCredentialsProvider, Error> {
+        let what = base.to_string();
+        Ok(match base {
+            BaseProvider::Keys { keys, profile, .. } => {
+                validation::check(&keys, &validation::Names::of_profile(&profile))?;
+                SharedCredentialsProvider::new(keys)
+            }
+            BaseProvider::WebIdentity(identity) => {
+                SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
+            }
+            BaseProvider::Sso(sso) => self.cached_sso(what, sso),
+            BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
+            BaseProvider::Process {
+                profile,
+                command,
+                account_id,
+            } => {
+                let streams = self.process_streams;
+                let process = CredentialProcess::new(profile, command, account_id, streams);
+                SharedCredentialsProvider::new(process)
+            }
+            BaseProvider::Environment => match self.environment.keys()? {
+                Some(keys) => SharedCredentialsProvider::new(keys),
+                None => return Err(unavailable(&what)),
+            },
+            BaseProvider::EcsContainer | BaseProvider::Ec2InstanceMetadata
+                if !self.environment.is_process() =>
+            {
+                // Given variables have neither: a test must not reach the machine it runs on.
+                return Err(unavailable(&what));
+            }
+            BaseProvider::EcsContainer => {
+                self.environment.check_container()?;
+                WithContext::shared(what, "does the task have a role?".into(), self.ecs())
+            }
+            BaseProvider::Ec2InstanceMetadata => {
+                self.environment.check_metadata_service()?;
+                WithContext::shared(what, "does the instance have a role?".into(), self.imds())
+            }
+        })
+    }
+
+    /// Returns the end of the default chain: the provider of a container, a function or an
+    /// instance.
+    ///
+    /// Variables that were given in place of the process's own have none of these.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if a variable that says where they are is not a URL.
+    pub(crate) fn container_or_instance(&self) -> Result<Option<SharedCredentialsProvider>, Error> {
+        if !self.environment.is_process() {
+            return Ok(None);
+        }
+        self.environment.check_container()?;
+        self.environment.check_metadata_service()?;
+        let chain = CredentialsProviderChain::first_try("EcsContainer", self.ecs())
+            .or_else("Ec2InstanceMetadata", self.imds());
+        Ok(Some(SharedCredentialsProvider::new(chain)))
+    }
+
+    /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
+    fn cached_sso(&self, what: String, sso: Sso) -> SharedCredentialsProvider {
+        let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
+        let provider = WithContext::shared(what, advice, self.sso(sso.clone()));
+        match self.cli_cache.clone() {
+            None => provider,
+            Some(store) => SharedCredentialsProvider::new(CachedSso::new(
+                provider,
+                &sso,
+                store,
+                self.time_source.clone(),
+            )),
+        }
+    }
+
+    fn sso(&self, sso: Sso) -> SsoCredentialsProvider {
+        let mut builder = SsoCredentialsProvider::builder()
+            .configure(&self.provider_config())
+            .account_id(sso.account_id)
+            .role_name(sso.role_name)
+            .start_url(sso.start_url)
+            .region(Region::new(sso.region));
+        builder.set_session_name(sso.session_name);
+        builder.build()
+    }
+
+    #[cfg(feature = "login")]
+    fn login(
+        &self,
+        what: String,
+        profile: &str,
+        session: String,
+    ) -> Result<SharedCredentialsProvider, Error> {
+        let provider = aws_config::login::LoginCredentialsProvider::builder(session)
+            .configure(&self.provider_config())
+            .build();
+        let advice = format!("sign in with `aws login --profile {profile}`");
+        Ok(WithContext::shared(what, advice, provider))
+    }
+
+    #[cfg(not(feature = "login"))]
+    #[expect(clippy::unused_self, reason = "the signature is that of the feature")]
+    fn login(
+        &self,
+        _: String,
+        profile: &str,
+        _: String,
+    ) -> Result<SharedCredentialsProvider, Error> {
+        Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "profile {profile:?} has a login_session, which this program was built without: \
+                 turn on the feature `login` of bsm-core"
+            ),
+        ))
+    }
+
+    fn ecs(&self) -> EcsCredentialsProvider {
+        EcsCredentialsProvider::builder()
+            .configure(&self.provider_config())
+            .build()
+    }
+
+    fn imds(&self) -> ImdsCredentialsProvider {
+        ImdsCredentialsProvider::builder()
+            .configure(&self.provider_config())
+            .build()
+    }
+
+    pub(crate) fn provider_config(&self) -> ProviderConfig {
+        let config = ProviderConfig::without_region()
+            .with_region(self.sts.region().cloned())
+            .with_behavior_version(self.sts.behavior_version())
+            .with_time_source(self.time_source.clone());
+        match self.sts.http_client() {
+            Some(http_client) => config.with_http_client(http_client),
+            None => config,
+        }
+    }
+}
+
+/// A provider of aws-config whose errors name the provider, and what to do.
+#[derive(Debug)]
+struct WithContext<P> {
+    what: String,
+    advice: String,
+    source: P,
+}
+
+impl<P: ProvideCredentials + 'static> WithContext<P> {
+    fn shared(what: String, advice: String, source: P) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self {
+            what,
+            advice,
+            source,
+        })
+    }
+
+    fn explain(&self, error: CredentialsError) -> Error {
+        let kind = match &error {
+            CredentialsError::ProviderTimedOut(_) => ErrorKind::Unreachable,
+            CredentialsError::InvalidConfiguration(_) => ErrorKind::InvalidConfig,
+            _ => ErrorKind::CredentialsUnavailable,
+        };
+        let message = format!("no credentials from {}: {}", self.what, self.advice);
+        if let Some(ours) = Error::find_in(&error) {
+            return ours.clone();
+        }
+        Error::new(kind, message).with_source(SdkFailure::of_provider(error))
+    }
+}
+
+impl<P: ProvideCredentials + 'static> ProvideCredentials for WithContext<P> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let credentials = self.source.provide_credentials().await;
+            provider::Result::Ok(credentials.map_err(|error| self.explain(error))?)
+        })
+    }
+}
+
+fn unavailable(what: &str) -> Error {
+    let message = format!("there are no credentials from {what} here");
+    Error::new(ErrorKind::CredentialsUnavailable, message)
+}

@@ -1,0 +1,311 @@
+//! The `SdkConfig` of a session: how it is loaded, and where its requests go.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use aws_config::identity::IdentityCache;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_smithy_async::rt::sleep::default_async_sleep;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::{RetryConfig, RetryMode};
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use super::redacted::{redacted, redacted_tokens};
+use super::resolution::Resolution;
+use super::settings::{Settings, service_key};
+use crate::endpoint::{self, Form, Setting};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind};
+use crate::http;
+use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
+
+/// The SDK's behaviour, pinned: `BehaviorVersion::latest()` changes when a dependency is updated.
+fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// The region of requests to STS if the session has none: STS answers in every region.
+const STS_REGION: &str = "us-east-1";
+
+/// Loads the configuration of the settings, their environment and their profile, without
+/// credentials.
+pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkConfig, Error> {
+    let Resolution {
+        profiles, profile, ..
+    } = found;
+    let files = EnvConfigFiles::builder()
+        .with_contents(EnvConfigFileKind::Config, to_sdk_profile(&settings.environment, profiles, profile))
+        .build();
+    let region = found.region.clone().map(Region::new);
+    let mut loader = aws_config::defaults(behavior_version())
+        .profile_files(files)
+        .profile_name("default")
+        // Without a region, aws-config asks the instance for one, even if only for a token
+        // provider.
+        .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
+        .retry_config(retry_config(settings, profile)?)
+        .http_client(http_client(settings, profile)?)
+        .time_source(settings.time_source())
+        .identity_cache(IdentityCache::no_cache())
+        .no_credentials();
+    if let Some(timeout_config) = &settings.timeout_config {
+        loader = loader.timeout_config(timeout_config.clone());
+    }
+    if let Some(app_name) = &settings.app_name {
+        loader = loader.app_name(app_name.clone());
+    }
+    // The profile above already contains what aws-config would read from the given variables. Passing
+    // the variables themselves requires its feature `test-util`, which recompiles a third of the SDK.
+    if settings.environment.variables.is_some() {
+        loader = loader.empty_test_environment();
+    }
+    let config = loader.load().await;
+    let endpoints = ServiceEndpoints::new(settings, profiles, profile);
+    let mut builder = config.to_builder();
+    builder.set_region(region);
+    builder.set_endpoint_url(endpoints.for_any_service()?);
+    builder.set_service_config(Some(endpoints));
+    // Without an sso-session there are no bearer tokens, and the provider would only fail later.
+    let tokens = profile.get("sso_session").and(config.token_provider());
+    builder.set_token_provider(tokens.map(redacted_tokens));
+    Ok(builder.build())
+}
+
+/// Completes a configuration that the user built: a client panics if one of these parts is missing.
+pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> SdkConfig {
+    let mut builder = redacted(config).to_builder();
+    if config.behavior_version().is_none() {
+        builder.set_behavior_version(Some(behavior_version()));
+    }
+    if config.sleep_impl().is_none() {
+        builder.set_sleep_impl(default_async_sleep());
+    }
+    if config.time_source().is_none() {
+        builder.set_time_source(Some(settings.time_source()));
+    }
+    if config.http_client().is_none() {
+        let http_client = settings.http_client.clone();
+        builder.set_http_client(Some(http_client.unwrap_or_else(http::shared)));
+    }
+    builder.set_identity_cache(Some(IdentityCache::no_cache()));
+    builder.build()
+}
+
+/// Returns the configuration for requests to STS.
+pub(crate) fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
+    let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
+    config.to_builder().region(region).build()
+}
+
+/// Returns the HTTP client of the settings, or else the shared one for the CA bundle that
+/// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
+fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClient, Error> {
+    if let Some(http_client) = &settings.http_client {
+        return Ok(http::naming_endpoints(http_client.clone()));
+    }
+    // These clients read the process's own environment, whichever one the settings give.
+    http::check_proxies(|name| std::env::var(name).ok())?;
+    let environment = &settings.environment;
+    match profile.setting(environment, "AWS_CA_BUNDLE", "ca_bundle") {
+        Some(path) => {
+            let path = PathBuf::from(path);
+            let path = environment.in_home(path.clone()).unwrap_or(path);
+            http::shared_with_ca_bundle(&path)
+        }
+        None => Ok(http::shared()),
+    }
+}
+
+/// Returns the retry configuration of the settings, or else of environment and profile.
+///
+/// aws-config panics on values that botocore accepts, so these two are read here.
+fn retry_config(settings: &Settings, profile: &Profile) -> Result<RetryConfig, Error> {
+    if let Some(retry_config) = &settings.retry_config {
+        return Ok(retry_config.clone());
+    }
+    let environment = &settings.environment;
+    let mode = profile.setting(environment, "AWS_RETRY_MODE", "retry_mode");
+    let mode = match mode.as_deref() {
+        None => RetryMode::Standard,
+        Some("legacy") => {
+            tracing::warn!("retry_mode legacy is treated as standard: the SDK has no other");
+            RetryMode::Standard
+        }
+        Some(mode) => RetryMode::from_str(mode).map_err(|_| {
+            let message =
+                format!("the retry_mode {mode:?} is not one of standard, adaptive and legacy");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })?,
+    };
+    let config = match mode {
+        RetryMode::Adaptive => RetryConfig::adaptive(),
+        _ => RetryConfig::standard(),
+    };
+    let attempts = profile.setting(environment, "AWS_MAX_ATTEMPTS", "max_attempts");
+    let Some(attempts) = attempts else {
+        return Ok(config);
+    };
+    let attempts: u32 = attempts.trim().parse().map_err(|error| {
+        let message = format!("max_attempts is {attempts:?}: write a number, 1 or more");
+        Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+    })?;
+    Ok(config.with_max_attempts(attempts.max(1)))
+}
+
+/// The settings of a profile that the SDK reads itself, and this crate does not.
+const SDK_KEYS: [&str; 12] = [
+    "account_id_endpoint_mode",
+    "auth_scheme_preference",
+    "defaults_mode",
+    "disable_clock_skew_correction",
+    "disable_request_compression",
+    "request_checksum_calculation",
+    "request_min_compression_size_bytes",
+    "response_checksum_validation",
+    "sdk_ua_app_id",
+    "sigv4a_signing_region_set",
+    "use_dualstack_endpoint",
+    "use_fips_endpoint",
+];
+
+/// Returns the SDK's settings, from the environment or else the profile, in the form of aws-config's
+/// parser.
+fn to_sdk_profile(environment: &Environment, profiles: &Profiles, profile: &Profile) -> String {
+    let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
+        keys.iter()
+            .filter_map(|key| Some((key, get(key)?)))
+            // The parser would take these for comments and further settings.
+            .filter(|(_, value)| !value.contains(['\n', '#', ';']))
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect::<String>()
+    };
+    let setting = |key: &str| {
+        let variable = format!("AWS_{}", key.to_ascii_uppercase());
+        profile.setting(environment, &variable, key)
+    };
+    let mut text = format!("[default]\n{}", lines(&setting, &SDK_KEYS));
+    // Bearer tokens come from an sso-session.
+    if let Some(name) = profile.get("sso_session")
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && let Some(session) = profiles.sso_session(name)
+    {
+        let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
+        let settings = lines(&of_session, &["sso_region", "sso_start_url"]);
+        text.push_str(&format!(
+            "sso_session = {name}\n[sso-session {name}]\n{settings}"
+        ));
+    }
+    text
+}
+
+/// The settings of single services: those of the builder, then of the environment and the profile.
+///
+/// It replaces aws-config's own, whose `Debug` prints the secrets of every profile.
+struct ServiceEndpoints {
+    by_service: BTreeMap<String, String>,
+    for_all: Option<String>,
+    environment: Environment,
+    services: Services,
+    of_profile: SettingsWithoutKeys,
+    ignore_configured: bool,
+}
+
+impl ServiceEndpoints {
+    fn new(settings: &Settings, profiles: &Profiles, profile: &Profile) -> Self {
+        Self {
+            by_service: settings.service_endpoint_urls.clone(),
+            for_all: settings.endpoint_url.clone(),
+            environment: settings.environment.clone(),
+            services: profiles.services_of(profile),
+            of_profile: profile.settings_without_keys(),
+            ignore_configured: profile.ignores_configured_endpoints(&settings.environment),
+        }
+    }
+
+    /// Returns the endpoint of a service that none is given for.
+    ///
+    /// It is checked at once, even if every service in use has an endpoint of its own. Those of
+    /// single services are checked when a client for one is created, as in botocore, so that
+    /// nothing but that service fails.
+    fn for_any_service(&self) -> Result<Option<String>, Error> {
+        const VARIABLE: &str = "AWS_ENDPOINT_URL";
+        const KEY: &str = "endpoint_url";
+        let found = if let Some(url) = &self.for_all {
+            Some((url.clone(), Setting::Builder { method: KEY }))
+        } else if self.ignore_configured {
+            None
+        } else if let Some(url) = self.environment.var(VARIABLE) {
+            Some((url, Setting::Variable(VARIABLE)))
+        } else {
+            let profile = self.of_profile.profile();
+            let url = self.of_profile.get(KEY);
+            url.map(|url| (url.to_owned(), Setting::Profile { key: KEY, profile }))
+        };
+        let Some((url, setting)) = found else {
+            return Ok(None);
+        };
+        endpoint::check(&url, Form::Endpoint, setting)?;
+        Ok(Some(url))
+    }
+
+    /// Returns the endpoint of a service, or a URL that cannot be reached in place of a malformed
+    /// one.
+    fn for_service(&self, service: &str) -> Option<String> {
+        if let Some(url) = self.by_service.get(service) {
+            let setting = Setting::BuilderService { service };
+            return Some(endpoint::usable(url.clone(), setting));
+        }
+        if self.for_all.is_some() || self.ignore_configured {
+            return self.for_all.clone();
+        }
+        let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+        if let Some(url) = self.environment.var(&variable) {
+            return Some(endpoint::usable(url, Setting::Variable(&variable)));
+        }
+        if let Some(url) = self.environment.var("AWS_ENDPOINT_URL") {
+            return Some(url);
+        }
+        match self.services.get(service, "endpoint_url") {
+            Some(url) => {
+                let section = self.of_profile.get("services").unwrap_or_default();
+                let setting = Setting::ServicesSection { service, section };
+                Some(endpoint::usable(url.to_owned(), setting))
+            }
+            None => self.of_profile.get("endpoint_url").map(str::to_owned),
+        }
+    }
+}
+
+impl LoadServiceConfig for ServiceEndpoints {
+    /// The order is botocore's: the service's variable, the variable for all, the profile's
+    /// `services` section, the profile.
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = service_key(key.service_id());
+        if key.env() == "AWS_ENDPOINT_URL" {
+            return self.for_service(&service);
+        }
+        let of_service = format!("{}_{}", key.env(), service.to_ascii_uppercase());
+        let variable = self.environment.var(&of_service);
+        if let Some(value) = variable.or_else(|| self.environment.var(key.env())) {
+            return Some(value);
+        }
+        let of_service = self.services.get(&service, key.profile());
+        of_service
+            .or_else(|| self.of_profile.get(key.profile()))
+            .map(str::to_owned)
+    }
+}
+
+/// Shows which services have an endpoint, but not the endpoints: a URL can contain a password.
+impl fmt::Debug for ServiceEndpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceEndpoints")
+            .field("by_service", &self.by_service.keys())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! Checks of keys, tokens and accounts where they come in.
+//!
+//! The SDK puts them into headers. It panics on an access key id that cannot be in one, and a blank
+//! at the end of a secret makes every signature wrong.
+
+use aws_credential_types::Credentials;
+
+use crate::error::{Error, ErrorKind};
+
+/// Returns what is wrong with a key or a token: completes "it ..".
+pub(crate) fn flaw(value: &str) -> Option<&'static str> {
+    if value.is_empty() {
+        return Some("is empty");
+    }
+    // A blank inside is harmless: AWS rejects the key. One at an end is invisible, and a control
+    // character cannot be sent at all.
+    if value.trim() != value || value.contains(char::is_control) {
+        return Some("begins or ends with a blank, or contains a line break; remove it");
+    }
+    if !value.is_ascii() {
+        return Some("contains characters that no key has; copy it again");
+    }
+    None
+}
+
+/// Returns whether an account id is twelve digits.
+pub(crate) fn is_account(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Names of the settings that credentials were read from.
+pub(crate) struct Names {
+    pub(crate) id: &'static str,
+    pub(crate) secret: &'static str,
+    pub(crate) token: &'static str,
+    /// What follows the name of a setting, for example ` of profile "dev"`.
+    pub(crate) place: String,
+    pub(crate) kind: ErrorKind,
+}
+
+impl Names {
+    pub(crate) fn of_environment() -> Self {
+        Self {
+            id: "AWS_ACCESS_KEY_ID",
+            secret: "AWS_SECRET_ACCESS_KEY",
+            token: "AWS_SESSION_TOKEN",
+            place: String::new(),
+            kind: ErrorKind::InvalidConfig,
+        }
+    }
+
+    pub(crate) fn of_profile(profile: &str) -> Self {
+        Self {
+            id: "aws_access_key_id",
+            secret: "aws_secret_access_key",
+            token: "aws_session_token",
+            place: format!(" of profile {profile:?}"),
+            kind: ErrorKind::InvalidConfig,
+        }
+    }
+
+    pub(crate) fn of_builder() -> Self {
+        Self {
+            place: " given to the builder".to_owned(),
+            kind: ErrorKind::InvalidInput,
+            ..Self::of_provider()
+        }
+    }
+
+    pub(crate) fn of_provider() -> Self {
+        Self {
+            id: "the access key id",
+            secret: "the secret access key",
+            token: "the session token",
+            place: " from the credentials provider".to_owned(),
+            kind: ErrorKind::CredentialsUnavailable,
+        }
+    }
+}
+
+/// Checks credentials that were read from settings.
+///
+/// # Errors
+///
+/// Of the kind in `names`, naming the setting and not its value.
+pub(crate) fn check(credentials: &Credentials, names: &Names) -> Result<(), Error> {
+    for (name, value) in [
+        (names.id, Some(credentials.access_key_id())),
+        (names.secret, Some(credentials.secret_access_key())),
+        (names.token, credentials.session_token()),
+    ] {
+        if let Some(flaw) = value.and_then(flaw) {
+            let message = format!("{name}{} {flaw}", names.place);
+            return Err(Error::new(names.kind, message));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the name of a region, which becomes part of a host name.
+///
+/// The rule is botocore's.
+///
+/// # Errors
+///
+/// Of `kind`, naming the setting and the value.
+pub(crate) fn check_region(region: &str, setting: &str, kind: ErrorKind) -> Result<(), Error> {
+    let is_label = (1..=63).contains(&region.len())
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !region.starts_with('-')
+        && !region.ends_with('-')
+        && !region.bytes().all(|byte| byte.is_ascii_digit());
+    match is_label {
+        true => Ok(()),
+        false => Err(Error::new(
+            kind,
+            format!("{setting} {region:?} is not a region; use a name such as \"eu-west-1\""),
+        )),
+    }
+}

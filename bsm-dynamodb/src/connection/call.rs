@@ -1,0 +1,168 @@
+//! One operation that is bound to its account: its client, and the context of its errors.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::OnceLock;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use bsm_core::BotoSesManager;
+
+use crate::codec::{CodecError, Item};
+use crate::connection::client::client_of;
+use crate::error::{Error, ErrorContext, ErrorKind};
+
+/// One operation of the DynamoDB API on a table, bound to a manager.
+pub(crate) struct Call {
+    operation: &'static str,
+    table: Cow<'static, str>,
+    manager: BotoSesManager,
+    client: OnceLock<Client>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        operation: &'static str,
+        table: impl Into<Cow<'static, str>>,
+        manager: BotoSesManager,
+    ) -> Self {
+        Self {
+            operation,
+            table: table.into(),
+            manager,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Returns a call of another operation on the same table with the same manager.
+    pub(crate) fn with_operation(&self, operation: &'static str) -> Self {
+        Self::new(operation, self.table.clone(), self.manager.clone())
+    }
+
+    /// Replaces the name of the table that errors show.
+    pub(crate) fn with_table(mut self, table: String) -> Self {
+        self.table = table.into();
+        self
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    pub(crate) fn manager(&self) -> &BotoSesManager {
+        &self.manager
+    }
+
+    /// Returns the client, which resolves the session on first use.
+    pub(crate) async fn client(&self) -> Result<&Client, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        match client_of(&self.manager).await {
+            Ok(client) => Ok(self.client.get_or_init(|| client)),
+            Err(error) => Err(self.session_error(error)),
+        }
+    }
+
+    /// Returns the account that the call goes to.
+    pub(crate) async fn account(&self) -> Result<String, Error> {
+        let account = self.manager.aws_account_id().await;
+        account.map_err(|error| self.session_error(error))
+    }
+
+    /// Returns the ARN of the identity that makes the call.
+    pub(crate) async fn principal_arn(&self) -> Result<String, Error> {
+        let arn = self.manager.principal_arn().await;
+        arn.map_err(|error| self.session_error(error))
+    }
+
+    /// Converts an item that was read.
+    pub(crate) fn decode<T>(
+        &self,
+        decode: fn(Item) -> Result<T, CodecError>,
+        item: Item,
+    ) -> Result<T, Error> {
+        decode(item).map_err(|cause| {
+            let message = format!(
+                "an item of the table does not fit the type {}: an attribute is missing or has \
+                 another type",
+                std::any::type_name::<T>()
+            );
+            self.error(ErrorKind::InvalidItem, message)
+                .with_source(cause)
+        })
+    }
+
+    /// Converts an item that a write returned.
+    ///
+    /// The caller of a failed operation would otherwise repeat a write that was done.
+    pub(crate) fn decode_written<T>(
+        &self,
+        decode: fn(Item) -> Result<T, CodecError>,
+        item: Item,
+    ) -> Result<T, Error> {
+        decode(item).map_err(|cause| {
+            let message = format!(
+                "the write was done, but the item that it returned does not fit the type {}: do not \
+                 repeat it",
+                std::any::type_name::<T>()
+            );
+            self.error(ErrorKind::InvalidItem, message)
+                .with_source(cause)
+        })
+    }
+
+    /// Builds an error that has no SDK error behind it.
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(kind, self.context(), message)
+    }
+
+    /// Converts the SDK's error.
+    pub(crate) fn sdk_error<E, R>(&self, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        self.context().sdk_error(error)
+    }
+
+    /// Converts the error of the session.
+    fn session_error(&self, error: bsm_core::Error) -> Error {
+        self.context().session_error(error)
+    }
+
+    /// Builds the error of a model that cannot be converted to an item.
+    pub(crate) fn encode_error<M>(&self, cause: CodecError) -> Error {
+        let message = format!(
+            "a value of the model {} cannot be stored as an item",
+            std::any::type_name::<M>()
+        );
+        self.error(ErrorKind::InvalidItem, message)
+            .with_source(cause)
+    }
+
+    /// Builds the error of a condition or an update that cannot be written as an expression.
+    pub(crate) fn expression_error(&self, cause: CodecError) -> Error {
+        let message = "the expression cannot be written: the cause says why";
+        self.error(ErrorKind::InvalidRequest, message)
+            .with_source(cause)
+    }
+
+    /// Builds the error of a request that lacks a field.
+    pub(crate) fn build_error(&self, cause: BuildError) -> Error {
+        let message = "the request cannot be built: the cause says why";
+        self.error(ErrorKind::InvalidRequest, message)
+            .with_source(cause)
+    }
+
+    fn context(&self) -> ErrorContext {
+        let client = self.client.get();
+        let region = client.and_then(|client| client.config().region());
+        ErrorContext {
+            operation: self.operation,
+            table: self.table.clone(),
+            manager: self.manager.to_string(),
+            region: region.map(ToString::to_string),
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! The file of a checkpoint: lines with checksums, appended, and rewritten now and then.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::lock::CheckpointLock;
+use super::record::{Contents, Header, Record, Tables};
+use super::state::{Failure, TableCheckpoint};
+
+/// A file is rewritten once more has been appended to it than it had, but not below this size. So
+/// everything that is written is at most twice what is appended, and small files are left alone.
+const REWRITE_FROM: u64 = 1 << 20;
+
+/// The checkpoint of a run, locked.
+pub(super) struct Journal {
+    path: PathBuf,
+    kind: Tables,
+    /// `None` until the first record: a run that is refused leaves the file as it was.
+    open: Option<OpenFile>,
+    written_bytes: u64,
+    _lock: CheckpointLock,
+}
+
+struct OpenFile {
+    file: File,
+    checksum: Checksum,
+    rewritten_bytes: u64,
+    appended_bytes: u64,
+}
+
+impl Journal {
+    /// Locks the checkpoint of a run; returns `None` if another run has locked it.
+    pub(super) fn lock(path: &Path, kind: Tables) -> io::Result<Option<Self>> {
+        let lock = CheckpointLock::acquire(path)?;
+        Ok(lock.map(|lock| Self {
+            path: path.to_owned(),
+            kind,
+            open: None,
+            written_bytes: 0,
+            _lock: lock,
+        }))
+    }
+
+    /// Appends records, and waits until they are on the disk.
+    pub(super) fn append(&mut self, records: Vec<Record>) -> Result<(), Failure> {
+        match &mut self.open {
+            Some(open) if open.appended_bytes <= open.rewritten_bytes.max(REWRITE_FROM) => {
+                let mut checksum = open.checksum;
+                let lines = lines(&mut checksum, &records)?;
+                open.file.write_all(&lines)?;
+                open.file.sync_data()?;
+                open.checksum = checksum;
+                open.appended_bytes += lines.len() as u64;
+                self.written_bytes += lines.len() as u64;
+                Ok(())
+            }
+            _ => self.rewrite(records),
+        }
+    }
+
+    /// Replaces the file as a whole by its state with the records added.
+    ///
+    /// Readers find the old file or the new one. The first records of a run arrive here too, so
+    /// that an incomplete last line is gone before anything is appended behind it.
+    fn rewrite(&mut self, records: Vec<Record>) -> Result<(), Failure> {
+        let contents = read_contents(&self.path)?;
+        let mut contents = contents.unwrap_or_else(|| Contents::new(self.kind));
+        for record in records {
+            contents.apply(record)?;
+        }
+        let mut checksum = Checksum::default();
+        let mut text = line(&mut checksum, &Header::new(contents.kind))?;
+        text.extend(lines(&mut checksum, &contents.to_records())?);
+
+        let folder = match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        let file = file.persist(&self.path)?;
+        let bytes = text.len() as u64;
+        self.written_bytes += bytes;
+        self.open = Some(OpenFile {
+            file,
+            checksum,
+            rewritten_bytes: bytes,
+            appended_bytes: 0,
+        });
+        Ok(())
+    }
+
+    /// Removes the file, if there is one.
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        self.open = None;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a checkpoint; returns `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<(Tables, Vec<TableCheckpoint>)>, Failure> {
+    let contents = read_contents(path)?;
+    Ok(contents.map(|contents| (contents.kind, contents.tables)))
+}
+
+fn read_contents(path: &Path) -> Result<Option<Contents>, Failure> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    check_version(&text)?;
+    let text = String::from_utf8(text)?;
+    let mut checksum = Checksum::default();
+    let mut contents = None;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        // The process died while it appended this line, so nothing relies on it yet.
+        let Some(line) = line.strip_suffix('\n') else {
+            break;
+        };
+        let record = checked(&mut checksum, line)
+            .ok_or_else(|| format!("line {number} is damaged, or was edited or moved"))?;
+        match &mut contents {
+            None => contents = Some(Contents::from_header(&record)?),
+            Some(contents) => contents.apply(serde_json::from_str(&record)?)?,
+        }
+    }
+    match contents {
+        Some(contents) if !contents.tables.is_empty() => Ok(Some(contents)),
+        _ => Err("it names no table".into()),
+    }
+}
+
+/// Refuses a file of another version, whatever else it says.
+fn check_version(text: &[u8]) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct AnyVersion {
+        version: u32,
+    }
+    let mut first = serde_json::Deserializer::from_slice(text).into_iter::<AnyVersion>();
+    let first = first.next().ok_or("it is empty")?;
+    let AnyVersion { version } = first?;
+    match version {
+        Header::VERSION => Ok(()),
+        other => Err(format!("it has the version {other}, not {}", Header::VERSION).into()),
+    }
+}
+
+/// Detects damage and edits, not forgery: FNV-1a of 64 bits over everything up to a line.
+///
+/// Every step of it is reversible, so two files that differ in one byte never have the same
+/// checksum.
+///
+/// Source: [The FNV Non-Cryptographic Hash Algorithm](https://datatracker.ietf.org/doc/html/rfc9923)
+#[derive(Clone, Copy)]
+struct Checksum(u64);
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Checksum {
+    fn add(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// The beginning of every line, up to the checksum's 16 digits.
+const PREFIX: &str = r#"{"checksum":""#;
+
+fn lines(checksum: &mut Checksum, records: &[Record]) -> Result<Vec<u8>, Failure> {
+    let mut lines = Vec::new();
+    for record in records {
+        lines.extend(line(checksum, record)?);
+    }
+    Ok(lines)
+}
+
+/// Returns the line of a record: its JSON object, with the checksum as the first member.
+fn line(checksum: &mut Checksum, record: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let json = serde_json::to_string(record)?;
+    let members = json.strip_prefix('{').ok_or("a record is an object")?;
+    checksum.add(members);
+    Ok(format!("{PREFIX}{:016x}\",{members}\n", checksum.0).into_bytes())
+}
+
+/// Returns the JSON object of a line without its checksum, or `None` if the checksum is wrong.
+fn checked(checksum: &mut Checksum, line: &str) -> Option<String> {
+    let rest = line.strip_prefix(PREFIX)?;
+    let (recorded, rest) = rest.split_at_checked(16)?;
+    let members = rest.strip_prefix("\",")?;
+    checksum.add(members);
+    (format!("{:016x}", checksum.0) == recorded).then(|| format!("{{{members}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use tempfile::TempDir;
+
+    use super::super::state::{
+        MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState, TableIdentity,
+        TargetPlace,
+    };
+    use super::*;
+    use crate::codec::Item;
+
+    fn identity(arn: &str) -> TableIdentity {
+        TableIdentity {
+            arn: arn.to_owned(),
+            id: Some("1".to_owned()),
+        }
+    }
+
+    fn table(target: RecordedTarget, segments: u32) -> TableCheckpoint {
+        let place = TargetPlace {
+            table: "users".to_owned(),
+            account: "333333333333".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let settings = RecordedSettings::default();
+        TableCheckpoint::new(identity("source"), place, target, settings, segments)
+    }
+
+    fn existing(segments: u32) -> TableCheckpoint {
+        table(RecordedTarget::Existing(identity("target")), segments)
+    }
+
+    fn state(position: ScanPosition, stored: u64) -> SegmentState {
+        SegmentState {
+            position,
+            stored,
+            written: stored,
+        }
+    }
+
+    fn key(id: &str) -> ScanPosition {
+        let id = AttributeValue::S(id.to_owned());
+        ScanPosition::After(Item::from([("id".to_owned(), id)]))
+    }
+
+    /// A checkpoint of three segments, and its path.
+    fn written() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::begin(&existing(3))]).unwrap();
+        journal.append(vec![Record::Writing {}]).unwrap();
+        for (number, id) in [(0, "a"), (1, "b"), (0, "c")] {
+            let record = Record::segment(number, &state(key(id), 7));
+            journal.append(vec![record]).unwrap();
+        }
+        (folder, path)
+    }
+
+    fn read_one(path: &Path) -> TableCheckpoint {
+        let (kind, mut tables) = read(path).unwrap().unwrap();
+        assert_eq!((kind, tables.len()), (Tables::One, 1));
+        tables.remove(0)
+    }
+
+    #[test]
+    fn keys_of_every_type_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        assert!(read(&path).unwrap().is_none());
+        let position = ScanPosition::After(Item::from([
+            ("é".to_owned(), AttributeValue::S("\u{1F600}\n".to_owned())),
+            ("n".to_owned(), AttributeValue::N("9".repeat(38))),
+            ("b".to_owned(), AttributeValue::B(Blob::new([0, 255, 10]))),
+        ]));
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::begin(&existing(3))]).unwrap();
+        let records = [
+            (1, state(position.clone(), 7)),
+            (2, state(ScanPosition::End, 0)),
+        ];
+        let records = records.map(|(number, state)| Record::segment(number, &state));
+        journal.append(records.into()).unwrap();
+        // Once as it was appended, and once as a run that resumes rewrites it.
+        for _ in 0..2 {
+            let read = read_one(&path);
+            assert_eq!(read.target, RecordedTarget::Existing(identity("target")));
+            let positions = read.segments.iter().map(|segment| &segment.position);
+            let wanted = [&ScanPosition::Start, &position, &ScanPosition::End];
+            assert!(positions.eq(wanted));
+            assert_eq!((read.stored(), read.written()), (7, 7));
+            assert!(!read.is_writing && !read.is_done);
+            journal.open = None;
+            journal.append(vec![]).unwrap();
+        }
+        drop(journal);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_table_that_is_being_created_has_a_place_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let creating = table(RecordedTarget::Creating, 3);
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::begin(&creating)]).unwrap();
+        let read = read_one(&path);
+        assert_eq!(read.target, RecordedTarget::Creating);
+        assert_eq!(read.place, creating.place);
+
+        let created = Record::Created(identity("target"));
+        journal.append(vec![created]).unwrap();
+        let target = RecordedTarget::Existing(identity("target"));
+        assert_eq!(read_one(&path).target, target);
+    }
+
+    #[test]
+    fn several_tables_keep_their_states() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut journal = Journal::lock(&path, Tables::Several).unwrap().unwrap();
+        let records = vec![
+            Record::begin(&existing(2)),
+            Record::segment(0, &state(key("a"), 1)),
+            Record::begin(&existing(4)),
+            Record::segment(0, &state(key("b"), 2)),
+            Record::Resume(0),
+            Record::segment(1, &state(key("c"), 3)),
+        ];
+        journal.append(records).unwrap();
+        journal.append(vec![Record::Done {}]).unwrap();
+        let (kind, tables) = read(&path).unwrap().unwrap();
+        assert_eq!(kind, Tables::Several);
+        let found = tables.iter().map(|table| (table.stored(), table.is_done));
+        assert_eq!(found.collect::<Vec<_>>(), [(4, true), (2, false)]);
+    }
+
+    #[test]
+    fn every_edit_of_a_file_is_detected() {
+        let (_folder, path) = written();
+        assert_eq!(read_one(&path).stored(), 14);
+        let whole = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = whole.split_inclusive('\n').collect();
+        let mut damaged: Vec<String> = vec![
+            // The two segments with each other's positions; a huge count.
+            whole.replace(r#""S":"b""#, r#""S":"a""#),
+            whole.replace(r#""number":1"#, r#""number":2"#),
+            whole.replace(r#""stored":7"#, r#""stored":18446744073709551615"#),
+            whole.replace(r#""segments":3"#, r#""segments":4294967295"#),
+        ];
+        for line in 0..lines.len() - 1 {
+            let mut missing = lines.clone();
+            missing.remove(line);
+            damaged.push(missing.concat());
+            let mut swapped = lines.clone();
+            swapped.swap(line, line + 1);
+            damaged.push(swapped.concat());
+        }
+        for byte in 0..whole.len() - 1 {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[byte] ^= 1;
+            damaged.extend(String::from_utf8(bytes));
+        }
+        for text in damaged {
+            assert_ne!(text, whole);
+            fs::write(&path, &text).unwrap();
+            assert!(read(&path).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_an_earlier_state() {
+        let (_folder, path) = written();
+        let whole = fs::read(&path).unwrap();
+        let mut readable = 0;
+        for length in (0..whole.len()).rev() {
+            fs::write(&path, &whole[..length]).unwrap();
+            match read(&path) {
+                Ok(found) => {
+                    let (_, tables) = found.unwrap();
+                    assert!(tables[0].stored() <= 14);
+                    readable += 1;
+                }
+                // Not even the first table is in it.
+                Err(_) => {
+                    let lines = whole[..length].iter().filter(|&&byte| byte == b'\n');
+                    assert!(lines.count() < 2, "{length}");
+                }
+            }
+        }
+        assert!(readable > whole.len() / 2, "{readable}");
+    }
+
+    #[test]
+    fn a_record_follows_an_incomplete_line() {
+        let (_folder, path) = written();
+        let mut whole = fs::read(&path).unwrap();
+        whole.truncate(whole.len() - 5);
+        fs::write(&path, &whole).unwrap();
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::Resume(0)]).unwrap();
+        journal.append(vec![Record::Done {}]).unwrap();
+        let read = read_one(&path);
+        assert!(read.is_done);
+        assert_eq!(read.segments[0].position, key("a"));
+    }
+
+    #[test]
+    fn a_file_of_another_version_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        for (text, wanted) in [
+            (
+                r#"{"version":3,"what":"ever"}"#,
+                "it has the version 3, not 2",
+            ),
+            (
+                "{\n  \"version\": 1,\n  \"source\": {}\n}",
+                "it has the version 1, not 2",
+            ),
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = read(&path).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        for text in ["", "{", "{}", "\n", r#"{"version":2}"#, "\u{0}\u{0}"] {
+            fs::write(&path, text).unwrap();
+            assert!(read(&path).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn records_that_make_no_sense_are_errors() {
+        let states = [
+            Record::segment(3, &SegmentState::default()),
+            Record::segment(
+                0,
+                &SegmentState {
+                    written: 1,
+                    ..SegmentState::default()
+                },
+            ),
+            Record::Resume(1),
+            Record::begin(&existing(0)),
+            Record::begin(&existing(MAX_SEGMENTS + 1)),
+        ];
+        for record in states {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+            journal.append(vec![Record::begin(&existing(3))]).unwrap();
+            // Correct checksums do not make it right.
+            journal.append(vec![record]).unwrap();
+            assert!(read(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_written_grows_with_the_progress_and_not_with_the_segments() {
+        const SEGMENTS: u32 = 100_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal
+            .append(vec![Record::begin(&existing(SEGMENTS))])
+            .unwrap();
+        for from in (0..SEGMENTS).step_by(1_000) {
+            let records = (from..from + 1_000).map(|number| {
+                let id = format!("{number:032}");
+                Record::segment(number, &state(key(&id), 1))
+            });
+            journal.append(records.collect()).unwrap();
+        }
+        // One record of a segment takes about 150 bytes. Rewriting the file each time would write
+        // a hundred times the final size.
+        let bytes = journal.written_bytes;
+        let size = fs::metadata(&path).unwrap().len();
+        assert_eq!(read_one(&path).stored(), u64::from(SEGMENTS));
+        assert!(bytes < 3 * size, "{bytes} bytes written, {size} at the end");
+        assert!(size < 200 * u64::from(SEGMENTS), "{size}");
+
+        // The same segments over and over do not make the file grow forever.
+        let mut largest = 0;
+        for round in 0..12 {
+            let id = format!("{round:032}");
+            let records = (0..10_000).map(|number| Record::segment(number, &state(key(&id), 1)));
+            journal.append(records.collect()).unwrap();
+            largest = largest.max(fs::metadata(&path).unwrap().len());
+        }
+        assert!(largest < 3 * size, "{largest}");
+    }
+}

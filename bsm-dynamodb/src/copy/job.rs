@@ -1,0 +1,178 @@
+//! The state that the tasks of a copy share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, ScalarAttributeType};
+use tokio::sync::OnceCell;
+
+use super::checkpoint::{CheckpointWriter, Record};
+use super::compare;
+use super::options::CopyOptions;
+use super::preflight::Prepared;
+use super::progress::{Counters, Earlier};
+use super::table::{TableClient, TableKey};
+use super::tracker::Tracker;
+use crate::batch::Write;
+use crate::codec::{CodecError, Item};
+use crate::error::{Error, ErrorKind};
+use crate::throttle::rate_limit::RateLimit;
+
+/// A copy at work.
+pub(super) struct CopyJob {
+    pub(super) source: TableClient,
+    pub(super) target: TableClient,
+    pub(super) key: TableKey,
+    pub(super) options: CopyOptions,
+    pub(super) counters: Counters,
+    pub(super) source_reads: Option<RateLimit>,
+    pub(super) target_reads: Option<RateLimit>,
+    pub(super) target_writes: Option<RateLimit>,
+    pub(super) checkpoint: CheckpointWriter,
+    /// Set once the checkpoint says that items are being written.
+    writing_recorded: OnceCell<()>,
+    index_keys: Vec<AttributeDefinition>,
+    stopping: AtomicBool,
+    next_segment: AtomicU32,
+}
+
+/// Some writes of one page, as many as fit into a request.
+pub(super) struct Batch {
+    pub(super) segment: u32,
+    pub(super) page: u64,
+    pub(super) writes: Vec<Write>,
+}
+
+impl CopyJob {
+    pub(super) fn new(
+        prepared: Prepared,
+        options: CopyOptions,
+        checkpoint: CheckpointWriter,
+    ) -> (Arc<Self>, Arc<Tracker>) {
+        let earlier = Earlier {
+            stored: prepared.checkpoint.stored(),
+            written: prepared.checkpoint.written(),
+        };
+        let looks_back = looks_back(&options);
+        let job = Self {
+            source: prepared.source,
+            target: prepared.target,
+            key: prepared.key,
+            counters: Counters::new(prepared.plan.expected_items, earlier, looks_back),
+            source_reads: options.read_capacity.map(RateLimit::new),
+            target_reads: options.read_capacity.map(RateLimit::new),
+            target_writes: options.write_capacity.map(RateLimit::new),
+            options,
+            checkpoint,
+            writing_recorded: OnceCell::new(),
+            index_keys: prepared.index_keys,
+            stopping: AtomicBool::new(false),
+            next_segment: AtomicU32::new(0),
+        };
+        let tracker = Tracker::new(prepared.checkpoint.segments);
+        (Arc::new(job), Arc::new(tracker))
+    }
+
+    /// Records that items are going to be written; returns when the checkpoint says so.
+    ///
+    /// Without this record, a checkpoint would prove that the target has no item of this copy only
+    /// until the first page is stored, and a later run could not tell whose items it finds.
+    pub(super) async fn record_writing(&self) -> Result<(), Error> {
+        let record = || async {
+            let records = vec![Record::Writing {}];
+            self.checkpoint.append(records, &self.source).await
+        };
+        self.writing_recorded.get_or_try_init(record).await.copied()
+    }
+
+    /// Gives each segment to one reader.
+    pub(super) fn next_segment(&self, segments: u32) -> Option<u32> {
+        let segment = self.next_segment.fetch_add(1, Ordering::Relaxed);
+        (segment < segments && !self.is_stopping()).then_some(segment)
+    }
+
+    /// Makes `next_segment` start again at the first segment.
+    pub(super) fn rewind(&self) {
+        self.next_segment.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_retry(&self) {
+        self.counters.count(|counts| counts.retried += 1);
+    }
+
+    /// Returns what the target should have for an item of the source; `None` for nothing.
+    pub(super) fn expected(&self, item: Item) -> Result<Option<Item>, Error> {
+        if let Some(path) = compare::unknown_type(&item) {
+            return Err(self.source.error(
+                ErrorKind::InvalidItem,
+                format!(
+                    "the attribute `{path}` of an item has a type that this program does not know: \
+                     update the AWS SDK that it is built with"
+                ),
+            ));
+        }
+        if let Some(filter) = &self.options.filter
+            && !filter(&item)
+        {
+            return Ok(None);
+        }
+        let Some(transform) = &self.options.transform else {
+            return Ok(Some(item));
+        };
+        match transform(item) {
+            Ok(item) => Ok(Some(item)),
+            Err(cause) => {
+                let message = "the transform failed for an item";
+                let error = self.source.error(ErrorKind::InvalidItem, message);
+                Err(error.with_source(cause))
+            }
+        }
+    }
+
+    /// Refuses an item that an index of the target cannot have.
+    ///
+    /// DynamoDB would refuse the whole batch, without naming the item.
+    pub(super) fn check_index_keys(&self, item: &Item) -> Result<(), Error> {
+        let wrong = self.index_keys.iter().find(|key| {
+            let value = item.get(key.attribute_name());
+            value.is_some_and(|value| !is_of(value, key.attribute_type()))
+        });
+        let Some(key) = wrong else { return Ok(()) };
+        let message = format!(
+            "the attribute `{}` of an item is not of the type {}, which an index of the target \
+             requires: leave the item out with filter(), or change it with transform()",
+            key.attribute_name(),
+            key.attribute_type()
+        );
+        Err(self.target.error(ErrorKind::InvalidItem, message))
+    }
+
+    /// Builds the error of an item without a key, which only a transform can make.
+    pub(super) fn missing_key(&self, name: &str) -> CodecError {
+        format!("the transform left an item without its key attribute `{name}`").into()
+    }
+}
+
+/// Returns `true` if a comparison looks up the items of the target in the source: after a transform,
+/// it is unknown which item of the source an item comes from.
+pub(super) fn looks_back(options: &CopyOptions) -> bool {
+    options.transform.is_none()
+}
+
+fn is_of(value: &AttributeValue, wanted: &ScalarAttributeType) -> bool {
+    match wanted {
+        ScalarAttributeType::S => value.is_s(),
+        ScalarAttributeType::N => value.is_n(),
+        ScalarAttributeType::B => value.is_b(),
+        // DynamoDB has no other key types today. It knows better about those to come.
+        _ => true,
+    }
+}

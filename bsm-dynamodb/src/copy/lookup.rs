@@ -1,0 +1,107 @@
+//! Lookups of items by their keys.
+
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+
+use super::job::CopyJob;
+use super::retry::is_transient;
+use super::table::TableClient;
+use crate::codec::Item;
+use crate::error::{Error, ErrorKind};
+use crate::throttle::backoff::Backoff;
+use crate::throttle::rate_limit::{RateLimit, wait_for};
+
+/// DynamoDB's limit for the keys of a request.
+///
+/// Source: [BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)
+/// in the API Reference.
+pub(super) const MAX_KEYS: usize = 100;
+
+impl CopyJob {
+    /// Looks up at most [`MAX_KEYS`] items by their keys, with strongly consistent reads.
+    ///
+    /// Returns those that exist, in no particular order.
+    pub(super) async fn look_up(
+        &self,
+        table: &TableClient,
+        limit: Option<&RateLimit>,
+        keys: Vec<Item>,
+        keys_only: bool,
+    ) -> Result<Vec<Item>, Error> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut left = keys;
+        let mut backoff = Backoff::new(self.options.max_attempts);
+        while !left.is_empty() {
+            let requested = left.len();
+            let refusal = match self
+                .look_up_once(table, limit, left.clone(), keys_only)
+                .await
+            {
+                Ok((items, unprocessed)) => {
+                    found.extend(items);
+                    left = unprocessed;
+                    None
+                }
+                Err(error) if is_transient(&error) => Some(error),
+                Err(error) => return Err(error),
+            };
+            if left.is_empty() {
+                break;
+            }
+            if !backoff.wait_before_retry(requested, left.len()).await {
+                return Err(refusal.unwrap_or_else(|| {
+                    table.error(
+                        ErrorKind::Throttled,
+                        format!(
+                            "{requested} keys were not looked up in {} attempts without progress: \
+                             give the table more capacity",
+                            backoff.attempts()
+                        ),
+                    )
+                }));
+            }
+            self.count_retry();
+        }
+        Ok(found)
+    }
+
+    /// Sends one BatchGetItem; returns the items and the unprocessed keys.
+    async fn look_up_once(
+        &self,
+        table: &TableClient,
+        limit: Option<&RateLimit>,
+        keys: Vec<Item>,
+        keys_only: bool,
+    ) -> Result<(Vec<Item>, Vec<Item>), Error> {
+        let mut wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(true);
+        if keys_only {
+            let (projection, names) = self.key.projection();
+            wanted = wanted.projection_expression(projection);
+            for (alias, name) in names {
+                wanted = wanted.expression_attribute_names(alias, name);
+            }
+        }
+        let wanted = wanted.build().map_err(|error| {
+            let message = "the request could not be built: the cause says why";
+            table
+                .error(ErrorKind::InvalidRequest, message)
+                .with_source(error)
+        })?;
+        wait_for(limit).await;
+        let request = table.client.batch_get_item();
+        let output = request
+            .request_items(&table.table, wanted)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| table.failed("BatchGetItem", error))?;
+        self.count_read(limit, output.consumed_capacity());
+        let items = output.responses.unwrap_or_default();
+        let unprocessed = output.unprocessed_keys.unwrap_or_default();
+        Ok((
+            items.into_values().flatten().collect(),
+            unprocessed.into_values().flat_map(|it| it.keys).collect(),
+        ))
+    }
+}

@@ -1,0 +1,63 @@
+//! Whose items a target has, when its checkpoint does not say.
+
+use std::collections::HashMap;
+
+use super::checkpoint::ScanPosition;
+use super::compare::same_item;
+use super::job::CopyJob;
+use super::lookup::MAX_KEYS;
+use super::scan::SegmentScan;
+use crate::error::{Error, ErrorKind};
+
+/// Refuses a target with any item that this copy would not write as it is.
+///
+/// A copy that was killed while its first pages were on their way has recorded no written item. The
+/// items in the target may be its own, or another program's. An item that equals what the copy
+/// writes can be replaced in either case; any other must not be.
+pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
+    let scan = SegmentScan {
+        table: &job.target,
+        limit: job.target_reads.as_ref(),
+        segment: (0, 1),
+        consistent: true,
+        keys_only: false,
+    };
+    let mut position = ScanPosition::Start;
+    while position != ScanPosition::End {
+        let page = job.page(&scan, &position).await?;
+        position = page.end;
+        for items in page.items.chunks(MAX_KEYS) {
+            let keys = items.iter().map(|item| job.key.attributes_of(item));
+            let limit = job.source_reads.as_ref();
+            let sources = job
+                .look_up(&job.source, limit, keys.collect(), false)
+                .await?;
+            let mut expected = HashMap::new();
+            for source in sources {
+                if let Some(item) = job.expected(source)?
+                    && let Ok(key) = job.key.values_in(&item)
+                {
+                    expected.insert(key, item);
+                }
+            }
+            let is_ours = |item| {
+                let key = job.key.values_in(item).ok();
+                let expected = key.and_then(|key| expected.get(&key));
+                expected.is_some_and(|expected| same_item(expected, item))
+            };
+            if !items.iter().all(is_ours) {
+                return Err(refused(job));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refused(job: &CopyJob) -> Error {
+    job.target.error(
+        ErrorKind::TableNotEmpty,
+        "the table to copy to has items that are not the source's, and the checkpoint of this copy \
+         has recorded no written item: delete the checkpoint, and choose with policy() what to do \
+         about them",
+    )
+}

@@ -1,0 +1,48 @@
+//! Retries of single requests.
+
+use crate::error::{Error, ErrorKind};
+use crate::throttle::backoff::Backoff;
+
+/// Sends a request until it succeeds, fails for good, or has failed `max_attempts` times.
+///
+/// Calls `on_retry` before each retry.
+pub(super) async fn retry_transient<T, F: Future<Output = Result<T, Error>>>(
+    max_attempts: u32,
+    on_retry: impl Fn(),
+    send: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut backoff = Backoff::new(max_attempts);
+    loop {
+        match send().await {
+            Err(error) if is_transient(&error) => {
+                if !backoff.wait_before_retry(1, 1).await {
+                    return Err(error);
+                }
+                on_retry();
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Returns `true` if the same request may succeed a little later.
+pub(super) fn is_transient(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Throttled | ErrorKind::Unreachable => true,
+        // Credentials may expire between signing and arrival, and the manager refreshes them. Or the
+        // machine was suspended, and the signature is too old.
+        ErrorKind::CredentialsRejected => matches!(
+            error.aws_code(),
+            Some("ExpiredToken" | "ExpiredTokenException" | "InvalidSignatureException")
+        ),
+        // The same applies to the request with which a session refreshes a role.
+        ErrorKind::Session => error.session_error().is_some_and(|error| {
+            error.is_unreachable() || error.kind() == bsm_core::ErrorKind::CredentialsRejected
+        }),
+        ErrorKind::Service => matches!(
+            error.aws_code(),
+            Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable")
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,215 @@
+//! One of the two tables, and the client that reaches it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
+};
+use bsm_core::BotoSesManager;
+
+use super::retry::retry_transient;
+use crate::codec::Item;
+use crate::error::{Error, ErrorContext, ErrorKind};
+use crate::model::key::KeyValues;
+
+/// The attempts at a request before the copy begins. Fewer than later, so that a mistyped endpoint
+/// fails within a second.
+const SETUP_ATTEMPTS: u32 = 5;
+
+/// A table with the client that reaches it.
+#[derive(Clone)]
+pub(super) struct TableClient {
+    pub(super) client: Client,
+    pub(super) table: String,
+    manager: BotoSesManager,
+}
+
+/// The SDK's client as copies use it: `retry_transient` counts and bounds retries, not the SDK.
+#[derive(Clone)]
+struct CopyClient(Client);
+
+impl CopyClient {
+    fn new(config: aws_sdk_dynamodb::config::Builder) -> Self {
+        // A partition of its own: the SDK would share its retry tokens between all clients of a
+        // region, and a throttled copy would use up those of the rest of the program.
+        static CLIENTS: AtomicU64 = AtomicU64::new(0);
+        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let partition = RetryPartition::custom(format!("bsm-dynamodb-copy-{number}")).build();
+        let config = config
+            .retry_config(RetryConfig::disabled())
+            .retry_partition(partition);
+        Self(Client::from_conf(config.build()))
+    }
+}
+
+impl TableClient {
+    pub(super) async fn open(manager: &BotoSesManager, table: &str) -> Result<Self, Error> {
+        let client = manager.client(|config| CopyClient::new(config.into()));
+        match client.await {
+            Ok(CopyClient(client)) => Ok(Self {
+                client,
+                table: table.to_owned(),
+                manager: manager.clone(),
+            }),
+            Err(error) => Err(place("CopyTable", table, manager, None).session_error(error)),
+        }
+    }
+
+    pub(super) async fn account(&self) -> Result<String, Error> {
+        let account = self.manager.aws_account_id().await;
+        account.map_err(|error| self.place("GetCallerIdentity").session_error(error))
+    }
+
+    pub(super) fn region(&self) -> String {
+        let region = self.client.config().region();
+        region.map(ToString::to_string).unwrap_or_default()
+    }
+
+    pub(super) fn manager(&self) -> &BotoSesManager {
+        &self.manager
+    }
+
+    /// Sends a request of the preparation, with a few retries.
+    pub(super) async fn set_up<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        send: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        retry_transient(SETUP_ATTEMPTS, || {}, send).await
+    }
+
+    /// Describes the table; returns `None` if it does not exist.
+    pub(super) async fn describe(&self) -> Result<Option<TableDescription>, Error> {
+        let described = self.set_up(|| async {
+            let request = self.client.describe_table().table_name(&self.table);
+            let output = request.send().await;
+            output.map_err(|error| self.failed("DescribeTable", error))
+        });
+        match described.await {
+            Ok(output) => Ok(output.table),
+            Err(error) if error.is_table_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns `true` if the table has any item.
+    pub(super) async fn has_items(&self) -> Result<bool, Error> {
+        let output = self.set_up(|| async {
+            let request = self.client.scan().table_name(&self.table);
+            let output = request.limit(1).consistent_read(true).send().await;
+            output.map_err(|error| self.failed("Scan", error))
+        });
+        Ok(output.await?.count > 0)
+    }
+
+    /// Builds the error of a failed request.
+    pub(super) fn failed<E, R>(&self, operation: &'static str, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        self.place(operation).sdk_error(error)
+    }
+
+    /// Builds an error that does not come from the SDK.
+    pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, self.place("CopyTable"), message.into())
+    }
+
+    fn place(&self, operation: &'static str) -> ErrorContext {
+        place(operation, &self.table, &self.manager, Some(self.region()))
+    }
+}
+
+fn place(
+    operation: &'static str,
+    table: &str,
+    manager: &BotoSesManager,
+    region: Option<String>,
+) -> ErrorContext {
+    ErrorContext {
+        operation,
+        table: table.to_owned().into(),
+        manager: manager.to_string(),
+        region: region.filter(|region| !region.is_empty()),
+    }
+}
+
+/// The names of the key attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TableKey {
+    pub(super) hash: String,
+    range: Option<String>,
+}
+
+impl TableKey {
+    /// Returns the key of a table, or `None` if the description has no hash key.
+    pub(super) fn of(table: &TableDescription) -> Option<Self> {
+        let name = |role: KeyType| {
+            let mut elements = table.key_schema().iter();
+            let element = elements.find(|element| *element.key_type() == role);
+            element.map(|element| element.attribute_name().to_owned())
+        };
+        Some(Self {
+            hash: name(KeyType::Hash)?,
+            range: name(KeyType::Range),
+        })
+    }
+
+    /// Returns the key of an item, or the name of the attribute that is missing or not a key.
+    pub(super) fn values_in(&self, item: &Item) -> Result<KeyValues, &str> {
+        KeyValues::in_item(item, &self.hash, self.range.as_deref())
+    }
+
+    /// Returns the key attributes of an item unchanged.
+    pub(super) fn attributes_of(&self, item: &Item) -> Item {
+        self.names()
+            .filter_map(|name| Some((name.to_owned(), item.get(name)?.clone())))
+            .collect()
+    }
+
+    /// Returns an expression for the key attributes, and the names of its aliases: an attribute name
+    /// may be a reserved word.
+    pub(super) fn projection(&self) -> (String, Vec<(String, String)>) {
+        let names = self.names().enumerate();
+        let names: Vec<_> = names
+            .map(|(number, name)| (format!("#k{number}"), name.to_owned()))
+            .collect();
+        let aliases: Vec<_> = names.iter().map(|(alias, _)| alias.as_str()).collect();
+        (aliases.join(", "), names)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.hash).chain(self.range.as_deref())
+    }
+}
+
+/// Returns the type of an attribute, if the table defines it.
+pub(super) fn defined_type<'a>(
+    table: &'a TableDescription,
+    name: &str,
+) -> Option<&'a ScalarAttributeType> {
+    let defined = table.attribute_definitions().iter();
+    let mut defined = defined.filter(|attribute| attribute.attribute_name() == name);
+    defined.next().map(AttributeDefinition::attribute_type)
+}
+
+/// Returns the attributes that must have a certain type because an index has them as keys.
+pub(super) fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
+    let global = table.global_secondary_indexes().iter();
+    let global = global.flat_map(|index| index.key_schema());
+    let local = table.local_secondary_indexes().iter();
+    let local = local.flat_map(|index| index.key_schema());
+    let names: Vec<&str> = global
+        .chain(local)
+        .map(KeySchemaElement::attribute_name)
+        .collect();
+    let defined = table.attribute_definitions().iter();
+    defined
+        .filter(|attribute| names.contains(&attribute.attribute_name()))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! The files `config` and `credentials`, as in `~/.aws`, for clients of the server.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind};
+use crate::layout::{Account, Profile};
+
+/// The first line of the files, which identifies them as written by this crate.
+const MARK: &str = "# Written by bsm-local-aws, a local AWS for tests.";
+
+/// Writes `config` and `credentials` into a directory, which is created if it does not exist.
+///
+/// # Errors
+///
+/// If a file cannot be written or was not written by this crate, or if a profile refers to a user
+/// without an access key.
+pub(crate) fn write(
+    directory: &Path,
+    profiles: &[Profile],
+    accounts: &[Account],
+    endpoint_url: &str,
+) -> Result<(), Error> {
+    let config: Vec<_> = profiles
+        .iter()
+        .map(|profile| profile.config_section(endpoint_url))
+        .collect();
+    let credentials = profiles
+        .iter()
+        .filter_map(|profile| profile.credentials_section(accounts).transpose())
+        .collect::<Result<Vec<_>, _>>()?;
+    fs::create_dir_all(directory).map_err(|error| cannot_write(directory, error))?;
+    let files = [("config", config), ("credentials", credentials)];
+    let files = files.map(|(name, sections)| (directory.join(name), sections.join("\n")));
+    files
+        .iter()
+        .try_for_each(|(path, _)| reject_foreign(path))?;
+    files.iter().try_for_each(|(path, sections)| {
+        fs::write(path, format!("{MARK}\n\n{sections}")).map_err(|error| cannot_write(path, error))
+    })
+}
+
+/// Returns an error if a file exists that this crate didn't write: it may be the user's real
+/// `~/.aws/credentials`.
+fn reject_foreign(path: &Path) -> Result<(), Error> {
+    match fs::read(path) {
+        Ok(content) if !content.starts_with(MARK.as_bytes()) => {
+            let path = path.display();
+            let message = format!(
+                "{path} was not written by bsm-local-aws and is not overwritten; choose another \
+                 directory"
+            );
+            Err(Error::new(ErrorKind::File, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cannot_write(path: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::File, format!("cannot write {}", path.display())).because(error)
+}

@@ -1,0 +1,165 @@
+//! Responses: the result of an operation, or an error with AWS's code and message.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::ids;
+use crate::service::{Protocol, Service};
+
+/// A response that is ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Bytes,
+    pub(crate) request_id: String,
+    pub(crate) error: Option<ErrorResponse>,
+}
+
+impl Response {
+    /// Creates a successful JSON response.
+    pub(crate) fn json(body: impl Into<Bytes>) -> Self {
+        Self {
+            status: 200,
+            content_type: "application/x-amz-json-1.0",
+            body: body.into(),
+            request_id: ids::request_id(),
+            error: None,
+        }
+    }
+
+    /// Creates a successful response to a query operation. `result` is the XML inside the result
+    /// element.
+    pub(crate) fn xml(namespace: &str, operation: &str, result: &str) -> Self {
+        let request_id = ids::request_id();
+        let body = format!(
+            "<{operation}Response xmlns=\"{namespace}\">\n  <{operation}Result>\n{result}  \
+             </{operation}Result>\n  <ResponseMetadata>\n    <RequestId>{request_id}</RequestId>\n  \
+             </ResponseMetadata>\n</{operation}Response>\n"
+        );
+        Self {
+            status: 200,
+            content_type: "text/xml",
+            body: body.into(),
+            request_id,
+            error: None,
+        }
+    }
+}
+
+/// An error as a service reports it: HTTP status, code and message.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorResponse {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// The complete body, if the DynamoDB engine wrote it.
+    pub(crate) body: Option<String>,
+}
+
+impl ErrorResponse {
+    pub(crate) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            body: None,
+        }
+    }
+
+    /// Creates the error with which a service reports its own failure.
+    pub(crate) fn internal(service: Service) -> Self {
+        match service {
+            Service::DynamoDb => Self::new(500, "InternalServerError", "Internal server error"),
+            _ => Self::new(
+                500,
+                "InternalFailure",
+                "The request processing has failed because of an unknown error, exception or \
+                 failure.",
+            ),
+        }
+    }
+
+    /// Encodes the error for `protocol`.
+    pub(crate) fn into_response(mut self, protocol: Protocol) -> Response {
+        let request_id = ids::request_id();
+        let (content_type, body) = match protocol {
+            Protocol::Json => (
+                "application/x-amz-json-1.0",
+                self.body.take().unwrap_or_else(|| self.json()),
+            ),
+            Protocol::Query(namespace) => ("text/xml", self.xml(namespace, &request_id)),
+        };
+        let status = self.status;
+        Response {
+            status,
+            content_type,
+            body: body.into(),
+            request_id,
+            error: Some(self),
+        }
+    }
+
+    fn json(&self) -> String {
+        // DynamoDB defines the first group of errors. The others come from the framework it is built
+        // on, and their `__type` has another namespace.
+        let shape = match self.code.as_str() {
+            "AccessDeniedException"
+            | "InternalServerError"
+            | "ProvisionedThroughputExceededException"
+            | "ResourceNotFoundException" => "com.amazonaws.dynamodb.v20120810",
+            _ => "com.amazon.coral.service",
+        };
+        json!({ "__type": format!("{shape}#{}", self.code), "message": self.message }).to_string()
+    }
+
+    fn xml(&self, namespace: &str, request_id: &str) -> String {
+        let fault = if self.status < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
+        let (code, message) = (escape(&self.code), escape(&self.message));
+        format!(
+            "<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    <Type>{fault}</Type>\n    \
+             <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n  \
+             <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
+        )
+    }
+}
+
+/// Formats an XML element that contains text, indented as inside a result.
+pub(crate) fn element(name: &str, text: &str) -> String {
+    format!("    <{name}>{}</{name}>\n", escape(text))
+}
+
+/// Escapes text for XML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_in_xml() {
+        assert_eq!(
+            element("Name", "a<b>&c"),
+            "    <Name>a&lt;b&gt;&amp;c</Name>\n"
+        );
+    }
+
+    #[test]
+    fn the_error_type_is_sender_below_500_and_receiver_from_500() {
+        let body = |status| {
+            let error = ErrorResponse::new(status, "Code", "message");
+            let response = error.into_response(Protocol::Query("ns"));
+            String::from_utf8(response.body.to_vec()).expect("XML is UTF-8")
+        };
+        assert!(body(403).contains("<Type>Sender</Type>"));
+        assert!(body(503).contains("<Type>Receiver</Type>"));
+    }
+}

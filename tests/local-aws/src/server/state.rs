@@ -1,0 +1,17 @@
+//! The state of a server.
+
+use crate::auth::IdentityStore;
+use crate::call_log::CallLog;
+use crate::clock::Clock;
+use crate::dynamodb::Databases;
+use crate::faults::Faults;
+
+/// The state of a server, shared by its connections and the [`LocalAws`](crate::LocalAws) handle.
+#[derive(Debug)]
+pub(crate) struct ServerState {
+    pub(crate) clock: Clock,
+    pub(crate) identities: IdentityStore,
+    pub(crate) databases: Databases,
+    pub(crate) faults: Faults,
+    pub(crate) calls: CallLog,
+}

@@ -1,0 +1,36 @@
+//! The emulated services and their protocols.
+
+/// The XML namespace of STS.
+pub(crate) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The XML namespace of IAM.
+pub(crate) const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+
+/// An emulated service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Service {
+    DynamoDb,
+    Sts,
+    Iam,
+    /// Any other service. Its requests are rejected.
+    Unknown,
+}
+
+impl Service {
+    /// Returns the protocol of the service.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::DynamoDb => Protocol::Json,
+            Self::Sts | Self::Unknown => Protocol::Query(STS_NAMESPACE),
+            Self::Iam => Protocol::Query(IAM_NAMESPACE),
+        }
+    }
+}
+
+/// How a service encodes requests and responses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Protocol {
+    /// JSON bodies and the header `x-amz-target`: DynamoDB.
+    Json,
+    /// Form-encoded requests and XML responses in this namespace: STS and IAM.
+    Query(&'static str),
+}

@@ -1,0 +1,158 @@
+//! Errors of requests to STS, whatever it responds with.
+
+use bsm_core::mfa;
+
+use crate::seen::Seen;
+use crate::stub::{ECHO, Stub};
+
+const KEY: &str = "MARKER-of-the-secret-key";
+const TOKEN_CODE: &str = "864209";
+const EXTERNAL_ID: &str = "MARKER/external:id";
+const WEB_TOKEN: &str = "eyMARKER.of-the.web-identity";
+const ISSUED_KEY: &str = "MARKER+issued/secret";
+const ISSUED_TOKEN: &str = "MARKER-issued-token==";
+
+/// What STS never responds with, or should not: status and body.
+fn responses() -> Vec<(u16, String)> {
+    let issued = |expiration: &str| {
+        format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleResult><Credentials><AccessKeyId>ASIAX</AccessKeyId>\
+             <SecretAccessKey>{ISSUED_KEY}</SecretAccessKey>\
+             <SessionToken>{ISSUED_TOKEN}</SessionToken>{expiration}</Credentials>\
+             </AssumeRoleResult></AssumeRoleResponse>"
+        )
+    };
+    let with_web_identity = |text: String| text.replace("AssumeRole", "AssumeRoleWithWebIdentity");
+    let unparsable = [
+        issued("<Expiration>tomorrow</Expiration>"),
+        issued(""),
+        issued("<Expiration>2030-01-01T00:00:00Z</Expiration></Wrong>"),
+    ];
+    let mut responses = Vec::new();
+    for text in &unparsable {
+        for text in [text.clone(), with_web_identity(text.clone())] {
+            let cuts = [
+                text.len(),
+                text.find("</SecretAccessKey>").expect("a key") - 3,
+            ];
+            responses.extend(cuts.map(|cut| (200, text[..cut].to_owned())));
+        }
+    }
+    let json = format!("{{\"SecretAccessKey\": \"{ISSUED_KEY}\", \"request\": \"{ECHO}\"}}");
+    for status in [200, 301, 400, 403, 500, 503] {
+        responses.push((status, String::new()));
+        responses.push((status, json.clone()));
+        responses.push((status, format!("<html>{ECHO} {ISSUED_KEY}</html>")));
+    }
+    let sentences = [
+        format!("1 validation error detected: Value '{TOKEN_CODE}' at 'tokenCode' failed"),
+        format!("Value '{WEB_TOKEN} is wrong"),
+        format!("The id \"{EXTERNAL_ID}\" is not allowed"),
+        format!("cannot parse {ECHO}"),
+        format!("not accepted: {EXTERNAL_ID} {TOKEN_CODE} {WEB_TOKEN}"),
+        format!("It does not match.\n\nThe Canonical String was 'POST\n{ISSUED_TOKEN}\n{KEY}'"),
+    ];
+    for sentence in sentences {
+        for code in [
+            "ValidationError",
+            "SignatureDoesNotMatch",
+            "AccessDenied",
+            KEY,
+        ] {
+            responses.push((
+                400,
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code} {KEY}</Code>\
+                     <Message>{sentence}</Message></Error>\
+                     <RequestId>{ISSUED_TOKEN}</RequestId></ErrorResponse>"
+                ),
+            ));
+            responses.push((
+                400,
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+                     <Message>{sentence}</Message></Error>\
+                     <RequestId>0a1b2c3d</RequestId></ErrorResponse>"
+                ),
+            ));
+        }
+    }
+    responses
+}
+
+/// Responses that are not even HTTP, or end too early.
+fn broken() -> Vec<Vec<u8>> {
+    let cut = format!("HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n<a>{ISSUED_KEY}{ECHO}");
+    let header = format!("HTTP/1.1 200 OK\r\nx y: {ECHO}{ISSUED_KEY}\r\n\r\n");
+    vec![
+        Vec::new(),
+        cut.into_bytes(),
+        header.into_bytes(),
+        format!("SSH-2.0-{ISSUED_KEY} {ECHO}\r\n").into_bytes(),
+        b"HTTP/1.1 999999 \xff\xfe\r\n\r\n".to_vec(),
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz{ISSUED_KEY}").into_bytes(),
+    ]
+}
+
+#[tokio::test]
+async fn no_response_of_sts_makes_an_error_show_a_secret() {
+    let seen = Seen::default();
+    let _log = seen.log_everything();
+    let stub = Stub::start();
+    let dir = tempfile::tempdir().expect("a folder");
+    let token_file = dir.path().join("token");
+    std::fs::write(&token_file, format!("{WEB_TOKEN}\n")).expect("a file");
+    let config = dir.path().join("config");
+    std::fs::write(
+        &config,
+        format!(
+            "[profile web]\nrole_arn = arn:aws:iam::222222222222:role/Web\n\
+             web_identity_token_file = {}\n",
+            token_file.display()
+        ),
+    )
+    .expect("a file");
+
+    let responses = responses();
+    let responses = responses.iter().map(|(status, body)| (*status, body));
+    let mut requests = 0;
+    let plain = responses.map(|(status, body)| {
+        let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n");
+        format!("{head}{body}").into_bytes()
+    });
+    for response in plain.chain(broken()) {
+        stub.respond_raw(response);
+        let keys = stub.builder().keys("AKIASTUB", KEY);
+        let provider = mfa::from_fn(|_| async { Ok::<_, std::io::Error>(TOKEN_CODE.to_owned()) });
+        let base = keys.mfa_token_provider(provider).build();
+        let role = base
+            .assume_role("arn:aws:iam::222222222222:role/R")
+            .external_id(EXTERNAL_ID)
+            .mfa_serial("arn:aws:iam::111111111111:mfa/me");
+        let web = stub.builder().config_file(&config).profile_name("web");
+        for error in [
+            role.load().await.expect_err("no role"),
+            web.build()
+                .credentials()
+                .await
+                .expect_err("no web identity"),
+            base.caller_identity().await.expect_err("no identity"),
+        ] {
+            seen.error(&error);
+            requests += 1;
+        }
+    }
+    assert!(requests > 200, "{requests}");
+    seen.assert_with(&["SdkFailure", "AWS answered", "TRACE", "aws_"]);
+    seen.assert_without(&[
+        KEY,
+        EXTERNAL_ID,
+        "MARKER%2Fexternal%3Aid",
+        WEB_TOKEN,
+        ISSUED_KEY,
+        "MARKER+issued",
+        ISSUED_TOKEN,
+    ]);
+    seen.assert_without(&[format!("'{TOKEN_CODE}'"), format!("TokenCode={TOKEN_CODE}")]);
+}
