@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::error::{Error, ErrorKind};
 
-/// How much of a value a message shows. A longer one is no endpoint but a mistake in quoting.
+/// How much of a value a message shows. Anything longer is a quoting mistake, not an endpoint.
 const MAX_SHOWN: usize = 200;
 
 /// Where a URL was set, for messages.
@@ -26,7 +26,7 @@ pub(crate) enum Setting<'a> {
 /// What a URL may consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A scheme, a host, and maybe a port and a path, to which the SDK adds an operation's own path.
+    /// A scheme, a host, and an optional port and path, to which the SDK adds an operation's own path.
     Endpoint,
     /// The same with a query, because nothing is added to it.
     Complete,
@@ -135,8 +135,8 @@ fn flaw(url: &str, form: Form) -> Option<String> {
         let trimmed = url.trim();
         return Some(
             match trimmed.len() < url.len() && flaw(trimmed, form).is_none() {
-                true => format!("has blanks around it; use {:?}", shown(trimmed)),
-                false => "contains a blank or a line break; remove it".to_owned(),
+                true => format!("has whitespace around it; use {:?}", shown(trimmed)),
+                false => "contains whitespace or a control character; remove it".to_owned(),
             },
         );
     }
@@ -320,14 +320,14 @@ mod tests {
             ("http:///path", "has no host; use"),
             ("http://:8000", "has no host; use"),
             ("", "is empty; use"),
-            (" http://x", "has blanks around it; use \"http://x\""),
+            (" http://x", "has whitespace around it; use \"http://x\""),
             (
                 "http://x\n",
-                "\"http://x\\n\" in profile \"dev\" has blanks around it; use \"http://x\"",
+                "\"http://x\\n\" in profile \"dev\" has whitespace around it; use \"http://x\"",
             ),
-            ("http://x y", "contains a blank"),
-            ("  ", "contains a blank"),
-            ("not a url", "contains a blank"),
+            ("http://x y", "contains whitespace"),
+            ("  ", "contains whitespace"),
+            ("not a url", "contains whitespace"),
             ("ftp://x", "has a scheme other than http and https"),
             ("http://[::1", "has no \"]\""),
             ("http://[::x]", "has no IPv6 address"),

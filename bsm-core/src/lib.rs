@@ -13,7 +13,7 @@
 //! let staging = BotoSesManager::from_profile("staging");
 //! let production = BotoSesManager::builder()
 //!     .profile_name("production")
-//!     .expect_account("333333333333") // any other is refused
+//!     .expect_account("333333333333") // fails for any other account
 //!     .build();
 //! let audit = production.assume_role("arn:aws:iam::333333333333:role/Audit").build();
 //!
@@ -27,8 +27,7 @@
 //! callers, and cached. A clone is the same manager.
 //!
 //! Explicit settings take precedence: a named profile is used even if `AWS_ACCESS_KEY_ID` is set,
-//! and a profile that does not exist is an error. The manager never falls back to the role of the
-//! machine instead.
+//! and a profile that does not exist is an error. It never falls back to the role of the machine.
 //!
 //! More recipes are in the [cookbook](_cookbook).
 //!
@@ -90,7 +89,7 @@
 //! | `iam` | `BotoSesManager::aws_account_alias`; one more SDK crate |
 //! | `login` | profiles with a `login_session`, as `aws login` writes them |
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |
-//! | `test-util` | `Builder::environment`: a manager that does not see the process's environment; for tests |
+//! | `test-util` | `Builder::environment`: variables to use instead of the process's; for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

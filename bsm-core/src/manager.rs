@@ -117,8 +117,8 @@ impl BotoSesManager {
 
     /// Returns the manager for the same identity in another region.
     ///
-    /// Both share credentials and their refresh. The same manager comes back for the same region,
-    /// with the clients it has made.
+    /// Both share credentials and their refresh. Calling it again with the same region returns the
+    /// same manager, with its cached clients.
     #[must_use]
     pub fn with_region(&self, region: impl Into<String>) -> Self {
         let region = region.into();
@@ -179,7 +179,7 @@ impl BotoSesManager {
 
     /// Returns the configuration that clients are made from.
     ///
-    /// Its credentials are this manager's, and stay fresh. Its `Debug` form shows no secret.
+    /// Its credentials are this manager's and are refreshed. Its `Debug` form shows no secret.
     ///
     /// # Errors
     ///
@@ -269,8 +269,8 @@ impl BotoSesManager {
 
     /// Returns `true` if the credentials expire within `margin` from now.
     ///
-    /// The next request refreshes them in any case. Credentials that do not expire, or have not
-    /// been resolved yet, are not expired.
+    /// Requests refresh credentials on their own, whatever this method returns. Credentials that do
+    /// not expire, or have not been resolved yet, are not expired.
     pub fn is_expired(&self, margin: Duration) -> bool {
         let now = self.session().settings.time_source().now();
         let Some(resolved) = self.session().resolved_if_ready() else {

@@ -10,8 +10,8 @@
 //!
 //! # The mechanism
 //!
-//! Each thread has one stack of entries. An override is shared by its guard and its entry. A lookup
-//! walks from the top to the first override that applies and matches, and clones its manager before
+//! Each thread has one stack of entries. A guard and its entry on the stack share one override. A
+//! lookup walks from the top to the first override that applies and matches, and clones its manager before
 //! the borrow of the stack ends.
 //!
 //! *Why a flag ends an override.* A guard can be dropped in any order: inside the lifetime of
@@ -72,7 +72,7 @@
 //!
 //! *At thread exit* the thread-local can be gone before other destructors run. The overrides are
 //! then unknown, so `current()` returns [`BotoSesManager::none`], and no request reaches an account
-//! by guess.
+//! by accident.
 
 pub mod adapter;
 mod binding;
@@ -103,7 +103,7 @@ impl BotoSesManager {
     /// process default that [`install_default`](crate::install_default) set; a manager of the
     /// default chain.
     ///
-    /// No I/O, and no failure.
+    /// Does no I/O and can't fail.
     ///
     /// # Examples
     ///
@@ -183,7 +183,7 @@ impl BotoSesManager {
     /// Makes this manager the default inside a future, and nowhere else.
     ///
     /// The override applies while the future is polled and while it is dropped, on any thread and
-    /// any runtime. An `IntoFuture` is converted inside the scope, so that an operation which binds
+    /// any runtime. An `IntoFuture` is converted inside the scope, so that an operation that binds
     /// when it is awaited binds to this manager. A guard that is made inside ends with the scope at
     /// the latest.
     ///

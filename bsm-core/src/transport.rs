@@ -55,7 +55,7 @@ pub struct SdkFailure {
     status: Option<u16>,
     endpoint: Option<String>,
     reason: Option<String>,
-    /// Whether the error that this is the cause of already says code and message.
+    /// Whether the outer error's message already contains the code and AWS's message.
     is_told: bool,
     original: Box<dyn StdError + Send + Sync>,
 }
@@ -81,7 +81,7 @@ pub enum FailureStep {
 }
 
 impl SdkFailure {
-    /// Turns the error of a request into what is safe to print of it, for adapters.
+    /// Creates the printable part of an SDK error, for adapters.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl SdkFailure {
         })
     }
 
-    /// Turns the error of a credentials provider that is not ours into what is safe to print of it.
+    /// Creates the printable part of the error of a credentials provider that is not ours.
     pub(crate) fn of_provider(error: CredentialsError) -> Self {
         // Providers of aws-config fail with requests of their own. Their types are many and private,
         // so this keeps what each cause says about itself, without the values in it.
@@ -205,7 +205,7 @@ impl SdkFailure {
 
     /// Returns the scheme, host and port of an endpoint that could not be reached.
     ///
-    /// It is known if the HTTP client is one that a manager provides.
+    /// It is known if the HTTP client was provided by a manager.
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
@@ -218,7 +218,7 @@ impl SdkFailure {
         &*self.original
     }
 
-    /// Notes that an error which has this as its cause already says code and message.
+    /// Records that the outer error's message already contains the code and AWS's message.
     pub(crate) fn told(mut self) -> Self {
         self.is_told = true;
         self

@@ -42,8 +42,8 @@ use crate::model::Model;
 /// interprets them, so nothing is lost: numbers keep their 38 digits, sets stay sets, and attributes
 /// that no struct names are copied too.
 ///
-/// Nothing is written unless both tables are active, have the same key and are two tables, and the
-/// target is empty (see [`CopyPolicy`]).
+/// Nothing is written unless both tables are active, have the same key and are different tables, and
+/// the target is empty (see [`CopyPolicy`]).
 ///
 /// A scan is not a snapshot: items that are written to the source during the copy may or may not be
 /// copied. Where that matters, stop the writers, or use DynamoDB's export to S3.
@@ -57,8 +57,8 @@ use crate::model::Model;
 /// - [`TableInUse`](crate::ErrorKind::TableInUse): one of the tables is being created, changed or
 ///   deleted.
 /// - [`TableMismatch`](crate::ErrorKind::TableMismatch): the tables have different keys, or an index
-///   of the target cannot have the source's items.
-/// - [`SameTable`](crate::ErrorKind::SameTable): the two tables are one.
+///   of the target cannot accept the source's items.
+/// - [`SameTable`](crate::ErrorKind::SameTable): the source and the target are the same table.
 /// - [`TableNotEmpty`](crate::ErrorKind::TableNotEmpty): the target has items, and the policy is
 ///   [`FailIfNotEmpty`](CopyPolicy::FailIfNotEmpty).
 /// - [`Checkpoint`](crate::ErrorKind::Checkpoint): see [`CopyTable::checkpoint`].

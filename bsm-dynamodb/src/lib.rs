@@ -110,7 +110,7 @@
 //! | create or delete a table | [`create_table`](Model::create_table), [`delete_table`](Model::delete_table) |
 //! | continue a query or scan later | [`Cursor`] |
 //! | copy a table to another account | [`copy_table`] |
-//! | send a request that this crate doesn't have | [`raw`](Get::raw), [`slot`] |
+//! | send a request that this crate doesn't support | [`raw`](Get::raw), [`slot`] |
 //!
 //! # Conditions, updates and queries
 //!

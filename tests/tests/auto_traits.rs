@@ -39,8 +39,8 @@ mod core {
     use bsm_core::adapter::Binding;
     use bsm_core::{
         AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
-        ErrorKind, ProfileInfo, ProfileKind, Scoped, SecretText, Shell, Snapshot, TempSnapshot,
-        WhoAmI,
+        ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, Scoped, SdkFailure,
+        SecretText, SessionCommand, Shell, Snapshot, TempSnapshot, WhoAmI,
     };
 
     type Pinned = PhantomPinned;
@@ -58,9 +58,13 @@ mod core {
         EnvVars:          true  true  true,
         Error:            true  true  true,
         ErrorKind:        true  true  true,
+        FailureStep:      true  true  true,
+        ProcessStdio:     true  true  true,
         ProfileInfo:      true  true  true,
         ProfileKind:      true  true  true,
+        SdkFailure:       true  true  true,
         SecretText:       true  true  true,
+        SessionCommand:   true  true  true,
         Shell:            true  true  true,
         Snapshot:         true  true  true,
         TempSnapshot:     true  true  true,

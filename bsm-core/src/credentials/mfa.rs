@@ -326,8 +326,7 @@ fn busy(request: &TokenRequest) -> Error {
     Error::new(
         ErrorKind::MfaCodeUnavailable,
         format!(
-            "a code of the MFA device {} cannot be asked for: another one has been asked for all \
-             the time",
+            "cannot prompt for a code of the MFA device {}: another prompt was still open",
             request.serial
         ),
     )

@@ -37,7 +37,10 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
         profiles, profile, ..
     } = found;
     let files = EnvConfigFiles::builder()
-        .with_contents(EnvConfigFileKind::Config, to_sdk_profile(&settings.environment, profiles, profile))
+        .with_contents(
+            EnvConfigFileKind::Config,
+            to_sdk_profile(&settings.environment, profiles, profile),
+        )
         .build();
     let region = found.region.clone().map(Region::new);
     let mut loader = aws_config::defaults(behavior_version())

@@ -31,10 +31,10 @@ async fn quick_start(target: &BotoSesManager) -> Result {
         let _session = use_boto_session::<User>(target);
         User::create_table().wait().await?;
         User { id: "123".into() }.save().await?;
-        println!("  inside of the block:  saved 123 in {}", account().await?);
+        println!("  inside the block:  saved 123 in {}", account().await?);
     }
     assert!(User::get("123").await.is_err()); // default account: no such table
-    println!("  outside of the block: no table in {}", account().await?);
+    println!("  outside the block: no table in {}", account().await?);
     Ok(())
 }
 
@@ -43,13 +43,13 @@ async fn advanced(target: &BotoSesManager) -> Result {
     {
         let _session = use_boto_session::<User>(target).restore_on_exit(false);
         User { id: "456".into() }.save().await?;
-        println!("  inside of the block:  saved 456 in {}", account().await?);
+        println!("  inside the block:  saved 456 in {}", account().await?);
     }
     User::get("456").await?; // still target
-    println!("  outside of the block: read 456 in {}", account().await?);
+    println!("  outside the block: read 456 in {}", account().await?);
 
     reset_connection::<User>(); // default again
-    println!("  after the reset:      back in {}", account().await?);
+    println!("  after the reset:   back in {}", account().await?);
     Ok(())
 }
 

@@ -33,8 +33,9 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving writes unprocessed. Whatever the error,
-/// [`Error::unprocessed`] returns the writes that were not acknowledged.
+/// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving writes unprocessed. Once the batch is being
+/// sent, [`Error::unprocessed`] returns the writes that were not acknowledged, whatever the error. An
+/// item that cannot be encoded fails the batch before that: nothing was written.
 ///
 /// # Examples
 ///
@@ -45,9 +46,12 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # struct User { #[model(hash_key)] id: String }
 /// # async fn f(users: Vec<User>) -> Result<(), bsm_dynamodb::Error> {
 /// let batch = User::batch_write().save_all(&users).delete_all(["1", "2"]);
-/// if let Err(error) = batch.await {
-///     let unprocessed = error.into_unprocessed().expect("a batch reports its writes");
-///     User::batch_write().resume(unprocessed).await?; // once more, later
+/// match batch.await {
+///     Err(error) if error.unprocessed().is_some() => {
+///         let unprocessed = error.into_unprocessed().expect("checked above");
+///         User::batch_write().resume(unprocessed).await?; // once more, later
+///     }
+///     outcome => outcome?,
 /// }
 /// # Ok(())
 /// # }
