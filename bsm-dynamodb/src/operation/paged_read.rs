@@ -118,7 +118,8 @@ pub(crate) struct ScanSettings {
 /// Whether a read is a query or a scan.
 #[derive(Debug)]
 pub(crate) enum ReadKind {
-    Query(QuerySettings),
+    // Boxed, because it is much larger than the other variant.
+    Query(Box<QuerySettings>),
     Scan(ScanSettings),
 }
 

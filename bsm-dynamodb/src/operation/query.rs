@@ -317,7 +317,7 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Query<M, S, T> {
     }
 
     fn into_read(self) -> PagedRead<T> {
-        PagedRead::new(ReadKind::Query(self.query), self.settings)
+        PagedRead::new(ReadKind::Query(Box::new(self.query)), self.settings)
     }
 }
 

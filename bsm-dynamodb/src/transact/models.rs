@@ -12,7 +12,10 @@ use crate::model::{Model, bind};
 ///
 /// A transaction is bound when it is awaited, like any operation, so it keeps no calls.
 #[derive(Default)]
-pub(super) struct TransactionModels(Vec<(TypeId, fn(&'static str) -> Call)>);
+pub(super) struct TransactionModels(Vec<(TypeId, Bind)>);
+
+/// Binds an operation of the DynamoDB API to the manager that one model follows.
+type Bind = fn(&'static str) -> Call;
 
 impl TransactionModels {
     pub(super) fn add<M: Model>(&mut self) {
