@@ -33,7 +33,7 @@
 //!
 //! # The temporary default
 //!
-//! Code without a manager of its own uses the current one. Overrides nest, and never leak to
+//! Code without a manager of its own uses the current one. Overrides nest. A scope never leaks to
 //! another task, thread or future:
 //!
 //! ```
