@@ -72,10 +72,7 @@ async fn a_missing_profile_is_explained_once() {
     );
     assert!(reason.contains("stagign"), "{report:#?}");
     assert!(reason.contains("staging"), "{report:#?}");
-    assert!(
-        !report[1..].iter().any(|cause| *cause == reason),
-        "{report:#?}"
-    );
+    assert!(!report[1..].contains(&reason), "{report:#?}");
 }
 
 #[tokio::test]
