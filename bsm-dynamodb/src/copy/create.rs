@@ -9,19 +9,15 @@ use aws_sdk_dynamodb::types::{
     ProvisionedThroughput, ProvisionedThroughputDescription, TableDescription, TableStatus,
     TimeToLiveSpecification, TimeToLiveStatus,
 };
-use tokio::time::{self, Instant};
 
 use super::preflight;
 use super::settings::{SourceSettings, TableSetting, is_protected, recovery_period, stream};
 use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
+use crate::throttle::backoff::PollInterval;
 
 /// The limit for a new table to become active: 10 minutes. Indexes take longer than the table alone.
 const MAX_WAIT: Duration = Duration::from_secs(600);
-
-/// The first and the longest pause between two looks at a new table. A table alone takes seconds,
-/// and more requests a second would not make it faster.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The table that the target is like.
 pub(super) struct Original<'a> {
@@ -203,7 +199,7 @@ async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(),
                 .error(ErrorKind::InvalidRequest, message)
                 .with_source(error)
         })?;
-    let deadline = Instant::now() + MAX_WAIT;
+    let mut interval = PollInterval::new(MAX_WAIT);
     loop {
         let updated = target.set_up(|| async {
             let request = target.client.update_continuous_backups();
@@ -214,11 +210,10 @@ async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(),
         });
         match updated.await {
             // DynamoDB prepares the backups of a new table for some time after it is active.
-            Err(error)
-                if error.aws_code() == Some("ContinuousBackupsUnavailableException")
-                    && Instant::now() < deadline =>
-            {
-                time::sleep(PAUSES.1).await;
+            Err(error) if error.aws_code() == Some("ContinuousBackupsUnavailableException") => {
+                if !interval.wait().await {
+                    return Err(error);
+                }
             }
             updated => return updated.map(drop),
         }
@@ -226,15 +221,14 @@ async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(),
 }
 
 async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
-    let deadline = Instant::now() + MAX_WAIT;
-    let (mut pause, longest) = PAUSES;
+    let mut interval = PollInterval::new(MAX_WAIT);
     loop {
         // DynamoDB may not find a table at first that was just created.
         let table = target.describe().await?;
         if let Some(table) = table.filter(|it| it.table_status == Some(TableStatus::Active)) {
             return Ok(table);
         }
-        if Instant::now() >= deadline {
+        if !interval.wait().await {
             return Err(target.error(
                 ErrorKind::WaitTimedOut,
                 format!(
@@ -242,7 +236,5 @@ async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
                 ),
             ));
         }
-        time::sleep(pause).await;
-        pause = (pause * 2).min(longest);
     }
 }
