@@ -19,7 +19,8 @@ pub struct CopyPlan {
     pub(super) source: TablePlace,
     pub(super) target: TablePlace,
     pub(super) target_state: TargetState,
-    /// The source items that an interrupted copy has stored, if one is resumed.
+    /// The source items that an interrupted copy has got past, if one is resumed: written, skipped,
+    /// filtered or merged.
     pub(super) resumed_items: Option<u64>,
     pub(super) segments: u32,
     pub(super) expected_items: Option<u64>,
@@ -95,7 +96,10 @@ impl fmt::Display for CopyPlan {
             TargetState::Existing => " (exists, its settings are left alone)",
         })?;
         if let Some(items) = self.resumed_items {
-            write!(f, "\nresumes a copy that has stored {items} items")?;
+            write!(
+                f,
+                "\nresumes a copy that has got past {items} items of the source"
+            )?;
         }
         for (outcome, title) in [
             (SettingOutcome::Brought, "brings along"),

@@ -63,7 +63,8 @@ async fn a_copy_interrupted_before_the_time_to_live_was_set_sets_it_next_time() 
     interrupted(&pair, &path).await;
     let plan = creating(&pair, &path).preflight().await.unwrap();
     assert!(plan.creates_target() && plan.resumes());
-    let end = "(its creation is to be finished)\nresumes a copy that has stored 0 items";
+    let end =
+        "(its creation is to be finished)\nresumes a copy that has got past 0 items of the source";
     assert!(plan.to_string().ends_with(end), "{plan}");
 
     let summary = creating(&pair, &path).verify(true).await.unwrap();
@@ -92,9 +93,7 @@ async fn a_copy_dropped_at_any_point_of_the_creation_ends_with_the_time_to_live(
         let (pair, _folder, path) = begin().await;
         let slow = Fault::latency(Duration::from_secs(60)).operation(operation);
         let slow = pair.local.aws.faults().add(slow);
-        let limit = Duration::from_millis(500);
-        let dropped = tokio::time::timeout(limit, creating(&pair, &path).into_future());
-        assert!(dropped.await.is_err(), "{operation}");
+        pair.dropped(creating(&pair, &path), operation, 1).await;
         pair.local.aws.faults().remove(slow);
         let file = fs::read_to_string(&path).unwrap();
         assert!(file.contains("creating"), "{operation}: {file}");
@@ -111,10 +110,9 @@ async fn a_creation_is_stopped_at_once() {
     let (pair, _folder, path) = begin().await;
     let slow = Fault::latency(Duration::from_secs(60)).operation("UpdateTimeToLive");
     let slow = pair.local.aws.faults().add(slow);
-    let stop = tokio::time::sleep(Duration::from_millis(300));
-    let stopped = creating(&pair, &path).stop_when(stop).into_future();
+    let stopped = pair.stopped(creating(&pair, &path), "UpdateTimeToLive", 1);
     let stopped = tokio::time::timeout(Duration::from_secs(10), stopped).await;
-    let error = stopped.unwrap().unwrap_err();
+    let error = stopped.unwrap();
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     assert!(error.to_string().contains("users.json"), "{error}");
     pair.local.aws.faults().remove(slow);

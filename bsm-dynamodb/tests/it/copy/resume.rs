@@ -46,8 +46,8 @@ fn stored(path: &PathBuf) -> u64 {
 #[tokio::test]
 async fn a_stopped_copy_is_resumed() {
     let (pair, _folder, path) = slow(1000).await;
-    let stop = tokio::time::sleep(Duration::from_millis(400));
-    let error = resumable(&pair, &path).stop_when(stop).await.unwrap_err();
+    let copy = resumable(&pair, &path);
+    let error = pair.stopped(copy, "BatchWriteItem", 20).await;
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     assert!(error.to_string().contains("users.json"), "{error}");
     let so_far = pair.in_target().len();
@@ -60,7 +60,7 @@ async fn a_stopped_copy_is_resumed() {
     assert_eq!(summary.statistics().written(), 1000 - so_far as u64);
     assert_eq!(summary.statistics().total_written(), 1000);
     assert!(summary.plan().resumes());
-    let line = format!("\nresumes a copy that has stored {so_far} items");
+    let line = format!("\nresumes a copy that has got past {so_far} items of the source");
     assert!(summary.plan().to_string().ends_with(&line));
     assert_eq!(summary.statistics().position(), 1000);
     assert!(summary.verification().unwrap().is_identical());
@@ -73,13 +73,12 @@ async fn a_slow_copy_is_stopped_soon() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.json");
     let began = std::time::Instant::now();
-    let stop = tokio::time::sleep(Duration::from_millis(300));
     let slow = pair
         .copy()
         .checkpoint(&path)
         .segments(1)
         .write_capacity(100);
-    let error = slow.stop_when(stop).await.unwrap_err();
+    let error = pair.stopped(slow, "BatchWriteItem", 2).await;
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     // The page that was read would take ten seconds.
     assert!(began.elapsed().as_secs() < 6, "{:?}", began.elapsed());
@@ -91,9 +90,19 @@ async fn a_slow_copy_is_stopped_soon() {
 #[tokio::test]
 async fn a_copy_that_was_dropped_leaves_a_checkpoint() {
     let (pair, _folder, path) = slow(1000).await;
-    let limit = Duration::from_millis(700);
-    let dropped = tokio::time::timeout(limit, resumable(&pair, &path).into_future());
-    assert!(dropped.await.is_err());
+    let (sender, recorded) = tokio::sync::oneshot::channel();
+    let (file, mut sender) = (path.clone(), Some(sender));
+    let copy = resumable(&pair, &path).on_progress(move |_| {
+        if stored(&file) > 0
+            && let Some(sender) = sender.take()
+        {
+            _ = sender.send(());
+        }
+    });
+    tokio::select! {
+        ended = copy.into_future() => panic!("{ended:?}"),
+        recorded = recorded => recorded.unwrap(),
+    }
     let calls = pair.calls("BatchWriteItem");
     let before = stored(&path);
     assert!(before > 0 && before <= pair.in_target().len() as u64);
@@ -124,9 +133,8 @@ async fn a_failed_copy_is_resumed() {
 #[tokio::test]
 async fn a_checkpoint_belongs_to_its_tables_and_segments() {
     let (pair, _folder, path) = slow(500).await;
-    let stop = tokio::time::sleep(Duration::from_millis(300));
-    let stopped = resumable(&pair, &path).stop_when(stop).await;
-    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Stopped);
+    let stopped = pair.stopped(resumable(&pair, &path), "BatchWriteItem", 5);
+    assert_eq!(stopped.await.kind(), ErrorKind::Stopped);
     let before = fs::read(&path).unwrap();
 
     let other = resumable(&pair, &path).segments(3).await.unwrap_err();

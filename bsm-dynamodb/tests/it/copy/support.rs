@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, WriteRequest,
 };
 use bsm_core::BotoSesManager;
-use bsm_dynamodb::Item;
+use bsm_dynamodb::{CopyTable, Error, Item};
 use bsm_local_aws::standard;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::support::{Local, PRODUCTION, STAGING};
 
@@ -84,6 +85,32 @@ impl Pair {
         let mut items = items.unwrap_or_default();
         items.sort_by_key(|item| item["id"].to_string());
         items
+    }
+
+    /// Runs a copy, and stops it when this many more calls of an operation have arrived.
+    pub(super) async fn stopped(&self, copy: CopyTable, operation: &str, calls: usize) -> Error {
+        let (sender, stop) = oneshot::channel();
+        let mut copy = copy.stop_when(async { stop.await.unwrap() }).into_future();
+        tokio::select! {
+            ended = &mut copy => panic!("{ended:?}"),
+            () = self.called(operation, calls) => sender.send(()).unwrap(),
+        }
+        copy.await.unwrap_err()
+    }
+
+    /// Runs a copy, and drops it when this many more calls of an operation have arrived.
+    pub(super) async fn dropped(&self, copy: CopyTable, operation: &str, calls: usize) {
+        tokio::select! {
+            ended = copy.into_future() => panic!("{ended:?}"),
+            () = self.called(operation, calls) => {}
+        }
+    }
+
+    async fn called(&self, operation: &str, calls: usize) {
+        let calls = self.calls(operation) + calls;
+        while self.calls(operation) < calls {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) fn calls(&self, operation: &str) -> usize {
