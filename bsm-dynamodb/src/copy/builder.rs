@@ -132,9 +132,9 @@ impl CopyTable {
 
     /// Names the filter and the transform, such as `"without password hashes, v1"`.
     ///
-    /// Closures cannot be compared. The checkpoint records this name, and a run with another name is
-    /// refused, so that half of the target is never filtered or transformed differently. Change the
-    /// name whenever you change the closures.
+    /// Closures cannot be compared. The checkpoint records this name, which must not be empty, and a
+    /// run with another name is refused, so that half of the target is never filtered or transformed
+    /// differently. Change the name whenever you change the closures.
     pub fn fingerprint(self, fingerprint: impl Into<String>) -> Self {
         self.with(|options| options.fingerprint = Some(fingerprint.into()))
     }
@@ -228,9 +228,9 @@ impl CopyTable {
     /// # Errors
     ///
     /// When the copy is awaited: [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if the file
-    /// cannot be read or written, is damaged or was edited, belongs to other tables, to tables that
-    /// have been deleted and created again, or to a copy with other settings; if another run uses it;
-    /// and for a filter or a transform without a fingerprint.
+    /// cannot be read or written, is not a regular file, is damaged or was edited, belongs to other
+    /// tables, to tables that have been deleted and created again, or to a copy with other settings;
+    /// if another run uses it; and for a filter or a transform without a fingerprint.
     pub fn checkpoint(self, path: impl Into<PathBuf>) -> Self {
         self.with(|options| options.checkpoint = Some(path.into()))
     }

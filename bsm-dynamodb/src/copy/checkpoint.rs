@@ -9,11 +9,13 @@
 mod journal;
 mod key_json;
 mod lock;
+mod place;
 mod record;
 mod state;
 mod writer;
 
 pub(super) use self::journal::read;
+pub(super) use self::place::locate;
 pub(super) use self::record::{Record, Tables};
 pub(super) use self::state::{
     MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState, TableCheckpoint,

@@ -9,7 +9,8 @@ use tokio::sync::OnceCell;
 use super::checkpoint::{CheckpointWriter, Record};
 use super::compare;
 use super::options::CopyOptions;
-use super::preflight::Prepared;
+use super::ownership::check_target_items;
+use super::preflight::{Prepared, not_empty};
 use super::progress::{Counters, Earlier};
 use super::table::{TableClient, TableKey};
 use super::tracker::Tracker;
@@ -29,6 +30,10 @@ pub(super) struct CopyJob {
     pub(super) target_reads: Option<RateLimit>,
     pub(super) target_writes: Option<RateLimit>,
     pub(super) checkpoint: CheckpointWriter,
+    /// Whether the target must not have items of other programs, and nothing proves that it has none.
+    must_be_empty: bool,
+    /// Whether an earlier run may have written items.
+    was_writing: bool,
     /// Set once the checkpoint says that items are being written.
     writing_recorded: OnceCell<()>,
     index_keys: Vec<AttributeDefinition>,
@@ -65,6 +70,8 @@ impl CopyJob {
             options,
             checkpoint,
             writing_recorded: OnceCell::new(),
+            must_be_empty: prepared.must_be_empty,
+            was_writing: prepared.checkpoint.is_writing,
             index_keys: prepared.index_keys,
             stopping: AtomicBool::new(false),
             next_segment: AtomicU32::new(0),
@@ -79,10 +86,28 @@ impl CopyJob {
     /// until the first page is stored, and a later run could not tell whose items it finds.
     pub(super) async fn record_writing(&self) -> Result<(), Error> {
         let record = || async {
+            self.check_target_again().await?;
             let records = vec![Record::Writing {}];
             self.checkpoint.append(records, &self.source).await
         };
         self.writing_recorded.get_or_try_init(record).await.copied()
+    }
+
+    /// Refuses a target to which another program has written since the preflight.
+    ///
+    /// Hours may have passed: `copy_tables` checks all tables before it copies the first one, and a
+    /// filter may leave out most of a table before the first item is written. An item written
+    /// between this check and the first batch is still not seen: DynamoDB has no lock on a table,
+    /// and BatchWriteItem no condition.
+    async fn check_target_again(&self) -> Result<(), Error> {
+        let max_attempts = self.options.max_attempts;
+        if !self.must_be_empty || !self.target.has_items(max_attempts).await? {
+            return Ok(());
+        }
+        match self.was_writing {
+            true => check_target_items(self).await,
+            false => Err(not_empty(&self.target)),
+        }
     }
 
     /// Gives each segment to one reader.

@@ -9,7 +9,7 @@ use super::options::{CopyOptions, CopyPolicy};
 use super::plan::{CopyPlan, TablePlace, TargetState};
 use super::resume::{CopyIdentity, Recorded};
 use super::settings::SourceSettings;
-use super::table::{TableClient, TableKey, defined_type, index_keys};
+use super::table::{SETUP_ATTEMPTS, TableClient, TableKey, defined_type, index_keys};
 use crate::error::{Error, ErrorKind};
 
 /// The default number of segments: twice the readers, so that none is idle for long when another
@@ -28,18 +28,29 @@ pub(super) struct Prepared {
     pub(super) checkpoint: TableCheckpoint,
     /// The number of the table in the checkpoint, if the copy is resumed.
     pub(super) resumed: Option<usize>,
+    /// Whether the target must not have items of other programs, and nothing proves that it has none.
+    pub(super) must_be_empty: bool,
     /// Whether the target has items that may not be this copy's.
     pub(super) has_doubtful_items: bool,
     pub(super) plan: CopyPlan,
+}
+
+/// What a copy may resume from.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Resumption<'a> {
+    /// Whether this run records its progress. The checkpoint of `copy_tables` is not among the
+    /// options of a table.
+    pub(super) has_checkpoint: bool,
+    pub(super) recorded: Option<&'a Recorded<'a>>,
 }
 
 pub(super) async fn prepare(
     source: &TableClient,
     target: &TableClient,
     options: &CopyOptions,
-    recorded: Option<&Recorded<'_>>,
+    resumption: Resumption<'_>,
 ) -> Result<Prepared, Error> {
-    check_options(source, options)?;
+    check_options(source, options, resumption.has_checkpoint)?;
     let accounts = (source.account().await?, target.account().await?);
     let Some(source_table) = source.describe().await? else {
         return Err(source.error(
@@ -68,7 +79,7 @@ pub(super) async fn prepare(
         target_table: target_table.as_ref(),
         settings: &settings,
     };
-    let resumed = match recorded {
+    let resumed = match resumption.recorded {
         Some(recorded) => recorded.find(source, &identity, options)?,
         None => None,
     };
@@ -97,12 +108,10 @@ pub(super) async fn prepare(
     let must_be_empty = options.policy == CopyPolicy::FailIfNotEmpty
         && checkpoint.written() == 0
         && !checkpoint.is_done;
-    let has_items = must_be_empty && target_table.is_some() && target.has_items().await?;
+    let has_items =
+        must_be_empty && target_table.is_some() && target.has_items(SETUP_ATTEMPTS).await?;
     if has_items && !checkpoint.is_writing {
-        return Err(target.error(
-            ErrorKind::TableNotEmpty,
-            "the table to copy to has items already: choose with policy() what to do about them",
-        ));
+        return Err(not_empty(target));
     }
 
     let table_place = |table: &TableClient, account, arn| TablePlace {
@@ -150,13 +159,25 @@ pub(super) async fn prepare(
         source_settings,
         key,
         checkpoint,
+        must_be_empty,
         has_doubtful_items: has_items,
         plan,
     })
 }
 
+pub(super) fn not_empty(target: &TableClient) -> Error {
+    target.error(
+        ErrorKind::TableNotEmpty,
+        "the table to copy to has items already: choose with policy() what to do about them",
+    )
+}
+
 /// Refuses settings that do not go together.
-fn check_options(source: &TableClient, options: &CopyOptions) -> Result<(), Error> {
+fn check_options(
+    source: &TableClient,
+    options: &CopyOptions,
+    has_checkpoint: bool,
+) -> Result<(), Error> {
     let cannot = options.bring.iter().find(|it| !it.can_be_brought());
     if let Some(setting) = cannot {
         let message =
@@ -164,7 +185,10 @@ fn check_options(source: &TableClient, options: &CopyOptions) -> Result<(), Erro
         return Err(source.error(ErrorKind::InvalidRequest, message));
     }
     let has_closure = options.filter.is_some() || options.transform.is_some();
-    if options.checkpoint.is_some() && has_closure && options.fingerprint.is_none() {
+    // An empty name is what every version of a closure would have: it proves nothing.
+    let fingerprint = options.fingerprint.as_deref().map(str::trim);
+    let has_fingerprint = fingerprint.is_some_and(|name| !name.is_empty());
+    if has_checkpoint && has_closure && !has_fingerprint {
         return Err(source.error(
             ErrorKind::Checkpoint,
             "a copy with a filter or a transform cannot be resumed without a fingerprint: name them \
@@ -214,7 +238,7 @@ fn check_active(table: &TableClient, description: &TableDescription) -> Result<(
 /// Refuses a new table with items: the copy writes none before the creation is finished, so they are
 /// another program's.
 pub(super) async fn check_new_table_is_empty(target: &TableClient) -> Result<(), Error> {
-    if !target.has_items().await? {
+    if !target.has_items(SETUP_ATTEMPTS).await? {
         return Ok(());
     }
     Err(target.error(

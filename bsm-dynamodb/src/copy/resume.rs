@@ -1,9 +1,11 @@
 //! The search for a copy in the checkpoint of earlier runs.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::TableDescription;
+use tokio::task;
 
 use super::checkpoint::{
     self, RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, Tables, TargetPlace,
@@ -19,6 +21,25 @@ pub(super) struct Recorded<'a> {
     tables: Vec<TableCheckpoint>,
 }
 
+/// Returns the path of a checkpoint without links. The table is the one that errors name.
+pub(super) async fn locate(
+    path: Option<&PathBuf>,
+    table: &TableClient,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(path) = path else { return Ok(None) };
+    let place = path.clone();
+    let located = task::spawn_blocking(move || checkpoint::locate(&place)).await;
+    let located = located.map_err(io::Error::from).flatten();
+    located.map(Some).map_err(|error| {
+        let message = format!(
+            "the checkpoint {} cannot be used: check that its folder exists, and that it is a file",
+            path.display()
+        );
+        let failure = table.error(ErrorKind::Checkpoint, message);
+        failure.with_source(error)
+    })
+}
+
 /// What identifies a copy among those of a checkpoint.
 pub(super) struct CopyIdentity<'a> {
     pub(super) source_table: &'a TableDescription,
@@ -29,19 +50,23 @@ pub(super) struct CopyIdentity<'a> {
 
 impl<'a> Recorded<'a> {
     /// Reads a checkpoint; returns `None` if there is none. The table is the one that errors name.
-    pub(super) fn read(
+    pub(super) async fn read(
         path: &'a Path,
         kind: Tables,
         table: &TableClient,
     ) -> Result<Option<Self>, Error> {
-        let read = checkpoint::read(path)
-            .map_err(|error| refused(path, table, "cannot be read").with_source(error))?;
+        let place = path.to_owned();
+        let read = task::spawn_blocking(move || checkpoint::read(&place)).await;
+        let read = read.map_err(Into::into).flatten();
+        let read =
+            read.map_err(|error| refused(path, kind, table, "cannot be read").with_source(error))?;
         let Some((recorded_kind, tables)) = read else {
             return Ok(None);
         };
         if recorded_kind != kind {
             return Err(refused(
                 path,
+                recorded_kind,
                 table,
                 match recorded_kind {
                     Tables::One => "belongs to copy_table(), not copy_tables()",
@@ -77,7 +102,7 @@ impl<'a> Recorded<'a> {
         let Some((number, table)) = found else {
             return Ok(None);
         };
-        let refuse = |fact: String| Err(refused(self.path, source, fact));
+        let refuse = |fact: String| Err(refused(self.path, self.kind, source, fact));
         if let Some(fact) = mismatch("source", &table.source, &source_identity) {
             return refuse(fact);
         }
@@ -125,10 +150,15 @@ fn mismatch(role: &str, recorded: &TableIdentity, actual: &TableIdentity) -> Opt
         .then(|| format!("belongs to a {role} table that has been deleted and created again since"))
 }
 
-fn refused(path: &Path, table: &TableClient, fact: impl Display) -> Error {
-    let message = format!(
-        "the checkpoint {} {fact}: give another path, or delete it to copy from the start",
-        path.display()
-    );
+fn refused(path: &Path, kind: Tables, table: &TableClient, fact: impl Display) -> Error {
+    let remedy = match kind {
+        Tables::One => "give another path, or delete it to copy from the start",
+        // Deleting the file would copy to tables again that may be in use by now.
+        Tables::Several => {
+            "copy the tables that are not done with another path, and keep this file, which records \
+             those that are"
+        }
+    };
+    let message = format!("the checkpoint {} {fact}: {remedy}", path.display());
     table.error(ErrorKind::Checkpoint, message)
 }

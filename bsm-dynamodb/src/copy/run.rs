@@ -11,9 +11,9 @@ use super::job::CopyJob;
 use super::options::{Callbacks, CopyOptions, CopyRequest, Stop};
 use super::ownership::check_target_items;
 use super::plan::{CopyPlan, TargetState};
-use super::preflight::{Prepared, prepare};
+use super::preflight::{Prepared, Resumption, prepare};
 use super::progress::{CopyPhase, CopyProgress};
-use super::resume::Recorded;
+use super::resume::{self, Recorded};
 use super::scan::copy_segments;
 use super::settings::TableSetting;
 use super::supervisor::{Supervisor, stopped, stopped_early};
@@ -52,7 +52,7 @@ impl CopySummary {
 /// Copies a table with a checkpoint of its own.
 pub(super) async fn copy(request: CopyRequest, callbacks: Callbacks) -> Result<CopySummary, Error> {
     let (source, target) = open(&request).await?;
-    let path = request.options.checkpoint.clone();
+    let path = resume::locate(request.options.checkpoint.as_ref(), &source).await?;
     // A dry run writes nothing, so it needs no lock.
     let checkpoint = match &path {
         Some(path) if !request.options.dry_run => {
@@ -61,24 +61,32 @@ pub(super) async fn copy(request: CopyRequest, callbacks: Callbacks) -> Result<C
         _ => CheckpointWriter::default(),
     };
     let recorded = match &path {
-        Some(path) => Recorded::read(path, Tables::One, &source)?,
+        Some(path) => Recorded::read(path, Tables::One, &source).await?,
         None => None,
     };
-    let prepared = prepare(&source, &target, &request.options, recorded.as_ref()).await?;
+    let resumption = Resumption {
+        has_checkpoint: path.is_some(),
+        recorded: recorded.as_ref(),
+    };
+    let prepared = prepare(&source, &target, &request.options, resumption).await?;
     let summary = carry_out(request.options, callbacks, prepared, &checkpoint).await?;
-    checkpoint.remove(&source)?;
+    checkpoint.remove(&source).await?;
     Ok(summary)
 }
 
 /// Does the checks before a copy, and returns its plan.
 pub(super) async fn preflight(request: CopyRequest) -> Result<CopyPlan, Error> {
     let (source, target) = open(&request).await?;
-    let path = request.options.checkpoint.clone();
+    let path = resume::locate(request.options.checkpoint.as_ref(), &source).await?;
     let recorded = match &path {
-        Some(path) => Recorded::read(path, Tables::One, &source)?,
+        Some(path) => Recorded::read(path, Tables::One, &source).await?,
         None => None,
     };
-    let prepared = prepare(&source, &target, &request.options, recorded.as_ref()).await?;
+    let resumption = Resumption {
+        has_checkpoint: path.is_some(),
+        recorded: recorded.as_ref(),
+    };
+    let prepared = prepare(&source, &target, &request.options, resumption).await?;
     let plan = prepared.plan.clone();
     check_ownership(request.options, prepared).await?;
     Ok(plan)
@@ -90,7 +98,7 @@ pub(super) async fn compare(
     callbacks: Callbacks,
 ) -> Result<Verification, Error> {
     let (source, target) = open(&request).await?;
-    let prepared = prepare(&source, &target, &request.options, None).await?;
+    let prepared = prepare(&source, &target, &request.options, Resumption::default()).await?;
     let (job, tracker) = CopyJob::new(prepared, request.options, CheckpointWriter::default());
     job.counters.begin(CopyPhase::Verifying);
     let mut supervisor = Supervisor::new(&job, &tracker, callbacks.on_progress, callbacks.stop);

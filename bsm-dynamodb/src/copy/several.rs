@@ -11,8 +11,8 @@ use super::builder::CopyTable;
 use super::checkpoint::{CheckpointWriter, Record, Tables};
 use super::options::{Callbacks, CopyRequest, Stop};
 use super::plan::{CopyPlan, TablePlace};
-use super::preflight::prepare;
-use super::resume::Recorded;
+use super::preflight::{Resumption, prepare};
+use super::resume::{self, Recorded};
 use super::run::{self, CopySummary};
 use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
@@ -59,8 +59,9 @@ impl CopyTables {
     /// Records the progress in a file, and resumes from it if the file exists.
     ///
     /// The file records which tables are done, and how far the others have come; see
-    /// [`CopyTable::checkpoint`]. It is kept when all tables are done, so that running the program
-    /// again copies nothing. Delete it when it is no longer needed.
+    /// [`CopyTable::checkpoint`]. A table whose comparison has found differences is not done: the
+    /// next run compares it again. The file is kept when all tables are done, so that running the
+    /// program again copies nothing. Delete it when it is no longer needed.
     ///
     /// Tables may be added to the call and removed from it between runs.
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
@@ -82,11 +83,19 @@ impl CopyTables {
         let path = self.checkpoint.clone();
         Box::pin(async move {
             let copies = open(requests).await?;
-            let recorded = match (&path, copies.first()) {
-                (Some(path), Some(copy)) => Recorded::read(path, Tables::Several, &copy.source)?,
-                _ => None,
+            let Some(first) = copies.first() else {
+                return Ok(Vec::new());
             };
-            check(&copies, recorded.as_ref()).await
+            let path = resume::locate(path.as_ref(), &first.source).await?;
+            let recorded = match &path {
+                Some(path) => Recorded::read(path, Tables::Several, &first.source).await?,
+                None => None,
+            };
+            let resumption = Resumption {
+                has_checkpoint: path.is_some(),
+                recorded: recorded.as_ref(),
+            };
+            check(&copies, resumption).await
         })
     }
 
@@ -102,15 +111,20 @@ impl CopyTables {
         let Some(first) = copies.first() else {
             return Ok(summary);
         };
-        let (checkpoint, recorded) = match &self.checkpoint {
+        let path = resume::locate(self.checkpoint.as_ref(), &first.source).await?;
+        let (checkpoint, recorded) = match &path {
             Some(path) => (
                 CheckpointWriter::lock(path, Tables::Several, &first.source).await?,
-                Recorded::read(path, Tables::Several, &first.source)?,
+                Recorded::read(path, Tables::Several, &first.source).await?,
             ),
             None => (CheckpointWriter::default(), None),
         };
+        let resumption = Resumption {
+            has_checkpoint: path.is_some(),
+            recorded: recorded.as_ref(),
+        };
         // A table that is refused is found before the first one is written to.
-        check(&copies, recorded.as_ref()).await?;
+        check(&copies, resumption).await?;
         let stop = self.stop.map(|stop| stop.shared());
         for (copy, callbacks) in copies.into_iter().zip(callbacks) {
             let OpenCopy {
@@ -122,8 +136,8 @@ impl CopyTables {
                 stop: either(callbacks.stop, stop.clone()),
                 ..callbacks
             };
-            let prepared = prepare(&source, &target, &request.options, recorded.as_ref()).await?;
-            if prepared.checkpoint.is_done {
+            let prepared = prepare(&source, &target, &request.options, resumption).await?;
+            if prepared.checkpoint.is_finished(&request.options) {
                 summary.already_copied.push(prepared.plan.target);
                 continue;
             }
@@ -133,8 +147,16 @@ impl CopyTables {
                 false => checkpoint.clone(),
             };
             let options = request.options;
+            let policy = options.policy;
             let copied = run::carry_out(options, callbacks, prepared, &checkpoint).await?;
-            checkpoint.append(vec![Record::Done {}], &source).await?;
+            let is_good = copied.verification().map(|found| found.satisfies(policy));
+            // A table with findings is not done: the next run compares it again, so that no finding is
+            // lost.
+            if is_good != Some(false) {
+                let verified = is_good.is_some();
+                let done = vec![Record::Done { verified }];
+                checkpoint.append(done, &source).await?;
+            }
             summary.copied.push(copied);
         }
         Ok(summary)
@@ -180,15 +202,12 @@ async fn open(requests: Vec<CopyRequest>) -> Result<Vec<OpenCopy>, Error> {
 }
 
 /// Does the checks of all tables, and returns the plans of those that are not done.
-async fn check(
-    copies: &[OpenCopy],
-    recorded: Option<&Recorded<'_>>,
-) -> Result<Vec<CopyPlan>, Error> {
+async fn check(copies: &[OpenCopy], resumption: Resumption<'_>) -> Result<Vec<CopyPlan>, Error> {
     let mut plans = Vec::new();
     for copy in copies {
         let options = &copy.request.options;
-        let prepared = prepare(&copy.source, &copy.target, options, recorded).await?;
-        if prepared.checkpoint.is_done {
+        let prepared = prepare(&copy.source, &copy.target, options, resumption).await?;
+        if prepared.checkpoint.is_finished(options) {
             continue;
         }
         plans.push(prepared.plan.clone());

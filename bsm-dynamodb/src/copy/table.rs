@@ -18,7 +18,7 @@ use crate::model::key::KeyValues;
 
 /// The attempts at a request before the copy begins. Fewer than later, so that a mistyped endpoint
 /// fails within a second.
-const SETUP_ATTEMPTS: u32 = 5;
+pub(super) const SETUP_ATTEMPTS: u32 = 5;
 
 /// A table with the client that reaches it.
 #[derive(Clone)]
@@ -96,13 +96,34 @@ impl TableClient {
     }
 
     /// Returns `true` if the table has any item.
-    pub(super) async fn has_items(&self) -> Result<bool, Error> {
-        let output = self.set_up(|| async {
-            let request = self.client.scan().table_name(&self.table);
-            let output = request.limit(1).consistent_read(true).send().await;
-            output.map_err(|error| self.failed("Scan", error))
-        });
-        Ok(output.await?.count > 0)
+    pub(super) async fn has_items(&self, max_attempts: u32) -> Result<bool, Error> {
+        let mut start = None;
+        // A page without items may be followed by one with items: only a page without a
+        // LastEvaluatedKey is the last one.
+        loop {
+            let send = || async {
+                let request = self.client.scan().table_name(&self.table);
+                let request = request.set_exclusive_start_key(start.clone());
+                let output = request.limit(1).consistent_read(true).send().await;
+                output.map_err(|error| self.failed("Scan", error))
+            };
+            let output = retry_transient(max_attempts, || {}, send).await?;
+            if output.count > 0 {
+                return Ok(true);
+            }
+            let end = output.last_evaluated_key.filter(|key| !key.is_empty());
+            if end.is_none() {
+                return Ok(false);
+            }
+            if end == start {
+                return Err(self.error(
+                    ErrorKind::Service,
+                    "DynamoDB returned the same LastEvaluatedKey twice, so the scan would never \
+                     end: check the endpoint",
+                ));
+            }
+            start = end;
+        }
     }
 
     /// Builds the error of a failed request.

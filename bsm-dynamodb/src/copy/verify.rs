@@ -10,6 +10,7 @@ use super::checkpoint::ScanPosition;
 use super::compare::same_item;
 use super::job::{CopyJob, looks_back};
 use super::lookup::MAX_KEYS;
+use super::options::CopyPolicy;
 use super::scan::SegmentScan;
 use super::supervisor::Supervisor;
 use super::tracker::Tracker;
@@ -39,6 +40,17 @@ impl Verification {
     /// Returns `true` if the target has every item that it should have. It may have more.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.different.is_empty()
+    }
+
+    /// Returns `true` if the target is as a copy with this policy leaves it.
+    pub(super) fn satisfies(&self, policy: CopyPolicy) -> bool {
+        match policy {
+            CopyPolicy::FailIfNotEmpty => self.is_identical(),
+            // The target may have had other items before.
+            CopyPolicy::Overwrite => self.is_complete(),
+            // It may have had other items with the same keys.
+            CopyPolicy::SkipExisting => self.missing.is_empty(),
+        }
     }
 
     /// Returns the number of items looked up in the target.

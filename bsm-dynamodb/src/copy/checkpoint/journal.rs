@@ -1,13 +1,13 @@
 //! The file of a checkpoint: lines with checksums, appended, and rewritten now and then.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::lock::CheckpointLock;
+use super::place::{beside, folder, refuse_special};
 use super::record::{Contents, Header, Record, Tables};
 use super::state::{Failure, TableCheckpoint};
 
@@ -47,25 +47,25 @@ impl Journal {
 
     /// Appends records, and waits until they are on the disk.
     pub(super) fn append(&mut self, records: Vec<Record>) -> Result<(), Failure> {
-        match &mut self.open {
-            Some(open) if open.appended_bytes <= open.rewritten_bytes.max(REWRITE_FROM) => {
-                let mut checksum = open.checksum;
-                let lines = lines(&mut checksum, &records)?;
-                open.file.write_all(&lines)?;
-                open.file.sync_data()?;
-                open.checksum = checksum;
-                open.appended_bytes += lines.len() as u64;
-                self.written_bytes += lines.len() as u64;
+        let open = self.open.take();
+        match open.filter(|open| open.appended_bytes <= open.rewritten_bytes.max(REWRITE_FROM)) {
+            Some(mut open) => {
+                // After a failure it is unknown how much of the lines is in the file. It stays closed
+                // then, and the next records rewrite it, which drops an incomplete line.
+                let bytes = open.append(&records)?;
+                self.written_bytes += bytes;
+                self.open = Some(open);
                 Ok(())
             }
-            _ => self.rewrite(records),
+            None => self.rewrite(records),
         }
     }
 
     /// Replaces the file as a whole by its state with the records added.
     ///
     /// Readers find the old file or the new one. The first records of a run arrive here too, so
-    /// that an incomplete last line is gone before anything is appended behind it.
+    /// that an incomplete last line is gone before anything is appended behind it. The old file is
+    /// closed by now: Windows does not replace an open one.
     fn rewrite(&mut self, records: Vec<Record>) -> Result<(), Failure> {
         let contents = read_contents(&self.path)?;
         let mut contents = contents.unwrap_or_else(|| Contents::new(self.kind));
@@ -76,14 +76,7 @@ impl Journal {
         let mut text = line(&mut checksum, &Header::new(contents.kind))?;
         text.extend(lines(&mut checksum, &contents.to_records())?);
 
-        let folder = match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        let file = file.persist(&self.path)?;
+        let file = replace(&self.path, &text)?;
         let bytes = text.len() as u64;
         self.written_bytes += bytes;
         self.open = Some(OpenFile {
@@ -98,10 +91,61 @@ impl Journal {
     /// Removes the file, if there is one.
     pub(super) fn remove(&mut self) -> io::Result<()> {
         self.open = None;
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_if_there(&self.path)?;
+        sync_folder(&self.path)
+    }
+}
+
+impl OpenFile {
+    /// Appends records, and returns the number of bytes that are on the disk then.
+    fn append(&mut self, records: &[Record]) -> Result<u64, Failure> {
+        let lines = lines(&mut self.checksum, records)?;
+        self.file.write_all(&lines)?;
+        self.file.sync_data()?;
+        let bytes = lines.len() as u64;
+        self.appended_bytes += bytes;
+        Ok(bytes)
+    }
+}
+
+/// Replaces a file as a whole, and returns the new one.
+///
+/// The lock makes a fixed name safe. The next run removes what a killed one has left under it.
+fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
+    let new = beside(path, ".new");
+    remove_if_there(&new)?;
+    let mut options = OpenOptions::new();
+    // A link that another program has put there is not followed.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new)?;
+    let written = file.write_all(text).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(&new, path)) {
+        _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    sync_folder(path)?;
+    Ok(file)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until the names in a file's folder are on the disk.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    // Windows cannot open a folder as a file.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder(path))?.sync_all() {
+        // Some network file systems cannot do this for a folder.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
     }
 }
 
@@ -112,20 +156,20 @@ pub(crate) fn read(path: &Path) -> Result<Option<(Tables, Vec<TableCheckpoint>)>
 }
 
 fn read_contents(path: &Path) -> Result<Option<Contents>, Failure> {
+    refuse_special(path)?;
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     check_version(&text)?;
-    let text = String::from_utf8(text)?;
+    // The process died while it appended what follows the last line break, perhaps in the middle of
+    // a character, so nothing relies on it yet.
+    let end = text.iter().rposition(|&byte| byte == b'\n');
+    let text = std::str::from_utf8(&text[..end.map_or(0, |end| end + 1)])?;
     let mut checksum = Checksum::default();
     let mut contents = None;
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        // The process died while it appended this line, so nothing relies on it yet.
-        let Some(line) = line.strip_suffix('\n') else {
-            break;
-        };
+    for (number, line) in (1..).zip(text.split_terminator('\n')) {
         let record = checked(&mut checksum, line)
             .ok_or_else(|| format!("line {number} is damaged, or was edited or moved"))?;
         match &mut contents {
@@ -337,7 +381,9 @@ mod tests {
             Record::segment(1, &state(key("c"), 3)),
         ];
         journal.append(records).unwrap();
-        journal.append(vec![Record::Done {}]).unwrap();
+        journal
+            .append(vec![Record::Done { verified: true }])
+            .unwrap();
         let (kind, tables) = read(&path).unwrap().unwrap();
         assert_eq!(kind, Tables::Several);
         let found = tables.iter().map(|table| (table.stored(), table.is_done));
@@ -408,10 +454,92 @@ mod tests {
         fs::write(&path, &whole).unwrap();
         let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
         journal.append(vec![Record::Resume(0)]).unwrap();
-        journal.append(vec![Record::Done {}]).unwrap();
+        journal
+            .append(vec![Record::Done { verified: true }])
+            .unwrap();
         let read = read_one(&path);
         assert!(read.is_done);
         assert_eq!(read.segments[0].position, key("a"));
+    }
+
+    #[test]
+    fn a_line_may_end_in_the_middle_of_a_character() {
+        for id in ["é", "\u{1F600}"] {
+            let (_folder, path) = written();
+            let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+            journal.append(vec![Record::Resume(0)]).unwrap();
+            let rewritten = fs::read(&path).unwrap().len();
+            let record = Record::segment(0, &state(key(id), 8));
+            journal.append(vec![record]).unwrap();
+            drop(journal);
+            let whole = fs::read(&path).unwrap();
+            assert!(rewritten < whole.len());
+            assert_eq!(read_one(&path).segments[0].position, key(id));
+            for length in rewritten..whole.len() {
+                fs::write(&path, &whole[..length]).unwrap();
+                assert_eq!(read_one(&path).segments[0].position, key("c"), "{length}");
+                let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+                journal.append(vec![Record::Writing {}]).unwrap();
+                assert_eq!(fs::read(&path).unwrap().len(), rewritten);
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_append_does_not_damage_the_file() {
+        let (_folder, path) = written();
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::Resume(0)]).unwrap();
+
+        // A full disk: a part of a line arrives, and the rest fails.
+        let mut torn = OpenOptions::new().append(true).open(&path).unwrap();
+        torn.write_all(b"{\"checksum\":\"0123").unwrap();
+        let writable = std::mem::replace(
+            &mut journal.open.as_mut().unwrap().file,
+            File::open(&path).unwrap(),
+        );
+        let record = || vec![Record::segment(0, &state(key("d"), 8))];
+        assert!(journal.append(record()).is_err());
+        // There is room again.
+        if let Some(open) = &mut journal.open {
+            open.file = writable;
+        }
+        journal.append(record()).unwrap();
+        journal
+            .append(vec![Record::Done { verified: false }])
+            .unwrap();
+        let read = read_one(&path);
+        assert!(read.is_done);
+        assert_eq!(read.segments[0].position, key("d"));
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_is_removed() {
+        let (folder, path) = written();
+        let new = folder.path().join("checkpoint.new");
+        fs::write(&new, "half of a che").unwrap();
+        let mut journal = Journal::lock(&path, Tables::One).unwrap().unwrap();
+        journal.append(vec![Record::Resume(0)]).unwrap();
+        assert_eq!(read_one(&path).stored(), 14);
+        assert!(!new.exists());
+
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{PermissionsExt as _, symlink};
+            let victim = folder.path().join("victim");
+            fs::write(&victim, "text").unwrap();
+            symlink(&victim, &new).unwrap();
+            journal.open = None;
+            journal.append(vec![Record::Resume(0)]).unwrap();
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "text");
+            let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            fs::remove_file(&victim).unwrap();
+        }
+        journal.remove().unwrap();
+        drop(journal);
+        #[cfg(unix)]
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

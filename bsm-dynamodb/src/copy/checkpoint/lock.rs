@@ -1,9 +1,10 @@
 //! The lock that keeps two runs from using one checkpoint.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use super::place::{beside, refuse_special};
 
 /// A locked file beside the checkpoint, `users.json.lock` for `users.json`.
 ///
@@ -17,10 +18,9 @@ pub(super) struct CheckpointLock {
 impl CheckpointLock {
     /// Locks a checkpoint; returns `None` if another run has locked it.
     pub(super) fn acquire(checkpoint: &Path) -> io::Result<Option<Self>> {
-        let mut path = OsString::from(checkpoint);
-        path.push(".lock");
-        let path = PathBuf::from(path);
+        let path = beside(checkpoint, ".lock");
         loop {
+            refuse_special(&path)?;
             let mut options = OpenOptions::new();
             options.create(true).append(true);
             #[cfg(unix)]
@@ -88,6 +88,22 @@ mod tests {
         assert!(CheckpointLock::acquire(&path).unwrap().is_some());
         #[cfg(unix)]
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_is_a_regular_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        let lock = folder.path().join("users.json.lock");
+        let made = std::process::Command::new("mkfifo").arg(&lock).status();
+        assert!(made.unwrap().success());
+        assert!(CheckpointLock::acquire(&path).is_err());
+
+        std::fs::remove_file(&lock).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+        assert!(CheckpointLock::acquire(&path).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
     }
 
     #[cfg(unix)]

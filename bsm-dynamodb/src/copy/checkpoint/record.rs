@@ -50,7 +50,11 @@ pub(crate) enum Record {
     /// A segment has advanced.
     Segment(SegmentRecord),
     /// The copy of the table has ended.
-    Done {},
+    Done {
+        /// Whether a comparison found the target as it should be.
+        #[serde(default)]
+        verified: bool,
+    },
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -128,7 +132,10 @@ impl Contents {
             Record::Begin(_) | Record::Resume(_) => {}
             Record::Created(identity) => table.target = RecordedTarget::Existing(identity),
             Record::Writing {} => table.is_writing = true,
-            Record::Done {} => table.is_done = true,
+            Record::Done { verified } => {
+                table.is_done = true;
+                table.is_verified |= verified;
+            }
             Record::Segment(record) => {
                 let segment = table.segments.get_mut(record.number as usize);
                 let segment = segment.ok_or("it has a record of a segment beyond the last one")?;
@@ -169,7 +176,9 @@ impl Contents {
             let segments = (0..).zip(&table.segments);
             let advanced = segments.filter(|(_, state)| state.position != ScanPosition::Start);
             records.extend(advanced.map(|(number, state)| Record::segment(number, state)));
-            records.extend(table.is_done.then_some(Record::Done {}));
+            records.extend(table.is_done.then_some(Record::Done {
+                verified: table.is_verified,
+            }));
         }
         if self.current + 1 < self.tables.len() {
             records.push(Record::Resume(self.current));

@@ -29,6 +29,8 @@ pub(crate) struct TableCheckpoint {
     pub(crate) is_writing: bool,
     /// Whether the copy has ended, its comparison included.
     pub(crate) is_done: bool,
+    /// Whether a comparison found the target as it should be.
+    pub(crate) is_verified: bool,
 }
 
 impl TableCheckpoint {
@@ -47,7 +49,13 @@ impl TableCheckpoint {
             segments: vec![SegmentState::default(); segments as usize],
             is_writing: false,
             is_done: false,
+            is_verified: false,
         }
+    }
+
+    /// Returns `true` if a run with these options has nothing left to do.
+    pub(crate) fn is_finished(&self, options: &CopyOptions) -> bool {
+        self.is_done && (self.is_verified || !options.verify)
     }
 
     pub(crate) fn segment_count(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! The checkpoint as the tasks of a copy use it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,7 +38,10 @@ impl CheckpointWriter {
     ) -> Result<Self, Error> {
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
-            let locked = Journal::lock(path, kind).map_err(|error| {
+            let place = path.to_owned();
+            let locked = task::spawn_blocking(move || Journal::lock(&place, kind)).await;
+            let locked = locked.map_err(io::Error::from).flatten();
+            let locked = locked.map_err(|error| {
                 let message = format!(
                     "the checkpoint {} cannot be locked: check that its folder exists and can be \
                      written to, on a file system with locks",
@@ -94,10 +98,18 @@ impl CheckpointWriter {
     }
 
     /// Removes the checkpoint of a copy that has ended.
-    pub(crate) fn remove(&self, table: &TableClient) -> Result<(), Error> {
+    pub(crate) async fn remove(&self, table: &TableClient) -> Result<(), Error> {
         let Some(open) = &self.0 else { return Ok(()) };
-        let mut journal = open.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.remove().map_err(|error| {
+        let shared = Arc::clone(open);
+        let removed = task::spawn_blocking(move || {
+            let mut journal = shared
+                .journal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            journal.remove()
+        });
+        let removed = removed.await.map_err(io::Error::from).flatten();
+        removed.map_err(|error| {
             let message = format!(
                 "the copy is done, but its checkpoint {} cannot be removed: delete it",
                 open.path.display()

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bsm_dynamodb::{CopyPolicy, CopyTable, Error, ErrorKind, Item};
@@ -157,7 +158,12 @@ async fn other_settings_than_the_first_runs_are_refused() {
 async fn closures_without_a_fingerprint_are_refused_with_a_checkpoint() {
     let (pair, _folder, path) = begin(30).await;
     let copy = || one_at_a_time(&pair, &path);
-    for copy in [copy().filter(|_| true), copy().transform(Ok)] {
+    for copy in [
+        copy().filter(|_| true),
+        copy().transform(Ok),
+        copy().transform(Ok).fingerprint(""),
+        copy().filter(|_| true).fingerprint(" \t"),
+    ] {
         let error = copy.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
         assert!(error.to_string().contains("fingerprint()"), "{error}");
@@ -228,4 +234,76 @@ async fn two_runs_do_not_use_one_checkpoint() {
     one_at_a_time(&pair, &path).await.unwrap();
     assert_eq!(pair.in_target(), pair.in_source());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_written_between_the_checks_and_the_first_write_are_not_overwritten() {
+    let pair = Arc::new(Pair::start(300).await);
+    for with_checkpoint in [false, true] {
+        let (other, runtime) = (Arc::clone(&pair), tokio::runtime::Handle::current());
+        let put = Once::new();
+        // Another program is faster, after the preflight has found the target empty.
+        let copy = pair.copy().segments(1).filter(move |_| {
+            put.call_once(|| {
+                let put = async { other.put(&other.target, vec![others_item()]).await };
+                tokio::task::block_in_place(|| runtime.block_on(put));
+            });
+            true
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let copy = match with_checkpoint {
+            true => copy.checkpoint(folder.path().join("it")).fingerprint("all"),
+            false => copy,
+        };
+        assert_refused(&copy.await.unwrap_err());
+        assert_eq!(pair.in_target().len(), 1);
+        pair.delete(&pair.target, s("00007")).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_to_a_checkpoint_is_the_same_checkpoint() {
+    let (pair, folder, path) = begin(300).await;
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let slow = Fault::latency(Duration::from_secs(60)).operation("BatchWriteItem");
+    let slow = pair.local.aws.faults().add(slow);
+    let first = tokio::spawn(one_at_a_time(&pair, &link).into_future());
+    while !path.exists() {
+        tokio::task::yield_now().await;
+    }
+    let error = one_at_a_time(&pair, &path).await.unwrap_err();
+    assert!(
+        error.to_string().contains("another run is using"),
+        "{error}"
+    );
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    pair.local.aws.faults().remove(slow);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    one_at_a_time(&pair, &link).await.unwrap();
+    assert_eq!(pair.in_target(), pair.in_source());
+    assert!(!path.exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_a_file_is_a_checkpoint() {
+    let (pair, folder, path) = begin(30).await;
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    for path in [path, folder.path().to_owned(), "/dev/null".into()] {
+        let copy = || one_at_a_time(&pair, &path);
+        for error in [
+            copy().await.unwrap_err(),
+            copy().preflight().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(cause, "it is not a regular file");
+        }
+    }
+    assert!(pair.in_target().is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::types::{
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{ErrorKind, Model, copy_model, copy_table};
 use bsm_local_aws::Fault;
+use serde_json::json;
 
+use super::proxy;
 use super::support::{
     Pair, TABLE, attribute, client, create, create_with_key, item, key, n, s, users,
 };
@@ -242,4 +244,29 @@ async fn a_target_is_created_like_the_source() {
         .time_to_live_description
         .unwrap();
     assert_eq!(ttl.attribute_name.as_deref(), Some("expires"));
+}
+
+/// Leads to the local AWS, and answers the first scans of the target with empty pages.
+fn with_empty_pages(pair: &Pair, keys: &'static [&str]) -> BotoSesManager {
+    let mut keys = keys.iter();
+    let url = proxy::start(pair.local.aws.endpoint_url(), move |operation, _| {
+        let key = (operation == "Scan").then(|| keys.next()).flatten()?;
+        let key = json!({ "id": { "S": key } });
+        Some(json!({ "Items": [], "Count": 0, "ScannedCount": 0, "LastEvaluatedKey": key }))
+    });
+    proxy::manager(&pair.local, "production", url)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_page_is_not_an_empty_table() {
+    let pair = Pair::start(10).await;
+    pair.put(&pair.target, users(3)).await;
+    let target = with_empty_pages(&pair, &[" ", "0"]);
+    let error = copy_table(&pair.source, &target, TABLE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TableNotEmpty, "{error}");
+
+    let target = with_empty_pages(&pair, &["0", "0"]);
+    let error = copy_table(&pair.source, &target, TABLE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+    assert_eq!(pair.in_target().len(), 3);
 }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bsm_dynamodb::{CopyTables, ErrorKind, copy_table, copy_tables};
+use bsm_dynamodb::{CopyPolicy, CopyTables, ErrorKind, copy_table, copy_tables};
 use bsm_local_aws::Fault;
 use tempfile::TempDir;
 
-use super::support::{Pair, client, create, user};
+use super::support::{Pair, client, create, item, s, user};
 use crate::support::{PRODUCTION, STAGING};
 
 const TABLES: [&str; 3] = ["customers", "orders", "invoices"];
@@ -147,4 +148,98 @@ async fn several_tables_are_stopped_together() {
     assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Stopped);
     all(&pair, &path).await.unwrap();
     assert_copied(&pair);
+}
+
+#[tokio::test]
+async fn closures_without_a_fingerprint_are_refused_with_a_checkpoint() {
+    let (pair, _folder, path) = begin().await;
+    let copy = || copy_table(&pair.source, &pair.target, "orders").create_target(true);
+    for copy in [
+        copy().filter(|_| true),
+        copy().transform(Ok),
+        copy().transform(Ok).fingerprint(" \n"),
+    ] {
+        let copies = copy_tables([copy]).checkpoint(&path);
+        for error in [
+            copies.preflight().await.unwrap_err(),
+            copies.await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
+            assert!(error.to_string().contains("fingerprint()"), "{error}");
+        }
+    }
+    assert!(pair.stored(PRODUCTION, "orders").is_empty() && !path.exists());
+    copy_tables([copy().filter(|_| true)]).await.unwrap();
+    assert_eq!(pair.stored(PRODUCTION, "orders").len(), 40);
+}
+
+#[tokio::test]
+async fn a_table_with_findings_is_compared_again() {
+    let (pair, _folder, path) = begin().await;
+    create(&pair.target, "orders").await;
+    let target = client(&pair.target).await;
+    let put = |user| {
+        let put = target.put_item().table_name("orders");
+        put.set_item(Some(user)).send()
+    };
+    let copy = |policy, verify| {
+        let copy = copy_table(&pair.source, &pair.target, "orders");
+        let copy = copy.policy(policy).verify(verify);
+        copy_tables([copy]).checkpoint(&path)
+    };
+    // Another program changes an item before the comparison has read it.
+    let changed = item([("id", s("orders-07")), ("name", s("another"))]);
+    copy(CopyPolicy::Overwrite, false).await.unwrap();
+    put(changed).await.unwrap();
+
+    // The first run has not compared, so it is not done for a run that does.
+    for _ in 0..2 {
+        let summary = copy(CopyPolicy::Overwrite, true).await.unwrap();
+        let verification = summary.copied()[0].verification().unwrap();
+        assert_eq!(verification.different().count(), 1);
+    }
+    put(user("orders-07")).await.unwrap();
+    let writes = pair.calls("BatchWriteItem");
+    let summary = copy(CopyPolicy::Overwrite, true).await.unwrap();
+    assert!(summary.copied()[0].verification().unwrap().is_identical());
+    let summary = copy(CopyPolicy::Overwrite, true).await.unwrap();
+    assert_eq!(summary.already_copied().len(), 1);
+    assert_eq!(pair.calls("BatchWriteItem"), writes);
+}
+
+#[tokio::test]
+async fn a_table_whose_first_comparison_has_findings_is_not_done() {
+    let (pair, _folder, path) = begin().await;
+    create(&pair.target, "orders").await;
+    let target = client(&pair.target).await;
+    let copy = || {
+        let copy = copy_table(&pair.source, &pair.target, "orders");
+        let copy = copy.policy(CopyPolicy::Overwrite).verify(true);
+        let (seen, lie) = (AtomicUsize::new(0), "orders-07");
+        // The item is left out while it is copied, and not while it is compared.
+        let copy = copy.filter(move |item| {
+            item["id"].as_s().unwrap() != lie || seen.fetch_add(1, Ordering::SeqCst) > 0
+        });
+        copy_tables([copy.fingerprint("flaky")]).checkpoint(&path)
+    };
+    let summary = copy().await.unwrap();
+    let verification = summary.copied()[0].verification().unwrap();
+    assert_eq!(verification.missing().count(), 1);
+    let put = target.put_item().table_name("orders");
+    put.set_item(Some(user("orders-07"))).send().await.unwrap();
+    // Compared again, and not skipped as done.
+    assert_eq!(copy().await.unwrap().copied().len(), 1);
+    assert_eq!(copy().await.unwrap().already_copied().len(), 1);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_refused_is_not_recommended_for_deletion() {
+    let (pair, _folder, path) = begin().await;
+    all(&pair, &path).await.unwrap();
+    let mut text = fs::read_to_string(&path).unwrap();
+    text = text.replacen("\"stored\":", "\"stored\":1", 1);
+    fs::write(&path, text).unwrap();
+    let error = all(&pair, &path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
+    assert!(error.to_string().contains("keep this file"), "{error}");
 }
