@@ -105,6 +105,16 @@ impl Environment {
     pub(crate) fn check_container(&self) -> Result<(), Error> {
         const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
         const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+        // aws-config sends the token as it is, or fails without naming the variable. A file takes
+        // precedence over it.
+        let is_read =
+            self.has_container() && self.var("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").is_none();
+        let token = self.var(TOKEN).filter(|_| is_read);
+        if let Some(flaw) = token.and_then(|token| validation::flaw(&token)) {
+            let message = format!("{TOKEN} {flaw}");
+            return Err(Error::new(ErrorKind::InvalidConfig, message));
+        }
         if let Some(path) = self.var(RELATIVE) {
             // The path is not shown: whoever knows it gets the credentials.
             let is_path = path.starts_with('/')

@@ -33,6 +33,7 @@ pub(crate) struct Names {
     pub(crate) id: &'static str,
     pub(crate) secret: &'static str,
     pub(crate) token: &'static str,
+    pub(crate) account: &'static str,
     /// What follows the name of a setting, for example ` of profile "dev"`.
     pub(crate) place: String,
     pub(crate) kind: ErrorKind,
@@ -44,6 +45,7 @@ impl Names {
             id: "AWS_ACCESS_KEY_ID",
             secret: "AWS_SECRET_ACCESS_KEY",
             token: "AWS_SESSION_TOKEN",
+            account: "AWS_ACCOUNT_ID",
             place: String::new(),
             kind: ErrorKind::InvalidConfig,
         }
@@ -54,6 +56,7 @@ impl Names {
             id: "aws_access_key_id",
             secret: "aws_secret_access_key",
             token: "aws_session_token",
+            account: "aws_account_id",
             place: format!(" of profile {profile:?}"),
             kind: ErrorKind::InvalidConfig,
         }
@@ -72,9 +75,26 @@ impl Names {
             id: "the access key id",
             secret: "the secret access key",
             token: "the session token",
+            account: "the account id",
             place: " from the credentials provider".to_owned(),
             kind: ErrorKind::CredentialsUnavailable,
         }
+    }
+
+    /// Checks an account id, which becomes part of host names.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`check`], with the value.
+    pub(crate) fn check_account(&self, id: &str) -> Result<(), Error> {
+        if is_account(id) {
+            return Ok(());
+        }
+        let message = format!(
+            "{}{} is {id:?}, which is not an account: write its twelve digits",
+            self.account, self.place
+        );
+        Err(Error::new(self.kind, message))
     }
 }
 
@@ -94,7 +114,26 @@ pub(crate) fn check(credentials: &Credentials, names: &Names) -> Result<(), Erro
             return Err(Error::new(names.kind, message));
         }
     }
-    Ok(())
+    match credentials.account_id() {
+        Some(account) => names.check_account(account.as_str()),
+        None => Ok(()),
+    }
+}
+
+/// Returns the credentials without an empty account id, which containers send in place of none.
+pub(crate) fn without_empty_account(credentials: Credentials) -> Credentials {
+    match credentials.account_id() {
+        Some(account) if account.as_str().is_empty() => {
+            let mut builder = Credentials::builder()
+                .access_key_id(credentials.access_key_id())
+                .secret_access_key(credentials.secret_access_key())
+                .provider_name("without an account id");
+            builder.set_session_token(credentials.session_token().map(str::to_owned));
+            builder.set_expiry(credentials.expiry());
+            builder.build()
+        }
+        _ => credentials,
+    }
 }
 
 /// Checks the name of a region, which becomes part of a host name.
@@ -118,5 +157,52 @@ pub(crate) fn check_region(region: &str, setting: &str, kind: ErrorKind) -> Resu
             kind,
             format!("{setting} {region:?} is not a region; use a name such as \"eu-west-1\""),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_account(id: &str) -> Credentials {
+        Credentials::builder()
+            .access_key_id("AKIA")
+            .secret_access_key("secret")
+            .session_token("token")
+            .provider_name("test")
+            .account_id(id)
+            .build()
+    }
+
+    #[test]
+    fn an_account_is_twelve_digits_and_the_setting_is_named() {
+        let names = [
+            (Names::of_environment(), "AWS_ACCOUNT_ID is "),
+            (
+                Names::of_profile("dev"),
+                "aws_account_id of profile \"dev\" is ",
+            ),
+            (
+                Names::of_provider(),
+                "the account id from the credentials provider is ",
+            ),
+        ];
+        for (names, start) in names {
+            check(&with_account("111122223333"), &names).unwrap();
+            for id in ["111122223333\n", "1111-2222-3333", "1", "x.example.com/"] {
+                let error = check(&with_account(id), &names).unwrap_err();
+                assert_eq!(error.kind(), names.kind);
+                let message = error.to_string();
+                assert!(message.starts_with(start), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_account_is_none() {
+        let credentials = without_empty_account(with_account(""));
+        assert_eq!(credentials.account_id(), None);
+        assert_eq!(credentials.session_token(), Some("token"));
+        check(&credentials, &Names::of_provider()).unwrap();
     }
 }

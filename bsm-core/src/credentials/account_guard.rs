@@ -8,6 +8,7 @@ use aws_types::SdkConfig;
 
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
+use crate::validation;
 
 /// A provider that passes on only the credentials of one account.
 ///
@@ -66,7 +67,7 @@ impl AccountGuard {
 
     /// An account that cannot exist would otherwise look like a mismatch.
     fn check_expectation(&self) -> Result<(), Error> {
-        if self.account.len() == 12 && self.account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if validation::is_account(&self.account) {
             return Ok(());
         }
         Err(Error::new(

@@ -354,6 +354,7 @@ async fn refresh(
     }
     let provide = async {
         let credentials = source.provide_credentials().await?;
+        let credentials = validation::without_empty_account(credentials);
         validation::check(&credentials, &validation::Names::of_provider())?;
         Ok(credentials)
     };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +17,9 @@ use super::exported_session::ExportedSession;
 use crate::error::{Error, ErrorKind};
 use crate::secret::{SecretText, json};
 use crate::session::settings::Settings;
+use crate::small_file;
 use crate::time::{format_rfc3339, parse_rfc3339};
+use crate::validation;
 
 /// The marker of a snapshot.
 const FORMAT: &str = "bsm-session-snapshot";
@@ -51,16 +52,16 @@ impl Snapshot {
     /// [`from_json`](Self::from_json).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
-        File::open(path)
-            .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|error| {
-                let message = format!(
-                    "the snapshot {} cannot be read: is the session that wrote it still open?",
-                    path.display()
-                );
-                Error::new(ErrorKind::File, message).with_source(error)
-            })?;
+        let bytes = small_file::read_bytes(path, MAX_BYTES as u64).map_err(|error| {
+            if error.kind() == io::ErrorKind::FileTooLarge {
+                return invalid("it is too long");
+            }
+            let message = format!(
+                "the snapshot {} cannot be read: is the session that wrote it still open?",
+                path.display()
+            );
+            Error::new(ErrorKind::File, message).with_source(error)
+        })?;
         let snapshot = Self::from_json(&*bytes)?;
         tracing::debug!(path = %path.display(), ?snapshot, "read a snapshot");
         Ok(snapshot)
@@ -232,7 +233,10 @@ impl TryFrom<Body> for ExportedSession {
             .provider_name("snapshot");
         credentials.set_session_token(body.session_token.map(|token| token.to_string()));
         credentials.set_expiry(body.expiration.as_deref().map(expiry).transpose()?);
-        if let Some(account_id) = body.account_id {
+        if let Some(account_id) = body.account_id.filter(|id| !id.is_empty()) {
+            if !validation::is_account(&account_id) {
+                return Err(invalid("its account_id is not twelve digits"));
+            }
             credentials = credentials.account_id(account_id);
         }
         Ok(Self {
@@ -322,6 +326,7 @@ mod tests {
             ("2030", "203O"),
             ("2030-01-02", "1930-01-02"),
             ("\"version\":1,", ""),
+            ("\"region\"", "\"account_id\":\"1\\n\",\"region\""),
         ] {
             let json = WHOLE.replace(what, instead);
             assert_eq!(kind(&json), ErrorKind::InvalidSnapshot, "{json}");
@@ -330,6 +335,25 @@ mod tests {
         assert_eq!(kind(&newer), ErrorKind::UnsupportedSnapshot);
         let endless = format!("{WHOLE}{}", " ".repeat(MAX_BYTES));
         assert_eq!(kind(&endless), ErrorKind::InvalidSnapshot);
+    }
+
+    #[test]
+    fn an_empty_account_is_none() {
+        let json = WHOLE.replace("\"region\"", "\"account_id\":\"\",\"region\"");
+        let read = Snapshot::from_json(json).unwrap();
+        assert_eq!(read.session.credentials.account_id(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_file_is_read() {
+        // A FIFO is refused by the same check, and would wait without it.
+        let error = Snapshot::read("/dev/null").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, &[b' '; MAX_BYTES + 1]).unwrap();
+        let error = Snapshot::read(file.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSnapshot);
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn base_provider(
         return Ok(Some(BaseProvider::Process {
             profile: name(),
             command: Command(command.to_owned()),
-            account_id: profile.get("aws_account_id").map(str::to_owned),
+            account_id: account_of(profile.get("aws_account_id")).map(str::to_owned),
         }));
     }
     keys(profile, File::Config)
@@ -314,12 +314,17 @@ fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
         .secret_access_key(secret)
         .provider_name("profile");
     keys.set_session_token(token.map(str::to_owned));
-    keys.set_account_id(get("aws_account_id").map(Into::into));
+    keys.set_account_id(account_of(get("aws_account_id")).map(Into::into));
     Ok(Some(BaseProvider::Keys {
         keys: keys.build(),
         profile: profile.name().to_owned(),
         file,
     }))
+}
+
+/// Returns an account id, unless the setting is empty.
+fn account_of(setting: Option<&str>) -> Option<&str> {
+    setting.filter(|id| !id.is_empty())
 }
 
 /// The SSO settings of a profile, and those of the `sso-session` section that it names.
