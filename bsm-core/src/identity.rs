@@ -65,11 +65,13 @@ impl CallerIdentity {
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .identity_cache(IdentityCache::no_cache())
             .build();
-        let answer = transport::client(&config, aws_sdk_sts::Client::new)?
-            .get_caller_identity()
-            .send()
+        let call = transport::client(&config, aws_sdk_sts::Client::new)?.get_caller_identity();
+        let answer = transport::unlogged(call.send())
             .await
-            .map_err(|error| transport::failed("ask STS for the caller identity", error, &[]))
+            .map_err(|error| {
+                let secrets: Vec<_> = transport::secrets_of(credentials).collect();
+                transport::failed("ask STS for the caller identity", error, &secrets)
+            })
             .inspect_err(|error| tracing::debug!(%error, "the identity is not known"))?;
         match (answer.account, answer.arn, answer.user_id) {
             (Some(account), Some(arn), Some(user_id)) => {
@@ -102,12 +104,15 @@ impl fmt::Display for CallerIdentity {
 
 /// Asks IAM for the account's alias; an account has one or none.
 #[cfg(feature = "iam")]
-pub(crate) async fn account_alias(config: &SdkConfig) -> Result<Option<String>, Error> {
-    let answer = transport::client(config, aws_sdk_iam::Client::new)?
-        .list_account_aliases()
-        .send()
-        .await
-        .map_err(|error| transport::failed("ask IAM for the account alias", error, &[]))?;
+pub(crate) async fn account_alias(
+    credentials: &Credentials,
+    config: &SdkConfig,
+) -> Result<Option<String>, Error> {
+    let call = transport::client(config, aws_sdk_iam::Client::new)?.list_account_aliases();
+    let answer = transport::unlogged(call.send()).await.map_err(|error| {
+        let secrets: Vec<_> = transport::secrets_of(credentials).collect();
+        transport::failed("ask IAM for the account alias", error, &secrets)
+    })?;
     let alias = answer.account_aliases.into_iter().next();
     tracing::debug!(alias, "looked up the account alias");
     Ok(alias)

@@ -169,7 +169,8 @@ impl Session {
                 let session = Arc::clone(self);
                 async move {
                     let resolved = session.resolved().await?;
-                    crate::identity::account_alias(&resolved.sts()).await
+                    let credentials = resolved.credentials.credentials().await?;
+                    crate::identity::account_alias(&credentials, &resolved.sts()).await
                 }
             })
             .await
@@ -241,6 +242,11 @@ impl Session {
             region,
             source,
         } = parts;
+        // The settings' own regions are checked, and named, where they are read. This one may also come
+        // from an SdkConfig or from the instance.
+        if let Some(region) = &region {
+            validation::check_region(region.as_ref(), "the region", ErrorKind::InvalidConfig)?;
+        }
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
         let guarded = Arc::default();
         let source = match &self.settings.expect_account {

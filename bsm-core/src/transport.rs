@@ -8,6 +8,8 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use aws_config::imds::client::error::ImdsError;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::endpoint::error::ResolveEndpointError;
@@ -16,6 +18,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::operation::BuildError;
 use aws_types::SdkConfig;
 use aws_types::request_id::RequestId as _;
+use tracing::Dispatch;
+use tracing::instrument::{WithDispatch, WithSubscriber as _};
 
 use crate::endpoint;
 use crate::error::{Error, ErrorKind};
@@ -23,7 +27,7 @@ use crate::http::AtEndpoint;
 
 mod sentence;
 
-use sentence::{identifier, scrubbed, without_values};
+use sentence::{code, request_id, scrubbed, without_quotes, without_values};
 
 /// The part of a failed request that is safe to print.
 ///
@@ -96,6 +100,12 @@ impl SdkFailure {
         Self::without(error, &[])
     }
 
+    /// Returns an error code if it is one that can be printed, for adapters.
+    #[doc(hidden)]
+    pub fn printable_code(text: &str) -> Option<&str> {
+        code(text)
+    }
+
     /// As [`new`](Self::new); `secrets` are values of the request that no message may repeat.
     pub(crate) fn without<E, R>(error: SdkError<E, R>, secrets: &[&str]) -> Result<Self, Error>
     where
@@ -130,16 +140,19 @@ impl SdkFailure {
             FailureStep::Service => Some(error.meta()),
             _ => None,
         };
+        // An endpoint that repeats the request may do so anywhere.
+        let harmless = |text: &&str| scrubbed(text, secrets) == *text;
+        let owned = |text: &str| text.to_owned();
         let message = metadata.and_then(|metadata| metadata.message());
+        let id = metadata.and_then(|metadata| metadata.request_id());
         Ok(Self {
             step,
             code: metadata
-                .and_then(|metadata| metadata.code())
-                .and_then(identifier),
+                .and_then(|metadata| code(metadata.code()?))
+                .filter(harmless)
+                .map(owned),
             message: message.map(|message| without_values(&scrubbed(message, secrets))),
-            request_id: metadata
-                .and_then(|metadata| metadata.request_id())
-                .and_then(identifier),
+            request_id: id.and_then(request_id).filter(harmless).map(owned),
             status: response.map(|response| response.status().as_u16()),
             endpoint: find::<AtEndpoint>(&error).map(|at| at.endpoint().to_owned()),
             reason,
@@ -150,16 +163,10 @@ impl SdkFailure {
 
     /// Creates the printable part of the error of a credentials provider that is not ours.
     pub(crate) fn of_provider(error: CredentialsError) -> Self {
-        // Providers of aws-config fail with requests of their own. Their types are many and private,
-        // so this keeps what each cause says about itself, without the values in it.
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        let mut reasons: Vec<String> = Vec::new();
-        for reason in causes.map(|cause| without_values(&cause.to_string())) {
-            // Many causes repeat the ones below them.
-            if !reasons.iter().any(|earlier| earlier.contains(&reason)) {
-                reasons.push(reason);
-            }
-        }
+        // Providers of aws-config fail with requests of their own, and put what an endpoint responded
+        // with into their messages. So this keeps the causes that quote no response.
+        let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+        let reason = causes.find_map(harmless_reason);
         Self {
             step: FailureStep::Provider,
             code: None,
@@ -167,7 +174,7 @@ impl SdkFailure {
             request_id: None,
             status: None,
             endpoint: find::<AtEndpoint>(&error).map(|at| at.endpoint().to_owned()),
-            reason: (!reasons.is_empty()).then(|| reasons.join(": ")),
+            reason,
             is_told: false,
             original: error.into(),
         }
@@ -188,7 +195,7 @@ impl SdkFailure {
         self.code.as_deref()
     }
 
-    /// Returns the message of AWS. What AWS quotes from the request is replaced by `...`.
+    /// Returns the message of AWS up to the first value that it quotes, which is replaced by `...`.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
@@ -232,6 +239,17 @@ impl SdkFailure {
 /// [`ErrorKind::InvalidConfig`] or [`ErrorKind::InvalidInput`] if the service's endpoint is not a URL.
 pub(crate) fn client<C>(config: &SdkConfig, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error> {
     endpoint::refuse_unusable(|| new(config))
+}
+
+/// Runs a request of our own without the SDK's log, which at level TRACE quotes the response: an
+/// endpoint may repeat the request in it, and STS issues keys.
+pub(crate) fn unlogged<F: Future>(request: F) -> WithDispatch<F> {
+    request.with_subscriber(Dispatch::none())
+}
+
+/// Returns what an endpoint must not repeat from the credentials that signed a request.
+pub(crate) fn secrets_of(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    std::iter::once(credentials.secret_access_key()).chain(credentials.session_token())
 }
 
 /// Completes "could not ..." with the reason, and picks the kind.
@@ -364,6 +382,23 @@ fn connection(error: &ConnectorError) -> (FailureStep, Option<String>) {
     (FailureStep::Connection, Some(reason))
 }
 
+/// Returns what a cause of a provider's error says, if that cannot be a part of a response.
+fn harmless_reason(cause: &(dyn StdError + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<ConnectorError>() {
+        return connection(error).1;
+    }
+    if let Some(ImdsError::ErrorResponse(error)) = cause.downcast_ref() {
+        return Some(format!(
+            "HTTP status {}",
+            error.response().status().as_u16()
+        ));
+    }
+    if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        return Some(without_quotes(&error.to_string()));
+    }
+    cause.downcast_ref::<io::Error>().map(io_reason)
+}
+
 /// Returns the system's, TLS's or the resolver's words, and of any other error only the kind.
 fn io_reason(error: &io::Error) -> String {
     /// The standard library has no kind for a failed lookup.
@@ -375,14 +410,14 @@ fn io_reason(error: &io::Error) -> String {
             .is_some_and(|inner| inner.is::<rustls::Error>())
     };
     if error.raw_os_error().is_some() || text.starts_with(DNS) || is_tls() {
-        return without_values(&text);
+        return without_quotes(&text);
     }
     error.kind().to_string()
 }
 
 /// Returns which limit passed. The SDK's time-out error holds a kind and a duration, nothing else.
 fn timeout(error: &(dyn StdError + 'static)) -> Option<String> {
-    Some(without_values(&error.to_string()))
+    Some(without_quotes(&error.to_string()))
 }
 
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
@@ -437,3 +472,38 @@ impl fmt::Debug for SdkFailure {
 /// The chain ends here: the SDK's error below is reached by
 /// [`expose_sdk_error`](SdkFailure::expose_sdk_error) only.
 impl StdError for SdkFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_shows_the_causes_that_quote_nothing() {
+        #[derive(Debug)]
+        struct Quoting(io::Error);
+        impl fmt::Display for Quoting {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the token SECRET is unknown")
+            }
+        }
+        impl StdError for Quoting {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(&self.0)
+            }
+        }
+
+        let text = CredentialsError::provider_error("Error (Denied): the token SECRET is unknown");
+        let failure = SdkFailure::of_provider(text);
+        assert_eq!(failure.to_string(), "the credentials provider failed");
+
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let failure = SdkFailure::of_provider(CredentialsError::provider_error(Quoting(refused)));
+        assert_eq!(
+            failure.to_string(),
+            "the credentials provider failed: connection refused"
+        );
+        let custom = Quoting(io::Error::other("SECRET"));
+        let failure = SdkFailure::of_provider(CredentialsError::provider_error(custom));
+        assert!(!format!("{failure} {failure:?}").contains("SECRET"));
+    }
+}

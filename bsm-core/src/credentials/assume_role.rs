@@ -96,9 +96,9 @@ impl AssumedRole {
         let sts = self
             .sts
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(parent))
+            .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
             .build();
-        let answer = transport::client(&sts, aws_sdk_sts::Client::new)?
+        let call = transport::client(&sts, aws_sdk_sts::Client::new)?
             .assume_role()
             .role_arn(&request.role_arn)
             .role_session_name(&self.session_name)
@@ -118,10 +118,10 @@ impl AssumedRole {
                     .provider_arn(arn)
                     .context_assertion(assertion)
                     .build()
-            }))
-            .send()
+            }));
+        let answer = transport::unlogged(call.send())
             .await
-            .map_err(|error| request.failed(error, code.as_deref()))?;
+            .map_err(|error| request.failed(error, code.as_deref(), &parent))?;
         Assumed::new(request, answer)
     }
 
@@ -175,7 +175,12 @@ impl RoleRequest {
         }
     }
 
-    fn failed<R>(&self, error: SdkError<AssumeRoleError, R>, code: Option<&str>) -> Error
+    fn failed<R>(
+        &self,
+        error: SdkError<AssumeRoleError, R>,
+        code: Option<&str>,
+        signer: &Credentials,
+    ) -> Error
     where
         R: std::fmt::Debug + Send + Sync + 'static,
     {
@@ -185,6 +190,7 @@ impl RoleRequest {
             .into_iter()
             .chain(self.external_id.as_deref())
             .chain(assertions)
+            .chain(transport::secrets_of(signer))
             .collect();
         let doing = format!("assume the role {}", self.role_arn);
         let error = transport::failed(&doing, error, &secrets);

@@ -5,10 +5,10 @@
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{
     self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
@@ -25,7 +25,7 @@ use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, ChainedRole, ProfileChain, Sso};
-use crate::transport::SdkFailure;
+use crate::transport::{self, SdkFailure};
 use crate::validation;
 
 /// Whose credentials a role is assumed with, and how.
@@ -130,6 +130,9 @@ impl ProviderFactory<'_> {
                 command,
                 account_id,
             } => {
+                if let Some(account) = &account_id {
+                    validation::Names::of_profile(&profile).check_account(account)?;
+                }
                 let streams = self.process_streams;
                 let process = CredentialProcess::new(profile, command, account_id, streams);
                 SharedCredentialsProvider::new(process)
@@ -169,9 +172,10 @@ impl ProviderFactory<'_> {
         }
         self.environment.check_container()?;
         self.environment.check_metadata_service()?;
-        let chain = CredentialsProviderChain::first_try("EcsContainer", self.ecs())
-            .or_else("Ec2InstanceMetadata", self.imds());
-        Ok(Some(SharedCredentialsProvider::new(chain)))
+        Ok(Some(SharedCredentialsProvider::new(ContainerOrInstance {
+            container: self.ecs(),
+            instance: self.imds(),
+        })))
     }
 
     /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
@@ -231,10 +235,11 @@ impl ProviderFactory<'_> {
         ))
     }
 
-    fn ecs(&self) -> EcsCredentialsProvider {
-        EcsCredentialsProvider::builder()
+    fn ecs(&self) -> Unlogged<EcsCredentialsProvider> {
+        let provider = EcsCredentialsProvider::builder()
             .configure(&self.provider_config())
-            .build()
+            .build();
+        Unlogged(provider)
     }
 
     fn imds(&self) -> ImdsCredentialsProvider {
@@ -252,6 +257,59 @@ impl ProviderFactory<'_> {
             Some(http_client) => config.with_http_client(http_client),
             None => config,
         }
+    }
+}
+
+/// A provider of aws-config without its log, which quotes what the endpoint of a container responded
+/// with.
+#[derive(Debug)]
+struct Unlogged<P>(P);
+
+impl<P: ProvideCredentials> ProvideCredentials for Unlogged<P> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let credentials = self.0.provide_credentials();
+        future::ProvideCredentials::new(transport::unlogged(credentials))
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.0.fallback_on_interrupt()
+    }
+}
+
+/// The provider of the container, or of the instance if there is no container.
+///
+/// The chain of aws-config does the same, but logs the errors, which quote what an endpoint responded
+/// with.
+#[derive(Debug)]
+struct ContainerOrInstance<C, I> {
+    container: C,
+    instance: I,
+}
+
+impl<C: ProvideCredentials, I: ProvideCredentials> ProvideCredentials
+    for ContainerOrInstance<C, I>
+{
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            match self.container.provide_credentials().await {
+                Err(CredentialsError::CredentialsNotLoaded(_)) => {
+                    tracing::debug!("there is no container: asking the instance for credentials");
+                    self.instance.provide_credentials().await
+                }
+                outcome => outcome,
+            }
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        let container = self.container.fallback_on_interrupt();
+        container.or_else(|| self.instance.fallback_on_interrupt())
     }
 }
 
@@ -301,4 +359,52 @@ impl<P: ProvideCredentials + 'static> ProvideCredentials for WithContext<P> {
 fn unavailable(what: &str) -> Error {
     let message = format!("there are no credentials from {what} here");
     Error::new(ErrorKind::CredentialsUnavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask<C, I>(container: C, instance: I) -> provider::Result
+    where
+        C: ProvideCredentials,
+        I: ProvideCredentials,
+    {
+        let chain = ContainerOrInstance {
+            container,
+            instance,
+        };
+        chain.provide_credentials().await
+    }
+
+    fn keys(id: &str) -> Credentials {
+        Credentials::new(id, "secret", None, None, "test")
+    }
+
+    #[derive(Debug)]
+    struct Fails(fn() -> CredentialsError);
+
+    impl ProvideCredentials for Fails {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err((self.0)()))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_instance_is_asked_only_if_there_is_no_container() {
+        let found = ask(keys("C"), keys("I")).await.unwrap();
+        assert_eq!(found.access_key_id(), "C");
+        let none = Fails(|| CredentialsError::not_loaded("no container"));
+        let found = ask(none, keys("I")).await.unwrap();
+        assert_eq!(found.access_key_id(), "I");
+        let broken = Fails(|| CredentialsError::provider_error("broken"));
+        let error = ask(broken, keys("I")).await.unwrap_err();
+        assert!(
+            matches!(error, CredentialsError::ProviderError(_)),
+            "{error:?}"
+        );
+    }
 }

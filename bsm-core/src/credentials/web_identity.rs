@@ -77,17 +77,15 @@ impl WebIdentityRole {
         let role_arn = &self.identity.role_arn;
         let token = self.token()?;
         tracing::debug!(role_arn, "assuming a role with a web identity");
-        let answer = transport::client(&self.sts, aws_sdk_sts::Client::new)?
+        let call = transport::client(&self.sts, aws_sdk_sts::Client::new)?
             .assume_role_with_web_identity()
             .role_arn(role_arn)
             .role_session_name(&self.session_name)
-            .web_identity_token(token.as_str())
-            .send()
-            .await
-            .map_err(|error| {
-                let doing = format!("assume the role {role_arn} with a web identity");
-                transport::failed(&doing, error, &[&token])
-            })?;
+            .web_identity_token(token.as_str());
+        let answer = transport::unlogged(call.send()).await.map_err(|error| {
+            let doing = format!("assume the role {role_arn} with a web identity");
+            transport::failed(&doing, error, &[&token])
+        })?;
         issued(answer.credentials, role_arn, "AssumeRoleWithWebIdentity")
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_sdk_dynamodb::types::CancellationReason as SdkReason;
+use bsm_core::SdkFailure;
 
 use crate::codec::Item;
 
@@ -61,6 +62,25 @@ impl From<&SdkReason> for CancellationReason {
 /// Shows the code, and no values.
 impl fmt::Debug for CancellationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.code)
+        f.write_str(SdkFailure::printable_code(&self.code).unwrap_or("..."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_code_is_shown() {
+        for (code, shown) in [
+            ("ConditionalCheckFailed", "ConditionalCheckFailed"),
+            ("None", "None"),
+            ("a-value of the request", "..."),
+        ] {
+            let reason = SdkReason::builder().code(code).build();
+            let reason = CancellationReason::from(&reason);
+            assert_eq!(format!("{reason:?}"), shown);
+            assert_eq!(reason.code(), code);
+        }
     }
 }

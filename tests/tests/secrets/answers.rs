@@ -27,7 +27,8 @@ fn responses() -> Vec<(u16, String)> {
     let unparsable = [
         issued("<Expiration>tomorrow</Expiration>"),
         issued(""),
-        issued("<Expiration>2030-01-01T00:00:00Z</Expiration></Wrong>"),
+        // The SDK's parser ignores a wrong end tag, but not this attribute.
+        issued("<Expiration a=2>2030-01-01T00:00:00Z</Expiration>"),
     ];
     let mut responses = Vec::new();
     for text in &unparsable {
@@ -59,6 +60,9 @@ fn responses() -> Vec<(u16, String)> {
             "SignatureDoesNotMatch",
             "AccessDenied",
             KEY,
+            WEB_TOKEN,
+            TOKEN_CODE,
+            "MARKERxWithoutAHyphenxOfTheSecretKeyxThatIsLongerThanAnyCodeOfAWS",
         ] {
             responses.push((
                 400,
@@ -153,6 +157,7 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
         ISSUED_KEY,
         "MARKER+issued",
         ISSUED_TOKEN,
+        "MARKERxWithoutAHyphen",
     ]);
-    seen.assert_without(&[format!("'{TOKEN_CODE}'"), format!("TokenCode={TOKEN_CODE}")]);
+    seen.assert_without_number(TOKEN_CODE);
 }

@@ -118,6 +118,10 @@ fn a_container_that_responds_with_anything_shows_no_secret() {
             400,
             format!("{{\"code\": \"X\", \"message\": \"no '{SECRET}'\"}}"),
         ),
+        (
+            200,
+            format!("{{\"code\": \"Denied\", \"message\": \"the token {SECRET} is unknown\"}}"),
+        ),
         (403, SECRET.to_owned()),
     ] {
         stub.respond(status, &body);
@@ -143,6 +147,16 @@ fn a_container_that_responds_with_anything_shows_no_secret() {
         assert!(named, "{printed}");
         seen.text(&printed);
     }
+    let printed = child(&[
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &format!("{}/get", stub.url()),
+        ),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &format!("{token}\n")),
+    ]);
+    let named = printed.contains("InvalidConfig: AWS_CONTAINER_AUTHORIZATION_TOKEN begins or ends");
+    assert!(named, "{printed}");
+    seen.text(&printed);
     let printed = child(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "127.0.0.1:1")]);
     let named = printed.contains("InvalidConfig: AWS_EC2_METADATA_SERVICE_ENDPOINT \"");
     assert!(named, "{printed}");

@@ -1,10 +1,10 @@
 //! Everything that somebody could see.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Display, Write as _};
 use std::io;
-use std::sync::{Arc, Mutex};
-
-use tracing_subscriber::fmt::MakeWriter;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, Once};
 
 /// Everything that somebody could see.
 #[derive(Clone, Default)]
@@ -36,17 +36,21 @@ impl Seen {
         self.0.lock().expect("nobody panics").push_str(text);
     }
 
-    /// Logs all targets at all levels on this thread.
-    pub(crate) fn log_everything(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(self.clone())
-            .with_ansi(false)
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        // A test on another thread may have come to an event first, when nobody was listening.
-        tracing::callsite::rebuild_interest_cache();
-        guard
+    /// Logs all targets at all levels on this thread, until the guard is dropped.
+    pub(crate) fn log_everything(&self) -> LogGuard {
+        static SUBSCRIBER: Once = Once::new();
+        // One for the process: with a subscriber for each test, an event that was first met by a thread
+        // without one could stay disabled for all.
+        SUBSCRIBER.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_writer(|| OfThread)
+                .with_ansi(false)
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
+        });
+        LOG.set(Some(self.clone()));
+        LogGuard(PhantomData)
     }
 
     /// Checks that all was seen.
@@ -54,6 +58,19 @@ impl Seen {
         let seen = self.0.lock().expect("nobody panics");
         for text in texts {
             assert!(seen.contains(text), "{text:?} is missing: was all seen?");
+        }
+    }
+
+    /// Checks that a number was not seen, except as a part of another one, such as a hash.
+    pub(crate) fn assert_without_number(&self, number: &str) {
+        let seen = self.0.lock().expect("nobody panics");
+        let is_part = |c: char| c.is_ascii_alphanumeric();
+        for (at, _) in seen.match_indices(number) {
+            let (before, behind) = (&seen[..at], &seen[at + number.len()..]);
+            if !before.ends_with(is_part) && !behind.starts_with(is_part) {
+                let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+                panic!("a number was shown: {}{number}", &before[line..]);
+            }
         }
     }
 
@@ -69,22 +86,34 @@ impl Seen {
     }
 }
 
-impl io::Write for Seen {
+thread_local! {
+    /// Where events of this thread go. A test runs on one thread, and so does its runtime.
+    static LOG: RefCell<Option<Seen>> = const { RefCell::new(None) };
+}
+
+/// Ends the log of this thread when it is dropped.
+pub(crate) struct LogGuard(PhantomData<*const ()>);
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        LOG.set(None);
+    }
+}
+
+/// The writer of the events of a thread.
+struct OfThread;
+
+impl io::Write for OfThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut seen = self.0.lock().expect("nobody panics");
-        seen.push_str(&String::from_utf8_lossy(bytes));
+        LOG.with_borrow(|log| {
+            if let Some(seen) = log {
+                seen.text(&String::from_utf8_lossy(bytes));
+            }
+        });
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Seen {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
