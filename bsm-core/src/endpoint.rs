@@ -56,6 +56,26 @@ pub(crate) fn check(url: &str, form: Form, setting: Setting<'_>) -> Result<(), E
 /// managers' HTTP clients refuse it before they look it up.
 pub(crate) const UNUSABLE: &str = "http://unusable-endpoint-setting.invalid";
 
+/// Returns `true` if a request to this URL would go to [`UNUSABLE`].
+///
+/// The SDK puts the name of a bucket and the prefix of an operation in front of the host.
+pub(crate) fn is_unusable(url: &str) -> bool {
+    let unusable = authority(UNUSABLE.trim_start_matches("http://"));
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = authority(rest);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    let prefix = host
+        .strip_suffix('.')
+        .unwrap_or(host)
+        .strip_suffix(unusable);
+    prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+}
+
 thread_local! {
     /// Why a client that this thread is creating has no usable endpoint.
     static REFUSED: Cell<Option<Error>> = const { Cell::new(None) };
@@ -154,6 +174,10 @@ fn flaw(url: &str, form: Form) -> Option<String> {
         .map_or(authority, |(_, host)| host);
     if let Some(flaw) = host_flaw(host) {
         return Some(flaw);
+    }
+    // A password with an unescaped "/" ends the authority: the rest of it would be sent as a path.
+    if form != Form::Complete && rest[authority.len()..].contains('@') {
+        return Some("has an \"@\" behind its host; write %2F for a \"/\" in a password".into());
     }
     if form == Form::Endpoint && rest.contains(['?', '#']) {
         return Some("has a query or a fragment, which an endpoint cannot have; remove it".into());
@@ -339,6 +363,7 @@ mod tests {
             ("http://$HOST", "has a host that cannot exist"),
             ("http://a..b", "has a host that cannot exist"),
             ("http://x?a=b", "has a query"),
+            ("http://me:1234/pa@host", "has an \"@\" behind its host"),
             ("http://x/#a", "has a query or a fragment"),
             ("http://x/\u{e4}\"<>", "is not a URL"),
         ] {
@@ -365,6 +390,24 @@ mod tests {
         }
         assert_eq!(shown("http://u:p@x:1/p?q"), "http://***@x:1/p?***");
         assert_eq!(origin("http://u:p@x:1/p?q").as_deref(), Some("http://x:1"));
+    }
+
+    #[test]
+    fn the_placeholder_is_recognised_with_any_prefix() {
+        for url in [
+            UNUSABLE,
+            "http://unusable-endpoint-setting.invalid:80/?x",
+            "http://bucket.unusable-endpoint-setting.invalid/key",
+        ] {
+            assert!(is_unusable(url), "{url}");
+        }
+        for url in [
+            "http://localhost/unusable-endpoint-setting.invalid",
+            "http://unusable-endpoint-setting.invalid.example.com/",
+            "http://not-unusable-endpoint-setting.invalid/",
+        ] {
+            assert!(!is_unusable(url), "{url}");
+        }
     }
 
     #[test]

@@ -204,7 +204,7 @@ struct NamesEndpoint(SharedHttpConnector);
 impl HttpConnector for NamesEndpoint {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let url = request.uri().to_owned();
-        if url.starts_with(endpoint::UNUSABLE) {
+        if endpoint::is_unusable(&url) {
             let error = Box::new(endpoint::unusable());
             return HttpConnectorFuture::ready(Err(ConnectorError::user(error)));
         }
@@ -363,6 +363,28 @@ z5UZIZM+AiBQoKE8Kbpfnx+q18G2CzbT/09h54vdvulvBqGrYyzdPQ==
         // Making a connector is where an unusable certificate would panic.
         for client in [one, other] {
             let _ = client.http_connector(&settings, &components);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_to_an_unusable_endpoint_is_not_sent_whatever_its_prefix() {
+        #[derive(Debug)]
+        struct Unreached;
+        impl HttpConnector for Unreached {
+            fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+                panic!("sent to {}", request.uri());
+            }
+        }
+
+        let connector = name_endpoint(SharedHttpConnector::new(Unreached));
+        for url in [
+            endpoint::UNUSABLE.to_owned(),
+            endpoint::UNUSABLE.replace("://", "://bucket."),
+        ] {
+            let mut request = HttpRequest::new(aws_smithy_types::body::SdkBody::empty());
+            request.set_uri(url).unwrap();
+            let error = connector.call(request).await.unwrap_err();
+            assert!(error.is_user(), "{error:?}");
         }
     }
 

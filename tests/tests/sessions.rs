@@ -58,6 +58,20 @@ async fn a_manager_can_be_created_from_an_sdk_config() {
 }
 
 #[tokio::test]
+async fn a_region_of_an_sdk_config_that_cannot_be_one_is_an_error() {
+    let config = aws_config::SdkConfig::builder()
+        .region(aws_config::Region::new("us east 1\n"))
+        .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
+            aws_sdk_sts::config::Credentials::new("AKIA", "secret", None, None, "test"),
+        ))
+        .build();
+    let bsm = BotoSesManager::from_config(config);
+    let error = bsm.sdk_config().await.unwrap_err();
+    assert_eq!(error.kind(), bsm_core::ErrorKind::InvalidConfig, "{error}");
+    assert!(error.to_string().contains("\"us east 1\\n\""), "{error}");
+}
+
+#[tokio::test]
 async fn another_region_shares_the_credentials() {
     let playground = Playground::start().await;
     let here = playground.profile("staging");

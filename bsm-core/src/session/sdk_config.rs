@@ -39,7 +39,7 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     let files = EnvConfigFiles::builder()
         .with_contents(
             EnvConfigFileKind::Config,
-            to_sdk_profile(&settings.environment, profiles, profile),
+            to_sdk_profile(&settings.environment, profiles, profile)?,
         )
         .build();
     let region = found.region.clone().map(Region::new);
@@ -89,10 +89,11 @@ pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> Sd
     if config.time_source().is_none() {
         builder.set_time_source(Some(settings.time_source()));
     }
-    if config.http_client().is_none() {
-        let http_client = settings.http_client.clone();
-        builder.set_http_client(Some(http_client.unwrap_or_else(http::shared)));
-    }
+    let http_client = config
+        .http_client()
+        .or_else(|| settings.http_client.clone());
+    let http_client = http_client.map(http::naming_endpoints);
+    builder.set_http_client(Some(http_client.unwrap_or_else(http::shared)));
     builder.set_identity_cache(Some(IdentityCache::no_cache()));
     builder.build()
 }
@@ -176,20 +177,31 @@ const SDK_KEYS: [&str; 12] = [
 
 /// Returns the SDK's settings, from the environment or else the profile, in the form of aws-config's
 /// parser.
-fn to_sdk_profile(environment: &Environment, profiles: &Profiles, profile: &Profile) -> String {
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidConfig`] for a value that the parser would read as something else.
+fn to_sdk_profile(
+    environment: &Environment,
+    profiles: &Profiles,
+    profile: &Profile,
+) -> Result<String, Error> {
     let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
-        keys.iter()
-            .filter_map(|key| Some((key, get(key)?)))
-            // The parser would take these for comments and further settings.
-            .filter(|(_, value)| !value.contains(['\n', '#', ';']))
-            .map(|(key, value)| format!("{key} = {value}\n"))
-            .collect::<String>()
+        let found = keys.iter().filter_map(|key| Some((key, get(key)?)));
+        let lines = found.map(|(key, value)| match is_one_setting(&value) {
+            true => Ok(format!("{key} = {value}\n")),
+            false => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!("{key} {value:?} contains a line break or a comment; remove it"),
+            )),
+        });
+        lines.collect::<Result<String, Error>>()
     };
     let setting = |key: &str| {
         let variable = format!("AWS_{}", key.to_ascii_uppercase());
         profile.setting(environment, &variable, key)
     };
-    let mut text = format!("[default]\n{}", lines(&setting, &SDK_KEYS));
+    let mut text = format!("[default]\n{}", lines(&setting, &SDK_KEYS)?);
     // Bearer tokens come from an sso-session.
     if let Some(name) = profile.get("sso_session")
         && name
@@ -198,12 +210,25 @@ fn to_sdk_profile(environment: &Environment, profiles: &Profiles, profile: &Prof
         && let Some(session) = profiles.sso_session(name)
     {
         let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
-        let settings = lines(&of_session, &["sso_region", "sso_start_url"]);
+        let settings = lines(&of_session, &["sso_region", "sso_start_url"])?;
         text.push_str(&format!(
             "sso_session = {name}\n[sso-session {name}]\n{settings}"
         ));
     }
-    text
+    Ok(text)
+}
+
+/// Returns `true` if aws-config's parser reads a value as it is: it takes a `#` or a `;` behind a
+/// blank for a comment.
+fn is_one_setting(value: &str) -> bool {
+    let mut before = ' ';
+    for c in value.chars() {
+        if matches!(c, '\n' | '\r') || (matches!(c, '#' | ';') && before.is_whitespace()) {
+            return false;
+        }
+        before = c;
+    }
+    true
 }
 
 /// The settings of single services: those of the builder, then of the environment and the profile.
@@ -310,5 +335,32 @@ impl fmt::Debug for ServiceEndpoints {
         f.debug_struct("ServiceEndpoints")
             .field("by_service", &self.by_service.keys())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_one_setting_unless_it_has_a_comment_or_a_line_break() {
+        for value in ["https://x/start#/", "a;b", ""] {
+            assert!(is_one_setting(value), "{value:?}");
+        }
+        for value in ["#x", "a #b", "a\t;b", "a\nuse_fips_endpoint = true"] {
+            assert!(!is_one_setting(value), "{value:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_http_client_that_came_with_an_sdk_config_names_endpoints() {
+        let config = SdkConfig::builder()
+            .http_client(aws_smithy_runtime_api::client::http::http_client_fn(
+                |_, _| unreachable!("no request is sent"),
+            ))
+            .build();
+        let config = with_required_parts(&config, &Settings::default());
+        let client = format!("{:?}", config.http_client());
+        assert!(client.contains("NamesEndpoints"), "{client}");
     }
 }
