@@ -96,6 +96,9 @@ impl Error {
     }
 
     /// Adds the cause of this error.
+    ///
+    /// Programs print causes, so `source` and its own causes must contain no secrets. An error of the
+    /// SDK does: its `Debug` form prints the request and the response. Pass its code instead.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(Arc::new(Inner {
@@ -181,6 +184,40 @@ impl Error {
         None
     }
 }
+
+/// An error of a user's callback, of which only the outermost message is printed.
+///
+/// Its causes and its `Debug` form may be those of the SDK, which print requests and responses.
+pub(crate) struct ForeignError(String);
+
+impl ForeignError {
+    /// Returns the error to use as a cause in place of a callback's own: this crate's if it is one or
+    /// was caused by one, which is safe to print.
+    pub(crate) fn hide(
+        error: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Box<dyn StdError + Send + Sync> {
+        let error = error.into();
+        match Error::find_in(&*error) {
+            Some(ours) => Box::new(ours.clone()),
+            // An SdkError's own message is its kind, such as "service error".
+            None => Box::new(Self(error.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for ForeignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ForeignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ForeignError").field(&self.0).finish()
+    }
+}
+
+impl StdError for ForeignError {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

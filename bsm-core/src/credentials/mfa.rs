@@ -43,7 +43,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::SharedTimeSource;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ForeignError};
 
 pub use command::TokenCommand;
 pub use prompt::TerminalPrompt;
@@ -204,7 +204,7 @@ where
                 request.next_code().await;
             }
             let code = (self.ask)(request.clone()).await;
-            code.map_err(|error| no_code(request).with_source(error))
+            code.map_err(|error| no_code(request).with_source(ForeignError::hide(error)))
         })
     }
 }
@@ -282,8 +282,9 @@ impl TokenCodes {
 
 impl Used {
     fn is_remembered(&self, now: SystemTime) -> bool {
+        // A clock that was set back makes the time of use a future one. AWS's clock was not set back.
         now.duration_since(self.at)
-            .is_ok_and(|ago| ago < CODE_MEMORY)
+            .map_or(true, |ago| ago < CODE_MEMORY)
     }
 }
 

@@ -16,6 +16,7 @@ use self::run::MAX_OUTPUT;
 pub use self::run::ProcessStdio;
 pub(crate) use self::run::Streams;
 pub(in crate::credentials) use self::run::run;
+use self::run::{finish, spawn};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Command, shlex};
 use crate::secret::SecretText;
@@ -51,9 +52,12 @@ impl CredentialProcess {
             program = self.program(),
             "running a credential_process"
         );
-        let ran = run(self.command()?, self.streams).await;
-        let ran = ran.map_err(|error| {
+        let child = spawn(self.command()?, self.streams).map_err(|error| {
             self.failed("could not be started: check the path of the program")
+                .with_source(error)
+        })?;
+        let ran = finish(child).await.map_err(|error| {
+            self.failed("was started, but its output could not be read: run it yourself to see why")
                 .with_source(error)
         })?;
         let Some(stdout) = ran.stdout else {
@@ -94,9 +98,14 @@ impl CredentialProcess {
     /// Returns the file name of the program. Its folder and its arguments are nobody's business.
     fn program(&self) -> Option<String> {
         let words = shlex::split(&self.command.0)?;
-        let name = words.first()?.rsplit(['/', '\\']).next()?;
-        // A variable in front of the program, as shells take it, may be a secret.
-        (!name.is_empty() && !name.contains('=')).then(|| name.to_owned())
+        let program = words.first()?;
+        // A variable in front of the program, as shells take it, may be a secret, and the secret may
+        // contain a slash: the whole word counts, not its end.
+        if program.contains('=') {
+            return None;
+        }
+        let name = program.rsplit(['/', '\\']).next()?;
+        (!name.is_empty()).then(|| name.to_owned())
     }
 
     fn unsuccessful(&self, status: &str, stderr: Option<SecretText>) -> Error {
@@ -154,8 +163,47 @@ impl Error {
     /// 8 KiB are kept. It is `None` if the process shared this process's standard error; see
     /// [`Builder::process_stderr`](crate::Builder::process_stderr).
     pub fn process_stderr(&self) -> Option<&SecretText> {
-        let source = std::error::Error::source(self)?;
-        let failure = source.downcast_ref::<ProcessFailure>()?;
+        let first = std::error::Error::source(self);
+        let mut causes = std::iter::successors(first, |&cause| cause.source());
+        let failure = causes.find_map(|cause| cause.downcast_ref::<ProcessFailure>())?;
         Some(&failure.stderr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn process(command: &str) -> CredentialProcess {
+        let command = Command(command.to_owned());
+        CredentialProcess::new("dev".to_owned(), command, None, Streams::default())
+    }
+
+    #[test]
+    fn a_variable_in_front_of_the_program_is_not_shown() {
+        for command in [
+            "AWS_SECRET_ACCESS_KEY=wJalr/K7MDENG/bPxRfiCYEXAMPLEKEY helper",
+            "KEY=bPxRfiCYEXAMPLEKEY helper",
+        ] {
+            let process = process(command);
+            assert_eq!(process.program(), None);
+            let message = process.failed("failed").to_string();
+            assert!(!message.contains("bPxRfiCYEXAMPLEKEY"), "{message}");
+        }
+        let program = process("/opt/bin/helper --key=x").program();
+        assert_eq!(program.as_deref(), Some("helper"));
+    }
+
+    #[test]
+    fn the_standard_error_is_found_behind_other_causes() {
+        let stderr = Some(SecretText::new(Zeroizing::new("sign in".to_owned())));
+        let inner = process("helper").unsuccessful("exit status: 1", stderr);
+        let outer = Error::new(ErrorKind::CredentialsUnavailable, "no role").with_source(inner);
+        assert_eq!(
+            outer.process_stderr().map(SecretText::expose),
+            Some("sign in")
+        );
     }
 }

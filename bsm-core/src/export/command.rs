@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 /// It has the common methods of [`tokio::process::Command`], which it wraps because the `Debug` form
 /// of that type prints the environment, secrets included. [`as_tokio_mut`](Self::as_tokio_mut) gives
 /// access to the others.
+#[must_use = "a command does nothing until it is run"]
 pub struct SessionCommand {
     command: Command,
 }

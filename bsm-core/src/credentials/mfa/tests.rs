@@ -48,6 +48,42 @@ async fn a_provider_that_knows_one_code_only_ends_in_an_error() {
     assert_eq!(repeats.lock().unwrap().len(), 1 + MAX_TRIES);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_no_code_new() {
+    let clock = Clock::new();
+    let (codes, repeats) = scripted(&["111111", "111111", "222222"]);
+    codes.code(request(&clock)).await.unwrap();
+    clock.set_back(86_400);
+    assert_eq!(codes.code(request(&clock)).await.unwrap(), "222222");
+    assert_eq!(*repeats.lock().unwrap(), [false, false, true]);
+}
+
+#[tokio::test]
+async fn an_sdk_error_of_a_callback_is_not_printed() {
+    use aws_sdk_sts::error::SdkError;
+    use aws_sdk_sts::operation::get_session_token::GetSessionTokenError;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+
+    let failed = || -> SdkError<GetSessionTokenError, HttpResponse> {
+        let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::from("SECRET"));
+        SdkError::service_error(GetSessionTokenError::unhandled("SECRET"), response)
+    };
+    assert!(format!("{:?}", failed()).contains("SECRET"));
+    let codes = TokenCodes::new(from_fn(move |_| async move { Err::<String, _>(failed()) }));
+    let error = codes.code(request(&Clock::new())).await.unwrap_err();
+    assert!(error.is_mfa_code_unavailable(), "{error}");
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(error) = next {
+        assert!(
+            !format!("{error} {error:?}").contains("SECRET"),
+            "{error:?}"
+        );
+        next = error.source();
+    }
+    assert_eq!(error.source().unwrap().to_string(), "service error");
+}
+
 #[tokio::test]
 async fn another_device_may_show_the_same_code() {
     let clock = Clock::new();

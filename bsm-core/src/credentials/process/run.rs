@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use crate::secret::SecretText;
@@ -58,10 +58,15 @@ impl ProcessStdio {
 }
 
 /// Runs a program and reads what it prints.
-pub(in crate::credentials) async fn run(mut command: Command, streams: Streams) -> io::Result<Ran> {
+pub(in crate::credentials) async fn run(command: Command, streams: Streams) -> io::Result<Ran> {
+    finish(spawn(command, streams)?).await
+}
+
+/// Starts a program.
+pub(super) fn spawn(mut command: Command, streams: Streams) -> io::Result<Child> {
     let stdin = streams.stdin.is_inherited(|| io::stdin().is_terminal());
     let stderr = streams.stderr.is_inherited(|| io::stderr().is_terminal());
-    let mut child = command
+    command
         .stdin(if stdin {
             Stdio::inherit()
         } else {
@@ -74,7 +79,11 @@ pub(in crate::credentials) async fn run(mut command: Command, streams: Streams) 
             Stdio::piped()
         })
         .kill_on_drop(true)
-        .spawn()?;
+        .spawn()
+}
+
+/// Reads what a program prints, until it ends.
+pub(super) async fn finish(mut child: Child) -> io::Result<Ran> {
     let stdout = child.stdout.take();
     // In a task of its own, because a process that waits for its standard error to be read never
     // ends its standard output. The task ends with the process.
@@ -91,12 +100,23 @@ pub(in crate::credentials) async fn run(mut command: Command, streams: Streams) 
         Some(end) => end.await.map_err(io::Error::other)??,
         None => Zeroizing::default(),
     };
-    let text = Zeroizing::new(String::from_utf8_lossy(&end).into_owned());
+    let text = text_of(&end);
     Ok(Ran {
         status: child.wait().await?,
         stdout,
         stderr: (!text.trim().is_empty()).then(|| SecretText::new(text)),
     })
+}
+
+/// Returns the end of a text that may not be UTF-8, in at most [`MAX_STDERR`] bytes.
+fn text_of(bytes: &[u8]) -> Zeroizing<String> {
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    // The character in place of an invalid byte has three.
+    let mut start = text.len().saturating_sub(MAX_STDERR);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    Zeroizing::new(text[start..].to_owned())
 }
 
 /// Reads to the end, or returns `None` if that is too far away.
@@ -121,5 +141,21 @@ async fn tail(mut pipe: impl AsyncRead + Unpin + Send) -> io::Result<Zeroizing<V
         kept.extend_from_slice(&chunk[..length]);
         let surplus = kept.len().saturating_sub(MAX_STDERR);
         kept.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_invalid_bytes_is_not_longer_than_the_bytes() {
+        let text = text_of(&[0xff; MAX_STDERR]);
+        assert!(
+            (MAX_STDERR - 2..=MAX_STDERR).contains(&text.len()),
+            "{}",
+            text.len()
+        );
+        assert_eq!(*text_of(b"please sign in"), "please sign in");
     }
 }
