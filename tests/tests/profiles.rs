@@ -400,7 +400,10 @@ async fn no_secret_of_a_profile_is_logged() {
     }
     drop(logging);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("chose the source of the credentials"), "{log}");
+    assert!(
+        log.contains("resolved the origin of the credentials"),
+        "{log}"
+    );
     let given_away: Vec<_> = log
         .lines()
         .filter(|line| line.contains("TOPSECRET"))
