@@ -60,12 +60,12 @@ fn every_kind_of_error_is_explained() {
 /// is in one piece.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a source folder can be read") {
+        let path = entry.expect("a source folder can be read").path();
         if path.is_dir() {
             text += &sources(&path);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(&path).unwrap();
+            let source = fs::read_to_string(&path).expect("a source file is text");
             for line in source.lines() {
                 match line.trim_start().strip_suffix('\\') {
                     Some(continued) => text.push_str(continued),
