@@ -1,19 +1,26 @@
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bsm_core::{CliCache, mfa};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{Playground, SECRET, SERIAL, WITH_MFA};
 
-/// Everything that is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// The log of this thread. A test runs on one thread, and so does its runtime.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
 
-impl Write for Log {
+/// Writes events to the log of the thread that they occur on, if it has one.
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.as_mut().map_or(Ok(bytes.len()), |log| log.write(bytes)))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -23,13 +30,14 @@ impl Write for Log {
 
 #[tokio::test]
 async fn neither_secrets_nor_codes_are_logged_or_shown() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _here = tracing::subscriber::set_default(subscriber);
+    // One subscriber for the process: with one for the thread, an event that another thread meets first
+    // can stay disabled for all.
+    let is_logged = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| ThreadLog);
+    tracing_subscriber::registry()
+        .with(layer.with_filter(is_logged))
+        .init();
+    LOG.set(Some(Vec::new()));
 
     let playground = Playground::start();
     let codes = ["864209", "135790", "246802"];
@@ -60,7 +68,7 @@ async fn neither_secrets_nor_codes_are_logged_or_shown() {
         cause = error.source();
     }
     shown += &format!("{again:?} {found:?}");
-    shown += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    shown += &String::from_utf8(LOG.take().unwrap()).unwrap();
     for logged in [
         "asking for an MFA code",
         "refreshed credentials",
