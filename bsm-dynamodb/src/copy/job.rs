@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, ScalarAttributeType};
 use tokio::sync::OnceCell;
 
-use super::checkpoint::{CheckpointWriter, Record};
+use super::checkpoint::CheckpointWriter;
 use super::compare;
 use super::options::CopyOptions;
-use super::ownership::check_target_items;
-use super::preflight::{Prepared, not_empty};
+use super::preflight::Prepared;
 use super::progress::{Counters, Earlier};
 use super::table::{TableClient, TableKey};
 use super::tracker::Tracker;
@@ -31,11 +30,11 @@ pub(super) struct CopyJob {
     pub(super) target_writes: Option<RateLimit>,
     pub(super) checkpoint: CheckpointWriter,
     /// Whether the target must not have items of other programs, and nothing proves that it has none.
-    must_be_empty: bool,
+    pub(super) must_be_empty: bool,
     /// Whether an earlier run may have written items.
-    was_writing: bool,
+    pub(super) was_writing: bool,
     /// Set once the checkpoint says that items are being written.
-    writing_recorded: OnceCell<()>,
+    pub(super) writing_recorded: OnceCell<()>,
     index_keys: Vec<AttributeDefinition>,
     stopping: AtomicBool,
     next_segment: AtomicU32,
@@ -78,36 +77,6 @@ impl CopyJob {
         };
         let tracker = Tracker::new(prepared.checkpoint.segments);
         (Arc::new(job), Arc::new(tracker))
-    }
-
-    /// Records that items are going to be written; returns when the checkpoint says so.
-    ///
-    /// Without this record, a checkpoint would prove that the target has no item of this copy only
-    /// until the first page is stored, and a later run could not tell whose items it finds.
-    pub(super) async fn record_writing(&self) -> Result<(), Error> {
-        let record = || async {
-            self.check_target_again().await?;
-            let records = vec![Record::Writing {}];
-            self.checkpoint.append(records, &self.source).await
-        };
-        self.writing_recorded.get_or_try_init(record).await.copied()
-    }
-
-    /// Refuses a target to which another program has written since the preflight.
-    ///
-    /// Hours may have passed: `copy_tables` checks all tables before it copies the first one, and a
-    /// filter may leave out most of a table before the first item is written. An item written
-    /// between this check and the first batch is still not seen: DynamoDB has no lock on a table,
-    /// and BatchWriteItem no condition.
-    async fn check_target_again(&self) -> Result<(), Error> {
-        let max_attempts = self.options.max_attempts;
-        if !self.must_be_empty || !self.target.has_items(max_attempts).await? {
-            return Ok(());
-        }
-        match self.was_writing {
-            true => check_target_items(self).await,
-            false => Err(not_empty(&self.target)),
-        }
     }
 
     /// Gives each segment to one reader.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::checkpoint::ScanPosition;
+use super::checkpoint::{Record, ScanPosition};
 use super::compare::same_item;
 use super::job::CopyJob;
 use super::lookup::MAX_KEYS;
+use super::preflight::not_empty;
 use super::scan::SegmentScan;
 use crate::error::{Error, ErrorKind};
 
@@ -51,6 +52,38 @@ pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+impl CopyJob {
+    /// Records that items are going to be written; returns when the checkpoint says so.
+    ///
+    /// Without this record, a checkpoint would prove that the target has no item of this copy only
+    /// until the first page is stored, and a later run could not tell whose items it finds.
+    pub(super) async fn record_writing(&self) -> Result<(), Error> {
+        let record = || async {
+            self.check_target_again().await?;
+            let records = vec![Record::Writing {}];
+            self.checkpoint.append(records, &self.source).await
+        };
+        self.writing_recorded.get_or_try_init(record).await.copied()
+    }
+
+    /// Refuses a target to which another program has written since the preflight.
+    ///
+    /// Hours may have passed: `copy_tables` checks all tables before it copies the first one, and a
+    /// filter may leave out most of a table before the first item is written. An item written
+    /// between this check and the first batch is still not seen: DynamoDB has no lock on a table,
+    /// and BatchWriteItem no condition.
+    async fn check_target_again(&self) -> Result<(), Error> {
+        let max_attempts = self.options.max_attempts;
+        if !self.must_be_empty || !self.target.has_items(max_attempts).await? {
+            return Ok(());
+        }
+        match self.was_writing {
+            true => check_target_items(self).await,
+            false => Err(not_empty(&self.target)),
+        }
+    }
 }
 
 fn refused(job: &CopyJob) -> Error {
