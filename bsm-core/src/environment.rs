@@ -78,7 +78,7 @@ impl Environment {
         keys.set_session_token(token.or_else(|| self.var("AWS_SESSION_TOKEN")));
         keys.set_account_id(self.var("AWS_ACCOUNT_ID").map(Into::into));
         let keys = keys.build();
-        validation::check(&keys, &validation::Names::of_environment())?;
+        validation::check(&keys, &validation::KeySettingNames::of_environment())?;
         Ok(Some(keys))
     }
 

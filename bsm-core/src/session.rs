@@ -331,7 +331,7 @@ impl Session {
             sts: &sts,
         };
         if let Some(Explicit::Keys(keys)) = &self.explicit {
-            validation::check(keys, &validation::Names::of_builder())?;
+            validation::check(keys, &validation::KeySettingNames::of_builder())?;
         }
         let source = match resolution.origin {
             CredentialOrigin::Explicit(provider) => provider.into(),

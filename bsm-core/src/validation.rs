@@ -29,7 +29,7 @@ pub(crate) fn is_account(id: &str) -> bool {
 }
 
 /// Names of the settings that credentials were read from.
-pub(crate) struct Names {
+pub(crate) struct KeySettingNames {
     pub(crate) id: &'static str,
     pub(crate) secret: &'static str,
     pub(crate) token: &'static str,
@@ -39,7 +39,7 @@ pub(crate) struct Names {
     pub(crate) kind: ErrorKind,
 }
 
-impl Names {
+impl KeySettingNames {
     pub(crate) fn of_environment() -> Self {
         Self {
             id: "AWS_ACCESS_KEY_ID",
@@ -103,7 +103,7 @@ impl Names {
 /// # Errors
 ///
 /// Of the kind in `names`, naming the setting and not its value.
-pub(crate) fn check(credentials: &Credentials, names: &Names) -> Result<(), Error> {
+pub(crate) fn check(credentials: &Credentials, names: &KeySettingNames) -> Result<(), Error> {
     for (name, value) in [
         (names.id, Some(credentials.access_key_id())),
         (names.secret, Some(credentials.secret_access_key())),
@@ -177,13 +177,13 @@ mod tests {
     #[test]
     fn an_account_is_twelve_digits_and_the_setting_is_named() {
         let names = [
-            (Names::of_environment(), "AWS_ACCOUNT_ID is "),
+            (KeySettingNames::of_environment(), "AWS_ACCOUNT_ID is "),
             (
-                Names::of_profile("dev"),
+                KeySettingNames::of_profile("dev"),
                 "aws_account_id of profile \"dev\" is ",
             ),
             (
-                Names::of_provider(),
+                KeySettingNames::of_provider(),
                 "the account id from the credentials provider is ",
             ),
         ];
@@ -203,6 +203,6 @@ mod tests {
         let credentials = without_empty_account(with_account(""));
         assert_eq!(credentials.account_id(), None);
         assert_eq!(credentials.session_token(), Some("token"));
-        check(&credentials, &Names::of_provider()).unwrap();
+        check(&credentials, &KeySettingNames::of_provider()).unwrap();
     }
 }

@@ -72,8 +72,9 @@ impl CliCache {
         self
     }
 
-    /// The store, if there is a place for it: `home` is the user's home directory.
-    pub(crate) fn store(&self, home: Option<PathBuf>) -> Option<Store> {
+    /// Returns the store of the cache, or `None` if neither a directory nor `home`, the home directory of the
+    /// user, is known.
+    pub(crate) fn open_store(&self, home: Option<PathBuf>) -> Option<Store> {
         let in_home = || Some(home?.join(".aws").join("cli").join("cache"));
         let directory = self.directory.clone().or_else(in_home)?;
         Some(Store::new(directory, self.same_source_only))

@@ -117,7 +117,7 @@ impl ProviderFactory<'_> {
         let what = base.to_string();
         Ok(match base {
             BaseProvider::Keys { keys, profile, .. } => {
-                validation::check(&keys, &validation::Names::of_profile(&profile))?;
+                validation::check(&keys, &validation::KeySettingNames::of_profile(&profile))?;
                 SharedCredentialsProvider::new(keys)
             }
             BaseProvider::WebIdentity(identity) => {
@@ -131,7 +131,7 @@ impl ProviderFactory<'_> {
                 account_id,
             } => {
                 if let Some(account) = &account_id {
-                    validation::Names::of_profile(&profile).check_account(account)?;
+                    validation::KeySettingNames::of_profile(&profile).check_account(account)?;
                 }
                 let streams = self.process_streams;
                 let process = CredentialProcess::new(profile, command, account_id, streams);

@@ -355,7 +355,7 @@ async fn refresh(
     let provide = async {
         let credentials = source.provide_credentials().await?;
         let credentials = validation::without_empty_account(credentials);
-        validation::check(&credentials, &validation::Names::of_provider())?;
+        validation::check(&credentials, &validation::KeySettingNames::of_provider())?;
         Ok(credentials)
     };
     let outcome = catch_panic(provide).await;

@@ -188,7 +188,7 @@ struct Text {
 const SESSION_NAME: Text = Text {
     name: "role session name",
     length: 2..=64,
-    alphabet: |c| is_word(c, "+=,.@-"),
+    alphabet: |c| is_word_char(c, "+=,.@-"),
     advice: "2 to 64 letters, digits and the characters _+=,.@-",
 };
 
@@ -200,28 +200,28 @@ const SOURCE_IDENTITY: Text = Text {
 const EXTERNAL_ID: Text = Text {
     name: "external id",
     length: 2..=1_224,
-    alphabet: |c| is_word(c, "+=,.@:/-"),
+    alphabet: |c| is_word_char(c, "+=,.@:/-"),
     advice: "2 to 1224 letters, digits and the characters _+=,.@:/-",
 };
 
 const MFA_SERIAL: Text = Text {
     name: "MFA serial",
     length: 9..=256,
-    alphabet: |c| is_word(c, "+=/:,.@-"),
+    alphabet: |c| is_word_char(c, "+=/:,.@-"),
     advice: "the ARN of the MFA device, or the serial number on it",
 };
 
 const TAG_KEY: Text = Text {
     name: "session tag key",
     length: 1..=128,
-    alphabet: is_tag,
+    alphabet: is_tag_char,
     advice: "1 to 128 letters, digits, spaces and the characters _.:/=+-@",
 };
 
 const TAG_VALUE: Text = Text {
     name: "session tag value",
     length: 0..=256,
-    alphabet: is_tag,
+    alphabet: is_tag_char,
     advice: "up to 256 letters, digits, spaces and the characters _.:/=+-@",
 };
 
@@ -270,11 +270,11 @@ fn is_arn(text: &str) -> bool {
         && !text.chars().any(char::is_control)
 }
 
-fn is_word(c: char, others: &str) -> bool {
+fn is_word_char(c: char, others: &str) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || others.contains(c)
 }
 
-fn is_tag(c: char) -> bool {
+fn is_tag_char(c: char) -> bool {
     c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }
 

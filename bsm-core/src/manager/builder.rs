@@ -22,7 +22,7 @@ use crate::export::Snapshot;
 use crate::manager::BotoSesManager;
 use crate::profile::{ProfileInfo, Profiles};
 use crate::session::Explicit;
-use crate::session::settings::{Settings, service_key};
+use crate::session::settings::{Settings, normalized_service_id};
 
 /// # Constructors
 impl BotoSesManager {
@@ -231,7 +231,7 @@ impl Builder {
     pub fn service_endpoint_url(mut self, service: &str, url: impl Into<String>) -> Self {
         self.settings
             .service_endpoint_urls
-            .insert(service_key(service), url.into());
+            .insert(normalized_service_id(service), url.into());
         self
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::stack::{Override, Overrides};
+use super::stack::{Override, ParkedOverrides};
 
 pin_project! {
     /// A future or stream with overrides of its own.
@@ -21,7 +21,7 @@ pin_project! {
         #[pin]
         // `None` once it has completed, because it must be dropped inside the scope.
         inner: Option<T>,
-        overrides: Overrides,
+        overrides: ParkedOverrides,
     }
 
     impl<T> PinnedDrop for Scoped<T> {
@@ -35,13 +35,13 @@ pin_project! {
 }
 
 impl<T> Scoped<T> {
-    fn new(mut overrides: Overrides, make: impl FnOnce() -> T) -> Self {
+    fn new(mut overrides: ParkedOverrides, make: impl FnOnce() -> T) -> Self {
         let inner = Some(overrides.within(make));
         Self { inner, overrides }
     }
 
     pub(super) fn nested<F: IntoFuture<IntoFuture = T>>(entry: Override, future: F) -> Self {
-        Self::new(Overrides::nested(entry), || future.into_future())
+        Self::new(ParkedOverrides::nested(entry), || future.into_future())
     }
 }
 
@@ -152,7 +152,7 @@ impl<F: IntoFuture> InCurrentScope<via::ViaFuture> for F {
     type Scoped = Scoped<F::IntoFuture>;
 
     fn in_current_scope(self) -> Self::Scoped {
-        Scoped::new(Overrides::captured(), || self.into_future())
+        Scoped::new(ParkedOverrides::captured(), || self.into_future())
     }
 }
 
@@ -160,7 +160,7 @@ impl<S: Stream> InCurrentScope<via::ViaStream> for S {
     type Scoped = Scoped<S>;
 
     fn in_current_scope(self) -> Self::Scoped {
-        Scoped::new(Overrides::captured(), || self)
+        Scoped::new(ParkedOverrides::captured(), || self)
     }
 }
 
@@ -187,7 +187,7 @@ impl<S: Stream> InCurrentScope<via::ViaStream> for S {
 /// ```
 #[must_use = "the closure does nothing unless it is called"]
 pub fn in_current_scope_fn<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
-    let scoped = Scoped::new(Overrides::captured(), || f);
+    let scoped = Scoped::new(ParkedOverrides::captured(), || f);
     move || {
         let mut scoped = scoped;
         let f = scoped.inner.take();

@@ -198,11 +198,11 @@ pub(super) fn end(entry: &Override) {
 }
 
 /// The overrides of a scope while it is not running.
-pub(super) struct Overrides {
+pub(super) struct ParkedOverrides {
     parked: Vec<Layer>,
 }
 
-impl Overrides {
+impl ParkedOverrides {
     /// Returns an override on top of those of the place that polls the scope.
     pub(super) fn nested(entry: Override) -> Self {
         Self {

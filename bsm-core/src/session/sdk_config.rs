@@ -15,7 +15,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::redacted::{redacted, redacted_tokens};
 use super::resolution::Resolution;
-use super::settings::{Settings, service_key};
+use super::settings::{Settings, normalized_service_id};
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
@@ -313,7 +313,7 @@ impl LoadServiceConfig for ServiceEndpoints {
     /// The order is botocore's: the service's variable, the variable for all, the profile's
     /// `services` section, the profile.
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        let service = service_key(key.service_id());
+        let service = normalized_service_id(key.service_id());
         if key.env() == "AWS_ENDPOINT_URL" {
             return self.for_service(&service);
         }

@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub(crate) profile_name: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) endpoint_url: Option<String>,
-    /// By service id, in the form of [`service_key`].
+    /// By service id, in the form of [`normalized_service_id`].
     pub(crate) service_endpoint_urls: BTreeMap<String, String>,
     pub(crate) retry_config: Option<RetryConfig>,
     pub(crate) timeout_config: Option<TimeoutConfig>,
@@ -52,12 +52,12 @@ impl Settings {
 
     /// Returns the store of the AWS CLI's cache, if it is enabled and there is a directory for it.
     pub(crate) fn cli_cache(&self) -> Option<Store> {
-        self.cli_cache.as_ref()?.store(self.environment.home())
+        self.cli_cache.as_ref()?.open_store(self.environment.home())
     }
 }
 
 /// Returns a service id in the form of its environment variables, in lower case: `dynamodb`,
 /// `cost_explorer`.
-pub(crate) fn service_key(service: &str) -> String {
+pub(crate) fn normalized_service_id(service: &str) -> String {
     service.trim().to_ascii_lowercase().replace([' ', '-'], "_")
 }

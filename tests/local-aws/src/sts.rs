@@ -155,7 +155,9 @@ pub(crate) fn unknown_action(operation: &str, form: &Form) -> ErrorResponse {
 
 /// Reads the requested minimum size of the session token.
 fn minimum_token_size(parameters: &mut Parameters<'_>) -> usize {
-    let size = parameters.number("MinimumSessionTokenSize").unwrap_or(0);
+    let size = parameters
+        .read_number("MinimumSessionTokenSize")
+        .unwrap_or(0);
     match usize::try_from(size) {
         Ok(size) if size <= MAX_TOKEN_SIZE => size,
         _ => {

@@ -65,7 +65,8 @@ pub(super) fn beside(checkpoint: &Path, extension: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -27,18 +27,18 @@ pub(super) const ARN: Constraint = Constraint {
 pub(super) const SESSION_NAME: Constraint = Constraint {
     length: 2..=64,
     pattern: r"[\w+=,.@-]*",
-    allows: |c| is_word(c, "+=,.@-"),
+    allows: |c| is_word_char(c, "+=,.@-"),
 };
 pub(super) const SOURCE_IDENTITY: Constraint = SESSION_NAME;
 pub(super) const EXTERNAL_ID: Constraint = Constraint {
     length: 2..=1224,
     pattern: r"[\w+=,.@:\/-]*",
-    allows: |c| is_word(c, "+=,.@:/-"),
+    allows: |c| is_word_char(c, "+=,.@:/-"),
 };
 pub(super) const SERIAL_NUMBER: Constraint = Constraint {
     length: 9..=256,
     pattern: r"[\w+=/:,.@-]*",
-    allows: |c| is_word(c, "+=/:,.@-"),
+    allows: |c| is_word_char(c, "+=/:,.@-"),
 };
 pub(super) const TOKEN_CODE: Constraint = Constraint {
     length: 6..=6,
@@ -53,12 +53,12 @@ pub(super) const POLICY: Constraint = Constraint {
 pub(super) const TAG_KEY: Constraint = Constraint {
     length: 1..=128,
     pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
-    allows: is_tag,
+    allows: is_tag_char,
 };
 pub(super) const TAG_VALUE: Constraint = Constraint {
     length: 0..=256,
     pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
-    allows: is_tag,
+    allows: is_tag_char,
 };
 
 /// Reads parameters and collects violations of their constraints.
@@ -97,7 +97,7 @@ impl<'a> Parameters<'a> {
 
     /// Reads an optional session duration, in seconds.
     pub(super) fn seconds(&mut self, name: &str, maximum: u64) -> Option<u64> {
-        let seconds = self.number(name)?;
+        let seconds = self.read_number(name)?;
         if seconds < MIN_SECONDS {
             let bound = format!("Member must have value greater than or equal to {MIN_SECONDS}");
             self.violation(&lower_first(name), seconds, &bound);
@@ -109,7 +109,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Reads an optional non-negative number.
-    pub(super) fn number(&mut self, name: &str) -> Option<u64> {
+    pub(super) fn read_number(&mut self, name: &str) -> Option<u64> {
         let value = self.form.get(name)?;
         let number = value.parse().ok();
         if number.is_none() {
@@ -186,10 +186,10 @@ fn lower_first(name: &str) -> String {
     })
 }
 
-fn is_word(c: char, others: &str) -> bool {
+fn is_word_char(c: char, others: &str) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || others.contains(c)
 }
 
-fn is_tag(c: char) -> bool {
+fn is_tag_char(c: char) -> bool {
     c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c)
 }
