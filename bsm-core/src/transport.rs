@@ -27,7 +27,8 @@ use crate::http::AtEndpoint;
 
 mod sentence;
 
-use sentence::{code, request_id, scrubbed, without_quotes, without_values};
+pub(crate) use sentence::code;
+use sentence::{request_id, scrubbed, without_quotes, without_values};
 
 /// The part of a failed request that is safe to print.
 ///
@@ -85,28 +86,13 @@ pub enum FailureStep {
 }
 
 impl SdkFailure {
-    /// Creates the printable part of an SDK error, for adapters.
+    /// Creates the printable part of an SDK error; `secrets` are values of the request that no message
+    /// may repeat.
     ///
     /// # Errors
     ///
     /// Returns this crate's own error if that is why the request failed: the session's credentials
     /// are resolved while a request is sent.
-    #[doc(hidden)]
-    pub fn new<E, R>(error: SdkError<E, R>) -> Result<Self, Error>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        Self::without(error, &[])
-    }
-
-    /// Returns an error code if it is one that can be printed, for adapters.
-    #[doc(hidden)]
-    pub fn printable_code(text: &str) -> Option<&str> {
-        code(text)
-    }
-
-    /// As [`new`](Self::new); `secrets` are values of the request that no message may repeat.
     pub(crate) fn without<E, R>(error: SdkError<E, R>, secrets: &[&str]) -> Result<Self, Error>
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -277,8 +263,7 @@ where
 
 impl SdkFailure {
     /// Returns one clause of fact and one of remedy, for the message of an error.
-    #[doc(hidden)]
-    pub fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         let endpoint = match &self.endpoint {
             Some(endpoint) => format!("the endpoint {endpoint}"),
             None => "the endpoint".to_owned(),
@@ -338,18 +323,22 @@ impl From<CredentialsError> for Error {
     }
 }
 
-/// Sorts an error code of AWS into a kind.
+/// Sorts an error code of AWS into a kind; [`ErrorKind::Service`] is that of all others.
 ///
 /// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references.
-fn kind_of_code(code: &str) -> ErrorKind {
+pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
             ErrorKind::AccessDenied
         }
         "ExpiredToken"
         | "ExpiredTokenException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
         | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,

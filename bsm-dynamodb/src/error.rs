@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use bsm_core::{FailureStep, SdkFailure};
+use bsm_core::{FailureStep, adapter};
 
 use self::cancellation::CancellationReason;
 use self::unprocessed::Unprocessed;
@@ -24,7 +24,7 @@ use crate::codec::Item;
 ///
 /// The message names the operation, the table and the manager, states one fact and says what to do.
 /// The [`source()`](StdError::source) is the cause that the message doesn't show: the error of the
-/// codec, or an [`SdkFailure`], which has the request id and AWS's own message. If the session failed,
+/// codec, or an [`SdkFailure`](bsm_core::SdkFailure), which has the request id and AWS's own message. If the session failed,
 /// the message contains the session's own message, and [`session_error`](Self::session_error) returns
 /// its error. Neither the message nor a cause contains a value of an item.
 ///
@@ -209,14 +209,21 @@ impl Error {
         &self.0.cancellation_reasons
     }
 
+    /// Returns the writes of a batch that DynamoDB did not process, consuming the error.
+    pub fn into_unprocessed(self) -> Option<Unprocessed> {
+        self.0.unprocessed
+    }
+
     /// Returns the keys that [`get_many`](crate::Model::get_many) did not read.
+    ///
+    /// Pass them to [`GetMany::resume`](crate::GetMany::resume) to read them later.
     pub fn unread_keys(&self) -> Option<&[Item]> {
         self.0.unread_keys.as_deref()
     }
 
-    /// Returns the writes of a batch that DynamoDB did not process, consuming the error.
-    pub fn into_unprocessed(self) -> Option<Unprocessed> {
-        self.0.unprocessed
+    /// Returns the keys that [`get_many`](crate::Model::get_many) did not read, consuming the error.
+    pub fn into_unread_keys(self) -> Option<Vec<Item>> {
+        self.0.unread_keys
     }
 
     /// Returns the item that made the condition of a write false.
@@ -288,10 +295,13 @@ impl Error {
         self.kind() == ErrorKind::Session
     }
 
-    /// Returns `true` if some writes of a batch were not processed, or some keys not read, whatever
-    /// the reason.
+    /// Returns `true` if DynamoDB kept leaving writes of a batch, or keys, unprocessed.
+    ///
+    /// A batch may also end early for another reason, such as a lost permission:
+    /// [`unprocessed`](Self::unprocessed) and [`unread_keys`](Self::unread_keys) return what was left
+    /// whatever the kind.
     pub fn is_batch_incomplete(&self) -> bool {
-        self.0.unprocessed.is_some() || self.0.unread_keys.is_some()
+        self.kind() == ErrorKind::BatchIncomplete
     }
 
     /// Returns `true` if the endpoint cannot be reached.
@@ -314,14 +324,14 @@ impl ErrorContext {
             .and_then(|error| existing_item(error))
             .cloned();
         let reasons = service_error.and_then(|error| cancellation_reasons(error));
-        let failure = match SdkFailure::new(error) {
+        let failure = match adapter::sdk_failure(error) {
             Ok(failure) => failure,
             // The SDK asks the session for credentials, and wraps its error.
             Err(error) => return self.session_error(error),
         };
         if failure.step() == FailureStep::Endpoint {
             let kind = bsm_core::ErrorKind::InvalidConfig;
-            let error = bsm_core::Error::new(kind, failure.advice());
+            let error = bsm_core::Error::new(kind, adapter::advice(&failure));
             return self.session_error(error.with_source(failure));
         }
         let (kind, message) = match (failure.step(), failure.code()) {
@@ -333,7 +343,7 @@ impl ErrorContext {
                 ErrorKind::InvalidRequest,
                 "the request cannot be built: the cause says why".into(),
             ),
-            (FailureStep::Service, None) => (ErrorKind::Service, failure.advice().into()),
+            (FailureStep::Service, None) => (ErrorKind::Service, adapter::advice(&failure).into()),
             (FailureStep::Response, _) => (
                 ErrorKind::Unreachable,
                 "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
@@ -415,20 +425,15 @@ impl ErrorKind {
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException" => Self::Throttled,
-            "AccessDenied" | "AccessDeniedException" => Self::AccessDenied,
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "IncompleteSignatureException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "MissingAuthenticationTokenException"
-            | "SignatureDoesNotMatch"
-            | "UnrecognizedClientException" => Self::CredentialsRejected,
             "IdempotentParameterMismatchException"
             | "ItemCollectionSizeLimitExceededException"
             | "SerializationException"
             | "ValidationException" => Self::InvalidRequest,
-            _ => Self::Service,
+            _ => match adapter::kind_of_code(code) {
+                bsm_core::ErrorKind::AccessDenied => Self::AccessDenied,
+                bsm_core::ErrorKind::CredentialsRejected => Self::CredentialsRejected,
+                _ => Self::Service,
+            },
         }
     }
 

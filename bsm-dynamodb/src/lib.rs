@@ -385,6 +385,8 @@ pub use operation::collect::{Collect, Count};
 pub use operation::cursor::Cursor;
 pub use operation::delete::Delete;
 pub use operation::get::Get;
+pub use operation::page_reader::{KeyCondition, ReadKind, ScanSegments};
+pub use operation::paged_read::PagedRead;
 pub use operation::pages::{Items, Page, Pages};
 pub use operation::query::Query;
 pub use operation::raw::Raw;

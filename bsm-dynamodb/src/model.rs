@@ -409,10 +409,10 @@ impl Error {
     ///
     /// # Errors
     ///
-    /// The codec's error, if the item does not fit the model.
+    /// The codec's error if the item does not fit the model, or its key is read as another one.
     pub fn existing_model<M: Model>(&self) -> Result<Option<M>, CodecError> {
         let item = self.existing_item().cloned();
-        item.map(M::Codec::from_item).transpose()
+        item.map(stored::decode).transpose()
     }
 }
 

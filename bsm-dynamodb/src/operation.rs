@@ -9,6 +9,8 @@ pub(crate) mod collect;
 pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod get;
+pub(crate) mod item_write;
+pub(crate) mod page_reader;
 pub(crate) mod paged_read;
 pub(crate) mod pages;
 pub(crate) mod projection;

@@ -6,7 +6,9 @@
 //! - asks [`BotoSesManager::current_for`] when an operation starts, and binds the operation to the
 //!   [`Binding`] it gets,
 //! - switches some models for a block or a future with [`awsenv_for`] and [`scope_for`],
-//! - makes such a switch outlast its block with [`bind_model`], until [`unbind_model`].
+//! - makes such a switch outlast its block with [`bind_model`], until [`unbind_model`],
+//! - turns the SDK's errors into ones that are safe to print with [`sdk_failure`], and sorts them with
+//!   [`kind_of_code`].
 //!
 //! # Examples
 //!
@@ -25,14 +27,20 @@
 //! ```
 
 use std::any::TypeId;
+use std::error::Error as StdError;
+use std::fmt;
 use std::future::IntoFuture;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 use super::AwsEnvGuard;
 pub use super::binding::Binding;
 pub use super::model_binding::{bind_model, unbind_model};
 use super::scoped::Scoped;
 use super::stack::Override;
+use crate::error::{Error, ErrorKind};
 use crate::manager::BotoSesManager;
+use crate::transport::{self, SdkFailure};
 
 /// Makes a manager the default of some models until the guard is dropped.
 ///
@@ -50,4 +58,55 @@ pub fn scope_for<F: IntoFuture>(
     future: F,
 ) -> Scoped<F::IntoFuture> {
     Scoped::nested(Override::for_models(manager, models), future)
+}
+
+/// Creates the part of an SDK error that is safe to print.
+///
+/// # Errors
+///
+/// Returns this crate's own error if that is why the request failed: the session's credentials are
+/// resolved while a request is sent.
+pub fn sdk_failure<E, R>(error: SdkError<E, R>) -> Result<SdkFailure, Error>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    SdkFailure::without(error, &[])
+}
+
+/// Returns one clause of fact and one of remedy about a failed request, for the message of an error.
+pub fn advice(failure: &SdkFailure) -> String {
+    failure.advice()
+}
+
+/// Sorts an error code that any service of AWS may return, such as `ExpiredTokenException`.
+///
+/// Returns [`ErrorKind::Service`] for all others, such as those that only one service has.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_core::{ErrorKind, adapter};
+///
+/// assert_eq!(adapter::kind_of_code("AccessDeniedException"), ErrorKind::AccessDenied);
+/// assert_eq!(adapter::kind_of_code("ResourceNotFoundException"), ErrorKind::Service);
+/// ```
+pub fn kind_of_code(code: &str) -> ErrorKind {
+    transport::kind_of_code(code)
+}
+
+/// Returns an error code if it has the form of one, so that it can be printed.
+///
+/// An endpoint that is not AWS's may return anything in its place, such as a value of the request.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_core::adapter;
+///
+/// assert_eq!(adapter::printable_code("AccessDenied"), Some("AccessDenied"));
+/// assert_eq!(adapter::printable_code("a value of the request"), None);
+/// ```
+pub fn printable_code(text: &str) -> Option<&str> {
+    transport::code(text)
 }

@@ -210,7 +210,7 @@ fn form_encoded(text: &str) -> String {
 /// up.
 ///
 /// AWS's codes are words such as `AccessDenied` and `Client.RequestLimitExceeded`.
-pub(super) fn code(text: &str) -> Option<&str> {
+pub(crate) fn code(text: &str) -> Option<&str> {
     let text = text.rsplit_once('#').map_or(text, |(_, code)| code);
     let text = text.split_once(':').map_or(text, |(code, _)| code);
     let is_code = text.len() <= MAX_CODE

@@ -70,6 +70,24 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         self
     }
 
+    /// Adds the keys that an earlier `get_many` of this model did not read; see
+    /// [`Error::into_unread_keys`].
+    ///
+    /// # Errors
+    ///
+    /// The operation fails with [`ErrorKind::InvalidItem`], before it reads anything, if an item has
+    /// no key of this model.
+    pub fn resume(mut self, unread: Vec<Item>) -> Self {
+        if let Ok(keys) = &mut self.keys {
+            let unread: Result<Vec<_>, _> = unread.iter().map(key_of::<M>).collect();
+            match unread {
+                Ok(unread) => keys.extend(unread),
+                Err(error) => self.keys = Err(error),
+            }
+        }
+        self
+    }
+
     /// Sets the number of attempts in a row without progress after which the operation fails.
     /// Default: 10.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
@@ -183,7 +201,7 @@ async fn send(
 fn incomplete(call: &Call, left: usize, total: usize, attempts: u32) -> Error {
     let message = format!(
         "{left} of {total} keys were not read, after {attempts} attempts without progress: give \
-         the table more capacity, or try again later with what unread_keys() returns"
+         the table more capacity, or resume() later with what unread_keys() returns"
     );
     call.error(ErrorKind::BatchIncomplete, message)
 }

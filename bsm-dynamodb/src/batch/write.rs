@@ -35,7 +35,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving writes unprocessed. Once the batch is being
 /// sent, [`Error::unprocessed`] returns the writes that were not acknowledged, whatever the error. An
-/// item that cannot be encoded fails the batch before that: nothing was written.
+/// item that cannot be encoded fails the batch before that: nothing was written, and
+/// [`Error::unprocessed`] returns the other writes.
 ///
 /// # Examples
 ///
@@ -59,7 +60,11 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[doc(alias = "BatchWriteItem")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct BatchWrite<M> {
-    writes: Result<Writes, CodecError>,
+    writes: Writes,
+    /// The first item or key that cannot be stored.
+    invalid: Option<CodecError>,
+    /// The writes of another table that were passed to [`resume`](Self::resume).
+    of_other_table: Option<Unprocessed>,
     max_attempts: u32,
     model: PhantomData<fn() -> M>,
 }
@@ -69,7 +74,9 @@ impl<M: Model> BatchWrite<M> {
 
     pub(crate) fn new() -> Self {
         Self {
-            writes: Ok(Writes::default()),
+            writes: Writes::default(),
+            invalid: None,
+            of_other_table: None,
             max_attempts: 10,
             model: PhantomData,
         }
@@ -93,16 +100,18 @@ impl<M: Model> BatchWrite<M> {
     }
 
     /// Adds the writes that an earlier batch to the same table did not do.
-    pub fn resume(self, unprocessed: Unprocessed) -> Self {
-        let (table, writes) = unprocessed.into_parts();
-        self.add(writes.into_iter().map(|write| {
-            if table != M::table_name() {
-                return Err(
-                    format!("the unprocessed writes belong to another table, {table}").into(),
-                );
-            }
-            Ok((key_of::<M>(write.item())?, write))
-        }))
+    ///
+    /// # Errors
+    ///
+    /// The batch fails with [`ErrorKind::InvalidRequest`], before it writes anything, if the writes
+    /// belong to another table. [`Error::unprocessed`] returns them.
+    pub fn resume(mut self, unprocessed: Unprocessed) -> Self {
+        if unprocessed.table() != M::table_name() {
+            self.of_other_table = Some(unprocessed);
+            return self;
+        }
+        let writes = unprocessed.into_writes().into_iter();
+        self.add(writes.map(|write| Ok((key_of::<M>(write.item())?, write))))
     }
 
     /// Sets the number of attempts in a row without progress after which the batch fails.
@@ -113,16 +122,33 @@ impl<M: Model> BatchWrite<M> {
     }
 
     fn add(mut self, writes: impl Iterator<Item = Result<(KeyValues, Write), CodecError>>) -> Self {
-        if let Ok(into) = &mut self.writes
-            && let Err(error) = into.extend(writes)
-        {
-            self.writes = Err(error);
+        for write in writes {
+            match write {
+                Ok((key, write)) => self.writes.insert(key, write),
+                Err(error) => {
+                    self.invalid.get_or_insert(error);
+                }
+            }
         }
         self
     }
 
     async fn run(self, call: Call) -> Result<(), Error> {
-        let writes = self.writes.map_err(|cause| call.encode_error::<M>(cause))?;
+        let writes = self.writes;
+        // `resume` has taken the only copy of its writes, so a batch that is not sent returns them.
+        if let Some(unprocessed) = self.of_other_table {
+            let message = format!(
+                "the unprocessed writes belong to another table, {}: resume them with its model",
+                unprocessed.table()
+            );
+            let error = call.error(ErrorKind::InvalidRequest, message);
+            return Err(error.with_unprocessed(unprocessed));
+        }
+        if let Some(cause) = self.invalid {
+            let unprocessed = Unprocessed::new(M::table_name(), writes.in_order);
+            let error = call.encode_error::<M>(cause);
+            return Err(error.with_unprocessed(unprocessed));
+        }
         let total = writes.in_order.len();
         let mut pending = VecDeque::from(writes.in_order);
         let unprocessed =
@@ -161,9 +187,8 @@ bind_when_awaited! {
 
 impl<M> fmt::Debug for BatchWrite<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let writes = self.writes.as_ref().map(|writes| writes.in_order.len());
         f.debug_struct("BatchWrite")
-            .field("writes", &writes)
+            .field("writes", &self.writes.in_order.len())
             .field("max_attempts", &self.max_attempts)
             .finish_non_exhaustive()
     }
@@ -179,21 +204,14 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
-    pub(crate) fn extend(
-        &mut self,
-        writes: impl Iterator<Item = Result<(KeyValues, Write), CodecError>>,
-    ) -> Result<(), CodecError> {
-        for write in writes {
-            let (key, write) = write?;
-            match self.index_of.get(&key) {
-                Some(&index) => self.in_order[index] = write,
-                None => {
-                    self.index_of.insert(key, self.in_order.len());
-                    self.in_order.push(write);
-                }
+    pub(crate) fn insert(&mut self, key: KeyValues, write: Write) {
+        match self.index_of.get(&key) {
+            Some(&index) => self.in_order[index] = write,
+            None => {
+                self.index_of.insert(key, self.in_order.len());
+                self.in_order.push(write);
             }
         }
-        Ok(())
     }
 }
 
@@ -267,9 +285,9 @@ mod tests {
     fn the_last_write_to_a_key_wins_in_the_first_ones_place() {
         let mut writes = Writes::default();
         let number = |n: &str| AttributeValue::N(n.to_owned());
-        let all = [("a", "1"), ("b", "2"), ("a", "3")];
-        let all = all.map(|(id, n)| Ok((key(id), put(id, number(n)))));
-        writes.extend(all.into_iter()).unwrap();
+        for (id, n) in [("a", "1"), ("b", "2"), ("a", "3")] {
+            writes.insert(key(id), put(id, number(n)));
+        }
         let values: Vec<_> = writes
             .in_order
             .iter()

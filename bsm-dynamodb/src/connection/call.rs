@@ -20,6 +20,9 @@ pub(crate) struct Call {
     client: OnceLock<Client>,
 }
 
+/// Turns an item into a model, or into the type of a projection.
+type Decode<T> = fn(Item) -> Result<T, CodecError>;
+
 impl Call {
     pub(crate) fn new(
         operation: &'static str,
@@ -77,38 +80,28 @@ impl Call {
     }
 
     /// Converts an item that was read.
-    pub(crate) fn decode<T>(
-        &self,
-        decode: fn(Item) -> Result<T, CodecError>,
-        item: Item,
-    ) -> Result<T, Error> {
+    pub(crate) fn decode<T>(&self, decode: Decode<T>, item: Item) -> Result<T, Error> {
         decode(item).map_err(|cause| {
             let message = format!(
                 "an item of the table does not fit the type {}: an attribute is missing or has \
                  another type",
                 std::any::type_name::<T>()
             );
-            self.error(ErrorKind::InvalidItem, message)
-                .with_source(cause)
+            self.invalid_item(message, cause)
         })
     }
 
     /// Converts an item that a write returned.
     ///
     /// The caller of a failed operation would otherwise repeat a write that was done.
-    pub(crate) fn decode_written<T>(
-        &self,
-        decode: fn(Item) -> Result<T, CodecError>,
-        item: Item,
-    ) -> Result<T, Error> {
+    pub(crate) fn decode_written<T>(&self, decode: Decode<T>, item: Item) -> Result<T, Error> {
         decode(item).map_err(|cause| {
             let message = format!(
                 "the write was done, but the item that it returned does not fit the type {}: do not \
                  repeat it",
                 std::any::type_name::<T>()
             );
-            self.error(ErrorKind::InvalidItem, message)
-                .with_source(cause)
+            self.invalid_item(message, cause)
         })
     }
 
@@ -137,6 +130,10 @@ impl Call {
             "a value of the model {} cannot be stored as an item",
             std::any::type_name::<M>()
         );
+        self.invalid_item(message, cause)
+    }
+
+    fn invalid_item(&self, message: String, cause: CodecError) -> Error {
         self.error(ErrorKind::InvalidItem, message)
             .with_source(cause)
     }

@@ -20,7 +20,7 @@ use crate::throttle::backoff::PollInterval;
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The table that the target is like.
-pub(super) struct Original<'a> {
+pub(super) struct Template<'a> {
     pub(super) source: &'a TableClient,
     pub(super) table: &'a TableDescription,
     pub(super) settings: SourceSettings,
@@ -32,24 +32,24 @@ pub(super) struct Original<'a> {
 ///
 /// If an interrupted run has created it, does what that run has not done.
 pub(super) async fn create_like(
-    original: Original<'_>,
+    template: Template<'_>,
     target: &TableClient,
     exists: bool,
 ) -> Result<TableDescription, Error> {
-    let brings = |setting| original.bring.contains(&setting);
+    let brings = |setting| template.bring.contains(&setting);
     // What the plan could not read is an error only where the caller asks for it.
     let tags = match brings(TableSetting::Tags) {
-        true => original.settings.tags?,
+        true => template.settings.tags?,
         false => Vec::new(),
     };
     let recovery = match brings(TableSetting::PointInTimeRecovery) {
-        true => original.settings.backups?,
+        true => template.settings.backups?,
         false => None,
     };
-    let like = original.table;
+    let like = template.table;
     let stream = stream(like).filter(|_| brings(TableSetting::Stream));
     let is_protected = is_protected(like) && brings(TableSetting::DeletionProtection);
-    let ttl = time_to_live(original.source).await?;
+    let ttl = time_to_live(template.source).await?;
 
     let request = request(target.client.create_table(), like).map_err(|error| {
         let message = "the source's table cannot be described: the cause says why";

@@ -49,12 +49,15 @@ pub(super) struct CopyIdentity<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    /// Reads a checkpoint; returns `None` if there is none. The table is the one that errors name.
+    /// Reads a checkpoint; returns `None` if the copy has no checkpoint, or its file does not exist.
+    ///
+    /// The table is the one that errors name.
     pub(super) async fn read(
-        path: &'a Path,
+        path: Option<&'a Path>,
         kind: Tables,
         table: &TableClient,
     ) -> Result<Option<Self>, Error> {
+        let Some(path) = path else { return Ok(None) };
         let place = path.to_owned();
         let read = task::spawn_blocking(move || checkpoint::read(&place)).await;
         let read = read.map_err(Into::into).flatten();

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::checkpoint::{CheckpointWriter, Record, RecordedTarget, TableIdentity, Tables};
-use super::create::{Original, create_like};
+use super::create::{Template, create_like};
 use super::job::CopyJob;
 use super::options::{Callbacks, CopyOptions, CopyRequest, Stop};
 use super::ownership::check_target_items;
@@ -51,24 +51,10 @@ impl CopySummary {
 
 /// Copies a table with a checkpoint of its own.
 pub(super) async fn copy(request: CopyRequest, callbacks: Callbacks) -> Result<CopySummary, Error> {
-    let (source, target) = open(&request).await?;
-    let path = resume::locate(request.options.checkpoint.as_ref(), &source).await?;
     // A dry run writes nothing, so it needs no lock.
-    let checkpoint = match &path {
-        Some(path) if !request.options.dry_run => {
-            CheckpointWriter::lock(path, Tables::One, &source).await?
-        }
-        _ => CheckpointWriter::default(),
-    };
-    let recorded = match &path {
-        Some(path) => Recorded::read(path, Tables::One, &source).await?,
-        None => None,
-    };
-    let resumption = Resumption {
-        has_checkpoint: path.is_some(),
-        recorded: recorded.as_ref(),
-    };
-    let prepared = prepare(&source, &target, &request.options, resumption).await?;
+    let locks = !request.options.dry_run;
+    let (prepared, checkpoint) = prepare_request(&request, locks).await?;
+    let source = prepared.source.clone();
     let summary = carry_out(request.options, callbacks, prepared, &checkpoint).await?;
     checkpoint.remove(&source).await?;
     Ok(summary)
@@ -76,20 +62,33 @@ pub(super) async fn copy(request: CopyRequest, callbacks: Callbacks) -> Result<C
 
 /// Does the checks before a copy, and returns its plan.
 pub(super) async fn preflight(request: CopyRequest) -> Result<CopyPlan, Error> {
-    let (source, target) = open(&request).await?;
+    let (prepared, _) = prepare_request(&request, false).await?;
+    let plan = prepared.plan.clone();
+    check_ownership(request.options, prepared).await?;
+    Ok(plan)
+}
+
+/// Opens the tables and the checkpoint of a copy, and does the checks that need no item.
+async fn prepare_request(
+    request: &CopyRequest,
+    locks_checkpoint: bool,
+) -> Result<(Prepared, CheckpointWriter), Error> {
+    let (source, target) = open(request).await?;
     let path = resume::locate(request.options.checkpoint.as_ref(), &source).await?;
-    let recorded = match &path {
-        Some(path) => Recorded::read(path, Tables::One, &source).await?,
-        None => None,
+    // Locked before it is read: another run may be about to change it.
+    let checkpoint = match &path {
+        Some(path) if locks_checkpoint => {
+            CheckpointWriter::lock(path, Tables::One, &source).await?
+        }
+        _ => CheckpointWriter::default(),
     };
+    let recorded = Recorded::read(path.as_deref(), Tables::One, &source).await?;
     let resumption = Resumption {
         has_checkpoint: path.is_some(),
         recorded: recorded.as_ref(),
     };
     let prepared = prepare(&source, &target, &request.options, resumption).await?;
-    let plan = prepared.plan.clone();
-    check_ownership(request.options, prepared).await?;
-    Ok(plan)
+    Ok((prepared, checkpoint))
 }
 
 /// Compares two tables without copying.
@@ -173,7 +172,7 @@ async fn create_target(
     let Some(settings) = prepared.source_settings.take() else {
         return Ok(());
     };
-    let original = Original {
+    let template = Template {
         source: &prepared.source,
         table: &prepared.source_table,
         settings,
@@ -181,7 +180,7 @@ async fn create_target(
     };
     let exists = prepared.plan.target.arn.is_some();
     let created = tokio::select! {
-        created = create_like(original, &prepared.target, exists) => created?,
+        created = create_like(template, &prepared.target, exists) => created?,
         () = stopped(stop) => return Err(stopped_early(&prepared.source, checkpoint)),
     };
     let identity = TableIdentity::of(&created);

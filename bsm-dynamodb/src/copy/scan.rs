@@ -171,17 +171,15 @@ impl CopyJob {
 
     /// Leaves out all but the last write to a key. DynamoDB refuses a request that has a key twice.
     fn merged(&self, writes: Vec<Write>) -> Result<Vec<Write>, Error> {
-        let writes = writes.into_iter().map(|write| {
-            let key = self.key.values_in(write.item());
-            let key = key.map_err(|name| self.missing_key(name))?;
-            Ok((key, write))
-        });
         let mut merged = Writes::default();
-        merged.extend(writes).map_err(|cause| {
-            let message = "an item cannot be written";
-            let error = self.source.error(ErrorKind::InvalidItem, message);
-            error.with_source(cause)
-        })?;
+        for write in writes {
+            let key = self.key.values_in(write.item()).map_err(|name| {
+                let message = "an item cannot be written";
+                let error = self.source.error(ErrorKind::InvalidItem, message);
+                error.with_source(self.missing_key(name))
+            })?;
+            merged.insert(key, write);
+        }
         Ok(merged.in_order)
     }
 

@@ -87,10 +87,7 @@ impl CopyTables {
                 return Ok(Vec::new());
             };
             let path = resume::locate(path.as_ref(), &first.source).await?;
-            let recorded = match &path {
-                Some(path) => Recorded::read(path, Tables::Several, &first.source).await?,
-                None => None,
-            };
+            let recorded = Recorded::read(path.as_deref(), Tables::Several, &first.source).await?;
             let resumption = Resumption {
                 has_checkpoint: path.is_some(),
                 recorded: recorded.as_ref(),
@@ -112,13 +109,11 @@ impl CopyTables {
             return Ok(summary);
         };
         let path = resume::locate(self.checkpoint.as_ref(), &first.source).await?;
-        let (checkpoint, recorded) = match &path {
-            Some(path) => (
-                CheckpointWriter::lock(path, Tables::Several, &first.source).await?,
-                Recorded::read(path, Tables::Several, &first.source).await?,
-            ),
-            None => (CheckpointWriter::default(), None),
+        let checkpoint = match &path {
+            Some(path) => CheckpointWriter::lock(path, Tables::Several, &first.source).await?,
+            None => CheckpointWriter::default(),
         };
+        let recorded = Recorded::read(path.as_deref(), Tables::Several, &first.source).await?;
         let resumption = Resumption {
             has_checkpoint: path.is_some(),
             recorded: recorded.as_ref(),

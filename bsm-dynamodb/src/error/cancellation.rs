@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_sdk_dynamodb::types::CancellationReason as SdkReason;
-use bsm_core::SdkFailure;
+use bsm_core::adapter;
 
 use crate::codec::Item;
 
@@ -62,7 +62,7 @@ impl From<&SdkReason> for CancellationReason {
 /// Shows the code, and no values.
 impl fmt::Debug for CancellationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SdkFailure::printable_code(&self.code).unwrap_or("..."))
+        f.write_str(adapter::printable_code(&self.code).unwrap_or("..."))
     }
 }
 

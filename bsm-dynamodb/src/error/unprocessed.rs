@@ -23,9 +23,13 @@ impl Unprocessed {
         Self { table, writes }
     }
 
-    /// Returns the name of the table, and the writes.
-    pub(crate) fn into_parts(self) -> (Cow<'static, str>, Vec<Write>) {
-        (self.table, self.writes)
+    pub(crate) fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+
+    /// Returns the name of the table that the writes belong to.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Returns the number of writes.

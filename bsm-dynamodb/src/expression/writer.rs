@@ -29,7 +29,8 @@ pub(crate) struct Expressions {
 }
 
 impl Expressions {
-    pub(crate) fn of<M, C: Codec<M>>(
+    /// Writes the condition and the update of a write, either of which may be absent.
+    pub(crate) fn write<M, C: Codec<M>>(
         condition: Option<&Node>,
         update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,
     ) -> Result<Self, CodecError> {
@@ -45,11 +46,11 @@ impl Expressions {
         })
     }
 
-    /// The expressions of a write that has at most a condition.
-    pub(crate) fn of_condition<M, C: Codec<M>>(
+    /// Writes the expressions of a write that has at most a condition.
+    pub(crate) fn write_condition<M, C: Codec<M>>(
         condition: Option<&Node>,
     ) -> Result<Self, CodecError> {
-        Self::of::<M, C>(condition, |_| Ok(None))
+        Self::write::<M, C>(condition, |_| Ok(None))
     }
 }
 

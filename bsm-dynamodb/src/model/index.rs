@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::model::key::{IntoKey, Key, KeySchema};
-use crate::operation::paged_read::ReadSource;
+use crate::operation::page_reader::ReadSource;
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
 use crate::types::KeyType;

@@ -176,17 +176,35 @@ pub(crate) struct VersionLock {
     name: &'static str,
     /// The version that the item in the table must have.
     expected: u64,
+    /// The version that the item has after the write.
+    next: u64,
     version: Arc<AtomicU64>,
 }
 
 impl VersionLock {
-    /// Creates the lock of a write of this model, if the model has a version.
-    pub(crate) fn new<M>(attribute: Option<VersionAttribute<M>>, model: &M) -> Option<Self> {
+    /// Creates the lock of a save of this model, if the model has a version.
+    pub(crate) fn for_save<M>(attribute: Option<VersionAttribute<M>>, model: &M) -> Option<Self> {
+        Self::new(attribute, model, |expected| expected.saturating_add(1))
+    }
+
+    /// Creates the lock of a deletion of this model, if the model has a version.
+    pub(crate) fn for_delete<M>(attribute: Option<VersionAttribute<M>>, model: &M) -> Option<Self> {
+        // The next save of the model creates the item again, which is what version 0 means.
+        Self::new(attribute, model, |_| 0)
+    }
+
+    fn new<M>(
+        attribute: Option<VersionAttribute<M>>,
+        model: &M,
+        next: impl FnOnce(u64) -> u64,
+    ) -> Option<Self> {
         let attribute = attribute?;
         let version = attribute.of(model);
+        let expected = version.get();
         Some(Self {
             name: attribute.name,
-            expected: version.get(),
+            expected,
+            next: next(expected),
             version: version.0.clone(),
         })
     }
@@ -208,29 +226,16 @@ impl VersionLock {
 
     /// Writes the next version into the item.
     pub(crate) fn write_next(&self, item: &mut Item) {
-        let next = AttributeValue::N(self.next().to_string());
+        let next = AttributeValue::N(self.next.to_string());
         item.insert(self.name.to_owned(), next);
     }
 
-    /// Updates the version in memory after DynamoDB acknowledged a write.
-    pub(crate) fn saved(&self) {
-        self.set_if_unchanged(self.next());
-    }
-
-    /// Updates the version in memory after DynamoDB acknowledged a deletion.
-    pub(crate) fn deleted(&self) {
-        self.set_if_unchanged(0);
-    }
-
-    fn next(&self) -> u64 {
-        self.expected.saturating_add(1)
-    }
-
-    fn set_if_unchanged(&self, number: u64) {
+    /// Updates the version in memory after DynamoDB acknowledged the write.
+    pub(crate) fn acknowledge(&self) {
         let ordering = Ordering::Relaxed;
         // If the version has changed in the meantime, a later write was acknowledged first.
         let _ = self
             .version
-            .compare_exchange(self.expected, number, ordering, ordering);
+            .compare_exchange(self.expected, self.next, ordering, ordering);
     }
 }

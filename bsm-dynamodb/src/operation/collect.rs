@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use crate::connection::call::Call;
 use crate::error::Error;
 use crate::model::{Model, bind};
-use crate::operation::paged_read::PagedRead;
+use crate::operation::page_reader::PageReader;
 use crate::operation::pages::Items;
 use crate::operation::{Pending, debug_settings};
 
@@ -17,12 +17,12 @@ use crate::operation::{Pending, debug_settings};
 /// [`Scan::collect`](crate::Scan::collect).
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Collect<M, T = M> {
-    read: PagedRead<T>,
+    read: PageReader<T>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model, T: Send + 'static> Collect<M, T> {
-    pub(crate) fn new(read: PagedRead<T>) -> Self {
+    pub(crate) fn new(read: PageReader<T>) -> Self {
         Self {
             read,
             model: PhantomData,
@@ -37,12 +37,12 @@ impl<M: Model, T: Send + 'static> Collect<M, T> {
 /// Counts items; see [`Query::count`](crate::Query::count) and [`Scan::count`](crate::Scan::count).
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct Count<M, T = M> {
-    read: PagedRead<T>,
+    read: PageReader<T>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model, T: Send + 'static> Count<M, T> {
-    pub(crate) fn new(read: PagedRead<T>) -> Self {
+    pub(crate) fn new(read: PageReader<T>) -> Self {
         Self {
             read,
             model: PhantomData,

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Item};
 use crate::connection::call::Call;
 use crate::error::Error;
 use crate::expression::{Condition, Expressions, Node, and_condition};
@@ -13,6 +13,7 @@ use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored::{self, key_of};
 use crate::model::version::VersionLock;
 use crate::model::{Model, bind};
+use crate::operation::item_write::{self, ItemWrite};
 use crate::operation::raw::Raw;
 use crate::operation::return_old::ReturnOld;
 use crate::operation::{Pending, Request, bind_when_awaited, debug_settings, existing_item_if};
@@ -33,7 +34,7 @@ pub struct Delete<M> {
 impl<M: Model> Delete<M> {
     pub(crate) fn item(model: &M) -> Self {
         let key = stored::encode(model).and_then(|item| key_of::<M>(&item));
-        Self::new(key, VersionLock::new(M::VERSION, model))
+        Self::new(key, VersionLock::for_delete(M::VERSION, model))
     }
 
     pub(crate) fn key(key: impl IntoKey<M::Key>) -> Self {
@@ -85,22 +86,12 @@ impl<M: Model> Delete<M> {
         (self.key, self.condition, self.lock)
     }
 
-    async fn run(mut self, call: Call) -> Result<(), Error> {
-        let lock = self.lock.take();
-        let output = self.build(&call).await?.send().await;
-        output.map_err(|error| call.sdk_error(error))?;
-        lock.inspect(VersionLock::deleted);
-        Ok(())
+    async fn run(self, call: Call) -> Result<(), Error> {
+        item_write::write(self, &call).await
     }
 
-    async fn run_for_old(mut self, call: Call) -> Result<Option<M>, Error> {
-        let lock = self.lock.take();
-        let request = self.build(&call).await?.return_values(ReturnValue::AllOld);
-        let output = request.send().await;
-        let old = output.map_err(|error| call.sdk_error(error))?.attributes;
-        lock.inspect(VersionLock::deleted);
-        old.map(|item| call.decode_written(stored::decode, item))
-            .transpose()
+    async fn run_for_old(self, call: Call) -> Result<Option<M>, Error> {
+        item_write::write_for_old(self, &call).await
     }
 }
 
@@ -111,7 +102,7 @@ impl<M: Model> Request for Delete<M> {
 
     async fn build(self, call: &Call) -> Result<DeleteItemFluentBuilder, Error> {
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
-        let expressions = Expressions::of_condition::<M, M::Codec>(self.condition.as_ref());
+        let expressions = Expressions::write_condition::<M, M::Codec>(self.condition.as_ref());
         let expressions = expressions.map_err(|cause| call.expression_error(cause))?;
         let request = call.client().await?.delete_item();
         Ok(request
@@ -123,6 +114,23 @@ impl<M: Model> Request for Delete<M> {
             .set_condition_expression(expressions.condition)
             .set_expression_attribute_names(expressions.names)
             .set_expression_attribute_values(expressions.values))
+    }
+}
+
+impl<M: Model> ItemWrite for Delete<M> {
+    type Model = M;
+
+    fn take_lock(&mut self) -> Option<VersionLock> {
+        self.lock.take()
+    }
+
+    async fn send(
+        request: DeleteItemFluentBuilder,
+        return_values: Option<ReturnValue>,
+        call: &Call,
+    ) -> Result<Option<Item>, Error> {
+        let output = request.set_return_values(return_values).send().await;
+        Ok(output.map_err(|error| call.sdk_error(error))?.attributes)
     }
 }
 

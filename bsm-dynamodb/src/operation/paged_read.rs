@@ -1,478 +1,212 @@
-//! What queries and scans have in common: their settings, and reading page after page.
+//! What queries and scans have in common, for their callers.
 
 use std::fmt;
-use std::sync::Arc;
+use std::marker::PhantomData;
 
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity, Select};
-use futures_core::Stream;
-use futures_util::{StreamExt as _, TryFutureExt as _, future, stream};
+use serde::de::DeserializeOwned;
 
-use crate::codec::Item;
-use crate::connection::call::Call;
-use crate::error::{Error, ErrorKind};
-use crate::expression::{Comparator, Condition, DocumentPath, Node, Term, Writer, and_condition};
-use crate::operation::cursor::{Cursor, Location, SegmentPosition};
+use crate::expression::{Condition, Writer};
+use crate::model::index::{ConsistentRead, Source, Table, source};
+use crate::model::stored;
+use crate::model::{Model, bind};
+use crate::operation::collect::{Collect, Count};
+use crate::operation::cursor::Cursor;
+use crate::operation::page_reader::{PageReader, ReadKind, ReadSettings};
+use crate::operation::pages::{Items, Pages};
 use crate::operation::projection::ReadAs;
-use crate::throttle::rate_limit::RateLimit;
 
-/// The table or index that is read.
-#[derive(Debug)]
-pub(crate) struct ReadSource {
-    /// The name of the index, unless it is the table.
-    pub(crate) index: Option<&'static str>,
-    pub(crate) hash_name: &'static str,
-    /// The attributes that identify a position: the key of the table, and that of the index.
-    pub(crate) key_names: Vec<&'static str>,
+/// A read of many items, page by page: a [`Query`](crate::Query) or a [`Scan`](crate::Scan).
+///
+/// `K` says which of the two it is, `M` is the model, `S` the table or an index of it, and `T` the type
+/// that the items are read as. End a read with [`collect`](Self::collect), [`stream`](Self::stream),
+/// [`pages`](Self::pages) or [`count`](Self::count).
+///
+/// # Examples
+///
+/// ```no_run
+/// # use bsm_dynamodb::Model;
+/// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+/// # #[model(table = "users")]
+/// # struct User { #[model(hash_key)] id: String, age: u8 }
+/// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+/// let adults: Vec<User> = User::scan().filter(User::age().ge(18)).limit(100).collect().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "queries and scans do nothing unless they are collected or streamed"]
+pub struct PagedRead<K, M, S = Table, T = M> {
+    pub(super) kind: K,
+    pub(super) settings: ReadSettings<T>,
+    source: PhantomData<fn() -> (M, S)>,
 }
 
-/// The settings that queries and scans share.
-pub(crate) struct ReadSettings<T> {
-    source: ReadSource,
-    /// Creates the writer of a request, which knows what the model's codec stores.
-    writer: fn() -> Writer,
-    pub(crate) consistent_read: bool,
-    page_size: Option<u32>,
-    pub(crate) limit: Option<usize>,
-    filter: Option<Node>,
-    rate_limit: Option<u32>,
-    pub(crate) resume: Option<Cursor>,
-    read_as: ReadAs<T>,
-    /// Why the settings cannot be used; see [`reject`](Self::reject).
-    rejected: Option<&'static str>,
-}
-
-impl<T> ReadSettings<T> {
-    pub(crate) fn new(source: ReadSource, writer: fn() -> Writer, read_as: ReadAs<T>) -> Self {
+impl<K: ReadKind, M: Model, S: Source<M>> PagedRead<K, M, S> {
+    pub(super) fn of_kind(kind: K) -> Self {
         Self {
-            source,
-            writer,
-            consistent_read: false,
-            page_size: None,
-            limit: None,
-            filter: None,
-            rate_limit: None,
-            resume: None,
-            read_as,
-            rejected: None,
+            kind,
+            settings: ReadSettings::new(
+                source::<M, S>(),
+                Writer::for_codec::<M, M::Codec>,
+                ReadAs::whole(stored::decode),
+            ),
+            source: PhantomData,
         }
     }
+}
 
-    pub(crate) fn read_as<P>(self, read_as: ReadAs<P>) -> ReadSettings<P> {
-        ReadSettings {
-            source: self.source,
-            writer: self.writer,
-            consistent_read: self.consistent_read,
-            page_size: self.page_size,
-            limit: self.limit,
-            filter: self.filter,
-            rate_limit: self.rate_limit,
-            resume: self.resume,
-            read_as,
-            rejected: self.rejected,
-        }
-    }
-
-    pub(crate) fn and_filter<M>(&mut self, condition: Condition<M>) {
-        and_condition(&mut self.filter, condition.into_node());
-    }
-
-    pub(crate) fn page_size(&mut self, items: u32) {
-        if items == 0 {
-            self.reject("page_size(0) is invalid: a page has at least one item");
-        }
-        self.page_size = Some(items);
-    }
-
-    pub(crate) fn rate_limit(&mut self, units_per_second: u32) {
-        if units_per_second == 0 {
-            self.reject("rate_limit(0) is invalid: reading consumes at least one unit");
-        }
-        self.rate_limit = Some(units_per_second);
-    }
-
-    /// Makes the read fail with this message: a setting has a value that cannot be used.
+/// # Settings
+impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, T> {
+    /// Sets whether the reads are strongly consistent: they then see every write that was
+    /// acknowledged before, at twice the cost. Default: `false`.
     ///
-    /// Setters return `Self`, so the error appears when the read starts. The first one is reported.
-    pub(crate) fn reject(&mut self, message: &'static str) {
-        self.rejected.get_or_insert(message);
-    }
-}
-
-/// What a query has besides the settings of every read.
-#[derive(Clone, Debug)]
-pub(crate) struct QuerySettings {
-    pub(crate) hash: Term,
-    pub(crate) range: Option<Node>,
-    pub(crate) descending: bool,
-}
-
-/// What a scan has besides the settings of every read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ScanSettings {
-    pub(crate) segments: u16,
-    pub(crate) concurrency: usize,
-}
-
-/// Whether a read is a query or a scan.
-#[derive(Debug)]
-pub(crate) enum ReadKind {
-    // Boxed, because it is much larger than the other variant.
-    Query(Box<QuerySettings>),
-    Scan(ScanSettings),
-}
-
-impl ReadKind {
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::Query(_) => "Query",
-            Self::Scan(_) => "Scan",
-        }
-    }
-
-    fn segments(&self) -> usize {
-        match self {
-            Self::Query(_) => 1,
-            Self::Scan(scan) => scan.segments.into(),
-        }
-    }
-
-    fn concurrency(&self) -> usize {
-        match self {
-            Self::Query(_) => 1,
-            Self::Scan(scan) => scan.concurrency,
-        }
-    }
-}
-
-/// A query or a scan that is read page by page.
-pub(crate) struct PagedRead<T> {
-    kind: ReadKind,
-    settings: ReadSettings<T>,
-}
-
-impl<T: Send + 'static> PagedRead<T> {
-    pub(crate) fn new(kind: ReadKind, settings: ReadSettings<T>) -> Self {
-        Self { kind, settings }
-    }
-
-    pub(crate) fn operation(&self) -> &'static str {
-        self.kind.operation()
-    }
-
-    /// Returns the number of items after which the read ends.
-    pub(crate) fn limit(&self) -> usize {
-        self.settings.limit.unwrap_or(usize::MAX)
-    }
-
-    pub(crate) fn without_limit(mut self) -> Self {
-        self.settings.limit = None;
+    /// A global index has no consistent reads, so this doesn't compile for one.
+    ///
+    /// Source: [Read consistency](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html)
+    /// in the Developer Guide.
+    pub fn consistent_read(mut self, consistent: bool) -> Self
+    where
+        S: ConsistentRead,
+    {
+        self.settings.consistent_read = consistent;
         self
     }
 
-    pub(crate) fn key_names(&self) -> &[&'static str] {
-        &self.settings.source.key_names
+    /// Returns only the items for which this condition is true. Several filters must all be true.
+    ///
+    /// DynamoDB reads and charges for the other items as well.
+    #[doc(alias = "FilterExpression")]
+    pub fn filter(mut self, condition: Condition<M>) -> Self {
+        self.settings.and_filter(condition);
+        self
     }
 
-    /// Converts an item that was read.
-    pub(crate) fn decode(&self, call: &Call, item: Item) -> Result<T, Error> {
-        call.decode(self.settings.read_as.decode, item)
+    /// Sets how many items a request reads at most, before the filter. Default: as many as fit
+    /// into 1 MB, which is DynamoDB's limit for a page.
+    ///
+    /// With 0 the read fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
+    #[doc(alias = "Limit")]
+    pub fn page_size(mut self, items: u32) -> Self {
+        self.settings.page_size(items);
+        self
     }
 
-    /// Returns the positions at which the read starts, one per segment.
-    pub(crate) fn start(&self) -> Vec<SegmentPosition> {
-        match &self.settings.resume {
-            Some(cursor) => cursor.positions().to_vec(),
-            None => vec![SegmentPosition::Start; self.kind.segments()],
-        }
+    /// Ends the read after this many items in total, after the filter. Default: no limit.
+    ///
+    /// An item that does not fit the model counts as well. [`pages`](Self::pages) ignores the limit.
+    pub fn limit(mut self, items: usize) -> Self {
+        self.settings.limit = Some(items);
+        self
     }
 
-    /// Returns what the cursors of this read belong to.
-    pub(crate) async fn location(&self, call: &Call) -> Result<Location, Error> {
-        let region = call.client().await?.config().region();
-        Ok(Location {
-            account: call.account().await?,
-            region: region.map(ToString::to_string).unwrap_or_default(),
-            table: call.table().to_owned(),
-            index: self.settings.source.index.map(str::to_owned),
-            operation: self.operation().to_owned(),
-        })
+    /// Limits the consumed capacity to this many units per second on average. Default: no limit.
+    ///
+    /// A strongly consistent read of 4 KB consumes one unit, any other read half a unit. The
+    /// consumption of a page is known only after it was read, so the page after it waits. A page of
+    /// 1 MB consumes up to 256 units: combine a low rate with a small
+    /// [`page_size`](Self::page_size).
+    ///
+    /// With 0 the read fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
+    pub fn rate_limit(mut self, units_per_second: u32) -> Self {
+        self.settings.rate_limit(units_per_second);
+        self
     }
 
-    /// Fails if a setting is invalid, or if the cursor belongs to another read.
-    async fn check(&self, call: &Call) -> Result<(), Error> {
-        if let Some(message) = self.settings.rejected {
-            return Err(call.error(ErrorKind::InvalidRequest, message));
-        }
-        let Some(cursor) = &self.settings.resume else {
-            return Ok(());
-        };
-        let here = self.location(call).await?;
-        match cursor.mismatch(&here, self.kind.segments()) {
-            Some(message) => Err(call.error(ErrorKind::InvalidCursor, message)),
-            None => Ok(()),
-        }
+    /// Starts at the position of a cursor of an earlier read of the same kind.
+    ///
+    /// The manager asks STS for its identity, once, to check that the cursor belongs to its account.
+    ///
+    /// # Errors
+    ///
+    /// The read fails with [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor), before it
+    /// reads anything, if the cursor belongs to another table, index, account or region, to a scan
+    /// instead of a query, or to a scan with another number of segments.
+    pub fn resume(mut self, cursor: Cursor) -> Self {
+        self.settings.resume = Some(cursor);
+        self
     }
 
-    /// Reads the pages of all segments. The stream ends after the first error.
-    pub(crate) fn pages(
-        self: Arc<Self>,
-        call: Arc<Call>,
-        select: Option<Select>,
-    ) -> impl Stream<Item = Result<RawPage, Error>> + Send + 'static {
-        let rate_limit = self.settings.rate_limit;
-        let rate_limit = rate_limit.map(|units| Arc::new(RateLimit::new(units)));
-        let concurrency = self.kind.concurrency();
-        let pages = async move {
-            self.check(&call).await?;
-            let segments = stream::iter(self.start().into_iter().enumerate());
-            let pages = segments.map(move |(segment, position)| {
-                let reader = SegmentReader {
-                    read: self.clone(),
-                    call: call.clone(),
-                    select: select.clone(),
-                    rate_limit: rate_limit.clone(),
-                    segment,
-                };
-                reader.pages(position).boxed()
-            });
-            Ok(pages.flatten_unordered(concurrency))
-        };
-        pages.try_flatten_stream().scan(false, |failed, page| {
-            let ended = *failed;
-            *failed |= page.is_err();
-            future::ready((!ended).then_some(page))
-        })
-    }
-
-    /// Checks the settings, and returns the first page: at the cursor, if there is one.
-    pub(crate) async fn first_page(&self, call: &Call) -> Result<PageRequest, Error> {
-        self.check(call).await?;
-        let start = self.start();
-        Ok(PageRequest {
-            segment: 0,
-            select: None,
-            limit: self.page_limit(self.limit()),
-            start: start.first().and_then(SegmentPosition::start_key),
-        })
-    }
-
-    /// Returns the `Limit` of a page if this many more items are wanted.
-    fn page_limit(&self, wanted: usize) -> Option<i32> {
-        let wanted = match self.settings.filter {
-            None => i32::try_from(wanted.max(1)).ok(),
-            // `Limit` counts the items before the filter, so it says nothing about those after it.
-            Some(_) => None,
-        };
-        // No page has more items than an `i32` can count, so a larger size is no limit.
-        let page_size = self.settings.page_size;
-        let page_size = page_size.and_then(|size| i32::try_from(size).ok());
-        wanted.into_iter().chain(page_size).min()
-    }
-
-    fn projection(&self, page: &PageRequest, writer: &mut Writer) -> Option<String> {
-        match page.select {
-            // DynamoDB accepts a `Select` or a projection, and a count needs no attributes.
-            Some(_) => None,
-            None => self
-                .settings
-                .read_as
-                .projection_expression(writer, self.key_names()),
-        }
-    }
-
-    fn return_capacity(&self) -> Option<ReturnConsumedCapacity> {
-        let rate_limit = self.settings.rate_limit;
-        rate_limit.map(|_| ReturnConsumedCapacity::Total)
-    }
-
-    /// Builds the request for a page of a query.
-    pub(crate) async fn query_request(
-        &self,
-        query: &QuerySettings,
-        call: &Call,
-        page: PageRequest,
-    ) -> Result<QueryFluentBuilder, Error> {
-        let settings = &self.settings;
-        let mut writer = (settings.writer)();
-        let condition = writer
-            .condition(&query.key_condition(settings.source.hash_name))
-            .map_err(|cause| call.expression_error(cause))?;
-        let filter = writer
-            .optional_condition(settings.filter.as_ref())
-            .map_err(|cause| call.expression_error(cause))?;
-        let projection = self.projection(&page, &mut writer);
-        let (names, values) = writer.finish();
-        let request = call.client().await?.query();
-        Ok(request
-            .table_name(call.table())
-            .set_index_name(settings.source.index.map(str::to_owned))
-            .key_condition_expression(condition)
-            .set_filter_expression(filter)
-            .set_projection_expression(projection)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
-            .scan_index_forward(!query.descending)
-            .consistent_read(settings.consistent_read)
-            .set_select(page.select)
-            .set_limit(page.limit)
-            .set_exclusive_start_key(page.start)
-            .set_return_consumed_capacity(self.return_capacity()))
-    }
-
-    /// Builds the request for a page of a scan.
-    pub(crate) async fn scan_request(
-        &self,
-        scan: ScanSettings,
-        call: &Call,
-        page: PageRequest,
-    ) -> Result<ScanFluentBuilder, Error> {
-        let settings = &self.settings;
-        let mut writer = (settings.writer)();
-        let filter = writer
-            .optional_condition(settings.filter.as_ref())
-            .map_err(|cause| call.expression_error(cause))?;
-        let projection = self.projection(&page, &mut writer);
-        let (names, values) = writer.finish();
-        // A scan of one segment is sequential, and DynamoDB then expects neither field.
-        let segments = (scan.segments > 1).then(|| i32::from(scan.segments));
-        let segment = segments.and(i32::try_from(page.segment).ok());
-        let request = call.client().await?.scan();
-        Ok(request
-            .table_name(call.table())
-            .set_index_name(settings.source.index.map(str::to_owned))
-            .set_filter_expression(filter)
-            .set_projection_expression(projection)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
-            .set_total_segments(segments)
-            .set_segment(segment)
-            .consistent_read(settings.consistent_read)
-            .set_select(page.select)
-            .set_limit(page.limit)
-            .set_exclusive_start_key(page.start)
-            .set_return_consumed_capacity(self.return_capacity()))
-    }
-}
-
-impl QuerySettings {
-    fn key_condition(&self, hash_name: &'static str) -> Node {
-        let name = Term::Path(DocumentPath::attribute(hash_name));
-        let hash = Node::Compare(name, Comparator::Eq, self.hash.clone());
-        match &self.range {
-            Some(range) => hash.and(range.clone()),
-            None => hash,
+    /// Reads each item as a `P` instead of the model: only the attributes for which `P` has fields,
+    /// and the key.
+    ///
+    /// A map, or a struct with `#[serde(flatten)]`, gets all attributes, because serde doesn't know
+    /// its fields in advance. DynamoDB charges for the whole items in any case.
+    #[doc(alias = "ProjectionExpression")]
+    pub fn project<P>(self) -> PagedRead<K, M, S, P>
+    where
+        P: DeserializeOwned + Send + 'static,
+    {
+        PagedRead {
+            kind: self.kind,
+            settings: self.settings.read_as(ReadAs::fields()),
+            source: PhantomData,
         }
     }
 }
 
-/// What differs from page to page.
-pub(crate) struct PageRequest {
-    segment: usize,
-    select: Option<Select>,
-    limit: Option<i32>,
-    start: Option<Item>,
-}
-
-/// A page as DynamoDB returned it.
-pub(crate) struct RawPage {
-    pub(crate) segment: usize,
-    pub(crate) items: Vec<Item>,
-    pub(crate) count: usize,
-    pub(crate) scanned: usize,
-    /// The position of the segment after this page.
-    pub(crate) next: SegmentPosition,
-}
-
-/// Reads the pages of one segment.
-struct SegmentReader<T> {
-    read: Arc<PagedRead<T>>,
-    call: Arc<Call>,
-    select: Option<Select>,
-    rate_limit: Option<Arc<RateLimit>>,
-    segment: usize,
-}
-
-impl<T: Send + 'static> SegmentReader<T> {
-    fn pages(
-        self,
-        start: SegmentPosition,
-    ) -> impl Stream<Item = Result<RawPage, Error>> + Send + 'static {
-        let wanted = self.read.limit();
-        let reader = Arc::new(self);
-        stream::try_unfold((start, wanted), move |(position, wanted)| {
-            let reader = reader.clone();
-            async move {
-                if position == SegmentPosition::End {
-                    return Ok(None);
-                }
-                let page = reader.page(&position, wanted).await?;
-                let next = (page.next.clone(), wanted.saturating_sub(page.count));
-                Ok(Some((page, next)))
-            }
-        })
+/// # Reading
+impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, T> {
+    /// Reads the items into a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+    /// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if an item does not fit the model;
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the table has no such
+    ///   index, DynamoDB rejects the filter, or a setting is invalid;
+    /// - [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor), see [`resume`](Self::resume).
+    pub fn collect(self) -> Collect<M, T> {
+        Collect::new(self.into_reader())
     }
 
-    async fn page(&self, position: &SegmentPosition, wanted: usize) -> Result<RawPage, Error> {
-        if let Some(rate_limit) = &self.rate_limit {
-            rate_limit.wait().await;
-        }
-        let request = PageRequest {
-            segment: self.segment,
-            select: self.select.clone(),
-            limit: self.read.page_limit(wanted),
-            start: position.start_key(),
-        };
-        let Self { read, call, .. } = self;
-        // The outputs of queries and scans have the same fields, but different types.
-        macro_rules! send {
-            ($request:expr) => {{
-                let output = $request.send().await;
-                let output = output.map_err(|error| call.sdk_error(error))?;
-                self.consumed(output.consumed_capacity.as_ref());
-                RawPage {
-                    segment: self.segment,
-                    items: output.items.unwrap_or_default(),
-                    count: usize::try_from(output.count).unwrap_or_default(),
-                    scanned: usize::try_from(output.scanned_count).unwrap_or_default(),
-                    next: SegmentPosition::after_page(output.last_evaluated_key),
-                }
-            }};
-        }
-        Ok(match &read.kind {
-            ReadKind::Query(query) => send!(read.query_request(query, call, request).await?),
-            ReadKind::Scan(scan) => send!(read.scan_request(*scan, call, request).await?),
-        })
+    /// Counts the items, up to the limit.
+    ///
+    /// DynamoDB reads and charges for the items, but doesn't send them.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`collect`](Self::collect), except for items that do not fit the model.
+    pub fn count(self) -> Count<M, T> {
+        Count::new(self.into_reader())
     }
 
-    fn consumed(&self, capacity: Option<&ConsumedCapacity>) {
-        let units = capacity.and_then(ConsumedCapacity::capacity_units);
-        if let (Some(rate_limit), Some(units)) = (&self.rate_limit, units) {
-            rate_limit.consumed(units);
-        }
+    /// Streams the items. A page is read when the one before is used up.
+    ///
+    /// The stream is bound to the model's manager by this call, wherever it is polled. It continues
+    /// after an item that does not fit the model, and ends after any other error.
+    ///
+    /// # Errors
+    ///
+    /// The stream returns the errors of [`collect`](Self::collect).
+    pub fn stream(self) -> Items<T> {
+        let reader = self.into_reader();
+        let call = bind::<M>(reader.operation());
+        Items::new(reader, call)
+    }
+
+    /// Streams the pages that DynamoDB returns. A page may be empty without being the last.
+    ///
+    /// The stream is bound to the model's manager by this call, wherever it is polled.
+    ///
+    /// # Errors
+    ///
+    /// The stream returns the errors of [`collect`](Self::collect).
+    pub fn pages(self) -> Pages<T> {
+        let reader = self.into_reader();
+        let call = bind::<M>(reader.operation());
+        Pages::new(reader, call)
+    }
+
+    pub(super) fn into_reader(self) -> PageReader<T> {
+        PageReader::new(self.kind, self.settings)
     }
 }
 
-impl<T> fmt::Debug for PagedRead<T> {
+/// Shows the settings, and no keys or values.
+impl<K: ReadKind, M, S, T> fmt::Debug for PagedRead<K, M, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PagedRead")
+        f.debug_struct(K::OPERATION)
             .field("kind", &self.kind)
             .field("settings", &self.settings)
-            .finish()
-    }
-}
-
-impl<T> fmt::Debug for ReadSettings<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadSettings")
-            .field("source", &self.source)
-            .field("consistent_read", &self.consistent_read)
-            .field("page_size", &self.page_size)
-            .field("limit", &self.limit)
-            .field("filter", &self.filter)
-            .field("rate_limit", &self.rate_limit)
-            .field("read_as", &self.read_as)
             .finish_non_exhaustive()
     }
 }

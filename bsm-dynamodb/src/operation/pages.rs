@@ -11,7 +11,7 @@ use futures_util::{TryStreamExt as _, stream};
 use crate::connection::call::Call;
 use crate::error::Error;
 use crate::operation::cursor::{Cursor, Location, SegmentPosition};
-use crate::operation::paged_read::{PagedRead, RawPage};
+use crate::operation::page_reader::{PageReader, RawPage};
 use crate::operation::{Pending, debug_settings};
 
 /// A stream of items; see [`Query::stream`](crate::Query::stream) and
@@ -25,7 +25,7 @@ pub struct Items<T> {
 }
 
 impl<T: Send + 'static> Items<T> {
-    pub(crate) fn new(read: PagedRead<T>, call: Call) -> Self {
+    pub(crate) fn new(read: PageReader<T>, call: Call) -> Self {
         let (read, call) = (Arc::new(read), Arc::new(call));
         let steps = {
             let (read, call) = (read.clone(), call.clone());
@@ -86,7 +86,7 @@ pub struct Pages<T> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    pub(crate) fn new(read: PagedRead<T>, call: Call) -> Self {
+    pub(crate) fn new(read: PageReader<T>, call: Call) -> Self {
         // A page is returned as a whole, so a limit on items would cut it.
         let (read, call) = (Arc::new(read.without_limit()), Arc::new(call));
         let step = {
@@ -189,7 +189,7 @@ struct Step<T> {
 
 /// Returns the steps of a page: one per item.
 fn item_steps<T: Send + 'static>(
-    read: Arc<PagedRead<T>>,
+    read: Arc<PageReader<T>>,
     call: Arc<Call>,
     page: RawPage,
 ) -> impl Iterator<Item = Step<T>> + Send + use<T> {
@@ -218,7 +218,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new<T: Send + 'static>(read: &Arc<PagedRead<T>>, call: &Arc<Call>) -> Self {
+    fn new<T: Send + 'static>(read: &Arc<PageReader<T>>, call: &Arc<Call>) -> Self {
         let positions = read.start();
         let (read, call) = (read.clone(), call.clone());
         let location = move || -> Pending<Location> {

@@ -1,32 +1,25 @@
 //! Reading the items with one hash key.
 
-use std::marker::PhantomData;
-
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use serde::de::DeserializeOwned;
 
 use crate::connection::call::Call;
 use crate::error::Error;
-use crate::expression::{Comparator, Condition, DocumentPath, Node, Term, Writer};
-use crate::model::index::{ConsistentRead, Source, Table, source};
+use crate::expression::{Comparator, DocumentPath, Node, Term};
+use crate::model::Model;
+use crate::model::index::{Source, Table};
 use crate::model::key::{IntoKey, Key, RangedKey};
-use crate::model::stored;
-use crate::model::{Model, bind};
-use crate::operation::collect::{Collect, Count};
-use crate::operation::cursor::Cursor;
-use crate::operation::paged_read::{PagedRead, QuerySettings, ReadKind, ReadSettings};
-use crate::operation::pages::{Items, Pages};
-use crate::operation::projection::ReadAs;
+use crate::operation::Request;
+use crate::operation::page_reader::{KeyCondition, ReadKind};
+use crate::operation::paged_read::PagedRead;
 use crate::operation::raw::Raw;
-use crate::operation::{Request, debug_settings};
 use crate::types::{KeyElement, KeyPrefix};
 
 /// Reads the items with one hash key, ordered by range key; see [`Model::query`] and
 /// [`Index::query`](crate::Index::query).
 ///
-/// `M` is the model, `S` the table or an index of it, and `T` the type that the items are read as. End
-/// a query with [`collect`](Self::collect), [`stream`](Self::stream), [`pages`](Self::pages) or
-/// [`count`](Self::count).
+/// `M` is the model, `S` the table or an index of it, and `T` the type that the items are read as. What
+/// a query has in common with a [`Scan`](crate::Scan), such as filters and streams, is on the page of
+/// [`PagedRead`].
 ///
 /// # Examples
 ///
@@ -60,28 +53,15 @@ use crate::types::{KeyElement, KeyPrefix};
 /// Source: [Query](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html)
 /// in the API Reference.
 #[doc(alias = "KeyConditionExpression")]
-#[must_use = "a query does nothing unless it is collected or streamed"]
-pub struct Query<M, S = Table, T = M> {
-    query: QuerySettings,
-    settings: ReadSettings<T>,
-    source: PhantomData<fn() -> (M, S)>,
-}
+pub type Query<M, S = Table, T = M> = PagedRead<KeyCondition, M, S, T>;
 
 impl<M: Model, S: Source<M>> Query<M, S> {
     pub(crate) fn new(hash: impl IntoKey<<S::Key as Key>::Hash>) -> Self {
-        Self {
-            query: QuerySettings {
-                hash: Term::key(S::KEY.encode_hash::<M, M::Codec>(hash)),
-                range: None,
-                descending: false,
-            },
-            settings: ReadSettings::new(
-                source::<M, S>(),
-                Writer::for_codec::<M, M::Codec>,
-                ReadAs::whole(stored::decode),
-            ),
-            source: PhantomData,
-        }
+        Self::of_kind(KeyCondition {
+            hash: Term::key(S::KEY.encode_hash::<M, M::Codec>(hash)),
+            range: None,
+            descending: false,
+        })
     }
 }
 
@@ -156,13 +136,13 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     }
 
     fn range(mut self, node: Node) -> Self {
-        if self.query.range.is_some() {
+        if self.kind.range.is_some() {
             self.settings.reject(
                 "the query has two conditions on the range key, but DynamoDB accepts one: use \
                  range_between() for two bounds, and filter() for other attributes",
             );
         }
-        self.query.range = Some(node);
+        self.kind.range = Some(node);
         self
     }
 }
@@ -171,153 +151,13 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Query<M, S, T> {
     /// Reads from the greatest range key to the least. Default: from the least to the greatest.
     #[doc(alias = "ScanIndexForward")]
     pub fn descending(mut self) -> Self {
-        self.query.descending = true;
+        self.kind.descending = true;
         self
-    }
-
-    /// Sets whether the reads are strongly consistent: they then see every write that was
-    /// acknowledged before, at twice the cost. Default: `false`.
-    ///
-    /// A global index has no consistent reads, so this doesn't compile for one.
-    ///
-    /// Source: [Read consistency](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html)
-    /// in the Developer Guide.
-    pub fn consistent_read(mut self, consistent: bool) -> Self
-    where
-        S: ConsistentRead,
-    {
-        self.settings.consistent_read = consistent;
-        self
-    }
-
-    /// Returns only the items for which this condition is true. Several filters must all be true.
-    ///
-    /// DynamoDB reads and charges for the other items as well.
-    #[doc(alias = "FilterExpression")]
-    pub fn filter(mut self, condition: Condition<M>) -> Self {
-        self.settings.and_filter(condition);
-        self
-    }
-
-    /// Sets how many items a request reads at most, before the filter. Default: as many as fit
-    /// into 1 MB, which is DynamoDB's limit for a page.
-    ///
-    /// With 0 the query fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
-    #[doc(alias = "Limit")]
-    pub fn page_size(mut self, items: u32) -> Self {
-        self.settings.page_size(items);
-        self
-    }
-
-    /// Ends the query after this many items in total, after the filter. Default: no limit.
-    ///
-    /// An item that does not fit the model counts as well. [`pages`](Self::pages) ignores the limit.
-    pub fn limit(mut self, items: usize) -> Self {
-        self.settings.limit = Some(items);
-        self
-    }
-
-    /// Limits the consumed capacity to this many units per second on average. Default: no limit.
-    ///
-    /// A strongly consistent read of 4 KB consumes one unit, any other read half a unit. The
-    /// consumption of a page is known only after it was read, so the page after it waits. A page of
-    /// 1 MB consumes up to 256 units: combine a low rate with a small
-    /// [`page_size`](Self::page_size).
-    ///
-    /// With 0 the query fails with [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
-    pub fn rate_limit(mut self, units_per_second: u32) -> Self {
-        self.settings.rate_limit(units_per_second);
-        self
-    }
-
-    /// Starts at the position of a cursor of an earlier query.
-    ///
-    /// The manager asks STS for its identity, once, to check that the cursor belongs to its account.
-    ///
-    /// # Errors
-    ///
-    /// The query fails with [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor), before it
-    /// reads anything, if the cursor belongs to another table, index, account or region.
-    pub fn resume(mut self, cursor: Cursor) -> Self {
-        self.settings.resume = Some(cursor);
-        self
-    }
-
-    /// Reads each item as a `P` instead of the model: only the attributes for which `P` has fields,
-    /// and the key.
-    ///
-    /// A map, or a struct with `#[serde(flatten)]`, gets all attributes, because serde doesn't know
-    /// its fields in advance. DynamoDB charges for the whole items in any case.
-    #[doc(alias = "ProjectionExpression")]
-    pub fn project<P>(self) -> Query<M, S, P>
-    where
-        P: DeserializeOwned + Send + 'static,
-    {
-        Query {
-            query: self.query,
-            settings: self.settings.read_as(ReadAs::fields()),
-            source: PhantomData,
-        }
-    }
-
-    /// Reads the items into a `Vec`.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
-    /// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if an item does not fit the model;
-    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if the table has no such
-    ///   index, DynamoDB rejects the filter, or a setting is invalid;
-    /// - [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor), see [`resume`](Self::resume).
-    pub fn collect(self) -> Collect<M, T> {
-        Collect::new(self.into_read())
-    }
-
-    /// Counts the items, up to the limit.
-    ///
-    /// DynamoDB reads and charges for the items, but doesn't send them.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`collect`](Self::collect), except for items that do not fit the model.
-    pub fn count(self) -> Count<M, T> {
-        Count::new(self.into_read())
-    }
-
-    /// Streams the items. A page is read when the one before is used up.
-    ///
-    /// The stream is bound to the model's manager by this call, wherever it is polled. It continues
-    /// after an item that does not fit the model, and ends after any other error.
-    ///
-    /// # Errors
-    ///
-    /// The stream returns the errors of [`collect`](Self::collect).
-    pub fn stream(self) -> Items<T> {
-        let read = self.into_read();
-        let call = bind::<M>(read.operation());
-        Items::new(read, call)
-    }
-
-    /// Streams the pages that DynamoDB returns. A page may be empty without being the last.
-    ///
-    /// The stream is bound to the model's manager by this call, wherever it is polled.
-    ///
-    /// # Errors
-    ///
-    /// The stream returns the errors of [`collect`](Self::collect).
-    pub fn pages(self) -> Pages<T> {
-        let read = self.into_read();
-        let call = bind::<M>(read.operation());
-        Pages::new(read, call)
     }
 
     /// Returns the SDK's request builder for the first page; see [`Get::raw`](crate::Get::raw).
     pub fn raw(self) -> Raw<M, QueryFluentBuilder> {
         Raw::new(self)
-    }
-
-    fn into_read(self) -> PagedRead<T> {
-        PagedRead::new(ReadKind::Query(Box::new(self.query)), self.settings)
     }
 }
 
@@ -339,16 +179,12 @@ fn term<M: Model, S: Source<M, Key: RangedKey>>(value: impl IntoKey<Range<M, S>>
 impl<M: Model, S: Source<M>, T: Send + 'static> Request for Query<M, S, T> {
     type Builder = QueryFluentBuilder;
 
-    const NAME: &'static str = "Query";
+    const NAME: &'static str = KeyCondition::OPERATION;
 
     async fn build(self, call: &Call) -> Result<QueryFluentBuilder, Error> {
-        let query = self.query.clone();
-        let read = self.into_read();
-        let page = read.first_page(call).await?;
-        read.query_request(&query, call, page).await
+        let condition = self.kind.clone();
+        let reader = self.into_reader();
+        let page = reader.first_page(call).await?;
+        reader.query_request(&condition, call, page).await
     }
-}
-
-debug_settings! {
-    Query<M, S, T> { query, settings },
 }

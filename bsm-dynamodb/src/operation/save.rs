@@ -12,6 +12,7 @@ use crate::expression::{Condition, Expressions, Node, and_condition};
 use crate::model::stored;
 use crate::model::version::VersionLock;
 use crate::model::{Model, bind};
+use crate::operation::item_write::{self, ItemWrite};
 use crate::operation::raw::Raw;
 use crate::operation::return_old::ReturnOld;
 use crate::operation::{Pending, Request, bind_when_awaited, debug_settings, existing_item_if};
@@ -32,7 +33,7 @@ pub struct Save<M> {
 impl<M: Model> Save<M> {
     pub(crate) fn new(model: &M) -> Self {
         let mut item = stored::encode(model);
-        let lock = VersionLock::new(M::VERSION, model);
+        let lock = VersionLock::for_save(M::VERSION, model);
         if let (Some(lock), Ok(item)) = (&lock, &mut item) {
             lock.write_next(item);
         }
@@ -85,22 +86,12 @@ impl<M: Model> Save<M> {
         (self.item, self.condition, self.lock)
     }
 
-    async fn run(mut self, call: Call) -> Result<(), Error> {
-        let lock = self.lock.take();
-        let output = self.build(&call).await?.send().await;
-        output.map_err(|error| call.sdk_error(error))?;
-        lock.inspect(VersionLock::saved);
-        Ok(())
+    async fn run(self, call: Call) -> Result<(), Error> {
+        item_write::write(self, &call).await
     }
 
-    async fn run_for_old(mut self, call: Call) -> Result<Option<M>, Error> {
-        let lock = self.lock.take();
-        let request = self.build(&call).await?.return_values(ReturnValue::AllOld);
-        let output = request.send().await;
-        let old = output.map_err(|error| call.sdk_error(error))?.attributes;
-        lock.inspect(VersionLock::saved);
-        old.map(|item| call.decode_written(stored::decode, item))
-            .transpose()
+    async fn run_for_old(self, call: Call) -> Result<Option<M>, Error> {
+        item_write::write_for_old(self, &call).await
     }
 }
 
@@ -111,7 +102,7 @@ impl<M: Model> Request for Save<M> {
 
     async fn build(self, call: &Call) -> Result<PutItemFluentBuilder, Error> {
         let item = self.item.map_err(|cause| call.encode_error::<M>(cause))?;
-        let expressions = Expressions::of_condition::<M, M::Codec>(self.condition.as_ref());
+        let expressions = Expressions::write_condition::<M, M::Codec>(self.condition.as_ref());
         let expressions = expressions.map_err(|cause| call.expression_error(cause))?;
         let request = call.client().await?.put_item();
         Ok(request
@@ -123,6 +114,23 @@ impl<M: Model> Request for Save<M> {
             .set_condition_expression(expressions.condition)
             .set_expression_attribute_names(expressions.names)
             .set_expression_attribute_values(expressions.values))
+    }
+}
+
+impl<M: Model> ItemWrite for Save<M> {
+    type Model = M;
+
+    fn take_lock(&mut self) -> Option<VersionLock> {
+        self.lock.take()
+    }
+
+    async fn send(
+        request: PutItemFluentBuilder,
+        return_values: Option<ReturnValue>,
+        call: &Call,
+    ) -> Result<Option<Item>, Error> {
+        let output = request.set_return_values(return_values).send().await;
+        Ok(output.map_err(|error| call.sdk_error(error))?.attributes)
     }
 }
 

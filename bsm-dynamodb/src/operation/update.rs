@@ -186,7 +186,7 @@ impl<M: Model> Request for Update<M> {
     async fn build(self, call: &Call) -> Result<UpdateItemFluentBuilder, Error> {
         let changes = &self.changes;
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
-        let expressions = Expressions::of::<M, M::Codec>(self.condition.as_ref(), |writer| {
+        let expressions = Expressions::write::<M, M::Codec>(self.condition.as_ref(), |writer| {
             changes.expression(writer)
         });
         let expressions = expressions.map_err(|cause| call.expression_error(cause))?;

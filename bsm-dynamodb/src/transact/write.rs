@@ -108,7 +108,7 @@ impl TransactWrite {
         let key = M::KEY.encode::<M, M::Codec>(key);
         let node = condition.into_node();
         let item = key.and_then(|key| {
-            let expressions = Expressions::of_condition::<M, M::Codec>(Some(&node))?;
+            let expressions = Expressions::write_condition::<M, M::Codec>(Some(&node))?;
             let check = ConditionCheck::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
@@ -120,10 +120,7 @@ impl TransactWrite {
             Ok(TransactWriteItem::builder().condition_check(check).build())
         });
         self.models.add::<M>();
-        self.actions.push(ActionRequest {
-            item,
-            on_acknowledged: None,
-        });
+        self.actions.push(ActionRequest { item, lock: None });
         self
     }
 
@@ -143,11 +140,11 @@ impl TransactWrite {
             return Ok(());
         };
         let mut items = Vec::with_capacity(self.actions.len());
-        let mut acknowledgements = Vec::new();
+        let mut locks = Vec::new();
         for (index, action) in self.actions.into_iter().enumerate() {
             let item = action.item;
             items.push(item.map_err(|cause| action_error(&call, index, cause))?);
-            acknowledgements.extend(action.on_acknowledged);
+            locks.extend(action.lock);
         }
         let puts = items.iter().filter_map(TransactWriteItem::put);
         if puts
@@ -166,9 +163,7 @@ impl TransactWrite {
             .send()
             .await
             .map_err(|error| call.sdk_error(error))?;
-        for (lock, update) in acknowledgements {
-            update(&lock);
-        }
+        locks.iter().for_each(VersionLock::acknowledge);
         Ok(())
     }
 }
@@ -207,19 +202,16 @@ pub trait Action {
 /// An action, ready to be sent.
 pub struct ActionRequest {
     item: Result<TransactWriteItem, CodecError>,
-    on_acknowledged: Option<OnAcknowledged>,
+    /// The version in memory, to be updated once DynamoDB acknowledges the transaction.
+    lock: Option<VersionLock>,
 }
-
-/// The version of the model in memory, and the function that updates it once DynamoDB acknowledges the
-/// transaction.
-type OnAcknowledged = (VersionLock, fn(&VersionLock));
 
 impl<M: Model> Action for Save<M> {
     type Model = M;
 
     fn into_request(self) -> ActionRequest {
         let (item, condition, lock) = self.into_parts();
-        let expressions = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
+        let expressions = Expressions::write_condition::<M, M::Codec>(condition.as_ref());
         let item = item.and_then(|item| {
             let expressions = expressions?;
             let put = Put::builder()
@@ -234,10 +226,7 @@ impl<M: Model> Action for Save<M> {
                 .build()?;
             Ok(TransactWriteItem::builder().put(put).build())
         });
-        ActionRequest {
-            item,
-            on_acknowledged: lock.map(|lock| -> OnAcknowledged { (lock, VersionLock::saved) }),
-        }
+        ActionRequest { item, lock }
     }
 }
 
@@ -246,7 +235,7 @@ impl<M: Model> Action for Delete<M> {
 
     fn into_request(self) -> ActionRequest {
         let (key, condition, lock) = self.into_parts();
-        let expressions = Expressions::of_condition::<M, M::Codec>(condition.as_ref());
+        let expressions = Expressions::write_condition::<M, M::Codec>(condition.as_ref());
         let item = key.and_then(|key| {
             let expressions = expressions?;
             let delete = SdkDelete::builder()
@@ -261,10 +250,7 @@ impl<M: Model> Action for Delete<M> {
                 .build()?;
             Ok(TransactWriteItem::builder().delete(delete).build())
         });
-        ActionRequest {
-            item,
-            on_acknowledged: lock.map(|lock| -> OnAcknowledged { (lock, VersionLock::deleted) }),
-        }
+        ActionRequest { item, lock }
     }
 }
 
@@ -273,8 +259,9 @@ impl<M: Model> Action for Update<M> {
 
     fn into_request(self) -> ActionRequest {
         let (key, changes, condition) = self.into_parts();
-        let expressions =
-            Expressions::of::<M, M::Codec>(condition.as_ref(), |writer| changes.expression(writer));
+        let expressions = Expressions::write::<M, M::Codec>(condition.as_ref(), |writer| {
+            changes.expression(writer)
+        });
         let item = key.and_then(|key| {
             let expressions = expressions?;
             let update = SdkUpdate::builder()
@@ -290,9 +277,6 @@ impl<M: Model> Action for Update<M> {
                 .build()?;
             Ok(TransactWriteItem::builder().update(update).build())
         });
-        ActionRequest {
-            item,
-            on_acknowledged: None,
-        }
+        ActionRequest { item, lock: None }
     }
 }

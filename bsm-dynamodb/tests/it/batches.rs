@@ -137,7 +137,7 @@ async fn an_error_contains_every_unacknowledged_write() {
         .faults()
         .add(denied.operation("BatchWriteItem").after(1));
     let error = User::batch_write().save_all(users(60)).await.unwrap_err();
-    assert!(error.is_access_denied() && error.is_batch_incomplete());
+    assert!(error.is_access_denied() && !error.is_batch_incomplete());
     let unprocessed = error.unprocessed().unwrap();
     assert_eq!(unprocessed.len(), 35);
     let text = format!("{error:?}");
@@ -148,7 +148,7 @@ async fn an_error_contains_every_unacknowledged_write() {
 }
 
 #[tokio::test]
-async fn unprocessed_writes_of_another_table_are_rejected() {
+async fn unprocessed_writes_of_another_table_are_rejected_and_returned() {
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "others")]
     struct Other {
@@ -162,8 +162,41 @@ async fn unprocessed_writes_of_another_table_are_rejected() {
     let error = User::batch_write().save_all(users(1)).await.unwrap_err();
     let batch = Other::batch_write().resume(error.into_unprocessed().unwrap());
     let error = batch.await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert!(local.aws.tables(DEFAULT, standard::REGION) == ["users"]);
+
+    local.aws.faults().clear();
+    let unprocessed = error.into_unprocessed().unwrap();
+    assert_eq!((unprocessed.table(), unprocessed.len()), ("users", 1));
+    User::batch_write().resume(unprocessed).await.unwrap();
+    assert_eq!(local.ids(DEFAULT, "users"), ids(1));
+}
+
+#[tokio::test]
+async fn a_batch_with_an_item_that_cannot_be_stored_returns_its_other_writes() {
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "users")]
+    struct Measured {
+        #[model(hash_key)]
+        id: String,
+        value: f64,
+    }
+    let local = with_table().await;
+    let _default = local.manager("default").awsenv();
+    let measured = [1.0, f64::NAN, 2.0].map(|value| Measured {
+        id: value.to_string(),
+        value,
+    });
+    let batch = Measured::batch_write()
+        .delete_all(ids(2))
+        .save_all(measured);
+    let error = batch.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
+    let unprocessed = error.unprocessed().unwrap();
+    assert_eq!(unprocessed.keys().count(), 2);
+    let saved: Vec<_> = unprocessed.items().map(|item| item["id"].as_s()).collect();
+    assert_eq!(saved, [Ok(&"1".to_owned()), Ok(&"2".to_owned())]);
+    assert_eq!(local.aws.call_count("dynamodb", "BatchWriteItem"), 0);
 }
 
 #[tokio::test]
@@ -210,6 +243,10 @@ async fn keys_that_stay_unprocessed_are_reported() {
     assert!(!format!("{error:?}").contains("\"119\""), "{error:?}");
 
     local.aws.faults().clear();
+    let unread = error.into_unread_keys().unwrap();
+    let rest = User::get_many(ids(1)).resume(unread).await.unwrap();
+    assert_eq!((rest.len(), &rest[1..]), (21, &users(120)[100..]));
+
     let denied = Fault::error(400, "AccessDeniedException", "no");
     local
         .aws

@@ -379,6 +379,14 @@ async fn a_key_that_is_read_as_another_one_is_an_error_and_touches_no_item() {
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("was read as another one"), "{cause}");
     }
+    let save = Subject { id: Lossy(7) }.save();
+    let error = save
+        .condition(Subject::id().not_exists())
+        .await
+        .unwrap_err();
+    assert!(error.is_conditional_check_failed(), "{error}");
+    let existing = error.existing_model::<Subject>().unwrap_err().to_string();
+    assert!(existing.contains("was read as another one"), "{existing}");
 }
 
 /// A type that normalizes what it writes finds an item by either form.
