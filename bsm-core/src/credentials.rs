@@ -3,10 +3,10 @@
 mod account_guard;
 pub(crate) mod assume_role;
 pub(crate) mod cli_cache;
-mod credential_source;
 mod freshness;
 pub mod mfa;
 pub(crate) mod process;
+pub(crate) mod provider;
 pub(crate) mod provider_factory;
 mod refresh;
 pub(crate) mod role_request;
@@ -15,5 +15,4 @@ mod testing;
 mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
-pub(crate) use credential_source::CredentialSource;
 pub(crate) use refresh::Refresher;

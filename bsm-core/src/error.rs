@@ -78,6 +78,8 @@ pub enum ErrorKind {
     DefaultAlreadyInstalled,
     /// The endpoint could not be reached, or did not answer in time.
     Unreachable,
+    /// A process, a credentials provider or another step of a session took longer than its time limit.
+    TimedOut,
     /// AWS answered with another error.
     Service,
     /// The call needs a tokio runtime, but there is no runtime, or it is shutting down.
@@ -167,6 +169,12 @@ impl Error {
     /// Returns `true` if the endpoint could not be reached.
     pub fn is_unreachable(&self) -> bool {
         self.kind() == ErrorKind::Unreachable
+    }
+
+    /// Returns `true` if a process, a credentials provider or another step of a session took longer
+    /// than its time limit.
+    pub fn is_timed_out(&self) -> bool {
+        self.kind() == ErrorKind::TimedOut
     }
 
     /// Finds the error of this crate in the chain of causes of another error.

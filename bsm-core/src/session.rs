@@ -20,9 +20,10 @@ use tracing::Instrument as _;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, with_required_parts};
 use self::settings::Settings;
+use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
-use crate::credentials::{AccountGuard, CredentialSource, Refresher};
+use crate::credentials::{AccountGuard, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
@@ -47,6 +48,8 @@ pub(crate) struct Session {
 pub(crate) enum Explicit {
     Keys(Credentials),
     Provider(SharedCredentialsProvider),
+    /// The credentials of a snapshot.
+    Snapshot(SharedProvider),
     SdkConfig(Box<SdkConfig>),
     Role(Box<RoleOfParent>),
     /// No session at all: every use fails.
@@ -182,7 +185,9 @@ impl Session {
         Ok(match &self.explicit {
             None => Resolution::new(&self.settings, None)?.origin.to_string(),
             Some(Explicit::Keys(_)) => "keys given to the builder".to_owned(),
-            Some(Explicit::Provider(_)) => "a provider given to the builder".to_owned(),
+            Some(Explicit::Provider(_) | Explicit::Snapshot(_)) => {
+                "a provider given to the builder".to_owned()
+            }
             Some(Explicit::SdkConfig(_)) => "an SdkConfig given to the builder".to_owned(),
             Some(Explicit::Role(role)) => format!(
                 "role {}, with {}",
@@ -228,11 +233,16 @@ impl Session {
                 self.resolve_from_parent(role).await?
             }
             Some(Explicit::Keys(keys)) => {
-                let keys = SharedCredentialsProvider::new(keys.clone());
-                self.resolve_from_environment(Some(keys)).await?
+                self.resolve_from_environment(Some(Arc::new(keys.clone())))
+                    .await?
             }
             Some(Explicit::Provider(provider)) => {
-                self.resolve_from_environment(Some(provider.clone()))
+                let provider =
+                    UserProvider::shared(provider.clone(), self.settings.provider_timeout());
+                self.resolve_from_environment(Some(provider)).await?
+            }
+            Some(Explicit::Snapshot(credentials)) => {
+                self.resolve_from_environment(Some(Arc::clone(credentials)))
                     .await?
             }
             None => self.resolve_from_environment(None).await?,
@@ -250,15 +260,12 @@ impl Session {
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
         let guarded = Arc::default();
         let source = match &self.settings.expect_account {
-            Some(account) => CredentialSource {
-                provider: SharedCredentialsProvider::new(AccountGuard::new(
-                    account.clone(),
-                    source.provider,
-                    sts_config(&config, region.as_ref()),
-                    Arc::clone(&guarded),
-                )),
-                ..source
-            },
+            Some(account) => Arc::new(AccountGuard::new(
+                account.clone(),
+                source,
+                sts_config(&config, region.as_ref()),
+                Arc::clone(&guarded),
+            )),
             None => source,
         };
         let credentials = Refresher::new(source, self.settings.time_source());
@@ -288,7 +295,7 @@ impl Session {
         Ok(Parts {
             region: self.explicit_region().or_else(|| config.region().cloned()),
             config: with_required_parts(config, &self.settings),
-            source: source.into(),
+            source: UserProvider::shared(source, self.settings.provider_timeout()),
         })
     }
 
@@ -314,7 +321,7 @@ impl Session {
     /// Resolves the session from settings, environment and profile files.
     async fn resolve_from_environment(
         &self,
-        explicit: Option<SharedCredentialsProvider>,
+        explicit: Option<SharedProvider>,
     ) -> Result<Parts, Error> {
         let settings = &self.settings;
         let resolution = Resolution::new(settings, explicit)?;
@@ -327,6 +334,7 @@ impl Session {
             mfa: settings.mfa.as_ref(),
             cli_cache: settings.cli_cache(),
             process_streams: settings.process_streams,
+            process_timeout: settings.process_timeout(),
             time_source: settings.time_source(),
             sts: &sts,
         };
@@ -334,8 +342,8 @@ impl Session {
             validation::check(keys, &validation::KeySettingNames::of_builder())?;
         }
         let source = match resolution.origin {
-            CredentialOrigin::Explicit(provider) => provider.into(),
-            CredentialOrigin::Environment(keys) => SharedCredentialsProvider::new(keys).into(),
+            CredentialOrigin::Explicit(provider) => provider,
+            CredentialOrigin::Environment(keys) => Arc::new(keys),
             CredentialOrigin::Profile(chain) => providers.for_chain(chain)?,
             CredentialOrigin::ContainerOrInstance => {
                 let machine = providers
@@ -350,7 +358,7 @@ impl Session {
                         .region()
                         .await;
                 }
-                machine.into()
+                machine
             }
         };
         Ok(Parts {
@@ -375,7 +383,9 @@ impl fmt::Display for Session {
             }
             (Some(Explicit::SdkConfig(_)), _) => f.write_str("an SdkConfig"),
             (Some(Explicit::Keys(keys)), _) => write!(f, "keys {}", keys.access_key_id()),
-            (Some(Explicit::Provider(_)), _) => f.write_str("a credentials provider"),
+            (Some(Explicit::Provider(_) | Explicit::Snapshot(_)), _) => {
+                f.write_str("a credentials provider")
+            }
             (None, Some(profile)) => write!(f, "profile {profile:?}"),
             (None, None) => f.write_str("the default chain"),
         }
@@ -393,7 +403,7 @@ impl Resolved {
 struct Parts {
     config: SdkConfig,
     region: Option<Region>,
-    source: CredentialSource,
+    source: SharedProvider,
 }
 
 /// Fails for a region other than the expected one.

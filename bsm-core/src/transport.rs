@@ -26,6 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::http::AtEndpoint;
 
 mod sentence;
+pub(crate) mod time_limits;
 
 pub(crate) use sentence::code;
 use sentence::{request_id, scrubbed, without_quotes, without_values};

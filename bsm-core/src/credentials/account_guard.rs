@@ -1,13 +1,16 @@
 //! The guard that rejects credentials of another account.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_types::SdkConfig;
+use futures_core::future::BoxFuture;
 
+use super::provider::{self, CredentialProvider, SharedProvider};
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
+use crate::transport::time_limits;
 use crate::validation;
 
 /// A provider that passes on only the credentials of one account.
@@ -17,7 +20,7 @@ use crate::validation;
 #[derive(Debug)]
 pub(crate) struct AccountGuard {
     account: String,
-    source: SharedCredentialsProvider,
+    source: SharedProvider,
     sts: SdkConfig,
     seen: Arc<OnceLock<CallerIdentity>>,
 }
@@ -27,7 +30,7 @@ impl AccountGuard {
     /// it is not looked up again.
     pub(crate) fn new(
         account: String,
-        source: SharedCredentialsProvider,
+        source: SharedProvider,
         sts: SdkConfig,
         seen: Arc<OnceLock<CallerIdentity>>,
     ) -> Self {
@@ -41,7 +44,7 @@ impl AccountGuard {
 
     async fn checked(&self) -> Result<Credentials, Error> {
         self.check_expectation()?;
-        let credentials = self.source.provide_credentials().await?;
+        let credentials = provider::provide(&*self.source).await?;
         let caller = CallerIdentity::of(&credentials, &self.sts).await?;
         if caller.account() == self.account {
             tracing::debug!(account = self.account, "the account is the expected one");
@@ -80,11 +83,25 @@ impl AccountGuard {
     }
 }
 
-impl ProvideCredentials for AccountGuard {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { provider::Result::Ok(self.checked().await?) })
+impl CredentialProvider for AccountGuard {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.checked())
+    }
+
+    fn step(&self) -> String {
+        self.source.step()
+    }
+
+    fn limit(&self) -> Duration {
+        let look_up = time_limits::of_request(&self.sts);
+        self.source.limit().saturating_add(look_up)
+    }
+
+    fn is_role(&self) -> bool {
+        self.source.is_role()
+    }
+
+    fn may_prompt(&self) -> bool {
+        self.source.may_prompt()
     }
 }

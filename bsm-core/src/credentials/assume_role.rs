@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
 use aws_sdk_sts::types::{
@@ -11,23 +11,16 @@ use aws_sdk_sts::types::{
 };
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use futures_core::future::BoxFuture;
 
 use super::Refresher;
-use super::mfa::{TokenCodes, TokenRequest};
+use super::mfa::{self, TokenCodes, TokenRequest};
+use super::provider::CredentialProvider;
 use super::role_request::RoleRequest;
 use crate::error::{Error, ErrorKind};
 use crate::identity::arn;
-use crate::transport;
-
-/// The attempts of one refresh at AssumeRole: one retry for a lost connection. The cooldown after a
-/// failure paces the rest.
-const MAX_ATTEMPTS: u32 = 2;
-
-/// The time-out of one attempt, if the user has set none: STS answers within a second, and two
-/// attempts must fit into half a minute.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::transport::{self, time_limits};
 
 /// The provider of a role's credentials, which STS issues for those of the parent.
 ///
@@ -48,7 +41,10 @@ impl AssumedRole {
         sts: &SdkConfig,
         mfa: Option<&TokenCodes>,
     ) -> Self {
-        let sts = sts_config(sts, request.mfa_serial.is_some());
+        let sts = match request.mfa_serial {
+            Some(_) => without_retries(sts),
+            None => sts.clone(),
+        };
         let session_name = request
             .role_session_name
             .clone()
@@ -219,43 +215,44 @@ fn is_wrong_code<R>(error: &SdkError<AssumeRoleError, R>) -> bool {
     })
 }
 
-impl ProvideCredentials for AssumedRole {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move {
-            provider::Result::Ok(self.assume().await?.credentials)
-        })
+impl CredentialProvider for AssumedRole {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async { Ok(self.assume().await?.credentials) })
+    }
+
+    fn step(&self) -> String {
+        format!("the role {}", self.request.role_arn)
+    }
+
+    fn limit(&self) -> Duration {
+        let code = match self.request.mfa_serial {
+            Some(_) => mfa::LIMIT,
+            None => Duration::ZERO,
+        };
+        let parts = [code, time_limits::of_request(&self.sts)];
+        parts
+            .into_iter()
+            .fold(self.parent.limit(), Duration::saturating_add)
+    }
+
+    fn is_role(&self) -> bool {
+        true
+    }
+
+    fn may_prompt(&self) -> bool {
+        let asks_a_person = || self.mfa.as_ref().is_none_or(TokenCodes::is_interactive);
+        (self.request.mfa_serial.is_some() && asks_a_person()) || self.parent.may_prompt()
     }
 }
 
-/// Returns the configuration of requests to STS, with limits on attempts and time.
+/// Returns the configuration of requests for a role with MFA.
 ///
-/// An MFA code is sent once: if the response is lost, AWS may count the code as used.
-fn sts_config(sts: &SdkConfig, has_mfa: bool) -> SdkConfig {
-    let retry = sts
-        .retry_config()
-        .cloned()
-        .unwrap_or_else(RetryConfig::standard);
-    let limit = if has_mfa { 1 } else { MAX_ATTEMPTS };
-    let attempts = retry.max_attempts().min(limit);
-    let timeouts = sts.timeout_config().cloned();
-    let mut timeouts = timeouts.unwrap_or_else(|| TimeoutConfig::builder().build());
-    let explicit = [
-        timeouts.read_timeout(),
-        timeouts.operation_timeout(),
-        timeouts.operation_attempt_timeout(),
-    ];
-    if explicit.iter().all(Option::is_none) {
-        let attempt = timeouts
-            .into_builder()
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        timeouts = attempt.build();
-    }
+/// A code is sent once: if the response is lost, AWS may count the code as used.
+fn without_retries(sts: &SdkConfig) -> SdkConfig {
+    let retry = sts.retry_config().cloned();
+    let retry = retry.unwrap_or_else(RetryConfig::standard);
     sts.to_builder()
-        .retry_config(retry.with_max_attempts(attempts))
-        .timeout_config(timeouts)
+        .retry_config(retry.with_max_attempts(1))
         .build()
 }
 

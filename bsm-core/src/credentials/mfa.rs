@@ -57,6 +57,10 @@ const STEP: Duration = Duration::from_secs(30);
 /// correct provider has a new code.
 const MAX_TRIES: usize = 3;
 
+/// How long a code may take, with the wait for another prompt to end: a person may have to find the
+/// device first.
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
+
 /// How long a manager waits while the provider serves another one: two people typing a code, one
 /// after the other.
 const TURN: Duration = Duration::from_secs(120);

@@ -7,9 +7,10 @@ mod output;
 mod run;
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, future};
+use futures_core::future::BoxFuture;
 
 use self::output::Printed;
 use self::run::MAX_OUTPUT;
@@ -17,6 +18,7 @@ pub use self::run::ProcessStdio;
 pub(crate) use self::run::Streams;
 pub(in crate::credentials) use self::run::run;
 use self::run::{finish, spawn};
+use super::provider::CredentialProvider;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Command, shlex};
 use crate::secret::SecretText;
@@ -29,6 +31,7 @@ pub(crate) struct CredentialProcess {
     /// The account of the credentials, where the program prints none.
     account_id: Option<String>,
     streams: Streams,
+    limit: Duration,
 }
 
 impl CredentialProcess {
@@ -37,12 +40,14 @@ impl CredentialProcess {
         command: Command,
         account_id: Option<String>,
         streams: Streams,
+        limit: Duration,
     ) -> Self {
         Self {
             profile,
             command,
             account_id,
             streams,
+            limit,
         }
     }
 
@@ -117,23 +122,32 @@ impl CredentialProcess {
     }
 
     fn failed(&self, why: &str) -> Error {
-        let program = self.program();
-        let program = program.map(|program| format!("{program:?} "));
-        let message = format!(
-            "the credential_process {}of profile {:?} {why}",
+        let message = format!("{} {why}", self.described());
+        Error::new(ErrorKind::CredentialsUnavailable, message)
+    }
+
+    /// Names the process: `the credential_process "okta-helper" of profile "dev"`.
+    fn described(&self) -> String {
+        let program = self.program().map(|program| format!("{program:?} "));
+        format!(
+            "the credential_process {}of profile {:?}",
             program.unwrap_or_default(),
             self.profile
-        );
-        Error::new(ErrorKind::CredentialsUnavailable, message)
+        )
     }
 }
 
-impl ProvideCredentials for CredentialProcess {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { provider::Result::Ok(self.run().await?) })
+impl CredentialProvider for CredentialProcess {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.run())
+    }
+
+    fn step(&self) -> String {
+        self.described()
+    }
+
+    fn limit(&self) -> Duration {
+        self.limit
     }
 }
 
@@ -178,7 +192,13 @@ mod tests {
 
     fn process(command: &str) -> CredentialProcess {
         let command = Command(command.to_owned());
-        CredentialProcess::new("dev".to_owned(), command, None, Streams::default())
+        CredentialProcess::new(
+            "dev".to_owned(),
+            command,
+            None,
+            Streams::default(),
+            Duration::from_secs(60),
+        )
     }
 
     #[test]

@@ -3,23 +3,25 @@
 //! Those for SSO, login sessions, containers and instances are aws-config's; the others are this
 //! crate's own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{
-    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-};
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
 use aws_smithy_async::time::SharedTimeSource;
+use futures_core::future::BoxFuture;
 
 use super::Refresher;
 use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
-use super::credential_source::{CredentialSource, Interaction};
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
+use super::provider::{CredentialProvider, SharedProvider};
 use super::role_request::RoleRequest;
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
@@ -46,23 +48,12 @@ pub(crate) struct AssumeRoleContext<'a> {
 pub(crate) fn assumed_role(
     request: RoleRequest,
     context: &AssumeRoleContext<'_>,
-) -> Result<CredentialSource, Error> {
+) -> Result<SharedProvider, Error> {
     request.check(context.parent.is_role())?;
-    let interaction = match (&request.mfa_serial, context.mfa) {
-        (Some(_), Some(mfa)) if !mfa.is_interactive() => {
-            Interaction::Inherited(context.parent.clone())
-        }
-        (Some(_), _) => Interaction::Prompt,
-        (None, _) => Interaction::Inherited(context.parent.clone()),
-    };
     let role = AssumedRole::new(request, context.parent, context.sts, context.mfa);
-    let provider = match &context.cli_cache {
-        Some(store) => SharedCredentialsProvider::new(CachedRole::new(role, store.clone())),
-        None => SharedCredentialsProvider::new(role),
-    };
-    Ok(CredentialSource {
-        interaction,
-        ..CredentialSource::of_role(provider)
+    Ok(match &context.cli_cache {
+        Some(store) => Arc::new(CachedRole::new(role, store.clone())),
+        None => Arc::new(role),
     })
 }
 
@@ -72,25 +63,22 @@ pub(crate) struct ProviderFactory<'a> {
     pub(crate) mfa: Option<&'a TokenCodes>,
     pub(crate) cli_cache: Option<Store>,
     pub(crate) process_streams: Streams,
+    pub(crate) process_timeout: Duration,
     pub(crate) time_source: SharedTimeSource,
     /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
 }
 
 impl ProviderFactory<'_> {
-    pub(crate) fn for_chain(&self, chain: ProfileChain) -> Result<CredentialSource, Error> {
-        let base = self.for_base(chain.base)?;
+    pub(crate) fn for_chain(&self, chain: ProfileChain) -> Result<SharedProvider, Error> {
+        let base = self.provider_of(chain.base)?;
         chain
             .roles
             .into_iter()
             .try_fold(base, |source, role| self.assumed(source, role))
     }
 
-    fn assumed(
-        &self,
-        source: CredentialSource,
-        role: ChainedRole,
-    ) -> Result<CredentialSource, Error> {
+    fn assumed(&self, source: SharedProvider, role: ChainedRole) -> Result<SharedProvider, Error> {
         let profile = role.profile.clone();
         let context = AssumeRoleContext {
             parent: &Refresher::new(source, self.time_source.clone()),
@@ -104,24 +92,15 @@ impl ProviderFactory<'_> {
         })
     }
 
-    fn for_base(&self, base: BaseProvider) -> Result<CredentialSource, Error> {
-        let is_role = matches!(base, BaseProvider::WebIdentity(_) | BaseProvider::Sso(_));
-        let provider = self.provider_of(base)?;
-        Ok(match is_role {
-            true => CredentialSource::of_role(provider),
-            false => provider.into(),
-        })
-    }
-
-    fn provider_of(&self, base: BaseProvider) -> Result<SharedCredentialsProvider, Error> {
+    fn provider_of(&self, base: BaseProvider) -> Result<SharedProvider, Error> {
         let what = base.to_string();
         Ok(match base {
             BaseProvider::Keys { keys, profile, .. } => {
                 validation::check(&keys, &validation::KeySettingNames::of_profile(&profile))?;
-                SharedCredentialsProvider::new(keys)
+                Arc::new(keys)
             }
             BaseProvider::WebIdentity(identity) => {
-                SharedCredentialsProvider::new(WebIdentityRole::new(identity, self.sts)?)
+                Arc::new(WebIdentityRole::new(identity, self.sts)?)
             }
             BaseProvider::Sso(sso) => self.cached_sso(what, sso),
             BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
@@ -134,11 +113,17 @@ impl ProviderFactory<'_> {
                     validation::KeySettingNames::of_profile(&profile).check_account(account)?;
                 }
                 let streams = self.process_streams;
-                let process = CredentialProcess::new(profile, command, account_id, streams);
-                SharedCredentialsProvider::new(process)
+                let process = CredentialProcess::new(
+                    profile,
+                    command,
+                    account_id,
+                    streams,
+                    self.process_timeout,
+                );
+                Arc::new(process)
             }
             BaseProvider::Environment => match self.environment.keys()? {
-                Some(keys) => SharedCredentialsProvider::new(keys),
+                Some(keys) => Arc::new(keys),
                 None => return Err(unavailable(&what)),
             },
             BaseProvider::EcsContainer | BaseProvider::Ec2InstanceMetadata
@@ -166,25 +151,28 @@ impl ProviderFactory<'_> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidConfig`] if a variable that says where they are is not a URL.
-    pub(crate) fn container_or_instance(&self) -> Result<Option<SharedCredentialsProvider>, Error> {
+    pub(crate) fn container_or_instance(&self) -> Result<Option<SharedProvider>, Error> {
         if !self.environment.is_process() {
             return Ok(None);
         }
         self.environment.check_container()?;
         self.environment.check_metadata_service()?;
-        Ok(Some(SharedCredentialsProvider::new(ContainerOrInstance {
+        Ok(Some(Arc::new(ContainerOrInstance {
             container: self.ecs(),
             instance: self.imds(),
         })))
     }
 
     /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
-    fn cached_sso(&self, what: String, sso: Sso) -> SharedCredentialsProvider {
+    fn cached_sso(&self, what: String, sso: Sso) -> SharedProvider {
         let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
-        let provider = WithContext::shared(what, advice, self.sso(sso.clone()));
+        let provider: SharedProvider = Arc::new(WithContext {
+            is_role: true,
+            ..WithContext::new(what, advice, self.sso(sso.clone()))
+        });
         match self.cli_cache.clone() {
             None => provider,
-            Some(store) => SharedCredentialsProvider::new(CachedSso::new(
+            Some(store) => Arc::new(CachedSso::new(
                 provider,
                 &sso,
                 store,
@@ -205,12 +193,7 @@ impl ProviderFactory<'_> {
     }
 
     #[cfg(feature = "login")]
-    fn login(
-        &self,
-        what: String,
-        profile: &str,
-        session: String,
-    ) -> Result<SharedCredentialsProvider, Error> {
+    fn login(&self, what: String, profile: &str, session: String) -> Result<SharedProvider, Error> {
         let provider = aws_config::login::LoginCredentialsProvider::builder(session)
             .configure(&self.provider_config())
             .build();
@@ -220,12 +203,7 @@ impl ProviderFactory<'_> {
 
     #[cfg(not(feature = "login"))]
     #[expect(clippy::unused_self, reason = "the signature is that of the feature")]
-    fn login(
-        &self,
-        _: String,
-        profile: &str,
-        _: String,
-    ) -> Result<SharedCredentialsProvider, Error> {
+    fn login(&self, _: String, profile: &str, _: String) -> Result<SharedProvider, Error> {
         Err(Error::new(
             ErrorKind::InvalidConfig,
             format!(
@@ -235,11 +213,10 @@ impl ProviderFactory<'_> {
         ))
     }
 
-    fn ecs(&self) -> Unlogged<EcsCredentialsProvider> {
-        let provider = EcsCredentialsProvider::builder()
+    fn ecs(&self) -> EcsCredentialsProvider {
+        EcsCredentialsProvider::builder()
             .configure(&self.provider_config())
-            .build();
-        Unlogged(provider)
+            .build()
     }
 
     fn imds(&self) -> ImdsCredentialsProvider {
@@ -260,24 +237,8 @@ impl ProviderFactory<'_> {
     }
 }
 
-/// A provider of aws-config without its log, which quotes what the endpoint of a container responded
-/// with.
-#[derive(Debug)]
-struct Unlogged<P>(P);
-
-impl<P: ProvideCredentials> ProvideCredentials for Unlogged<P> {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let credentials = self.0.provide_credentials();
-        future::ProvideCredentials::new(transport::unlogged(credentials))
-    }
-
-    fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.0.fallback_on_interrupt()
-    }
-}
+/// The time limit of a provider of aws-config, which can make several requests with retries.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The provider of the container, or of the instance if there is no container.
 ///
@@ -289,27 +250,30 @@ struct ContainerOrInstance<C, I> {
     instance: I,
 }
 
-impl<C: ProvideCredentials, I: ProvideCredentials> ProvideCredentials
-    for ContainerOrInstance<C, I>
+impl<C, I> CredentialProvider for ContainerOrInstance<C, I>
+where
+    C: ProvideCredentials + 'static,
+    I: ProvideCredentials + 'static,
 {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move {
-            match self.container.provide_credentials().await {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async {
+            // The provider of a container logs what the endpoint responded with.
+            match transport::unlogged(self.container.provide_credentials()).await {
                 Err(CredentialsError::CredentialsNotLoaded(_)) => {
                     tracing::debug!("there is no container: asking the instance for credentials");
-                    self.instance.provide_credentials().await
+                    Ok(self.instance.provide_credentials().await?)
                 }
-                outcome => outcome,
+                outcome => Ok(outcome?),
             }
         })
     }
 
-    fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        let container = self.container.fallback_on_interrupt();
-        container.or_else(|| self.instance.fallback_on_interrupt())
+    fn step(&self) -> String {
+        "the container or the instance".to_owned()
+    }
+
+    fn limit(&self) -> Duration {
+        LIMIT
     }
 }
 
@@ -319,15 +283,21 @@ struct WithContext<P> {
     what: String,
     advice: String,
     source: P,
+    is_role: bool,
 }
 
 impl<P: ProvideCredentials + 'static> WithContext<P> {
-    fn shared(what: String, advice: String, source: P) -> SharedCredentialsProvider {
-        SharedCredentialsProvider::new(Self {
+    fn shared(what: String, advice: String, source: P) -> SharedProvider {
+        Arc::new(Self::new(what, advice, source))
+    }
+
+    fn new(what: String, advice: String, source: P) -> Self {
+        Self {
             what,
             advice,
             source,
-        })
+            is_role: false,
+        }
     }
 
     fn explain(&self, error: CredentialsError) -> Error {
@@ -344,15 +314,25 @@ impl<P: ProvideCredentials + 'static> WithContext<P> {
     }
 }
 
-impl<P: ProvideCredentials + 'static> ProvideCredentials for WithContext<P> {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move {
-            let credentials = self.source.provide_credentials().await;
-            provider::Result::Ok(credentials.map_err(|error| self.explain(error))?)
+impl<P: ProvideCredentials + 'static> CredentialProvider for WithContext<P> {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async {
+            // The provider of a container logs what the endpoint responded with.
+            let credentials = transport::unlogged(self.source.provide_credentials());
+            credentials.await.map_err(|error| self.explain(error))
         })
+    }
+
+    fn step(&self) -> String {
+        self.what.clone()
+    }
+
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
+
+    fn is_role(&self) -> bool {
+        self.is_role
     }
 }
 
@@ -363,18 +343,20 @@ fn unavailable(what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::provider::future;
+
     use super::*;
 
-    async fn ask<C, I>(container: C, instance: I) -> provider::Result
+    async fn ask<C, I>(container: C, instance: I) -> Result<Credentials, Error>
     where
-        C: ProvideCredentials,
-        I: ProvideCredentials,
+        C: ProvideCredentials + 'static,
+        I: ProvideCredentials + 'static,
     {
         let chain = ContainerOrInstance {
             container,
             instance,
         };
-        chain.provide_credentials().await
+        chain.provide().await
     }
 
     fn keys(id: &str) -> Credentials {
@@ -402,9 +384,6 @@ mod tests {
         assert_eq!(found.access_key_id(), "I");
         let broken = Fails(|| CredentialsError::provider_error("broken"));
         let error = ask(broken, keys("I")).await.unwrap_err();
-        assert!(
-            matches!(error, CredentialsError::ProviderError(_)),
-            "{error:?}"
-        );
+        assert_eq!(error.kind(), ErrorKind::CredentialsUnavailable, "{error:?}");
     }
 }

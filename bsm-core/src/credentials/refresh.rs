@@ -14,9 +14,8 @@
 //!
 //! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10
 //! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
-//! in between, callers get the cached credentials or the last error. A role makes at most two
-//! attempts at AssumeRole each time. So this process calls STS at most twice in any second for one
-//! role.
+//! in between, callers get the cached credentials or the last error. Each time, a role makes as many
+//! attempts at AssumeRole as the retry configuration says, three by default.
 //!
 //! *MFA.* A refresh that prompts for a code never runs in the background: only a caller who waits
 //! can expect the prompt. It is postponed to the mandatory window, and if the user enters no code
@@ -28,16 +27,15 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::{self as aws, ProvideCredentials, future};
 use aws_smithy_async::time::SharedTimeSource;
 use parking_lot::Mutex;
 
-use super::credential_source::CredentialSource;
 use super::freshness::{CachedCredentials, Freshness};
+use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
-use crate::sync::single_flight::{SingleFlight, catch_panic};
+use crate::sync::single_flight::SingleFlight;
 use crate::time::format_rfc3339;
-use crate::validation;
 
 /// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow
 /// STS call, shorter than the usual time-out of a request.
@@ -56,7 +54,7 @@ pub(crate) struct Refresher {
 }
 
 struct Inner {
-    source: CredentialSource,
+    provider: SharedProvider,
     time: SharedTimeSource,
     cached: ArcSwapOption<CachedCredentials>,
     cooldown: Mutex<Option<Cooldown>>,
@@ -83,10 +81,10 @@ struct Refreshed {
 }
 
 impl Refresher {
-    pub(crate) fn new(source: impl Into<CredentialSource>, time: SharedTimeSource) -> Self {
+    pub(crate) fn new(provider: SharedProvider, time: SharedTimeSource) -> Self {
         Self {
             inner: Arc::new(Inner {
-                source: source.into(),
+                provider,
                 time,
                 cached: ArcSwapOption::empty(),
                 cooldown: Mutex::new(None),
@@ -138,7 +136,12 @@ impl Refresher {
 
     /// Returns `true` if the credentials are those of a role.
     pub(crate) fn is_role(&self) -> bool {
-        self.inner.source.is_role
+        self.inner.provider.is_role()
+    }
+
+    /// Returns how long a refresh may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.inner.provider.limit()
     }
 
     /// Returns `true` if a request for credentials can prompt now.
@@ -146,7 +149,7 @@ impl Refresher {
         let cached = self.inner.cached.load_full();
         let now = self.inner.time.now();
         let at_hand = cached.is_some_and(|cached| cached.freshness(now) < Freshness::Mandatory);
-        !at_hand && self.inner.source.may_prompt()
+        !at_hand && self.inner.provider.may_prompt()
     }
 
     /// Refreshes the credentials; falls back to valid cached ones after [`MAX_WAIT`].
@@ -169,10 +172,10 @@ impl Refresher {
     async fn refreshed(&self) -> Result<Refreshed, Error> {
         let seen = self.inner.cached.load_full();
         let inner = Arc::downgrade(&self.inner);
-        let source = &self.inner.source.provider;
+        let provider = &self.inner.provider;
         self.inner
             .flight
-            .join(|| refresh(inner.clone(), source.clone(), seen.clone()))
+            .join(|| refresh(inner.clone(), Arc::clone(provider), seen.clone()))
             .await
     }
 }
@@ -186,7 +189,7 @@ impl Inner {
         match cached.freshness(now) {
             Freshness::Fresh => Some(cached),
             Freshness::Advisory => {
-                if !self.serves_stale(now) && !self.source.may_prompt() {
+                if !self.serves_stale(now) && !self.provider.may_prompt() {
                     self.refresh_in_background(&cached);
                 }
                 Some(cached)
@@ -201,10 +204,14 @@ impl Inner {
             return;
         }
         let inner = Arc::downgrade(self);
-        let source = &self.source.provider;
-        let started = self
-            .flight
-            .start(|| refresh(inner.clone(), source.clone(), Some(Arc::clone(cached))));
+        let provider = &self.provider;
+        let started = self.flight.start(|| {
+            refresh(
+                inner.clone(),
+                Arc::clone(provider),
+                Some(Arc::clone(cached)),
+            )
+        });
         if let Err(error) = started {
             tracing::debug!(%error, "the advisory refresh could not be started");
         }
@@ -332,7 +339,7 @@ impl Cooldown {
 /// It holds the cache weakly, so that a refresh in the background keeps no manager alive.
 async fn refresh(
     inner: Weak<Inner>,
-    source: SharedCredentialsProvider,
+    provider: SharedProvider,
     seen: Option<Arc<CachedCredentials>>,
 ) -> Result<Refreshed, Error> {
     if let Some(inner) = inner.upgrade() {
@@ -352,13 +359,7 @@ async fn refresh(
             };
         }
     }
-    let provide = async {
-        let credentials = source.provide_credentials().await?;
-        let credentials = validation::without_empty_account(credentials);
-        validation::check(&credentials, &validation::KeySettingNames::of_provider())?;
-        Ok(credentials)
-    };
-    let outcome = catch_panic(provide).await;
+    let outcome = provider::provide(&*provider).await;
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
             ErrorKind::Runtime,
@@ -379,7 +380,7 @@ impl ProvideCredentials for Refresher {
             Some(cached) => future::ProvideCredentials::ready(Ok(cached.credentials.clone())),
             None => future::ProvideCredentials::new(async move {
                 let cached = self.refresh_or_cached().await?;
-                provider::Result::Ok(cached.credentials.clone())
+                aws::Result::Ok(cached.credentials.clone())
             }),
         }
     }

@@ -5,12 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::Refresher;
+use super::provider::{CredentialProvider, SharedProvider};
 use crate::error::{Error, ErrorKind};
+
+/// The time limit of a [`Fake`].
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(super) struct Clock(Arc<Mutex<SystemTime>>);
@@ -58,6 +63,15 @@ pub(super) struct Fake {
     behaviour: Arc<Mutex<Behaviour>>,
     changed: Arc<Notify>,
     calls: Arc<AtomicUsize>,
+    /// What prompts a person: the fake itself, or the refresh of its parent.
+    prompts: Prompts,
+}
+
+#[derive(Clone, Debug)]
+enum Prompts {
+    Never,
+    Always,
+    ForParent(Refresher),
 }
 
 impl Fake {
@@ -67,6 +81,23 @@ impl Fake {
             behaviour: Arc::new(Mutex::new(behaviour)),
             changed: Arc::default(),
             calls: Arc::default(),
+            prompts: Prompts::Never,
+        }
+    }
+
+    /// As [`new`](Self::new); it may prompt a person.
+    pub(super) fn prompting(clock: &Clock, behaviour: Behaviour) -> Self {
+        Self {
+            prompts: Prompts::Always,
+            ..Self::new(clock, behaviour)
+        }
+    }
+
+    /// Returns one that gives credentials for an hour, and needs those of a parent.
+    pub(super) fn of_parent(clock: &Clock, parent: &Refresher) -> Self {
+        Self {
+            prompts: Prompts::ForParent(parent.clone()),
+            ..Self::new(clock, Behaviour::Give(3_600))
         }
     }
 
@@ -79,8 +110,8 @@ impl Fake {
         self.changed.notify_waiters();
     }
 
-    pub(super) fn provider(&self) -> SharedCredentialsProvider {
-        SharedCredentialsProvider::new(self.clone())
+    pub(super) fn provider(&self) -> SharedProvider {
+        Arc::new(self.clone())
     }
 
     async fn answer(&self) -> Result<Credentials, Error> {
@@ -111,11 +142,24 @@ impl Fake {
     }
 }
 
-impl ProvideCredentials for Fake {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { provider::Result::Ok(self.answer().await?) })
+impl CredentialProvider for Fake {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.answer())
+    }
+
+    fn step(&self) -> String {
+        "the fake".to_owned()
+    }
+
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
+
+    fn may_prompt(&self) -> bool {
+        match &self.prompts {
+            Prompts::Never => false,
+            Prompts::Always => true,
+            Prompts::ForParent(parent) => parent.may_prompt(),
+        }
     }
 }

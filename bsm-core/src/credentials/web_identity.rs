@@ -1,18 +1,20 @@
 //! Roles, assumed with a token from a file, as Kubernetes and CI systems write it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, future};
+use futures_core::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::assume_role::{generated_session_name, issued, time_of};
+use super::provider::CredentialProvider;
 use super::role_request::check_identity;
 use crate::error::{Error, ErrorKind};
 use crate::profile::WebIdentity;
 use crate::small_file;
-use crate::transport;
+use crate::transport::{self, time_limits};
 use crate::validation;
 
 /// STS accepts tokens of 4 to 20,000 characters.
@@ -90,11 +92,20 @@ impl WebIdentityRole {
     }
 }
 
-impl ProvideCredentials for WebIdentityRole {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { provider::Result::Ok(self.assume().await?) })
+impl CredentialProvider for WebIdentityRole {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.assume())
+    }
+
+    fn step(&self) -> String {
+        format!("the role {} with a web identity", self.identity.role_arn)
+    }
+
+    fn limit(&self) -> Duration {
+        time_limits::of_request(&self.sts)
+    }
+
+    fn is_role(&self) -> bool {
+        true
     }
 }

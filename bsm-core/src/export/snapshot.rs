@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_smithy_async::time::SharedTimeSource;
 use chrono::{DateTime, Utc};
+use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::exported_session::ExportedSession;
+use crate::credentials::provider::{CredentialProvider, SharedProvider};
 use crate::error::{Error, ErrorKind};
 use crate::secret::{SecretText, json};
 use crate::session::settings::Settings;
@@ -120,7 +122,7 @@ impl Snapshot {
     }
 
     /// Completes the settings, and returns the provider of the credentials.
-    pub(crate) fn restore(self, settings: &mut Settings) -> impl ProvideCredentials + use<> {
+    pub(crate) fn restore(self, settings: &mut Settings) -> SharedProvider {
         let ExportedSession {
             credentials,
             region,
@@ -132,10 +134,10 @@ impl Snapshot {
         for (service, url) in service_endpoint_urls {
             settings.service_endpoint_urls.entry(service).or_insert(url);
         }
-        Restored {
+        Arc::new(Restored {
             credentials,
             time: settings.time_source(),
-        }
+        })
     }
 }
 
@@ -155,19 +157,24 @@ struct Restored {
     time: SharedTimeSource,
 }
 
-impl ProvideCredentials for Restored {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let expired = self
-            .credentials
-            .expiry()
-            .filter(|expiry| *expiry <= self.time.now());
-        future::ProvideCredentials::ready(match expired {
-            None => Ok(self.credentials.clone()),
-            Some(expiry) => provider::Result::Err(snapshot_expired(expiry).into()),
+impl CredentialProvider for Restored {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        let now = self.time.now();
+        let expired = self.credentials.expiry().filter(|expiry| *expiry <= now);
+        Box::pin(async move {
+            match expired {
+                None => Ok(self.credentials.clone()),
+                Some(expiry) => Err(snapshot_expired(expiry)),
+            }
         })
+    }
+
+    fn step(&self) -> String {
+        "the snapshot".to_owned()
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::MAX
     }
 }
 

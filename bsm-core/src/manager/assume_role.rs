@@ -47,8 +47,8 @@ impl BotoSesManager {
 /// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html). Their
 /// limits are checked before a request.
 ///
-/// There are at most two requests to STS for one set of credentials, whatever the retry
-/// configuration, and each can take 10 seconds, unless a time-out is set. If STS fails, the next
+/// A request to STS is retried as the retry configuration says, by default twice, but one with an MFA
+/// code is sent once. An attempt can take 10 seconds, unless a time-out is set. If STS fails, the next
 /// request follows after a cooldown of seconds or minutes, and only one caller makes it.
 #[derive(Clone, Debug)]
 #[must_use = "finish it with `.build()`, or with `.load().await` to assume the role at once"]

@@ -1,6 +1,7 @@
 //! The constructors and the builder of a manager.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -201,6 +202,16 @@ impl Builder {
         self.explicit(Explicit::Provider(provider))
     }
 
+    /// Sets how long the [credentials provider](Self::credentials_provider), or the one of an
+    /// [`SdkConfig`](Self::sdk_config), may take. Default: 60 seconds.
+    ///
+    /// A call that takes longer is abandoned, and fails with
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut).
+    pub fn credentials_provider_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.provider_timeout = Some(timeout);
+        self
+    }
+
     /// Takes credentials, region and endpoints from a snapshot; see
     /// [`BotoSesManager::from_snapshot`]. The builder's own settings take precedence.
     pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
@@ -287,6 +298,15 @@ impl Builder {
         self
     }
 
+    /// Sets how long a `credential_process` may take. Default: 60 seconds.
+    ///
+    /// A process that takes longer is killed, and the call fails with
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut).
+    pub fn process_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.process_timeout = Some(timeout);
+        self
+    }
+
     /// Sets what a `credential_process` gets as its standard input. Default:
     /// [`ProcessStdio::Terminal`], so that it can ask a person who is there.
     pub fn process_stdin(mut self, stdin: ProcessStdio) -> Self {
@@ -363,10 +383,7 @@ impl Builder {
     /// Builds the manager.
     pub fn build(mut self) -> BotoSesManager {
         let explicit = match self.snapshot {
-            Some(snapshot) => {
-                let provider = snapshot.restore(&mut self.settings);
-                Some(Explicit::Provider(SharedCredentialsProvider::new(provider)))
-            }
+            Some(snapshot) => Some(Explicit::Snapshot(snapshot.restore(&mut self.settings))),
             None => self.explicit,
         };
         BotoSesManager::with_session(explicit, self.settings)

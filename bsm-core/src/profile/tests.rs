@@ -3,15 +3,16 @@
 //! The cases, with botocore's outcome, are written by `tests/peers/profiles.py`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::os_shim_internal::Env;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{BaseProvider, ChainedRole, ProfileChain, Profiles, shlex};
+use crate::credentials::provider::SharedProvider;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::session::resolution::{CredentialOrigin, Resolution};
@@ -118,7 +119,8 @@ fn outcome(case: &Case) -> Json {
         )
     };
     let explicit = case.keys.then(|| {
-        SharedCredentialsProvider::new(Credentials::new("TOLD", "secret", None, None, "test"))
+        let keys = Credentials::new("TOLD", "secret", None, None, "test");
+        Arc::new(keys) as SharedProvider
     });
     match Resolution::new(&settings, explicit) {
         Ok(found) => described(&found, &settings),

@@ -7,9 +7,9 @@
 use std::fmt;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::settings::Settings;
+use crate::credentials::provider::SharedProvider;
 use crate::environment::{Environment, WebIdentityVariables};
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, Profile, ProfileChain, Profiles};
@@ -23,7 +23,7 @@ use crate::validation::check_region;
 #[derive(Debug)]
 pub(crate) enum CredentialOrigin {
     /// The caller passed them to the builder.
-    Explicit(SharedCredentialsProvider),
+    Explicit(SharedProvider),
     /// `AWS_ACCESS_KEY_ID` and its companions.
     Environment(Credentials),
     Profile(ProfileChain),
@@ -44,7 +44,7 @@ impl Resolution {
     /// given.
     pub(crate) fn new(
         settings: &Settings,
-        explicit: Option<SharedCredentialsProvider>,
+        explicit: Option<SharedProvider>,
     ) -> Result<Self, Error> {
         let environment = &settings.environment;
         let named = settings.profile_name.as_deref();

@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::http;
 use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
+use crate::transport::time_limits::with_time_limits;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` changes when a dependency is updated.
 fn behavior_version() -> BehaviorVersion {
@@ -101,7 +102,7 @@ pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> Sd
 /// Returns the configuration for requests to STS.
 pub(crate) fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
     let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
-    config.to_builder().region(region).build()
+    with_time_limits(&config.to_builder().region(region).build())
 }
 
 /// Returns the HTTP client of the settings, or else the shared one for the CA bundle that

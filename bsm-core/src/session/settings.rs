@@ -1,6 +1,7 @@
 //! The values that the builder collects.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -14,6 +15,10 @@ use crate::credentials::process::Streams;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::validation;
+
+/// The time limit of a `credential_process`, and of a credentials provider of the user: time enough to
+/// unlock a password manager.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings of a session; `None` leaves a value to the environment and the profile.
 #[derive(Clone, Default)]
@@ -34,12 +39,22 @@ pub(crate) struct Settings {
     pub(crate) cli_cache: Option<CliCache>,
     /// The standard streams of a `credential_process`.
     pub(crate) process_streams: Streams,
+    pub(crate) process_timeout: Option<Duration>,
+    pub(crate) provider_timeout: Option<Duration>,
     pub(crate) environment: Environment,
 }
 
 impl Settings {
     pub(crate) fn time_source(&self) -> SharedTimeSource {
         self.time_source.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn process_timeout(&self) -> Duration {
+        self.process_timeout.unwrap_or(TIMEOUT)
+    }
+
+    pub(crate) fn provider_timeout(&self) -> Duration {
+        self.provider_timeout.unwrap_or(TIMEOUT)
     }
 
     /// Checks the region that the builder was given.

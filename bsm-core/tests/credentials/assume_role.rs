@@ -109,6 +109,28 @@ async fn a_role_that_does_not_trust_the_caller_is_access_denied() {
 }
 
 #[tokio::test]
+async fn the_retries_of_the_user_apply_to_assume_role() {
+    for attempts in [1, 3, 4] {
+        let playground = Playground::start();
+        let throttled = bsm_local_aws::Fault::throttling()
+            .operation("AssumeRole")
+            .times(attempts - 1);
+        playground.aws.faults().add(throttled);
+        let retry = aws_config::retry::RetryConfig::standard()
+            .with_max_attempts(attempts as u32)
+            .with_initial_backoff(Duration::from_millis(1));
+        let admin = playground.builder().profile_name("admin");
+        admin
+            .retry_config(retry)
+            .build()
+            .credentials()
+            .await
+            .unwrap();
+        assert_eq!(playground.assumed(), attempts as usize);
+    }
+}
+
+#[tokio::test]
 async fn a_transient_failure_of_sts_is_not_felt() {
     let playground = Playground::start();
     let once = bsm_local_aws::Fault::dropped_connection()

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
+use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -12,14 +12,15 @@ use super::entry::{self, Entry};
 use super::key::Key;
 use super::store::{Lock, LockAttempt, Store};
 use crate::credentials::assume_role::AssumedRole;
+use crate::credentials::provider::{self, CredentialProvider, SharedProvider};
 use crate::error::Error;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
 use crate::sync::single_flight::AsyncOnce;
 
-/// How long to wait for another process that is assuming the role: longer than two attempts of ten
-/// seconds each.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How long to wait for another process that is assuming the role: longer than three attempts of ten
+/// seconds each, and the pauses between them.
+const MAX_WAIT: Duration = Duration::from_secs(40);
 
 /// The time between two attempts at the lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
@@ -157,21 +158,34 @@ fn without_session(arn: &str) -> &str {
     }
 }
 
-impl ProvideCredentials for CachedRole {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(
-            async move { provider::Result::Ok(self.credentials().await?) },
-        )
+impl CredentialProvider for CachedRole {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(self.credentials())
+    }
+
+    fn step(&self) -> String {
+        self.role.step()
+    }
+
+    fn limit(&self) -> Duration {
+        // The look-up of the source takes no longer than the role does.
+        let role = self.role.limit();
+        role.saturating_add(role).saturating_add(MAX_WAIT)
+    }
+
+    fn is_role(&self) -> bool {
+        self.role.is_role()
+    }
+
+    fn may_prompt(&self) -> bool {
+        self.role.may_prompt()
     }
 }
 
 /// An SSO role whose credentials the AWS CLI may have left in the cache.
 #[derive(Debug)]
 pub(crate) struct CachedSso {
-    sso: SharedCredentialsProvider,
+    sso: SharedProvider,
     key: Key,
     account: String,
     store: Store,
@@ -181,7 +195,7 @@ pub(crate) struct CachedSso {
 
 impl CachedSso {
     pub(crate) fn new(
-        provider: SharedCredentialsProvider,
+        provider: SharedProvider,
         sso: &Sso,
         store: Store,
         time: SharedTimeSource,
@@ -212,17 +226,30 @@ impl CachedSso {
     }
 }
 
-impl ProvideCredentials for CachedSso {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move {
+impl CredentialProvider for CachedSso {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async {
             match self.find().await {
                 Some(credentials) => Ok(credentials),
-                None => self.sso.provide_credentials().await,
+                None => provider::provide(&*self.sso).await,
             }
         })
+    }
+
+    fn step(&self) -> String {
+        self.sso.step()
+    }
+
+    fn limit(&self) -> Duration {
+        self.sso.limit().saturating_add(MAX_WAIT)
+    }
+
+    fn is_role(&self) -> bool {
+        self.sso.is_role()
+    }
+
+    fn may_prompt(&self) -> bool {
+        self.sso.may_prompt()
     }
 }
 

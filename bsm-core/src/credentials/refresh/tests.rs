@@ -1,7 +1,6 @@
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::credential_source::Interaction;
 use super::super::testing::{Behaviour, Clock, Fake};
 use super::*;
 
@@ -233,17 +232,10 @@ async fn a_user_who_enters_no_mfa_code_is_not_prompted_again_before_the_expiry()
 #[tokio::test]
 async fn a_refresh_that_would_prompt_does_not_run_in_the_background() {
     let clock = Clock::new();
-    let source = |fake: &Fake, interaction| CredentialSource {
-        interaction,
-        ..CredentialSource::from(fake.provider())
-    };
-    let (with_mfa, child_of_it) = (
-        Fake::new(&clock, Behaviour::Give(3_600)),
-        Fake::new(&clock, Behaviour::Give(3_600)),
-    );
-    let parent = Refresher::new(source(&with_mfa, Interaction::Prompt), clock.shared());
-    let interaction = Interaction::Inherited(parent.clone());
-    let child = Refresher::new(source(&child_of_it, interaction), clock.shared());
+    let with_mfa = Fake::prompting(&clock, Behaviour::Give(3_600));
+    let parent = Refresher::new(with_mfa.provider(), clock.shared());
+    let child_of_it = Fake::of_parent(&clock, &parent);
+    let child = Refresher::new(child_of_it.provider(), clock.shared());
 
     key(&parent).await;
     clock.advance(1_000);

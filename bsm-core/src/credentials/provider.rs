@@ -1,0 +1,120 @@
+//! Providers of credentials, and the one way in which they are called.
+//!
+//! Whatever issues credentials is a [`CredentialProvider`]: keys, a process, STS, a provider that
+//! the user gave. [`provide`] calls it, so that no provider can outlast its limit, panic into the
+//! task of a caller, or pass on credentials that cannot be signed with. The SDK meets them only
+//! behind a [`Refresher`](super::Refresher).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use futures_core::future::BoxFuture;
+
+use crate::error::{Error, ErrorKind};
+use crate::sync::single_flight::catch_panic;
+use crate::validation;
+
+/// A provider, as refreshers and other providers hold it.
+pub(crate) type SharedProvider = Arc<dyn CredentialProvider>;
+
+/// A provider of credentials.
+///
+/// It does not cache: it is called when new credentials are needed. Its errors are this crate's, so
+/// that none of the SDK's reaches a caller.
+pub(crate) trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
+    /// Returns new credentials.
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
+
+    /// Names the provider for "timed out after 60 s waiting for ...".
+    fn step(&self) -> String;
+
+    /// Returns how long a call may take, including the calls that it makes itself.
+    fn limit(&self) -> Duration;
+
+    /// Returns `true` if the credentials are those of a role. A role that is assumed with them lasts
+    /// at most an hour.
+    fn is_role(&self) -> bool {
+        false
+    }
+
+    /// Returns `true` if a call now can prompt a person. A refresh in the background never does:
+    /// nobody would know why.
+    fn may_prompt(&self) -> bool {
+        false
+    }
+}
+
+/// Calls a provider, within its time limit.
+pub(crate) async fn provide(provider: &dyn CredentialProvider) -> Result<Credentials, Error> {
+    let limit = provider.limit();
+    let call = tokio::time::timeout(limit, catch_panic(provider.provide()));
+    let credentials = call
+        .await
+        .unwrap_or_else(|_| Err(timed_out(limit, &provider.step())))?;
+    let credentials = validation::without_empty_account(credentials);
+    validation::check(&credentials, &validation::KeySettingNames::of_provider())?;
+    Ok(credentials)
+}
+
+/// The error of work that took longer than its limit, and was abandoned.
+pub(crate) fn timed_out(limit: Duration, step: &str) -> Error {
+    Error::new(
+        ErrorKind::TimedOut,
+        format!("timed out after {} waiting for {step}", Seconds(limit)),
+    )
+}
+
+/// A duration in seconds: `60 s`, `0.5 s`.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+/// Keys are their own provider.
+impl CredentialProvider for Credentials {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        let keys = self.clone();
+        Box::pin(async { Ok(keys) })
+    }
+
+    fn step(&self) -> String {
+        "keys".to_owned()
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::MAX
+    }
+}
+
+/// A provider that the user gave.
+#[derive(Debug)]
+pub(crate) struct UserProvider {
+    provider: SharedCredentialsProvider,
+    limit: Duration,
+}
+
+impl UserProvider {
+    pub(crate) fn shared(provider: SharedCredentialsProvider, limit: Duration) -> SharedProvider {
+        Arc::new(Self { provider, limit })
+    }
+}
+
+impl CredentialProvider for UserProvider {
+    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(async { Ok(self.provider.provide_credentials().await?) })
+    }
+
+    fn step(&self) -> String {
+        "the credentials provider that the manager was built with".to_owned()
+    }
+
+    fn limit(&self) -> Duration {
+        self.limit
+    }
+}
