@@ -1,9 +1,15 @@
 //! DynamoDB: the dynoxide engine, with one in-memory database for each account and region.
 
 mod arns;
+mod backups;
+mod change_log;
 mod engine;
 mod expression_limits;
 mod partial_batch;
+mod streams;
+mod table_state;
+#[cfg(feature = "s3")]
+mod transfer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +21,11 @@ use serde_json::{Value, json};
 
 use self::arns::{ArnTranslator, TableReference};
 use self::engine::{engine_error, execute, to_bytes};
+use self::table_state::{Place, TableStates};
 use crate::auth::Identity;
 use crate::auth::authorize::{access_denied, authorize};
 use crate::clock::Clock;
-use crate::faults::Unprocessed;
+use crate::faults::Effect;
 use crate::response::{ErrorResponse, Response};
 use crate::service::Service;
 
@@ -29,6 +36,9 @@ pub(crate) use self::arns::table_of;
 pub(crate) struct Databases {
     clock: Clock,
     databases: Mutex<HashMap<(String, String), DatabaseHandle>>,
+    states: TableStates,
+    #[cfg(feature = "s3")]
+    transfers: Arc<transfer::Transfers>,
 }
 
 /// A database. The newtype adds the `Debug` implementation that the engine's type lacks.
@@ -36,10 +46,13 @@ pub(crate) struct Databases {
 struct DatabaseHandle(Database);
 
 impl Databases {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, #[cfg(feature = "s3")] s3: Arc<crate::s3::S3>) -> Self {
         Self {
             clock,
             databases: Mutex::default(),
+            states: TableStates::default(),
+            #[cfg(feature = "s3")]
+            transfers: Arc::new(transfer::Transfers::new(s3)),
         }
     }
 
@@ -50,24 +63,21 @@ impl Databases {
         region: &str,
         operation: &str,
         body: Bytes,
-        unprocessed: Option<Unprocessed>,
+        effect: Option<&Effect>,
     ) -> Result<Response, ErrorResponse> {
-        if !engine::supports(operation) {
-            return Err(engine::unknown_operation(operation));
-        }
+        let handler = Handler::of(operation).ok_or_else(|| engine::unknown_operation(operation))?;
         let arns = ArnTranslator::new(&caller.account, region);
         let reference = TableReference::parse(&body);
         check_access(caller, operation, &arns, &reference)?;
         expression_limits::check(&body)?;
         let body = arns.to_engine(&reference, body);
-        let database = self.database(&caller.account, region)?;
-        let operation = operation.to_owned();
-        let work = move || match unprocessed {
-            Some(unprocessed) => {
-                partial_batch::execute_in_part(&database, &operation, &body, unprocessed)
-            }
-            None => execute(&database, &operation, &body),
+        let place = Place {
+            account: caller.account.clone(),
+            region: region.to_owned(),
         };
+        self.check_is_not_importing(&place, operation, &reference)?;
+        let database = self.database(&caller.account, region)?;
+        let work = self.work(handler, caller, place, database, operation, body, effect);
         // The engine blocks and may panic. On a thread of its own it does neither to other requests.
         let body = match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(|error| arns.to_client_error(caller, error))?,
@@ -76,26 +86,81 @@ impl Databases {
         Ok(Response::json(arns.to_client(body)))
     }
 
-    /// Returns the items of a table in DynamoDB's JSON, or `None` if the table does not exist.
-    pub(crate) fn items(&self, account: &str, region: &str, table: &str) -> Option<Vec<Value>> {
-        let database = self.existing(account, region)?;
-        let mut items = Vec::new();
-        let mut start = Value::Null;
-        loop {
-            let mut request = json!({ "TableName": table, "ConsistentRead": true });
-            if !start.is_null() {
-                request["ExclusiveStartKey"] = start;
+    /// Returns the work of a request, which may block.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are all parts of one request"
+    )]
+    fn work(
+        &self,
+        handler: Handler,
+        caller: &Identity,
+        place: Place,
+        database: Database,
+        operation: &str,
+        body: Bytes,
+        effect: Option<&Effect>,
+    ) -> impl FnOnce() -> Result<Vec<u8>, ErrorResponse> + use<> {
+        let (states, clock, caller) = (self.states.clone(), self.clock.clone(), caller.clone());
+        let (operation, effect) = (operation.to_owned(), effect.cloned());
+        #[cfg(feature = "s3")]
+        let transfers = Arc::clone(&self.transfers);
+        move || match handler {
+            Handler::Engine => match effect {
+                Some(Effect::UnprocessedItems(unprocessed)) => {
+                    partial_batch::execute_in_part(&database, &operation, &body, unprocessed)
+                }
+                _ => execute(&database, &operation, &body),
+            },
+            Handler::Tables => states.perform(&database, &place, &clock, &operation, &body),
+            Handler::Streams => {
+                streams::perform(&states, &database, &place, &clock, &operation, &body)
             }
-            let page = execute(&database, "Scan", &to_bytes(&request)).ok()?;
-            let mut page: Value = serde_json::from_slice(&page).ok()?;
-            if let Value::Array(more) = page["Items"].take() {
-                items.extend(more);
+            Handler::Backups => {
+                backups::perform(&states, &database, &place, &clock, &operation, &body)
             }
-            start = page["LastEvaluatedKey"].take();
-            if start.is_null() {
-                return Some(items);
+            #[cfg(feature = "s3")]
+            Handler::Transfers => {
+                let context = transfer::Context {
+                    caller: &caller,
+                    place,
+                    database,
+                    states: &states,
+                    clock: &clock,
+                    fault: match effect {
+                        Some(Effect::Job(fault)) => Some(fault),
+                        _ => None,
+                    },
+                };
+                transfers.perform(&context, &operation, &body)
             }
         }
+    }
+
+    /// Rejects requests for a table that an import is creating. DescribeTable is allowed.
+    fn check_is_not_importing(
+        &self,
+        place: &Place,
+        operation: &str,
+        reference: &TableReference,
+    ) -> Result<(), ErrorResponse> {
+        let is_importing = |table| self.states.is_importing(place, table, &self.clock);
+        if operation == "DescribeTable" || !reference.tables().any(is_importing) {
+            return Ok(());
+        }
+        let (code, message) = match operation {
+            "DeleteTable" | "UpdateTable" => (
+                "ResourceInUseException",
+                "Attempt to change a resource which is still in use: Table is being created",
+            ),
+            _ => ("ResourceNotFoundException", "Requested resource not found"),
+        };
+        Err(ErrorResponse::new(400, code, message))
+    }
+
+    /// Returns the items of a table in DynamoDB's JSON, or `None` if the table does not exist.
+    pub(crate) fn items(&self, account: &str, region: &str, table: &str) -> Option<Vec<Value>> {
+        scan(&self.existing(account, region)?, table)
     }
 
     /// Returns the names of the tables in an account and region, sorted.
@@ -139,6 +204,57 @@ impl Databases {
         let database = Database::memory_with_clock(clock).map_err(engine_error)?;
         databases.insert(key, DatabaseHandle(database.clone()));
         Ok(database)
+    }
+}
+
+/// What performs an operation.
+#[derive(Clone, Copy, Debug)]
+enum Handler {
+    Engine,
+    Tables,
+    Streams,
+    Backups,
+    #[cfg(feature = "s3")]
+    Transfers,
+}
+
+impl Handler {
+    fn of(operation: &str) -> Option<Self> {
+        Some(match operation {
+            "CreateTable" | "DeleteTable" | "DescribeTable" | "UpdateTable" => Self::Tables,
+            "DescribeStream" | "GetRecords" | "GetShardIterator" | "ListStreams" => Self::Streams,
+            "DescribeContinuousBackups" | "UpdateContinuousBackups" => Self::Backups,
+            #[cfg(feature = "s3")]
+            "DescribeExport"
+            | "DescribeImport"
+            | "ExportTableToPointInTime"
+            | "ImportTable"
+            | "ListExports"
+            | "ListImports" => Self::Transfers,
+            _ if engine::supports(operation) => Self::Engine,
+            _ => return None,
+        })
+    }
+}
+
+/// Returns all items of a table in DynamoDB's JSON, or `None` if the table does not exist.
+fn scan(database: &Database, table: &str) -> Option<Vec<Value>> {
+    let mut items = Vec::new();
+    let mut start = Value::Null;
+    loop {
+        let mut request = json!({ "TableName": table, "ConsistentRead": true });
+        if !start.is_null() {
+            request["ExclusiveStartKey"] = start;
+        }
+        let page = execute(database, "Scan", &to_bytes(&request)).ok()?;
+        let mut page: Value = serde_json::from_slice(&page).ok()?;
+        if let Value::Array(more) = page["Items"].take() {
+            items.extend(more);
+        }
+        start = page["LastEvaluatedKey"].take();
+        if start.is_null() {
+            return Some(items);
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::Fault;
+#[cfg(feature = "s3")]
+pub(crate) use self::fault::JobFault;
 pub(crate) use self::fault::{Effect, FaultContext, Unprocessed};
 
 /// Identifies a fault. Returned by [`Faults::add`].

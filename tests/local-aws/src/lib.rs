@@ -3,8 +3,8 @@
 //! The server emulates DynamoDB, and the parts of STS and IAM that programs with more than one account
 //! need. It speaks HTTP on 127.0.0.1 to unmodified clients: the AWS SDKs, the AWS CLI, boto3.
 //!
-//! **It is a test tool.** It protects nothing and keeps all data in memory. Don't make it reachable
-//! from other machines.
+//! **It is a test tool.** It protects nothing, keeps items in memory and objects of S3 in a temporary
+//! folder. Don't make it reachable from other machines.
 //!
 //! # Examples
 //!
@@ -56,6 +56,7 @@
 //! | check which account a call reached | [`LocalAws::calls`] and [`Call`] |
 //! | check the parameters of AssumeRole | [`LocalAws::sessions`] and [`Session`] |
 //! | look at stored items | [`LocalAws::table_items`] |
+//! | look at stored objects (feature `s3`) | `LocalAws::object`, `LocalAws::object_keys` |
 //!
 //! # Other languages
 //!
@@ -81,19 +82,30 @@
 //!   GetSessionToken, with trust policies, MFA, role chaining, session tags, source identity and AWS's
 //!   limits.
 //! - **IAM.** ListAccountAliases.
-//! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, streams, tags
-//!   and time to live, by the dynoxide engine.
+//! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, tags and time
+//!   to live, by the dynoxide engine.
+//! - **DynamoDB Streams.** Every table with a stream has two shards at a time, which are succeeded by
+//!   their children after four hours. Records are kept for a day and shard iterators for 15 minutes.
+//! - **Point-in-time recovery.** UpdateContinuousBackups and DescribeContinuousBackups. The latest
+//!   restorable time is five minutes ago. Tables cannot be restored.
+//! - **S3** (feature `s3`). Buckets and objects, by the s3s-fs server; multipart uploads; bucket policies,
+//!   so that accounts can share a bucket.
+//! - **Exports and imports** (feature `s3`). ExportTableToPointInTime, ImportTable, and the operations
+//!   that describe and list them, in DynamoDB JSON. Exports are full or incremental, with AWS's limits
+//!   on their times and with manifests and checksums. [`Fault`] makes them fail, skip lines, or take
+//!   long.
 //!
 //! # Limitations
 //!
 //! - **Policies.** Every action is allowed except those on a user's or role's deny list. Session
-//!   policies are recorded but not enforced. There are no resource policies, so only the account of a
-//!   table can use it.
+//!   policies are recorded but not enforced. Tables have no resource policies, so only the account of
+//!   a table can use it. Bucket policies with conditions are rejected.
 //! - **Operations.** AssumeRoleWithWebIdentity, AssumeRoleWithSAML, GetFederationToken, other IAM
-//!   operations and other services are missing. In DynamoDB, backups, global tables, exports, imports
-//!   and DescribeLimits are missing.
+//!   operations and other services are missing. In DynamoDB, backups on demand, restores, global tables
+//!   and DescribeLimits are missing; in S3, everything about a bucket except its region and its policy.
 //! - **Authentication.** Keys of root users, presigned URLs, SigV4A and partitions other than `aws` are
-//!   missing.
+//!   missing. The signatures of the chunks of an S3 object are not verified.
+//! - **Times.** Changes are dated in whole seconds, and so are the windows of exports.
 //! - **Delays.** A table is active immediately, every read is consistent, nothing is throttled and
 //!   transactions never conflict, unless a fault causes it. [`LocalAws::sweep_expired_items`] deletes
 //!   expired items.
@@ -115,6 +127,8 @@ mod local_aws;
 mod profile_files;
 mod request;
 mod response;
+#[cfg(feature = "s3")]
+mod s3;
 mod secret;
 mod server;
 mod service;

@@ -135,6 +135,19 @@ impl LocalAws {
         self.state.databases.tables(account, region)
     }
 
+    /// Returns the keys of the objects in a bucket that begin with `prefix`, sorted. Returns an empty
+    /// list if the bucket does not exist.
+    #[cfg(feature = "s3")]
+    pub fn object_keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        self.state.s3.keys(bucket, prefix)
+    }
+
+    /// Returns an object of S3, or `None` if it does not exist.
+    #[cfg(feature = "s3")]
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.state.s3.read(bucket, key).ok()
+    }
+
     /// Deletes the items whose time to live has passed and returns their number.
     ///
     /// AWS deletes expired items within a few days. The local AWS deletes them only when this method
@@ -220,6 +233,8 @@ impl LocalAwsBuilder {
     /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if an account id is malformed, an
     ///   account, user, role or access key occurs twice, or an MFA device is invalid.
     /// - [`ErrorKind::Server`](crate::ErrorKind::Server) if the server cannot listen.
+    /// - [`ErrorKind::File`](crate::ErrorKind::File) if the temporary folder of S3 cannot be created
+    ///   (feature `s3`).
     pub async fn start(self) -> Result<LocalAws, Error> {
         self.start_blocking()
     }
@@ -235,12 +250,21 @@ impl LocalAwsBuilder {
                 .iter_mut()
                 .for_each(|profile| profile.default_session_name(name));
         }
+        let identities = IdentityStore::new(&self.accounts)?;
+        #[cfg(feature = "s3")]
+        let s3 = Arc::new(crate::s3::S3::new()?);
         let state = Arc::new(ServerState {
-            identities: IdentityStore::new(&self.accounts)?,
-            databases: Databases::new(self.clock.clone()),
+            identities,
+            databases: Databases::new(
+                self.clock.clone(),
+                #[cfg(feature = "s3")]
+                Arc::clone(&s3),
+            ),
             clock: self.clock,
             faults: Faults::default(),
             calls: CallLog::default(),
+            #[cfg(feature = "s3")]
+            s3,
         });
         let server = Server::start(self.port, Arc::clone(&state))?;
         Ok(LocalAws {

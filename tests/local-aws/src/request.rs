@@ -35,7 +35,7 @@ impl Request {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) service: Service,
-    /// The signing name of the service: `dynamodb`, `sts` or `iam`, or the name the client sent.
+    /// The signing name of the service: `dynamodb`, `s3`, `sts` or `iam`, or the name the client sent.
     pub(crate) service_name: String,
     /// The operation as the client sent it; empty if it sent none.
     pub(crate) operation: String,
@@ -48,6 +48,15 @@ impl Target {
     pub(crate) fn from_request(request: &Request, signed_service: Option<&str>) -> Self {
         if let Some(target) = request.header("x-amz-target") {
             return Self::from_header(target, signed_service);
+        }
+        #[cfg(feature = "s3")]
+        if signed_service == Some("s3") {
+            return Self {
+                service: Service::S3,
+                service_name: "s3".to_owned(),
+                operation: crate::s3::operation_of(request).to_owned(),
+                form: Form::default(),
+            };
         }
         let form = Form::from_request(request);
         let service = match signed_service {

@@ -1,6 +1,7 @@
 //! Responses: the result of an operation, or an error with AWS's code and message.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::json;
 
 use crate::ids;
@@ -11,6 +12,8 @@ use crate::service::{Protocol, Service};
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
+    /// The headers of the operation. They take precedence over those that every response has.
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) request_id: String,
     pub(crate) error: Option<ErrorResponse>,
@@ -22,6 +25,7 @@ impl Response {
         Self {
             status: 200,
             content_type: "application/x-amz-json-1.0",
+            headers: HeaderMap::new(),
             body: body.into(),
             request_id: ids::request_id(),
             error: None,
@@ -40,8 +44,22 @@ impl Response {
         Self {
             status: 200,
             content_type: "text/xml",
+            headers: HeaderMap::new(),
             body: body.into(),
             request_id,
+            error: None,
+        }
+    }
+
+    /// Creates a response of S3.
+    #[cfg(feature = "s3")]
+    pub(crate) fn rest(status: u16, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            content_type: "application/xml",
+            headers,
+            body: body.into(),
+            request_id: ids::request_id(),
             error: None,
         }
     }
@@ -71,6 +89,12 @@ impl ErrorResponse {
     pub(crate) fn internal(service: Service) -> Self {
         match service {
             Service::DynamoDb => Self::new(500, "InternalServerError", "Internal server error"),
+            #[cfg(feature = "s3")]
+            Service::S3 => Self::new(
+                500,
+                "InternalError",
+                "We encountered an internal error. Please try again.",
+            ),
             _ => Self::new(
                 500,
                 "InternalFailure",
@@ -89,11 +113,14 @@ impl ErrorResponse {
                 self.body.take().unwrap_or_else(|| self.json()),
             ),
             Protocol::Query(namespace) => ("text/xml", self.xml(namespace, &request_id)),
+            #[cfg(feature = "s3")]
+            Protocol::RestXml => ("application/xml", self.rest_xml(&request_id)),
         };
         let status = self.status;
         Response {
             status,
             content_type,
+            headers: HeaderMap::new(),
             body: body.into(),
             request_id,
             error: Some(self),
@@ -111,6 +138,15 @@ impl ErrorResponse {
             _ => "com.amazon.coral.service",
         };
         json!({ "__type": format!("{shape}#{}", self.code), "message": self.message }).to_string()
+    }
+
+    #[cfg(feature = "s3")]
+    fn rest_xml(&self, request_id: &str) -> String {
+        let (code, message) = (escape(&self.code), escape(&self.message));
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
+             <Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
+        )
     }
 
     fn xml(&self, namespace: &str, request_id: &str) -> String {

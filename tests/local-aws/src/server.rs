@@ -183,14 +183,20 @@ async fn respond(
 /// Creates the HTTP response. `Content-Length` is the size of the complete response even if `body` is
 /// truncated, so that clients notice the truncation.
 fn with_headers(response: &Response, body: Body) -> HttpResponse<Body> {
-    HttpResponse::builder()
+    let built = HttpResponse::builder()
         .status(response.status)
         .header("content-type", response.content_type)
         .header("content-length", response.body.len())
         .header("x-amzn-requestid", &response.request_id)
         .header("x-amz-crc32", crc32fast::hash(&response.body))
-        .body(body)
-        .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR))
+        .body(body);
+    let Ok(mut built) = built else {
+        return plain(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    for (name, value) in &response.headers {
+        built.headers_mut().insert(name, value.clone());
+    }
+    built
 }
 
 /// Sets the `Date` header to the server's time. SDK clients correct their clocks by it.

@@ -11,6 +11,9 @@ pub(crate) enum Service {
     DynamoDb,
     Sts,
     Iam,
+    /// Only with the feature `s3`.
+    #[cfg(feature = "s3")]
+    S3,
     /// Any other service. Its requests are rejected.
     Unknown,
 }
@@ -22,6 +25,8 @@ impl Service {
             Self::DynamoDb => Protocol::Json,
             Self::Sts | Self::Unknown => Protocol::Query(STS_NAMESPACE),
             Self::Iam => Protocol::Query(IAM_NAMESPACE),
+            #[cfg(feature = "s3")]
+            Self::S3 => Protocol::RestXml,
         }
     }
 }
@@ -33,4 +38,7 @@ pub(crate) enum Protocol {
     Json,
     /// Form-encoded requests and XML responses in this namespace: STS and IAM.
     Query(&'static str),
+    /// Operations by method and path, and XML responses: S3.
+    #[cfg(feature = "s3")]
+    RestXml,
 }

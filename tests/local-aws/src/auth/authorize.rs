@@ -34,6 +34,6 @@ pub(crate) fn access_denied(
     );
     match service.protocol() {
         Protocol::Json => ErrorResponse::new(400, "AccessDeniedException", message),
-        Protocol::Query(_) => ErrorResponse::new(403, "AccessDenied", message),
+        _ => ErrorResponse::new(403, "AccessDenied", message),
     }
 }

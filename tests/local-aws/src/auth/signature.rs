@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SessionTokenMode, SignableBody, SignableRequest, SigningSettings, sign,
+    PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use chrono::NaiveDateTime;
@@ -22,6 +23,7 @@ use crate::service::Protocol;
 
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
+const CONTENT_HASH: &str = "x-amz-content-sha256";
 
 /// The maximum difference between the date of a request and the server's clock: AWS's five minutes.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -146,6 +148,12 @@ impl Authorization {
             true => SessionTokenMode::Include,
             false => SessionTokenMode::Exclude,
         };
+        // S3 signs paths as they are: its keys may contain everything.
+        let is_s3 = self.service == "s3";
+        if is_s3 {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -165,7 +173,15 @@ impl Authorization {
             request.header("host")?,
             request.uri.path_and_query()?
         );
-        let body = SignableBody::Bytes(&request.body);
+        let body = match request.header(CONTENT_HASH) {
+            // The placeholders with which S3's clients leave the body out of the signature.
+            Some(hash)
+                if is_s3 && (hash == "UNSIGNED-PAYLOAD" || hash.starts_with("STREAMING-")) =>
+            {
+                SignableBody::Precomputed(hash.to_owned())
+            }
+            _ => SignableBody::Bytes(&request.body),
+        };
         let signable = SignableRequest::new(request.method.as_str(), uri, headers, body).ok()?;
         Some(sign(signable, &parameters).ok()?.into_parts().1)
     }
@@ -185,7 +201,7 @@ impl AuthError {
             Self::Incomplete(_) => 400,
             _ => 403,
         };
-        let (json_code, query_code, message) = match self {
+        let (json_code, query_code, message) = match self.clone() {
             Self::MissingToken => (
                 "MissingAuthenticationTokenException",
                 "MissingAuthenticationToken",
@@ -223,6 +239,23 @@ impl AuthError {
         match protocol {
             Protocol::Json => ErrorResponse::new(400, json_code, message),
             Protocol::Query(_) => ErrorResponse::new(query_status, query_code, message),
+            #[cfg(feature = "s3")]
+            Protocol::RestXml => match self {
+                Self::MissingToken => ErrorResponse::new(403, "AccessDenied", "Access Denied"),
+                Self::Incomplete(_) => {
+                    ErrorResponse::new(400, "AuthorizationHeaderMalformed", message)
+                }
+                Self::UnknownKey => ErrorResponse::new(
+                    403,
+                    "InvalidAccessKeyId",
+                    "The AWS Access Key Id you provided does not exist in our records.",
+                ),
+                Self::SkewedTime(_) => ErrorResponse::new(403, "RequestTimeTooSkewed", message),
+                Self::WrongSignature => ErrorResponse::new(403, query_code, message),
+                Self::Expired => {
+                    ErrorResponse::new(400, "ExpiredToken", "The provided token has expired.")
+                }
+            },
         }
     }
 }

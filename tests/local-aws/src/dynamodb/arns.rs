@@ -26,6 +26,7 @@ pub(super) struct TableReference {
     table_name: Option<String>,
     resource_arn: Option<String>,
     stream_arn: Option<String>,
+    table_arn: Option<String>,
     request_items: Option<BTreeMap<String, IgnoredAny>>,
 }
 
@@ -46,8 +47,20 @@ impl TableReference {
         Some(table_in_arn(name).unwrap_or(name))
     }
 
+    /// Returns the tables that a request reads or writes.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &str> {
+        let batch = self.request_items.iter().flat_map(BTreeMap::keys);
+        let names = self.names().chain(batch.map(String::as_str));
+        names.map(|name| table_in_arn(name).unwrap_or(name))
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
-        let members = [&self.table_name, &self.resource_arn, &self.stream_arn];
+        let members = [
+            &self.table_name,
+            &self.resource_arn,
+            &self.stream_arn,
+            &self.table_arn,
+        ];
         members.into_iter().filter_map(|member| member.as_deref())
     }
 }
@@ -146,7 +159,7 @@ fn local_prefix() -> String {
 }
 
 /// Returns the table in the ARN of a table, index or stream. Returns `None` for a plain name.
-fn table_in_arn(arn: &str) -> Option<&str> {
+pub(super) fn table_in_arn(arn: &str) -> Option<&str> {
     let (_, path) = arn.strip_prefix("arn:")?.split_once(":table/")?;
     path.split('/').next()
 }

@@ -75,6 +75,19 @@ pub(crate) enum Effect {
     TruncatedBody,
     UnprocessedItems(Unprocessed),
     Panic,
+    /// On an export or import, which goes wrong after it has begun.
+    #[cfg(feature = "s3")]
+    Job(JobFault),
+}
+
+/// How an export or import goes wrong.
+#[cfg(feature = "s3")]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobFault {
+    Failed,
+    Slow { seconds: u64 },
+    SkippedLines { count: u64 },
 }
 
 /// How many items of a batch remain unprocessed.
@@ -92,7 +105,8 @@ impl Fault {
         Self::new(Effect::Latency { milliseconds })
     }
 
-    /// Responds with the throttling error of the service: `Throttling` for STS and IAM,
+    /// Responds with the throttling error of the service: `Throttling` for STS and IAM, `SlowDown`
+    /// for S3,
     /// `ProvisionedThroughputExceededException` for DynamoDB, and `ThrottlingException` for
     /// DynamoDB's table operations.
     pub fn throttling() -> Self {
@@ -156,7 +170,27 @@ impl Fault {
         Self::new(Effect::Panic)
     }
 
-    /// Restricts the fault to a service: `dynamodb`, `sts` or `iam`.
+    /// Lets an export or import fail after it has begun. A failed import leaves a part of the table.
+    #[cfg(feature = "s3")]
+    pub fn failed_job() -> Self {
+        Self::new(Effect::Job(JobFault::Failed))
+    }
+
+    /// Keeps an export or import in progress for this long, in whole seconds by the server's clock.
+    #[cfg(feature = "s3")]
+    pub fn slow_job(delay: Duration) -> Self {
+        let seconds = delay.as_secs();
+        Self::new(Effect::Job(JobFault::Slow { seconds }))
+    }
+
+    /// Lets an import skip the first `count` lines and count them as errors, as AWS does with lines
+    /// that it cannot read.
+    #[cfg(feature = "s3")]
+    pub fn skipped_lines(count: u64) -> Self {
+        Self::new(Effect::Job(JobFault::SkippedLines { count }))
+    }
+
+    /// Restricts the fault to a service: `dynamodb`, `s3`, `sts` or `iam`.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
@@ -235,7 +269,19 @@ impl Fault {
             && agrees(&self.account, request.account)
             && agrees(&self.region, request.region)
             && agrees(&self.table, request.table)
-            && (is_batch || !matches!(self.effect, Effect::UnprocessedItems(_)))
+            && match &self.effect {
+                Effect::UnprocessedItems(_) => is_batch,
+                #[cfg(feature = "s3")]
+                Effect::Job(JobFault::SkippedLines { .. }) => request.operation == "ImportTable",
+                #[cfg(feature = "s3")]
+                Effect::Job(_) => {
+                    matches!(
+                        request.operation,
+                        "ExportTableToPointInTime" | "ImportTable"
+                    )
+                }
+                _ => true,
+            }
     }
 }
 
@@ -274,6 +320,10 @@ impl Effect {
     ) -> Option<ErrorResponse> {
         let is_dynamodb = service == Service::DynamoDb;
         Some(match self {
+            #[cfg(feature = "s3")]
+            Self::Throttling if service == Service::S3 => {
+                ErrorResponse::new(503, "SlowDown", "Please reduce your request rate.")
+            }
             Self::Throttling if !is_dynamodb => {
                 ErrorResponse::new(400, "Throttling", "Rate exceeded")
             }

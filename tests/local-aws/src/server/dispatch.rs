@@ -122,12 +122,10 @@ impl ServerState {
         if let Some(error) = effect.and_then(|effect| effect.error_response(service, operation)) {
             return Err(error);
         }
-        let unprocessed = match effect {
-            Some(Effect::UnprocessedItems(unprocessed)) => Some(*unprocessed),
-            #[expect(clippy::panic, reason = "the fault `Fault::panic` requests it")]
-            Some(Effect::Panic) => panic!("an injected fault"),
-            _ => None,
-        };
+        #[expect(clippy::panic, reason = "the fault `Fault::panic` requests it")]
+        if let Some(Effect::Panic) = effect {
+            panic!("an injected fault");
+        }
         let unauthenticated =
             |error: &AuthError| error.clone().into_error_response(service.protocol());
         let caller = &caller.as_ref().map_err(unauthenticated)?.identity;
@@ -136,8 +134,13 @@ impl ServerState {
             Service::DynamoDb => {
                 let body = request.body.clone();
                 self.databases
-                    .perform(caller, region, operation, body, unprocessed)
+                    .perform(caller, region, operation, body, effect)
                     .await
+            }
+            #[cfg(feature = "s3")]
+            Service::S3 => {
+                let now = clock.now();
+                self.s3.perform(caller, region, now, request).await
             }
             Service::Sts => Sts {
                 identities,
@@ -190,7 +193,8 @@ impl RequestContext {
 }
 
 fn unknown_service(name: &str) -> ErrorResponse {
-    let message = format!("bsm-local-aws supports dynamodb, sts and iam, not {name}");
+    let s3 = if cfg!(feature = "s3") { ", s3" } else { "" };
+    let message = format!("bsm-local-aws supports dynamodb{s3}, sts and iam, not {name}");
     ErrorResponse::new(400, "InvalidAction", message)
 }
 

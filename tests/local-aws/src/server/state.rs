@@ -14,4 +14,6 @@ pub(crate) struct ServerState {
     pub(crate) databases: Databases,
     pub(crate) faults: Faults,
     pub(crate) calls: CallLog,
+    #[cfg(feature = "s3")]
+    pub(crate) s3: std::sync::Arc<crate::s3::S3>,
 }

@@ -6,15 +6,23 @@
 )]
 
 mod assume_role;
+mod backups;
+#[cfg(feature = "s3")]
+mod buckets;
 mod call_log;
 mod dynamodb;
 mod expiry;
+#[cfg(feature = "s3")]
+mod exports;
 mod faults;
 mod identity;
+#[cfg(feature = "s3")]
+mod imports;
 mod isolation;
 mod limits;
 mod mfa;
 mod program;
 mod signatures;
+mod streams;
 mod support;
 mod trust;

@@ -56,6 +56,31 @@ pub(crate) fn dynamodb_in(
     ddb::Client::from_conf(config!(ddb, aws, credentials, region).build())
 }
 
+pub(crate) fn streams(aws: &LocalAws, credentials: Credentials) -> aws_sdk_dynamodbstreams::Client {
+    use aws_sdk_dynamodbstreams as streams;
+    streams::Client::from_conf(config!(streams, aws, credentials, US).build())
+}
+
+#[cfg(feature = "s3")]
+pub(crate) fn s3(aws: &LocalAws, credentials: Credentials) -> aws_sdk_s3::Client {
+    use aws_sdk_s3 as s3;
+    s3::Client::from_conf(config!(s3, aws, credentials, US).build())
+}
+
+/// Turns on point-in-time recovery.
+pub(crate) async fn recover(client: &ddb::Client, table: &str) {
+    let on = ddb::types::PointInTimeRecoverySpecification::builder()
+        .point_in_time_recovery_enabled(true)
+        .build();
+    client
+        .update_continuous_backups()
+        .table_name(table)
+        .point_in_time_recovery_specification(on.unwrap())
+        .send()
+        .await
+        .unwrap();
+}
+
 /// Assumes a role for its credentials.
 pub(crate) async fn assume(aws: &LocalAws, credentials: Credentials, role: &str) -> Credentials {
     let request = sts(aws, credentials)

@@ -1,0 +1,404 @@
+//! DynamoDB Streams over the engine's log of changes: shards that succeed each other, and records
+//! that are trimmed after a day.
+//!
+//! The engine has one endless shard for each table. A program that works with that one may still fail
+//! with AWS's, whose shards split, end, and have parents.
+//! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>.
+
+use dynoxide::Database;
+use serde_json::{Value, json};
+
+use super::change_log::{Change, format_sequence, parse_sequence};
+use super::engine::{execute, to_bytes, validation_error};
+use super::table_state::{Place, TableState, TableStates};
+use crate::clock::Clock;
+use crate::response::ErrorResponse;
+
+/// The number of shards that receive records at the same time. AWS has one for each partition.
+const LINEAGES: u64 = 2;
+
+/// The lifetime of a shard in seconds: four hours, as usual in AWS.
+const GENERATION: u64 = 4 * 3600;
+
+/// How long records are kept, in seconds.
+const RETENTION: u64 = 24 * 3600;
+
+/// How long a shard iterator is valid, in seconds.
+const ITERATOR_LIFETIME: u64 = 15 * 60;
+
+/// The maximum number of records in a response, and of shards in a description.
+const MAX_RECORDS: usize = 1_000;
+const MAX_SHARDS: usize = 100;
+
+/// A stream that a client has enabled.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) label: String,
+    view_type: String,
+    enabled_at: u64,
+    /// The last change before the stream was enabled.
+    after: i64,
+}
+
+/// A shard: a part of the keys, and a part of the time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Shard {
+    generation: u64,
+    lineage: u64,
+}
+
+/// A position in a shard.
+struct ShardIterator {
+    stream_arn: String,
+    shard: String,
+    /// The last record that was read.
+    position: i64,
+    /// Whether the position must not have been trimmed.
+    is_exact: bool,
+    issued_at: u64,
+}
+
+impl Stream {
+    pub(super) fn new(clock: &Clock, view_type: String, after: i64) -> Self {
+        let now = chrono::DateTime::<chrono::Utc>::from(clock.now());
+        Self {
+            label: now.format("%Y-%m-%dT%H:%M:%S%.3f").to_string(),
+            view_type,
+            enabled_at: clock.unix_seconds(),
+            after,
+        }
+    }
+
+    pub(super) fn arn(&self, place: &Place, table: &str) -> String {
+        let Place { account, region } = place;
+        let label = &self.label;
+        format!("arn:aws:dynamodb:{region}:{account}:table/{table}/stream/{label}")
+    }
+
+    pub(super) fn specification(&self) -> Value {
+        json!({ "StreamEnabled": true, "StreamViewType": self.view_type })
+    }
+
+    /// Returns the shards with records that are not trimmed yet, and those of today.
+    fn shards(&self, now: u64) -> impl Iterator<Item = Shard> {
+        let age = now.saturating_sub(self.enabled_at);
+        let first = age.saturating_sub(RETENTION) / GENERATION;
+        (first..=age / GENERATION).flat_map(|generation| {
+            (0..LINEAGES).map(move |lineage| Shard {
+                generation,
+                lineage,
+            })
+        })
+    }
+
+    fn shard_id(&self, shard: Shard) -> String {
+        let begin = self.enabled_at + shard.generation * GENERATION;
+        format!("shardId-{:020}-{:08x}", begin * 1_000, shard.lineage)
+    }
+
+    /// Returns `true` if a shard gets no more records.
+    fn is_closed(&self, shard: Shard, now: u64) -> bool {
+        now >= self.enabled_at + (shard.generation + 1) * GENERATION
+    }
+
+    fn shard_of(&self, change: &Change) -> Shard {
+        Shard {
+            generation: change.at.saturating_sub(self.enabled_at) / GENERATION,
+            lineage: change.key_hash % LINEAGES,
+        }
+    }
+
+    /// Returns a record as the view type shows it.
+    fn record(&self, change: &Change) -> Value {
+        let mut record = serde_json::to_value(&change.record).unwrap_or_default();
+        let (new, old) = match &*self.view_type {
+            "NEW_IMAGE" => (true, false),
+            "OLD_IMAGE" => (false, true),
+            "KEYS_ONLY" => (false, false),
+            _ => (true, true),
+        };
+        if let Value::Object(images) = &mut record["dynamodb"] {
+            images.retain(|name, _| match &**name {
+                "NewImage" => new,
+                "OldImage" => old,
+                _ => true,
+            });
+            images.insert("StreamViewType".into(), self.view_type.clone().into());
+        }
+        record
+    }
+}
+
+/// Performs an operation of DynamoDB Streams.
+pub(super) fn perform(
+    states: &TableStates,
+    database: &Database,
+    place: &Place,
+    clock: &Clock,
+    operation: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, ErrorResponse> {
+    let request: Value =
+        serde_json::from_slice(body).map_err(|error| validation_error(error.to_string()))?;
+    let now = clock.unix_seconds();
+    let response = match operation {
+        "ListStreams" => return Ok(to_bytes(&list(states, place, &request))),
+        "DescribeStream" => {
+            let arn = text(&request, "StreamArn")?;
+            with_stream(states, database, place, arn, |table, state, stream| {
+                describe(database, place, table, state, stream, now, &request)
+            })
+        }
+        "GetShardIterator" => {
+            let arn = text(&request, "StreamArn")?;
+            with_stream(states, database, place, arn, |_, state, stream| {
+                iterator(arn, state, stream, now, &request)
+            })
+        }
+        _ => {
+            let iterator = ShardIterator::parse(text(&request, "ShardIterator")?)
+                .ok_or_else(|| validation_error("Invalid ShardIterator"))?;
+            if now.saturating_sub(iterator.issued_at) > ITERATOR_LIFETIME {
+                let message =
+                    "Iterator expired. The iterator was created more than 15 minutes ago.";
+                return Err(error("ExpiredIteratorException", message));
+            }
+            let arn = iterator.stream_arn.clone();
+            with_stream(states, database, place, &arn, |_, state, stream| {
+                records(iterator, place, state, stream, now, &request)
+            })
+        }
+    };
+    response.map(|response| to_bytes(&response))
+}
+
+fn with_stream(
+    states: &TableStates,
+    database: &Database,
+    place: &Place,
+    arn: &str,
+    perform: impl FnOnce(&str, &TableState, &Stream) -> Result<Value, ErrorResponse>,
+) -> Result<Value, ErrorResponse> {
+    let missing = || {
+        let message = format!("Requested resource not found: Stream: {arn} not found");
+        error("ResourceNotFoundException", &message)
+    };
+    let table = super::arns::table_in_arn(arn).ok_or_else(missing)?;
+    let state = states.of(place, table);
+    let mut state = state.lock();
+    if state
+        .stream
+        .as_ref()
+        .is_none_or(|stream| stream.arn(place, table) != arn)
+    {
+        return Err(missing());
+    }
+    state.changes.refresh(database, table)?;
+    let stream = state.stream.as_ref().ok_or_else(missing)?;
+    perform(table, &state, stream)
+}
+
+fn list(states: &TableStates, place: &Place, request: &Value) -> Value {
+    let wanted = request["TableName"].as_str();
+    let streams = states.all(place).into_iter().filter_map(|(table, state)| {
+        let state = state.lock();
+        let stream = state.stream.as_ref()?;
+        wanted.is_none_or(|wanted| wanted == table).then(|| {
+            json!({
+                "StreamArn": stream.arn(place, &table),
+                "TableName": table,
+                "StreamLabel": stream.label,
+            })
+        })
+    });
+    json!({ "Streams": streams.collect::<Vec<_>>() })
+}
+
+fn describe(
+    database: &Database,
+    place: &Place,
+    table: &str,
+    state: &TableState,
+    stream: &Stream,
+    now: u64,
+    request: &Value,
+) -> Result<Value, ErrorResponse> {
+    let described = execute(
+        database,
+        "DescribeTable",
+        &to_bytes(&json!({ "TableName": table })),
+    )?;
+    let described: Value = serde_json::from_slice(&described).unwrap_or_default();
+    let changes = state.changes.after(stream.after);
+    let start = request["ExclusiveStartShardId"].as_str();
+    let limit = request["Limit"]
+        .as_u64()
+        .and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(MAX_SHARDS).clamp(1, MAX_SHARDS);
+    let mut shards: Vec<Value> = stream
+        .shards(now)
+        .filter(|&shard| start.is_none_or(|start| *stream.shard_id(shard) > *start))
+        .map(|shard| {
+            let mut own = changes.iter().filter(|it| stream.shard_of(it) == shard);
+            let first = own
+                .next()
+                .map_or(stream.after + 1, |change| change.sequence);
+            let last = own.next_back().map_or(first, |change| change.sequence);
+            let mut range = json!({ "StartingSequenceNumber": format_sequence(first) });
+            if stream.is_closed(shard, now) {
+                range["EndingSequenceNumber"] = format_sequence(last).into();
+            }
+            let mut description =
+                json!({ "ShardId": stream.shard_id(shard), "SequenceNumberRange": range });
+            if let Some(generation) = shard.generation.checked_sub(1) {
+                let parent = Shard {
+                    generation,
+                    ..shard
+                };
+                description["ParentShardId"] = stream.shard_id(parent).into();
+            }
+            description
+        })
+        .collect();
+    let more = shards.len() > limit;
+    shards.truncate(limit);
+    let mut description = json!({
+        "StreamArn": stream.arn(place, table),
+        "StreamLabel": stream.label,
+        "StreamStatus": "ENABLED",
+        "StreamViewType": stream.view_type,
+        "CreationRequestDateTime": stream.enabled_at,
+        "TableName": table,
+        "KeySchema": described["Table"]["KeySchema"],
+    });
+    if more && let Some(last) = shards.last() {
+        description["LastEvaluatedShardId"] = last["ShardId"].clone();
+    }
+    description["Shards"] = shards.into();
+    Ok(json!({ "StreamDescription": description }))
+}
+
+fn iterator(
+    arn: &str,
+    state: &TableState,
+    stream: &Stream,
+    now: u64,
+    request: &Value,
+) -> Result<Value, ErrorResponse> {
+    let shard = text(request, "ShardId")?;
+    if !stream
+        .shards(now)
+        .any(|known| stream.shard_id(known) == shard)
+    {
+        let message = format!("Requested resource not found: Shard does not exist: {shard}");
+        return Err(error("ResourceNotFoundException", &message));
+    }
+    let sequence = || {
+        let number = text(request, "SequenceNumber")?;
+        parse_sequence(number).ok_or_else(|| validation_error("Invalid SequenceNumber"))
+    };
+    let (position, is_exact) = match text(request, "ShardIteratorType")? {
+        "TRIM_HORIZON" => (stream.after, false),
+        "LATEST" => (state.changes.last(), false),
+        "AT_SEQUENCE_NUMBER" => (sequence()? - 1, true),
+        "AFTER_SEQUENCE_NUMBER" => (sequence()?, true),
+        other => {
+            return Err(validation_error(format!(
+                "Invalid ShardIteratorType: {other}"
+            )));
+        }
+    };
+    let iterator = ShardIterator {
+        stream_arn: arn.to_owned(),
+        shard: shard.to_owned(),
+        position: position.max(stream.after),
+        is_exact,
+        issued_at: now,
+    };
+    Ok(json!({ "ShardIterator": iterator.to_text() }))
+}
+
+fn records(
+    mut iterator: ShardIterator,
+    place: &Place,
+    state: &TableState,
+    stream: &Stream,
+    now: u64,
+    request: &Value,
+) -> Result<Value, ErrorResponse> {
+    let known = stream.shards(now);
+    let mut known = known.filter(|&shard| stream.shard_id(shard) == iterator.shard);
+    let Some(shard) = known.next() else {
+        let message = "The operation attempted to read past the oldest stream record in a shard.";
+        return Err(error("TrimmedDataAccessException", message));
+    };
+    let limit = request["Limit"]
+        .as_u64()
+        .and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(MAX_RECORDS).clamp(1, MAX_RECORDS);
+    let mut records = Vec::new();
+    for change in state.changes.after(iterator.position) {
+        if stream.shard_of(change) != shard {
+            continue;
+        }
+        if change.at + RETENTION < now {
+            if iterator.is_exact {
+                let message = "The operation attempted to read past the oldest stream record in a \
+                               shard.";
+                return Err(error("TrimmedDataAccessException", message));
+            }
+            continue;
+        }
+        if records.len() == limit {
+            break;
+        }
+        iterator.position = change.sequence;
+        let mut record = stream.record(change);
+        record["awsRegion"] = place.region.clone().into();
+        records.push(record);
+    }
+    let is_at_end = records.len() < limit;
+    let mut response = json!({ "Records": records });
+    if !(is_at_end && stream.is_closed(shard, now)) {
+        iterator.issued_at = now;
+        iterator.is_exact = true;
+        response["NextShardIterator"] = iterator.to_text().into();
+    }
+    Ok(response)
+}
+
+impl ShardIterator {
+    fn to_text(&self) -> String {
+        let Self {
+            stream_arn,
+            shard,
+            position,
+            is_exact,
+            issued_at,
+        } = self;
+        let is_exact = u8::from(*is_exact);
+        format!("{stream_arn}|{shard}|{position}|{is_exact}|{issued_at}")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let [stream_arn, shard, position, is_exact, issued_at] =
+            text.split('|').collect::<Vec<_>>().try_into().ok()?;
+        Some(Self {
+            stream_arn: stream_arn.to_owned(),
+            shard: shard.to_owned(),
+            position: position.parse().ok()?,
+            is_exact: is_exact == "1",
+            issued_at: issued_at.parse().ok()?,
+        })
+    }
+}
+
+fn text<'a>(request: &'a Value, name: &str) -> Result<&'a str, ErrorResponse> {
+    request[name]
+        .as_str()
+        .ok_or_else(|| validation_error(format!("{name} is required")))
+}
+
+fn error(code: &str, message: &str) -> ErrorResponse {
+    ErrorResponse::new(400, code, message)
+}

@@ -1,0 +1,245 @@
+//! What this front adds to the tables of the engine: streams as clients see them, point-in-time
+//! recovery, and imports.
+//!
+//! The engine's own stream is on, with both images, as long as a client's stream or point-in-time
+//! recovery needs its records. Clients see neither that stream nor its view type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dynoxide::Database;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::backups::Recovery;
+use super::change_log::ChangeLog;
+use super::engine::{execute, to_bytes, validation_error};
+use super::streams::Stream;
+use crate::clock::Clock;
+use crate::response::ErrorResponse;
+
+/// The view type of the engine's stream: the images that any client may ask for.
+const BOTH_IMAGES: &str = "NEW_AND_OLD_IMAGES";
+
+/// An account and a region.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Place {
+    pub(super) account: String,
+    pub(super) region: String,
+}
+
+/// The states of all tables that have one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TableStates(Arc<Mutex<HashMap<(Place, String), SharedState>>>);
+
+pub(super) type SharedState = Arc<Mutex<TableState>>;
+
+#[derive(Debug, Default)]
+pub(super) struct TableState {
+    pub(super) recovery: Option<Recovery>,
+    pub(super) stream: Option<Stream>,
+    pub(super) changes: ChangeLog,
+    /// The import that creates the table.
+    #[cfg(feature = "s3")]
+    pub(super) import: Option<Arc<super::transfer::Job>>,
+}
+
+impl TableStates {
+    /// Returns the state of a table. A new one is empty.
+    pub(super) fn of(&self, place: &Place, table: &str) -> SharedState {
+        let key = (place.clone(), table.to_owned());
+        Arc::clone(self.0.lock().entry(key).or_default())
+    }
+
+    /// Returns the tables of a place that have a state, sorted by name.
+    pub(super) fn all(&self, place: &Place) -> Vec<(String, SharedState)> {
+        let states = self.0.lock();
+        let own = states.iter().filter(|((other, _), _)| other == place);
+        let mut own: Vec<_> = own
+            .map(|((_, table), state)| (table.clone(), Arc::clone(state)))
+            .collect();
+        own.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        own
+    }
+
+    /// Returns `true` while an import is creating a table.
+    pub(super) fn is_importing(&self, place: &Place, table: &str, clock: &Clock) -> bool {
+        let state = self
+            .0
+            .lock()
+            .get(&(place.clone(), table.to_owned()))
+            .cloned();
+        state.is_some_and(|state| state.lock().is_importing(clock))
+    }
+
+    fn remove(&self, place: &Place, table: &str) {
+        self.0.lock().remove(&(place.clone(), table.to_owned()));
+    }
+
+    /// Performs CreateTable, DescribeTable, UpdateTable or DeleteTable.
+    pub(super) fn perform(
+        &self,
+        database: &Database,
+        place: &Place,
+        clock: &Clock,
+        operation: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, ErrorResponse> {
+        let request = serde_json::from_slice::<Value>(body).ok();
+        let name = request.as_ref().and_then(|it| it["TableName"].as_str());
+        let (Some(mut request), Some(name)) = (request.clone(), name) else {
+            return execute(database, operation, body);
+        };
+        let state = self.of(place, name);
+        let mut state = state.lock();
+        let wanted = StreamChange::in_request(&request);
+        if operation == "UpdateTable" {
+            state.check_stream_change(wanted.as_ref(), name)?;
+        }
+        let response = match state.to_engine(operation, wanted.as_ref(), &mut request) {
+            true => execute(database, operation, &to_bytes(&request))?,
+            // The stream was all that was to change, and the engine's stream stays as it is.
+            false => {
+                let described = execute(database, "DescribeTable", &to_bytes(&request))?;
+                let mut described: Value = serde_json::from_slice(&described).unwrap_or_default();
+                to_bytes(&json!({ "TableDescription": described["Table"].take() }))
+            }
+        };
+        match operation {
+            "CreateTable" => *state = TableState::default(),
+            "DeleteTable" => self.remove(place, name),
+            _ => {}
+        }
+        match wanted {
+            Some(StreamChange::On(view_type)) => {
+                state.changes.refresh(database, name)?;
+                let after = state.changes.last();
+                state.stream = Some(Stream::new(clock, view_type, after));
+            }
+            Some(StreamChange::Off) => state.stream = None,
+            None => {}
+        }
+        Ok(state.to_client(place, clock, name, &response))
+    }
+}
+
+impl TableState {
+    /// Turns the engine's stream on or off, as the client's stream and the recovery need it.
+    pub(super) fn set_recovery(
+        &mut self,
+        database: &Database,
+        table: &str,
+        recovery: Option<Recovery>,
+    ) -> Result<(), ErrorResponse> {
+        let before = self.records_changes();
+        self.recovery = recovery;
+        if self.records_changes() == before {
+            return Ok(());
+        }
+        let specification = match before {
+            false => json!({ "StreamEnabled": true, "StreamViewType": BOTH_IMAGES }),
+            true => json!({ "StreamEnabled": false }),
+        };
+        let request = json!({ "TableName": table, "StreamSpecification": specification });
+        execute(database, "UpdateTable", &to_bytes(&request)).map(drop)
+    }
+
+    fn records_changes(&self) -> bool {
+        self.recovery.is_some() || self.stream.is_some()
+    }
+
+    fn check_stream_change(
+        &self,
+        wanted: Option<&StreamChange>,
+        table: &str,
+    ) -> Result<(), ErrorResponse> {
+        let problem = match (wanted, &self.stream) {
+            (Some(StreamChange::On(_)), Some(_)) => "Table already has an enabled stream",
+            (Some(StreamChange::Off), None) => "Table does not have a stream to disable",
+            _ => return Ok(()),
+        };
+        Err(validation_error(format!("{problem}: TableName: {table}")))
+    }
+
+    /// Changes a request so that the engine records what is needed. Returns `false` if there is
+    /// nothing left that the engine could do.
+    fn to_engine(
+        &self,
+        operation: &str,
+        wanted: Option<&StreamChange>,
+        request: &mut Value,
+    ) -> bool {
+        match wanted {
+            Some(_) if operation == "UpdateTable" && self.recovery.is_some() => {
+                if let Value::Object(members) = request {
+                    members.remove("StreamSpecification");
+                    return members.len() > 1;
+                }
+            }
+            Some(StreamChange::On(_)) => {
+                request["StreamSpecification"]["StreamViewType"] = BOTH_IMAGES.into();
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Replaces the engine's stream in a response by the client's.
+    fn to_client(&self, place: &Place, clock: &Clock, table: &str, response: &[u8]) -> Vec<u8> {
+        let Ok(mut response) = serde_json::from_slice::<Value>(response) else {
+            return response.to_vec();
+        };
+        let name = ["Table", "TableDescription"];
+        let name = name.into_iter().find(|name| response.get(name).is_some());
+        if let Some(Value::Object(description)) = name.map(|name| &mut response[name]) {
+            for member in [
+                "StreamSpecification",
+                "LatestStreamArn",
+                "LatestStreamLabel",
+            ] {
+                description.remove(member);
+            }
+            if let Some(stream) = &self.stream {
+                description.insert("StreamSpecification".into(), stream.specification());
+                description.insert("LatestStreamArn".into(), stream.arn(place, table).into());
+                description.insert("LatestStreamLabel".into(), stream.label.clone().into());
+            }
+            if self.is_importing(clock) {
+                description.insert("TableStatus".into(), "CREATING".into());
+            }
+        }
+        to_bytes(&response)
+    }
+
+    /// Returns `true` while an import is creating the table.
+    #[cfg(feature = "s3")]
+    pub(super) fn is_importing(&self, clock: &Clock) -> bool {
+        self.import.as_ref().is_some_and(|job| !job.is_done(clock))
+    }
+
+    #[cfg(not(feature = "s3"))]
+    #[expect(clippy::unused_self, reason = "without S3 there are no imports")]
+    pub(super) fn is_importing(&self, _: &Clock) -> bool {
+        false
+    }
+}
+
+/// What a request does with the client's stream.
+#[derive(Debug)]
+enum StreamChange {
+    On(String),
+    Off,
+}
+
+impl StreamChange {
+    fn in_request(request: &Value) -> Option<Self> {
+        let specification = request.get("StreamSpecification")?;
+        match specification.get("StreamEnabled")?.as_bool()? {
+            true => {
+                let view_type = specification["StreamViewType"].as_str();
+                Some(Self::On(view_type.unwrap_or(BOTH_IMAGES).to_owned()))
+            }
+            false => Some(Self::Off),
+        }
+    }
+}
