@@ -127,4 +127,6 @@ pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
 pub use secret::SecretText;
+#[doc(hidden)]
+pub use small_file::{open_lock, read_bytes};
 pub use transport::{FailureStep, SdkFailure};

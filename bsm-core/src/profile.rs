@@ -10,6 +10,8 @@ mod chain;
 mod files;
 mod ini;
 mod listing;
+mod not_found;
+mod parsed;
 pub(crate) mod shlex;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use tracing::Instrument as _;
 
 use self::resolution::{CredentialOrigin, Resolution};
-use self::sdk_config::{sts_config, with_required_parts};
+use self::sdk_config::{sts_config, sts_region, with_required_parts};
 use self::settings::Settings;
 use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
@@ -27,6 +27,7 @@ use crate::credentials::{AccountGuard, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::CallerIdentity;
+use crate::profile::Profiles;
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
 use crate::validation;
@@ -79,6 +80,7 @@ pub(crate) struct Resolved {
     /// The complete configuration for managers without a region of their own.
     pub(crate) config: Arc<SdkConfig>,
     pub(crate) region: Option<Region>,
+    sts_region: Region,
     pub(crate) credentials: Refresher,
     /// The identity that the account guard has seen.
     guarded: Arc<OnceLock<CallerIdentity>>,
@@ -250,6 +252,7 @@ impl Session {
         let Parts {
             config,
             region,
+            sts_region,
             source,
         } = parts;
         // The settings' own regions are checked, and named, where they are read. This one may also come
@@ -263,7 +266,7 @@ impl Session {
             Some(account) => Arc::new(AccountGuard::new(
                 account.clone(),
                 source,
-                sts_config(&config, region.as_ref()),
+                sts_config(&config, &sts_region),
                 Arc::clone(&guarded),
             )),
             None => source,
@@ -277,6 +280,7 @@ impl Session {
         Ok(Resolved {
             config: Arc::new(config),
             region,
+            sts_region,
             credentials,
             guarded,
         })
@@ -292,8 +296,10 @@ impl Session {
         if let Some(url) = config.endpoint_url() {
             endpoint::check(url, Form::Endpoint, Setting::SdkConfig)?;
         }
+        let region = self.explicit_region().or_else(|| config.region().cloned());
         Ok(Parts {
-            region: self.explicit_region().or_else(|| config.region().cloned()),
+            sts_region: sts_region(region.as_ref(), None),
+            region,
             config: with_required_parts(config, &self.settings),
             source: UserProvider::shared(source, self.settings.provider_timeout()),
         })
@@ -305,14 +311,17 @@ impl Session {
             .explicit_region()
             .or_else(|| role.parent_region.clone())
             .or_else(|| resolved.region.clone());
+        let known = resolved.region.as_ref().or(region.as_ref());
+        let sts_region = sts_region(known, Some(&role.request.role_arn));
         let context = AssumeRoleContext {
             parent: &resolved.credentials,
-            sts: &resolved.sts(),
+            sts: &sts_config(&resolved.config, &sts_region),
             mfa: self.settings.mfa.as_ref(),
             cli_cache: self.settings.cli_cache(),
         };
         Ok(Parts {
             config: SdkConfig::clone(&resolved.config),
+            sts_region: region.clone().unwrap_or(sts_region),
             region,
             source: assumed_role(role.request.clone(), &context)?,
         })
@@ -324,11 +333,13 @@ impl Session {
         explicit: Option<SharedProvider>,
     ) -> Result<Parts, Error> {
         let settings = &self.settings;
-        let resolution = Resolution::new(settings, explicit)?;
+        let profiles = Profiles::load_blocking(&settings.environment).await?;
+        let resolution = Resolution::with(settings, profiles, explicit)?;
         resolution.check_region(settings)?;
         let config = sdk_config::load(settings, &resolution).await?;
         let mut region = resolution.region.map(Region::new);
-        let sts = sts_config(&config, region.as_ref());
+        let sts_region = sts_region(region.as_ref(), resolution.origin.role_arn());
+        let sts = sts_config(&config, &sts_region);
         let providers = ProviderFactory {
             environment: &settings.environment,
             mfa: settings.mfa.as_ref(),
@@ -363,6 +374,7 @@ impl Session {
         };
         Ok(Parts {
             config,
+            sts_region: region.clone().unwrap_or(sts_region),
             region,
             source,
         })
@@ -395,7 +407,7 @@ impl fmt::Display for Session {
 impl Resolved {
     /// Returns the configuration for requests to STS with the credentials of this session.
     pub(crate) fn sts(&self) -> SdkConfig {
-        sts_config(&self.config, self.region.as_ref())
+        sts_config(&self.config, &self.sts_region)
     }
 }
 
@@ -403,6 +415,8 @@ impl Resolved {
 struct Parts {
     config: SdkConfig,
     region: Option<Region>,
+    /// The region, or one of the partition that the role is in.
+    sts_region: Region,
     source: SharedProvider,
 }
 

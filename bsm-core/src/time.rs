@@ -1,16 +1,25 @@
-//! Points in time as dates, and RFC 3339 in both directions.
+//! Points in time as dates: RFC 3339 in both directions, and what else botocore reads.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Utc};
 
-/// Converts a time to a date; `None` before 1970 and for years that chrono cannot represent.
+/// Converts a time to a date; `None` for years that chrono cannot represent.
 ///
 /// chrono's own conversion panics on those, and an expiry can come from any program's output.
 pub(crate) fn to_utc(time: SystemTime) -> Option<DateTime<Utc>> {
-    let since_epoch = time.duration_since(UNIX_EPOCH).ok()?;
-    let seconds = i64::try_from(since_epoch.as_secs()).ok()?;
-    DateTime::from_timestamp(seconds, since_epoch.subsec_nanos())
+    let (seconds, nanos) = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => (i64::try_from(since.as_secs()).ok()?, since.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            let seconds = -i64::try_from(before.as_secs()).ok()?;
+            match before.subsec_nanos() {
+                0 => (seconds, 0),
+                nanos => (seconds - 1, 1_000_000_000 - nanos),
+            }
+        }
+    };
+    DateTime::from_timestamp(seconds, nanos)
 }
 
 /// Formats a time as `2026-11-22T14:47:40Z`; `None` if [`to_utc`] has no date for it.
@@ -24,21 +33,80 @@ pub(crate) fn format_rfc3339_utc(time: SystemTime) -> Option<String> {
     Some(to_utc(time)?.format("%Y-%m-%dT%H:%M:%SUTC").to_string())
 }
 
-/// Parses RFC 3339, and the same with `UTC` as its zone, as the AWS CLI writes it.
+/// Parses RFC 3339.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    let text = text.trim();
-    let parsed = match text.strip_suffix("UTC") {
-        Some(text) => DateTime::parse_from_rfc3339(&format!("{}Z", text.trim_end())),
-        None => DateTime::parse_from_rfc3339(text),
+    Some(DateTime::parse_from_rfc3339(text.trim()).ok()?.into())
+}
+
+/// Dates without their zone: RFC 3339 with and without seconds, ISO 8601 in its basic form, RFC 2822.
+const FORMATS: [&str; 8] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y%m%dT%H%M%S%.f",
+    "%Y%m%dT%H%M",
+    "%d %b %Y %H:%M:%S",
+    "%d %b %Y %H:%M",
+];
+
+/// Parses a time in each form in which tools write an expiry, as botocore's `dateutil` does.
+///
+/// A time without a zone is none: botocore cannot compare it with the clock and fails.
+pub(crate) fn parse(text: &str) -> Option<SystemTime> {
+    // "Sun, " tells nothing that the date does not.
+    let text = match text.split_once(',') {
+        Some((day, rest)) if day.trim().len() == 3 => rest.trim(),
+        _ => text.trim(),
     };
-    Some(parsed.ok()?.into())
+    let (date, zone) = split_zone(text)?;
+    let date = date.trim_end().replacen(['t'], "T", 1);
+    let mut formats = FORMATS.iter();
+    let date = formats.find_map(|format| NaiveDateTime::parse_from_str(&date, format).ok())?;
+    Some(date.and_local_timezone(zone).single()?.into())
+}
+
+/// Splits a zone off the end: `Z`, `UTC`, `GMT`, `+00:00`, `+0000` or `+00`.
+fn split_zone(text: &str) -> Option<(&str, FixedOffset)> {
+    for name in ["UTC", "GMT", "Z"] {
+        let at = text.len().checked_sub(name.len());
+        if let Some((date, zone)) = at.and_then(|at| text.split_at_checked(at))
+            && zone.eq_ignore_ascii_case(name)
+        {
+            return Some((date, FixedOffset::east_opt(0)?));
+        }
+    }
+    let at = text.rfind(['+', '-'])?;
+    let (date, zone) = text.split_at(at);
+    let digits = zone[1..].replacen(':', "", 1);
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hours: i32 = digits[..2].parse().ok()?;
+    let minutes: i32 = digits[2..].parse().unwrap_or(0);
+    let seconds = hours * 3_600 + minutes * 60;
+    let east = if zone.starts_with('-') {
+        -seconds
+    } else {
+        seconds
+    };
+    Some((date, FixedOffset::east_opt(east)?))
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,40}|[0-9TZ:+., a-zA-Z-]{0,40}") {
+            _ = parse(&text);
+        }
+    }
 
     #[test]
     fn a_time_is_parsed_in_each_form_that_botocore_accepts() {
@@ -50,19 +118,57 @@ mod tests {
             "2026-11-22T14:47:40.000Z",
             "2026-11-22T14:47:40UTC",
             " 2026-11-22T14:47:40 UTC\n",
+            "2026-11-22T14:47:40.000000+0000",
+            "2026-11-22T14:47:40+00",
+            "2026-11-22t14:47:40z",
+            "2026-11-22 14:47:40-0000",
+            "2026-11-22 09:17:40 -05:30",
+            "20261122T144740Z",
+            "20261122T154740+0100",
+            "Sun, 22 Nov 2026 14:47:40 GMT",
+            "Sun, 22 Nov 2026 14:47:40 +0000",
+            "22 Nov 2026 15:47:40 +0100",
         ] {
-            assert_eq!(parse_rfc3339(text), Some(time), "{text:?}");
+            assert_eq!(parse(text), Some(time), "{text:?}");
         }
-        for text in ["", "UTC", "soon", "2026-11-22", "1795358860"] {
-            assert_eq!(parse_rfc3339(text), None, "{text:?}");
+        let minute = time - Duration::from_secs(40);
+        for text in [
+            "2026-11-22T14:47Z",
+            "2026-11-22 14:47 UTC",
+            "20261122T1447Z",
+            "Sun, 22 Nov 2026 14:47 GMT",
+        ] {
+            assert_eq!(parse(text), Some(minute), "{text:?}");
         }
+        let before_1970 = UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(parse("1969-12-31T23:59:59Z"), Some(before_1970));
+        for text in [
+            "",
+            "UTC",
+            "soon",
+            "2026-11-22",
+            "2026-11-22T14:47:40",
+            "2026-11-22T14:47:40 EST",
+            "2026-11-22T14:47:40+1",
+            "2026-11-22T14:47:40+99:00",
+            "2026-13-22T14:47:40Z",
+            "1795358860",
+            "+",
+            "é+00",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+        assert_eq!(parse_rfc3339("2026-11-22T14:47:40Z"), Some(time));
+        assert_eq!(parse_rfc3339("2026-11-22T14:47:40+0000"), None);
         assert_eq!(format_rfc3339(time).unwrap(), "2026-11-22T14:47:40Z");
         assert_eq!(format_rfc3339_utc(time).unwrap(), "2026-11-22T14:47:40UTC");
     }
 
     #[test]
     fn a_time_beyond_the_calendar_has_no_date() {
-        assert_eq!(to_utc(UNIX_EPOCH - Duration::from_secs(1)), None);
+        let before_1970 = UNIX_EPOCH - Duration::from_millis(1_500);
+        assert_eq!(format_rfc3339(before_1970).unwrap(), "1969-12-31T23:59:58Z");
+        assert_eq!(to_utc(before_1970).unwrap().timestamp_subsec_millis(), 500);
         let far = UNIX_EPOCH.checked_add(Duration::from_secs(1 << 55));
         assert_eq!(far.and_then(to_utc), None);
     }

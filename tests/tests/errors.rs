@@ -20,7 +20,7 @@ async fn a_missing_profile_is_reported_with_the_files_and_the_existing_profiles(
         error.to_string(),
         format!(
             "profile \"stagign\" does not exist in {dir}/config or {dir}/credentials; the \
-             profiles there are: default, production, staging"
+             profiles there are: default, production, staging; did you mean \"staging\"?"
         )
     );
 }

@@ -411,6 +411,287 @@ async fn no_secret_of_a_profile_is_logged() {
     assert!(given_away.is_empty(), "{}", given_away.join("\n"));
 }
 
+#[tokio::test]
+async fn a_profile_that_is_not_found_is_told_the_likely_mistake() {
+    let config = "[e]\nregion = x\n[profile My Laptop]\nregion = x\n[ profile p ]\nregion = x\n\
+                  [Profile big]\nregion = x\n[profile \"open]\nregion = x\n[preview]\ncloudfront = true\n\
+                  [profile staging]\nregion = x\n";
+    let files = Files::new(config);
+    let credentials = "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    std::fs::write(files.path().join("credentials"), credentials).unwrap();
+    for (name, advice) in [
+        (
+            "e",
+            "section [e], which is no profile: write it as [profile e]",
+        ),
+        (
+            "My Laptop",
+            "section [profile My Laptop], which is no profile: write it as [profile \"My Laptop\"]",
+        ),
+        (
+            "p",
+            "section [ profile p ], which is no profile: write it as [profile p]",
+        ),
+        (
+            "big",
+            "section [Profile big], which is no profile: write it as [profile big]",
+        ),
+        (
+            "open",
+            "section [profile \"open], which is no profile: write it as [profile open]",
+        ),
+        ("keys", "section [profile keys]: write it as [keys] there"),
+        ("stagign", "did you mean \"staging\"?"),
+        ("STAGING", "did you mean \"staging\"?"),
+        ("staging ", "did you mean \"staging\"?"),
+        (
+            "unheard-of",
+            "the profiles there are: profile keys, staging",
+        ),
+    ] {
+        let error = files.profile(name).build().credentials().await.unwrap_err();
+        assert!(error.is_profile_not_found(), "{error}");
+        assert!(error.to_string().ends_with(advice), "{name}: {error}");
+        if name.ends_with(' ') {
+            continue; // A file cannot say that.
+        }
+        // The same for a profile that another one names.
+        let source = format!(
+            "{config}[profile r]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = '{name}'\n"
+        );
+        let source = Files::new(&source.replace('\'', ""));
+        std::fs::write(source.path().join("credentials"), credentials).unwrap();
+        let error = source.profile("r").build().credentials().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        let advice = advice.replace(", staging", ", r, staging");
+        assert!(error.to_string().ends_with(&advice), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_never_lists_all_of_many_profiles() {
+    let config: String = (0..500)
+        .map(|n| format!("[profile account-{n}]\n"))
+        .collect();
+    let files = Files::new(&config);
+    let error = files.profile("acount-77").build().credentials().await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with("did you mean \"account-77\"?"), "{error}");
+    assert!(
+        error.contains("there are 500 profiles, such as account-0, "),
+        "{error}"
+    );
+    assert!(error.matches("account-").count() < 15, "{error}");
+}
+
+#[tokio::test]
+async fn a_profile_without_credentials_is_told_what_is_missing() {
+    for (settings, missing) in [
+        ("region = x", "no credentials: give it keys"),
+        ("sso_session = s", "no sso_account_id and no sso_role_name"),
+        (
+            "sso_start_url = https://x",
+            "no sso_account_id and no sso_role_name",
+        ),
+        ("source_profile = base", "no role_arn"),
+        ("credential_source = Environment", "no role_arn"),
+        ("aws_secret_access_key = TOPSECRET", "no aws_access_key_id"),
+        ("external_id = x", "no role_arn and no source_profile"),
+    ] {
+        let files = Files::new(&format!(
+            "[profile p]\n{settings}\n[sso-session s]\nsso_region = x\n"
+        ));
+        let error = files.profile("p").build().credentials().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoCredentials, "{settings}");
+        let message = error.to_string();
+        assert!(message.starts_with("profile \"p\" has "), "{message}");
+        assert!(message.contains(missing), "{settings}: {message}");
+        assert!(!message.contains("TOPSECRET"), "{message}");
+    }
+}
+
+/// What can be in the place of a file: a folder, a FIFO, a device without end, a socket.
+#[cfg(unix)]
+fn not_files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let (folder, fifo) = (dir.join("a-folder"), dir.join("a-fifo"));
+    let (zero, socket) = (dir.join("a-device"), dir.join("a-socket"));
+    std::fs::create_dir(&folder).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", &zero).unwrap();
+    std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    vec![folder, fifo, zero, socket]
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_not_a_file_is_an_error_at_once_wherever_a_file_is_read() {
+    let files = Files::new(
+        "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = s\n\
+         [profile web]\nrole_arn = arn:aws:iam::222222222222:role/W\nweb_identity_token_file = TOKEN\n",
+    );
+    let config = std::fs::read_to_string(files.path().join("config")).unwrap();
+    for path in not_files(files.path()) {
+        let text = path.display().to_string();
+        let with_token = config.replace("TOKEN", &text);
+        std::fs::write(files.path().join("config"), with_token).unwrap();
+        let ca_bundle = [("AWS_CA_BUNDLE", text.as_str())];
+        for (what, kind, builder) in [
+            (
+                "config",
+                ErrorKind::InvalidConfig,
+                files.profile("keys").config_file(&path),
+            ),
+            (
+                "credentials",
+                ErrorKind::InvalidConfig,
+                files.profile("keys").shared_credentials_file(&path),
+            ),
+            (
+                "CA bundle",
+                ErrorKind::InvalidConfig,
+                files.profile("keys").environment(ca_bundle),
+            ),
+            (
+                "token",
+                ErrorKind::CredentialsUnavailable,
+                files.profile("web"),
+            ),
+        ] {
+            let error = builder.build().credentials().await.expect_err(what);
+            assert_eq!(error.kind(), kind, "{what} {text}: {error}");
+            assert!(error.to_string().contains(&text), "{what} {text}: {error}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains("not a file"), "{what} {text}: {cause}");
+        }
+        let error = bsm_core::Snapshot::read(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_of_the_cache_that_is_not_a_file_is_a_miss() {
+    let sts = Sts::default();
+    let files = Files::new(
+        "[profile r]\nrole_arn = arn:aws:iam::111122223333:role/Admin\nsource_profile = k\n\
+         [profile k]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
+    );
+    for path in not_files(files.path()) {
+        for name in ["json", "lock"] {
+            let cache = files.path().join("cache");
+            std::fs::create_dir(&cache).unwrap();
+            // The key of a role with nothing but its ARN.
+            let entry = cache.join(format!("20d1c4c47209b5c6f6727fa999b7ec9c34fe8643.{name}"));
+            std::os::unix::fs::symlink(&path, &entry).unwrap();
+            let builder = files.profile("r").http_client(sts.http_client());
+            let bsm = builder
+                .cli_cache(bsm_core::CliCache::new().directory(&cache))
+                .build();
+            assert_eq!(bsm.credentials().await.unwrap().access_key_id(), "ASIA");
+            assert_eq!(sts.sent().len(), 1, "{path:?} {name}");
+            std::fs::remove_dir_all(&cache).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_file_is_a_file_without_profiles() {
+    let sts = Sts::default();
+    let bsm = BotoSesManager::builder()
+        .keys("AKIA", "s")
+        .environment([
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/no/such/file"),
+        ])
+        .http_client(sts.http_client())
+        .build();
+    bsm.caller_identity().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed_by_a_new_manager_and_after_clear_cache() {
+    let keys =
+        |id: &str| format!("[profile p]\naws_access_key_id = {id}\naws_secret_access_key = s\n");
+    let files = Files::new(&keys("AKIAONE"));
+    let id = async |bsm: &BotoSesManager| {
+        let credentials = bsm.credentials().await.unwrap();
+        credentials.access_key_id().to_owned()
+    };
+    let bsm = files.profile("p").build();
+    assert_eq!(id(&bsm).await, "AKIAONE");
+    // Of the same length, within the same tick of the file system's clock.
+    std::fs::write(files.path().join("config"), keys("AKIATWO")).unwrap();
+    assert_eq!(id(&bsm).await, "AKIAONE");
+    assert_eq!(id(&files.profile("p").build()).await, "AKIATWO");
+    bsm.clear_cache();
+    assert_eq!(id(&bsm).await, "AKIATWO");
+}
+
+#[tokio::test]
+async fn a_thousand_managers_on_one_file_parse_it_once() {
+    let text: String = (0..1_000)
+        .map(|n| {
+            format!("[profile p{n}]\naws_access_key_id = AKIA{n}\naws_secret_access_key = s\n")
+        })
+        .collect();
+    let files = Files::new(&text);
+    // For the whole process: files are read on other threads. The name of the folder tells which events
+    // are this test's.
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    for number in 0..1_000 {
+        let bsm = files.profile(&format!("p{number}")).build();
+        let credentials = bsm.credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), format!("AKIA{number}"));
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let folder = files.path().display().to_string();
+    let count = |event: &str| {
+        let lines = log.lines().filter(|line| line.contains(&folder));
+        lines.filter(|line| line.contains(event)).count()
+    };
+    assert_eq!(count("parsing a profile file"), 1);
+    assert_eq!(count("reading a profile file"), 2_000);
+}
+
+#[tokio::test]
+async fn sts_is_asked_in_the_partition_of_the_role_if_there_is_no_region() {
+    let keys = "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    for (partition, host) in [
+        ("aws", "sts.us-east-1.amazonaws.com"),
+        ("aws-us-gov", "sts.us-gov-west-1.amazonaws.com"),
+        ("aws-cn", "sts.cn-northwest-1.amazonaws.com.cn"),
+        ("aws-eusc", "sts.eusc-de-east-1.amazonaws.eu"),
+        ("aws-iso-b", "sts.us-isob-east-1.sc2s.sgov.gov"),
+    ] {
+        let arn = format!("arn:{partition}:iam::222222222222:role/R");
+        let files = Files::new(&format!(
+            "{keys}[profile role]\nrole_arn = {arn}\nsource_profile = keys\n\
+             [profile web]\nrole_arn = {arn}\nweb_identity_token_file = TOKEN\n"
+        ));
+        let token = files.path().join("token");
+        std::fs::write(&token, "token").unwrap();
+        let config = std::fs::read_to_string(files.path().join("config")).unwrap();
+        let config = config.replace("TOKEN", &token.display().to_string());
+        std::fs::write(files.path().join("config"), config).unwrap();
+        let sts = Sts::default();
+        let profile = |name| files.profile(name).http_client(sts.http_client()).build();
+        let of_keys = profile("keys").assume_role(&arn).build();
+        for bsm in [profile("role"), profile("web"), of_keys] {
+            bsm.caller_identity().await.unwrap();
+            for call in sts.sent() {
+                assert_eq!(call["uri"], format!("https://{host}/"), "{call:?}");
+            }
+        }
+    }
+}
+
 /// What was logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -1,6 +1,6 @@
 //! Roles, assumed with a token from a file, as Kubernetes and CI systems write it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -51,9 +51,11 @@ impl WebIdentityRole {
     }
 
     /// Reads the token. A line break behind it, as editors and `echo` write it, is not part of it.
-    fn token(&self) -> Result<Zeroizing<String>, Error> {
+    async fn token(&self) -> Result<Zeroizing<String>, Error> {
         let file = &self.identity.token_file;
-        let text = small_file::read(Path::new(file), MAX_TOKEN).map_err(|error| {
+        let path = PathBuf::from(file);
+        let text = small_file::blocking(move || small_file::read(&path, MAX_TOKEN)).await?;
+        let text = text.map_err(|error| {
             let message = format!(
                 "the web identity token file {file} cannot be read: check the path and its \
                  permissions"
@@ -77,7 +79,7 @@ impl WebIdentityRole {
 
     async fn assume(&self) -> Result<Credentials, Error> {
         let role_arn = &self.identity.role_arn;
-        let token = self.token()?;
+        let token = self.token().await?;
         tracing::debug!(role_arn, "assuming a role with a web identity");
         let call = transport::client(&self.sts, aws_sdk_sts::Client::new)?
             .assume_role_with_web_identity()

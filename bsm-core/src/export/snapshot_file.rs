@@ -4,13 +4,26 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::export::snapshot::Snapshot;
+use crate::small_file;
+
+/// The names of the files in a directory.
+const NAMES: (&str, &str) = ("bsm-", ".json");
+
+/// Random characters of such a name.
+const RANDOM: usize = 12;
+
+/// How old a file without an owner is when it is removed: a process that has just created one may not
+/// have locked it yet.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A file with a snapshot, removed when this is dropped.
 ///
-/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). If another file has
+/// See [`BotoSesManager::temp_snapshot`](crate::BotoSesManager::temp_snapshot). The file is locked while
+/// the guard lives, so that others can see that its process does. If another file has
 /// taken its place meanwhile, that file stays. (On Unix only: elsewhere the two cannot be
 /// distinguished.)
 #[must_use = "the file is removed when the guard is dropped: bind it to a name"]
@@ -44,13 +57,19 @@ impl TempSnapshot {
             let file = create_private(&path)?;
             return Ok(Self { path, file });
         }
+        remove_abandoned(&path);
         let (file, path) = tempfile::Builder::new()
-            .prefix("bsm-")
-            .suffix(".json")
-            .rand_bytes(12)
+            .prefix(NAMES.0)
+            .suffix(NAMES.1)
+            .rand_bytes(RANDOM)
             .make_in(&path, create_private)?
             .keep()
             .map_err(|error| error.error)?;
+        // Elsewhere a locked file could not be read by the process that it is for. A file system that has
+        // no locks lets nobody else lock the file either, so nobody removes it.
+        if cfg!(unix) {
+            _ = file.try_lock();
+        }
         Ok(Self { path, file })
     }
 
@@ -77,6 +96,24 @@ impl fmt::Debug for TempSnapshot {
         f.debug_struct("TempSnapshot")
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+/// Removes the files that killed processes have left in a directory.
+fn remove_abandoned(directory: &Path) {
+    if cfg!(not(unix)) {
+        return;
+    }
+    for path in small_file::older_than(ABANDONED, directory, NAMES) {
+        let name = path.file_name().map_or(0, |name| name.len());
+        if name != NAMES.0.len() + RANDOM + NAMES.1.len() {
+            continue;
+        }
+        // Its process holds the lock while it lives. A file of another user cannot be opened.
+        let has_no_owner = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if has_no_owner && fs::remove_file(&path).is_ok() {
+            tracing::debug!(path = %path.display(), "removed the snapshot of a killed process");
+        }
     }
 }
 
@@ -150,6 +187,37 @@ mod tests {
         fs::write(&path, "another").unwrap();
         drop(guard);
         assert_eq!(fs::read_to_string(&path).unwrap(), "another");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_and_nothing_else() {
+        let dir = TempDir::new().unwrap();
+        let old = |name: &str| {
+            let path = dir.path().join(name);
+            let file = File::create(&path).unwrap();
+            let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+            file.set_modified(hour_ago).unwrap();
+            path
+        };
+        let left = old("bsm-0123456789ab.json");
+        let others = [
+            "bsm-config.json",
+            "bsm-0123456789ab.jsonl",
+            "x-0123456789ab.json",
+        ]
+        .map(old);
+        let alive = TempSnapshot::write(&snapshot(), dir.path()).unwrap();
+        alive.file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let young = dir.path().join("bsm-ba9876543210.json");
+        fs::write(&young, "").unwrap();
+
+        let guard = TempSnapshot::write(&snapshot(), dir.path()).unwrap();
+        assert!(!left.exists());
+        for path in others.iter().chain([&young]) {
+            assert!(path.exists(), "{path:?}");
+        }
+        assert!(alive.path().exists() && guard.path().exists());
     }
 
     #[cfg(unix)]

@@ -15,6 +15,12 @@ pub(crate) fn account(arn: &str) -> Option<&str> {
     Some(account)
 }
 
+/// Returns the partition of an ARN.
+pub(crate) fn partition(arn: &str) -> Option<&str> {
+    let [_, partition, ..] = split(arn)?;
+    Some(partition)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::export::{EnvVars, ExportedSession, SessionCommand, Snapshot, TempSnapshot};
 use crate::manager::BotoSesManager;
+use crate::small_file;
 
 /// # Other processes
 impl BotoSesManager {
@@ -115,7 +116,8 @@ impl BotoSesManager {
     /// The file is made by this call or not at all: nothing that is there already is opened, no
     /// link is followed, and on Unix only its owner may read it (mode 0600). Elsewhere it has the
     /// permissions that its directory gives: choose one that is the user's own. A process that is
-    /// killed leaves the file behind, with credentials that expire.
+    /// killed leaves the file behind. On Unix, the next call for the same directory removes it after a
+    /// minute.
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -131,7 +133,8 @@ impl BotoSesManager {
     /// As [`credentials`](Self::credentials), and [`ErrorKind::File`] if the file cannot be made,
     /// for example because there is one.
     pub async fn temp_snapshot(&self, path: impl AsRef<Path>) -> Result<TempSnapshot, Error> {
-        TempSnapshot::write(&self.to_snapshot().await?, path.as_ref())
+        let (snapshot, path) = (self.to_snapshot().await?, path.as_ref().to_owned());
+        small_file::blocking(move || TempSnapshot::write(&snapshot, &path)).await?
     }
 }
 

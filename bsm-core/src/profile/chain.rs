@@ -95,7 +95,7 @@ impl ProfileChain {
     ) -> Result<Option<Self>, Error> {
         let mut roles = Vec::new();
         let mut visited = vec![profile.name().to_owned()];
-        let mut profile = profile;
+        let mut profile = profile.clone();
         let no_variables = WebIdentityVariables::default();
         let base = loop {
             let variables = if roles.is_empty() {
@@ -104,18 +104,18 @@ impl ProfileChain {
                 &no_variables
             };
             // As in botocore, the keys of a source_profile take precedence over its own role.
-            let role = match roles.is_empty() || !has_keys(profile) {
-                true => role_link(profile),
+            let role = match roles.is_empty() || !has_keys(&profile) {
+                true => role_link(&profile),
                 false => None,
             };
             let Some(role) = role else {
-                break base_provider(profiles, profile, variables)?;
+                break base_provider(profiles, &profile, variables)?;
             };
             roles.push(role);
-            match next_link(profile)? {
+            match next_link(&profile)? {
                 Next::Base(source) => break Some(source),
-                Next::Itself if has_keys(profile) => {
-                    break base_provider(profiles, profile, &no_variables)?;
+                Next::Itself if has_keys(&profile) => {
+                    break base_provider(profiles, &profile, &no_variables)?;
                 }
                 Next::Itself => return Err(circle(&visited, profile.name())),
                 Next::Profile(next) => {
@@ -125,7 +125,7 @@ impl ProfileChain {
                     visited.push(next.to_owned());
                     profile = profiles
                         .get(next)
-                        .ok_or_else(|| missing_link(profiles, profile, next))?;
+                        .ok_or_else(|| missing_link(profiles, &profile, next))?;
                 }
             }
         };
@@ -134,10 +134,21 @@ impl ProfileChain {
             Some(base) => Ok(Some(Self { base, roles })),
             None if roles.is_empty() => Ok(None),
             None => Err(invalid(format!(
-                "profile {:?} is the source of a role, but has no credentials: give it keys, a role, \
-             an sso_session or a credential_process",
-                profile.name()
+                "profile {:?} is the source of a role, but {}",
+                profile.name(),
+                profile.what_is_missing()
             ))),
+        }
+    }
+}
+
+impl ProfileChain {
+    /// Returns the ARN of a role in the chain, if there is one. All are in one partition.
+    pub(crate) fn role_arn(&self) -> Option<&str> {
+        match (self.roles.first(), &self.base) {
+            (Some(role), _) => Some(&role.role_arn),
+            (None, BaseProvider::WebIdentity(identity)) => Some(&identity.role_arn),
+            (None, _) => None,
         }
     }
 }
@@ -222,7 +233,7 @@ fn missing_link(profiles: &Profiles, profile: &Profile, next: &str) -> Error {
     invalid(format!(
         "profile {next:?}, the source_profile of profile {:?}, does not exist in {}",
         profile.name(),
-        profiles.contents()
+        profiles.searched_for(next)
     ))
 }
 
@@ -293,12 +304,12 @@ const SECRET: &str = "aws_secret_access_key";
 // As in botocore, one half of a pair is enough to count as keys. The other half is then missed
 // loudly.
 fn has_keys(profile: &Profile) -> bool {
-    [ID, SECRET].iter().any(|key| profile.get(key).is_some())
+    [ID, SECRET].iter().any(|key| profile.has(key))
 }
 
 /// The keys of a profile in one file; an id without a secret is an error.
 fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
-    let get = |key| profile.get_in(file, key);
+    let get = |key| profile.key_in(file, key);
     let Some(id) = get(ID) else {
         return Ok(None);
     };
@@ -310,11 +321,12 @@ fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
     };
     let token = get("aws_security_token").or_else(|| get("aws_session_token"));
     let mut keys = Credentials::builder()
-        .access_key_id(id)
-        .secret_access_key(secret)
+        .access_key_id(id.as_str())
+        .secret_access_key(secret.as_str())
         .provider_name("profile");
-    keys.set_session_token(token.map(str::to_owned));
-    keys.set_account_id(account_of(get("aws_account_id")).map(Into::into));
+    keys.set_session_token(token.map(|token| token.to_string()));
+    let account = profile.get_in(file, "aws_account_id");
+    keys.set_account_id(account_of(account).map(Into::into));
     Ok(Some(BaseProvider::Keys {
         keys: keys.build(),
         profile: profile.name().to_owned(),
@@ -325,6 +337,26 @@ fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
 /// Returns an account id, unless the setting is empty.
 fn account_of(setting: Option<&str>) -> Option<&str> {
     setting.filter(|id| !id.is_empty())
+}
+
+impl Profile {
+    /// Completes "profile .. .." for one from which no credentials can be got.
+    pub(crate) fn what_is_missing(&self) -> &'static str {
+        let has_one = |names: &[&str]| names.iter().any(|name| self.has(name));
+        if has_one(&["sso_session", "sso_start_url", "sso_region"]) {
+            "has SSO settings, but no sso_account_id and no sso_role_name: add both, as `aws configure \
+             sso` does"
+        } else if has_one(&["source_profile", "credential_source"]) {
+            "has a source for a role, but no role_arn: add it"
+        } else if self.has(SECRET) {
+            "has aws_secret_access_key, but no aws_access_key_id: add it beside the other"
+        } else if has_one(&["role_session_name", "external_id", "mfa_serial"]) {
+            "has settings of a role, but no role_arn and no source_profile: add both"
+        } else {
+            "has no credentials: give it keys, a role_arn with a source_profile, an sso_session with an \
+             sso_account_id and an sso_role_name, or a credential_process"
+        }
+    }
 }
 
 /// The SSO settings of a profile, and those of the `sso-session` section that it names.
@@ -350,7 +382,7 @@ fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
         value.filter(|value| !value.is_empty())
     };
     // As in botocore, this applies to every key of the section, not only to those of SSO.
-    for key in session.into_iter().flat_map(Section::keys) {
+    for key in session.into_iter().flat_map(Section::names) {
         if let (Some(one), Some(other)) = (profile.get(key), of_session(key))
             && one != other
         {

@@ -1,28 +1,24 @@
 //! The profile files, read once and put together as botocore does.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::{fmt, io};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::ini::{self, Section, Value};
-use super::shlex;
+use zeroize::Zeroizing;
+
+use super::ini::{Section, Value};
+use super::not_found;
+use super::parsed::ReadFile;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
-
-/// The settings that are credentials.
-const KEYS: [&str; 4] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_security_token",
-    "aws_session_token",
-];
+use crate::small_file;
 
 /// The contents of the config file and the credentials file.
 #[derive(Clone, Default)]
 pub(crate) struct Profiles {
-    profiles: BTreeMap<String, Profile>,
-    sso_sessions: BTreeMap<String, Section>,
-    services: BTreeMap<String, Section>,
+    config: ReadFile,
+    credentials: ReadFile,
     searched: Vec<PathBuf>,
 }
 
@@ -30,8 +26,15 @@ pub(crate) struct Profiles {
 #[derive(Clone)]
 pub(crate) struct Profile {
     name: String,
-    config: Section,
-    credentials: Section,
+    config: OfFile,
+    credentials: OfFile,
+}
+
+/// The section of a profile in one of the files, and the text of that file.
+#[derive(Clone, Default)]
+struct OfFile {
+    section: Arc<Section>,
+    text: Arc<Zeroizing<String>>,
 }
 
 /// The settings of one profile, without its keys: a session keeps them for as long as it lives.
@@ -56,6 +59,12 @@ impl Profiles {
         Self::read(environment.config_file(), environment.credentials_file())
     }
 
+    /// As [`load`](Self::load), on a thread that may block.
+    pub(crate) async fn load_blocking(environment: &Environment) -> Result<Self, Error> {
+        let environment = environment.clone();
+        small_file::blocking(move || Self::load(&environment)).await?
+    }
+
     /// Reads both files. A file that does not exist counts as empty.
     pub(crate) fn read(
         config: Option<PathBuf>,
@@ -63,84 +72,67 @@ impl Profiles {
     ) -> Result<Self, Error> {
         let mut profiles = Self::default();
         if let Some(path) = config {
-            profiles.add_config(parse(&path)?);
+            profiles.config = ReadFile::read(File::Config, &path)?;
             profiles.searched.push(path);
         }
         if let Some(path) = credentials {
-            profiles.add_credentials(parse(&path)?);
+            profiles.credentials = ReadFile::read(File::Credentials, &path)?;
             profiles.searched.push(path);
         }
-        let names: Vec<_> = profiles.names().collect();
-        tracing::debug!(profiles = ?names, "read the profile files");
+        tracing::debug!(found = profiles.listed(), "read the profile files");
         Ok(profiles)
-    }
-
-    fn add_config(&mut self, sections: Vec<(String, Section)>) {
-        for (title, section) in sections {
-            if title == "default" {
-                self.add_profile(title, section);
-                continue;
-            }
-            // botocore ignores sections with other titles, and so must this parser: other tools
-            // keep theirs here.
-            let Some(Ok([_, name])) = shlex::split(&title).map(<[String; 2]>::try_from) else {
-                continue;
-            };
-            if title.starts_with("profile") {
-                self.add_profile(name, section);
-            } else if title.starts_with("sso-session") {
-                self.sso_sessions.insert(name, section);
-            } else if title.starts_with("services") {
-                self.services.insert(name, section);
-            }
-        }
-    }
-
-    // botocore does not merge sections within a file: `[profile "a"]` replaces an earlier `[profile
-    // a]`.
-    fn add_profile(&mut self, name: String, config: Section) {
-        let profile = Profile {
-            config,
-            ..Profile::empty(&name)
-        };
-        self.profiles.insert(name, profile);
-    }
-
-    fn add_credentials(&mut self, sections: Vec<(String, Section)>) {
-        for (name, section) in sections {
-            let profile = self.profiles.entry(name);
-            let profile = profile.or_insert_with_key(|name| Profile::empty(name));
-            profile.credentials = section;
-        }
     }
 
     /// Returns the names of the profiles, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.profiles.keys().map(String::as_str)
+        let files = [&self.config, &self.credentials].into_iter();
+        let names: BTreeSet<_> = files
+            .flat_map(|file| file.sections.profiles.keys())
+            .collect();
+        names.into_iter().map(String::as_str)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Profile> {
-        self.profiles.values()
+    /// Returns the titles of the sections of the config file that mean nothing to AWS's tools.
+    pub(super) fn other_titles(&self) -> impl Iterator<Item = &str> {
+        self.config.sections.others.iter().map(String::as_str)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Profile> {
-        self.profiles.get(name)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Profile> {
+        self.names().filter_map(|name| self.get(name))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Profile> {
+        let of_file = |file: &ReadFile| {
+            Some(OfFile {
+                section: Arc::clone(file.sections.profiles.get(name)?),
+                text: Arc::clone(&file.text),
+            })
+        };
+        let (config, credentials) = (of_file(&self.config), of_file(&self.credentials));
+        if config.is_none() && credentials.is_none() {
+            return None;
+        }
+        Some(Profile {
+            name: name.to_owned(),
+            config: config.unwrap_or_default(),
+            credentials: credentials.unwrap_or_default(),
+        })
     }
 
     pub(crate) fn sso_session(&self, name: &str) -> Option<&Section> {
-        self.sso_sessions.get(name)
+        self.config.sections.sso_sessions.get(name)
     }
 
     /// Returns the `services` section that a profile names.
     pub(crate) fn services_of(&self, profile: &Profile) -> Services {
-        let section = || self.services.get(profile.get("services")?);
+        let section = || self.config.sections.services.get(profile.get("services")?);
         Services(section().cloned().unwrap_or_default())
     }
 
     /// Checks that the `services` section that a profile names exists.
     pub(crate) fn require_services(&self, profile: &Profile) -> Result<(), Error> {
         match profile.get("services") {
-            Some(name) if !self.services.contains_key(name) => Err(Error::new(
+            Some(name) if !self.config.sections.services.contains_key(name) => Err(Error::new(
                 ErrorKind::InvalidConfig,
                 format!(
                     "profile {:?} names the services section {name:?}, which does not exist: add a \
@@ -156,23 +148,29 @@ impl Profiles {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProfileNotFound`], naming the files that were searched and the profiles in
-    /// them.
-    pub(crate) fn require(&self, name: &str) -> Result<&Profile, Error> {
+    /// [`ErrorKind::ProfileNotFound`], naming the files that were searched, some of the profiles in
+    /// them, and what was probably meant.
+    pub(crate) fn require(&self, name: &str) -> Result<Profile, Error> {
         self.get(name).ok_or_else(|| {
-            let message = format!("profile {name:?} does not exist in {}", self.contents());
+            let message = format!(
+                "profile {name:?} does not exist in {}",
+                self.searched_for(name)
+            );
             Error::new(ErrorKind::ProfileNotFound, message)
         })
     }
 
-    /// Describes which files were read and which profiles they contain.
-    pub(crate) fn contents(&self) -> String {
-        let names: Vec<_> = self.names().collect();
-        let found = match names.as_slice() {
-            [] => "there are no profiles in them".to_owned(),
-            names => format!("the profiles there are: {}", names.join(", ")),
-        };
-        format!("{}; {found}", list(&self.searched))
+    /// Says which files were read, which profiles they contain, and which one was probably meant.
+    pub(super) fn searched_for(&self, name: &str) -> String {
+        format!(
+            "{}; {}",
+            list(&self.searched),
+            not_found::advice(self, name)
+        )
+    }
+
+    fn listed(&self) -> String {
+        not_found::listed(&self.names().collect::<Vec<_>>())
     }
 }
 
@@ -181,8 +179,8 @@ impl Profile {
     pub(crate) fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            config: Section::new(),
-            credentials: Section::new(),
+            config: OfFile::default(),
+            credentials: OfFile::default(),
         }
     }
 
@@ -190,10 +188,19 @@ impl Profile {
         &self.name
     }
 
-    /// Returns a setting; an empty one counts as not set.
-    pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        let value = self.credentials.get(key).or_else(|| self.config.get(key))?;
-        value.text().filter(not_empty)
+    /// Returns a setting that is not a key; an empty one counts as not set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.value(name)?.text().filter(not_empty)
+    }
+
+    /// Returns `true` if there is a setting, which can be a key.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.value(name).is_some_and(is_set)
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let section = &self.credentials.section;
+        section.get(name).or_else(|| self.config.section.get(name))
     }
 
     /// Returns a setting of the environment, or else of the profile.
@@ -219,25 +226,46 @@ impl Profile {
 
     /// Returns all settings except the keys.
     pub(crate) fn settings_without_keys(&self) -> SettingsWithoutKeys {
-        let names: BTreeSet<_> = self.config.keys().chain(self.credentials.keys()).collect();
-        let names = names
+        let sections = [&self.config.section, &self.credentials.section].into_iter();
+        let names: BTreeSet<_> = sections.flat_map(|section| section.names()).collect();
+        let settings = names
             .into_iter()
-            .filter(|name| !KEYS.contains(&name.as_str()));
-        let settings =
-            names.filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
+            .filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
         SettingsWithoutKeys {
             profile: self.name.as_str().into(),
             settings: settings.collect(),
         }
     }
 
-    /// Returns a setting of one of the two files.
-    pub(crate) fn get_in(&self, file: File, key: &str) -> Option<&str> {
-        let section = match file {
+    /// Returns a setting of one of the two files that is not a key.
+    pub(crate) fn get_in(&self, file: File, name: &str) -> Option<&str> {
+        self.of(file).section.get(name)?.text().filter(not_empty)
+    }
+
+    /// Returns `true` if there is a setting in one of the two files, which can be a key.
+    pub(crate) fn has_in(&self, file: File, name: &str) -> bool {
+        self.of(file).section.get(name).is_some_and(is_set)
+    }
+
+    /// Reads an access key or a session token; an empty one counts as not set.
+    pub(crate) fn key_in(&self, file: File, name: &str) -> Option<Zeroizing<String>> {
+        let OfFile { section, text } = self.of(file);
+        section.key(text, name).filter(|key| !key.is_empty())
+    }
+
+    fn of(&self, file: File) -> &OfFile {
+        match file {
             File::Config => &self.config,
             File::Credentials => &self.credentials,
-        };
-        section.get(key)?.text().filter(not_empty)
+        }
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => !text.is_empty(),
+        Value::Nested(_) => false,
+        Value::Withheld => true,
     }
 }
 
@@ -260,7 +288,7 @@ impl Services {
     pub(crate) fn get(&self, service: &str, key: &str) -> Option<&str> {
         match self.0.get(service)? {
             Value::Nested(settings) => settings.get(key).map(String::as_str).filter(not_empty),
-            Value::Text(_) => None,
+            Value::Text(_) | Value::Withheld => None,
         }
     }
 }
@@ -268,10 +296,11 @@ impl Services {
 /// Shows which settings there are, but not their values.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |of: &OfFile| of.section.names().cloned().collect::<Vec<_>>();
         f.debug_struct("Profile")
             .field("name", &self.name)
-            .field("config", &self.config.keys())
-            .field("credentials", &self.credentials.keys())
+            .field("config", &names(&self.config))
+            .field("credentials", &names(&self.credentials))
             .finish()
     }
 }
@@ -287,32 +316,6 @@ impl fmt::Display for File {
 
 fn not_empty(value: &&str) -> bool {
     !value.is_empty()
-}
-
-fn parse(path: &Path) -> Result<Vec<(String, Section)>, Error> {
-    if !path.is_file() {
-        tracing::debug!(file = %path.display(), "there is no such profile file");
-        return Ok(Vec::new());
-    }
-    tracing::debug!(file = %path.display(), "reading a profile file");
-    let contents = match std::fs::read_to_string(path) {
-        Ok(contents) => contents,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            let message = format!(
-                "{} cannot be read: check its permissions and that it is text",
-                path.display()
-            );
-            return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
-        }
-    };
-    ini::parse(&contents).map_err(|malformed| {
-        let message = format!(
-            "the AWS profile file {} cannot be parsed: fix the line that the cause names",
-            path.display()
-        );
-        Error::new(ErrorKind::InvalidConfig, message).with_source(malformed)
-    })
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -55,7 +55,7 @@ impl Profiles {
         self.iter()
             .map(|profile| ProfileInfo {
                 name: profile.name().to_owned(),
-                kind: kind(profile),
+                kind: kind(&profile),
                 region: profile.get("region").map(str::to_owned),
             })
             .collect()
@@ -65,14 +65,14 @@ impl Profiles {
 /// Returns the first kind, in the order in which a chain looks for them.
 fn kind(profile: &Profile) -> ProfileKind {
     use super::files::File::Credentials;
-    let has = |key| profile.get(key).is_some();
+    let has = |key| profile.has(key);
     if has("role_arn") && !has("web_identity_token_file") {
         ProfileKind::Role
     } else if has("web_identity_token_file") {
         ProfileKind::WebIdentity
     } else if has("sso_account_id") || has("sso_role_name") {
         ProfileKind::Sso
-    } else if profile.get_in(Credentials, "aws_access_key_id").is_some() {
+    } else if profile.has_in(Credentials, "aws_access_key_id") {
         ProfileKind::Keys
     } else if has("login_session") {
         ProfileKind::Login

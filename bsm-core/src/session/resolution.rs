@@ -40,23 +40,31 @@ pub(crate) struct Resolution {
 }
 
 impl Resolution {
-    /// Resolves what the settings leave open; `explicit` are the credentials that the builder was
-    /// given.
+    /// Reads the profile files, and resolves what the settings leave open; `explicit` are the
+    /// credentials that the builder was given.
     pub(crate) fn new(
         settings: &Settings,
+        explicit: Option<SharedProvider>,
+    ) -> Result<Self, Error> {
+        Self::with(settings, Profiles::load(&settings.environment)?, explicit)
+    }
+
+    /// As [`new`](Self::new), with profile files that have been read.
+    pub(crate) fn with(
+        settings: &Settings,
+        profiles: Profiles,
         explicit: Option<SharedProvider>,
     ) -> Result<Self, Error> {
         let environment = &settings.environment;
         let named = settings.profile_name.as_deref();
         let ambient = environment.profile_name();
         let name = named.or(ambient.as_deref()).unwrap_or("default");
-        let profiles = Profiles::load(environment)?;
         // With explicit credentials, a profile that only the environment names need not exist: it
         // contributes settings, but no credentials.
         let is_required = named.is_some() || (ambient.is_some() && explicit.is_none());
         let profile = match profiles.get(name) {
-            Some(profile) => profile.clone(),
-            None if is_required => profiles.require(name)?.clone(),
+            Some(profile) => profile,
+            None if is_required => profiles.require(name)?,
             None => Profile::empty(name),
         };
         if !profile.ignores_configured_endpoints(environment) {
@@ -108,7 +116,7 @@ impl Resolution {
 fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<CredentialOrigin, Error> {
     ProfileChain::resolve(profiles, profile, &WebIdentityVariables::default())?
         .map(CredentialOrigin::Profile)
-        .ok_or_else(|| without_credentials(profile.name()))
+        .ok_or_else(|| without_credentials(profile))
 }
 
 /// Resolves the default chain in botocore's order: the keys of the environment, the profile's
@@ -152,6 +160,16 @@ fn region(settings: &Settings, profile: &Profile) -> Option<String> {
         .or_else(|| profile.get("region").map(str::to_owned))
 }
 
+impl CredentialOrigin {
+    /// Returns the ARN of the role that STS is asked for.
+    pub(crate) fn role_arn(&self) -> Option<&str> {
+        match self {
+            Self::Profile(chain) => chain.role_arn(),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for CredentialOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,12 +181,9 @@ impl fmt::Display for CredentialOrigin {
     }
 }
 
-fn without_credentials(profile: &str) -> Error {
+fn without_credentials(profile: &Profile) -> Error {
     Error::new(
         ErrorKind::NoCredentials,
-        format!(
-            "profile {profile:?} has no credentials: give it keys, a role_arn with a \
-             source_profile, an sso_session or a credential_process"
-        ),
+        format!("profile {:?} {}", profile.name(), profile.what_is_missing()),
     )
 }

@@ -20,7 +20,9 @@ use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::http;
+use crate::identity::arn;
 use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
+use crate::small_file;
 use crate::transport::time_limits::with_time_limits;
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` changes when a dependency is updated.
@@ -28,8 +30,19 @@ fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// The region of requests to STS if the session has none: STS answers in every region.
-const STS_REGION: &str = "us-east-1";
+/// The region of requests to STS if the session has none, by the partition of the role's ARN: an identity
+/// exists in its own partition alone.
+///
+/// Source: `implicitGlobalRegion` in the SDKs' `partitions.json`.
+const STS_REGIONS: [(&str, &str); 7] = [
+    ("aws-cn", "cn-northwest-1"),
+    ("aws-us-gov", "us-gov-west-1"),
+    ("aws-eusc", "eusc-de-east-1"),
+    ("aws-iso", "us-iso-east-1"),
+    ("aws-iso-b", "us-isob-east-1"),
+    ("aws-iso-e", "eu-isoe-west-1"),
+    ("aws-iso-f", "us-isof-south-1"),
+];
 
 /// Loads the configuration of the settings, their environment and their profile, without
 /// credentials.
@@ -51,7 +64,7 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
         // provider.
         .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
         .retry_config(retry_config(settings, profile)?)
-        .http_client(http_client(settings, profile)?)
+        .http_client(http_client(settings, profile).await?)
         .time_source(settings.time_source())
         .identity_cache(IdentityCache::no_cache())
         .no_credentials();
@@ -100,14 +113,25 @@ pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> Sd
 }
 
 /// Returns the configuration for requests to STS.
-pub(crate) fn sts_config(config: &SdkConfig, region: Option<&Region>) -> SdkConfig {
-    let region = region.cloned().unwrap_or(Region::from_static(STS_REGION));
-    with_time_limits(&config.to_builder().region(region).build())
+pub(crate) fn sts_config(config: &SdkConfig, region: &Region) -> SdkConfig {
+    with_time_limits(&config.to_builder().region(region.clone()).build())
+}
+
+/// Returns the region of requests to STS: the session's, or else one in which the role exists. STS
+/// answers in every region of a partition.
+pub(crate) fn sts_region(region: Option<&Region>, role_arn: Option<&str>) -> Region {
+    let partition = || role_arn.and_then(arn::partition).unwrap_or("aws");
+    region.cloned().unwrap_or_else(|| {
+        let partition = partition();
+        let mut regions = STS_REGIONS.iter();
+        let found = regions.find(|(known, _)| *known == partition);
+        Region::from_static(found.map_or("us-east-1", |(_, region)| region))
+    })
 }
 
 /// Returns the HTTP client of the settings, or else the shared one for the CA bundle that
 /// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
-fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClient, Error> {
+async fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClient, Error> {
     if let Some(http_client) = &settings.http_client {
         return Ok(http::naming_endpoints(http_client.clone()));
     }
@@ -118,7 +142,7 @@ fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClien
         Some(path) => {
             let path = PathBuf::from(path);
             let path = environment.in_home(path.clone()).unwrap_or(path);
-            http::shared_with_ca_bundle(&path)
+            small_file::blocking(move || http::shared_with_ca_bundle(&path)).await?
         }
         None => Ok(http::shared()),
     }
@@ -351,6 +375,28 @@ mod tests {
         for value in ["#x", "a #b", "a\t;b", "a\nuse_fips_endpoint = true"] {
             assert!(!is_one_setting(value), "{value:?}");
         }
+    }
+
+    #[test]
+    fn sts_is_asked_in_the_partition_of_the_role() {
+        for (partition, region) in [
+            ("aws", "us-east-1"),
+            ("aws-cn", "cn-northwest-1"),
+            ("aws-us-gov", "us-gov-west-1"),
+            ("aws-eusc", "eusc-de-east-1"),
+            ("aws-iso", "us-iso-east-1"),
+            ("aws-iso-b", "us-isob-east-1"),
+            ("aws-iso-e", "eu-isoe-west-1"),
+            ("aws-iso-f", "us-isof-south-1"),
+            ("aws-unheard-of", "us-east-1"),
+        ] {
+            let role = format!("arn:{partition}:iam::111122223333:role/R");
+            assert_eq!(sts_region(None, Some(&role)).as_ref(), region);
+            let own = Region::from_static("eu-west-1");
+            assert_eq!(sts_region(Some(&own), Some(&role)), own);
+        }
+        assert_eq!(sts_region(None, None).as_ref(), "us-east-1");
+        assert_eq!(sts_region(None, Some("R")).as_ref(), "us-east-1");
     }
 
     #[tokio::test]

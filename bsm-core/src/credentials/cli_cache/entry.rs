@@ -10,7 +10,7 @@ use super::python::{self, SPACED};
 use crate::credentials::assume_role::Assumed;
 use crate::credentials::role_request::RoleRequest;
 use crate::identity::arn;
-use crate::time::{format_rfc3339_utc, parse_rfc3339};
+use crate::time::{format_rfc3339_utc, parse};
 
 /// The remaining lifetime that an entry must have to be used: botocore's advisory window.
 const MIN_LEFT: Duration = Duration::from_secs(900);
@@ -54,7 +54,7 @@ impl Entry {
         provider: &'static str,
     ) -> Option<Credentials> {
         let found = &self.credentials;
-        let expiry = parse_rfc3339(&found.expiration)?;
+        let expiry = parse(&found.expiration)?;
         if found.access_key_id.is_empty() || found.secret_access_key.is_empty() {
             return None;
         }

@@ -1,8 +1,9 @@
 //! The directory of the entries.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::task;
 use zeroize::Zeroizing;
@@ -13,6 +14,12 @@ use crate::small_file;
 /// The longest entry that is read: real ones have a few KiB, and another file must not fill the
 /// memory.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What a file is called until it has replaced an entry.
+const UNFINISHED: (&str, &str) = (".bsm-", ".tmp");
+
+/// How old an unfinished file is that a killed process has left. Writing one takes milliseconds.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// A directory of entries.
 #[derive(Clone, Debug)]
@@ -86,9 +93,14 @@ fn read(path: &Path) -> Option<Zeroizing<String>> {
 
 fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
     make(directory)?;
+    for path in small_file::older_than(ABANDONED, directory, UNFINISHED) {
+        // Another process may be doing the same.
+        _ = std::fs::remove_file(path);
+    }
     // Readable for the user alone, and removed again if something fails.
     let mut file = tempfile::Builder::new()
-        .suffix(".tmp")
+        .prefix(UNFINISHED.0)
+        .suffix(UNFINISHED.1)
         .tempfile_in(directory)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
@@ -97,14 +109,7 @@ fn replace(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 fn try_lock(directory: &Path, path: &Path) -> LockAttempt {
-    let opened = make(directory).and_then(|()| {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)
-    });
-    let file = match opened {
+    let file = match make(directory).and_then(|()| small_file::open_lock(path)) {
         Ok(file) => file,
         Err(error) => return no_locks(&error, path),
     };

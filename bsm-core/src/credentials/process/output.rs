@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use serde::Deserialize;
 
-use crate::time::parse_rfc3339;
+use crate::time;
 use crate::validation;
 
 /// The JSON that the program prints. It has no `Debug`, because it is a secret.
@@ -78,7 +78,7 @@ impl Printed {
         let expiration = json.expiration.filter(|expiration| !expiration.is_empty());
         let expiry = expiration
             .map(|expiration| {
-                parse_rfc3339(&expiration)
+                time::parse(&expiration)
                     .ok_or("printed an Expiration that is not a time such as 2026-11-22T14:47:40Z")
             })
             .transpose()?;

@@ -15,6 +15,9 @@ use super::state::{Failure, TableCheckpoint};
 /// everything that is written is at most twice what is appended, and small files are left alone.
 const REWRITE_FROM: u64 = 1 << 20;
 
+/// The longest checkpoint that is read: twice a million segments, with 1 KiB for the key of each.
+const MAX_BYTES: u64 = 2 << 30;
+
 /// The checkpoint of a run, locked.
 pub(super) struct Journal {
     path: PathBuf,
@@ -157,7 +160,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<(Tables, Vec<TableCheckpoint>)>
 
 fn read_contents(path: &Path) -> Result<Option<Contents>, Failure> {
     refuse_special(path)?;
-    let text = match fs::read(path) {
+    let text = match bsm_core::read_bytes(path, MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),

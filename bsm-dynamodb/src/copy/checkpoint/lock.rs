@@ -1,6 +1,6 @@
 //! The lock that keeps two runs from using one checkpoint.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,7 @@ impl CheckpointLock {
         let path = beside(checkpoint, ".lock");
         loop {
             refuse_special(&path)?;
-            let mut options = OpenOptions::new();
-            options.create(true).append(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(&path)?;
+            let file = bsm_core::open_lock(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
