@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-PAGES = ["README.md", "CHANGELOG.md", ".github/*.md"]
+PAGES = ["*.md", ".github/**/*.md", "bsm-*/**/README.md", "fuzz/*.md", "tests/local-aws/*.md"]
 FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")

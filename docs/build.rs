@@ -5,25 +5,34 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The pages that are shown beside the sources, and on the registry.
+const READMES: [&str; 4] = [
+    "README.md",
+    "bsm-core/README.md",
+    "bsm-dynamodb/README.md",
+    "tests/local-aws/README.md",
+];
+
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let source = root.join("src");
-    let mut chapters = markdown_files(&source);
-    chapters.push(root.join("../README.md"));
+    let pages = markdown_files(&source).into_iter().map(|path| {
+        let name = path.strip_prefix(&source).expect("it was found there");
+        (name.to_owned(), path)
+    });
+    let readmes = READMES.map(|name| (PathBuf::from(name), root.join("..").join(name)));
 
     let mut modules = String::new();
-    for chapter in chapters {
-        println!("cargo::rerun-if-changed={}", chapter.display());
-        let name: String = chapter
-            .strip_prefix(&source)
-            .unwrap_or(Path::new("README.md"))
+    for (name, path) in pages.chain(readmes) {
+        println!("cargo::rerun-if-changed={}", path.display());
+        let name = name
             .with_extension("")
             .to_string_lossy()
             .to_ascii_lowercase()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         writeln!(
             modules,
-            "#[doc = include_str!({chapter:?})]\nmod chapter_{name} {{}}"
+            "#[doc = include_str!({path:?})]\nmod chapter_{name} {{}}"
         )
         .expect("a string can be written to");
     }

@@ -100,6 +100,9 @@ mod endpoint;
 mod environment;
 mod error;
 mod export;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod identity;
 mod manager;

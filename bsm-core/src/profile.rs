@@ -19,3 +19,18 @@ mod tests;
 pub(crate) use chain::{BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity};
 pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};
+
+/// Parses a file, for the fuzz targets: every key that was withheld is found in the text again.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse_any(text: &str) {
+    for titled in ini::parse(text).unwrap_or_default() {
+        let section = titled.section;
+        for name in section.names() {
+            match section.get(name) {
+                Some(ini::Value::Text(value)) => drop(shlex::split(value)),
+                Some(ini::Value::Withheld) => assert!(section.key(text, name).is_some()),
+                Some(ini::Value::Nested(_)) | None => {}
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Copying tables from one account to another.
 
 mod builder;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod compare;
 mod create;
 mod job;

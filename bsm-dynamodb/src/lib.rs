@@ -173,6 +173,9 @@ mod connection;
 mod copy;
 mod error;
 mod expression;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod model;
 mod operation;
 mod private;

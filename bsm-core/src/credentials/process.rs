@@ -184,6 +184,12 @@ impl Error {
     }
 }
 
+/// Parses the output of a program, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse_output(output: &[u8]) -> Result<Credentials, String> {
+    Printed::parse(output).map(|printed| printed.into_credentials(None))
+}
+
 #[cfg(test)]
 mod tests {
     use zeroize::Zeroizing;

@@ -14,6 +14,8 @@ mod record;
 mod state;
 mod writer;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::journal::parse_any;
 pub(super) use self::journal::read;
 pub(super) use self::place::locate;
 pub(super) use self::record::{Record, Tables};
