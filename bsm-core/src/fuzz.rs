@@ -7,7 +7,7 @@
 use crate::credentials::{cli_cache, process};
 use crate::export::{Shell, Snapshot};
 use crate::profile::{self, shlex};
-use crate::time::parse_rfc3339;
+use crate::time;
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
@@ -18,9 +18,9 @@ pub fn profile_files(bytes: &[u8]) {
     profile::parse_any(text(bytes));
 }
 
-/// Parses a time.
-pub fn time(bytes: &[u8]) {
-    let _ = parse_rfc3339(text(bytes));
+/// Parses a time, such as an expiry.
+pub fn expiry(bytes: &[u8]) {
+    let _ = time::parse(text(bytes));
 }
 
 /// Parses an entry of the AWS CLI's cache.
@@ -67,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn time() {
-        run_corpus("time", super::time);
+    fn expiry() {
+        run_corpus("expiry", super::expiry);
     }
 
     #[test]

@@ -345,6 +345,24 @@ impl Default for BotoSesManager {
 }
 
 /// Names the manager as its user knows it: `profile "staging"`.
+/// Creates a manager from an `SdkConfig` that was loaded elsewhere; see
+/// [`from_config`](BotoSesManager::from_config).
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn f() {
+/// use bsm_core::BotoSesManager;
+///
+/// let bsm: BotoSesManager = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await.into();
+/// # }
+/// ```
+impl From<SdkConfig> for BotoSesManager {
+    fn from(config: SdkConfig) -> Self {
+        Self::from_config(config)
+    }
+}
+
 impl fmt::Display for BotoSesManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.session().fmt(f)

@@ -1,4 +1,4 @@
-//! A process default of which every use fails; one process, hence one test.
+//! A process default whose every use fails; one process, hence one test.
 
 use bsm_core::{BotoSesManager, InCurrentScope as _, install_default};
 

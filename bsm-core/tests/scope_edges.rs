@@ -113,7 +113,7 @@ impl Drop for AtExit {
         drop(other.awsenv());
         let carried = in_current_scope_fn(BotoSesManager::current);
         let current = BotoSesManager::current().to_string();
-        // What is carried to a thread that goes on is what was in force here.
+        // The thread that continues has the overrides that applied here.
         let carried = thread::spawn(|| carried().to_string()).join();
         let _ = self.0.send((current, carried.ok()));
     }

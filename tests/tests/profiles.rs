@@ -387,7 +387,7 @@ async fn no_secret_of_a_profile_is_logged() {
         .finish();
     let logging = tracing::subscriber::set_default(subscriber);
     for profile in ["p", "k", "r"] {
-        // A test on another thread may have come to an event first, when nobody was listening.
+        // A test on another thread may have reached an event first, before there was a subscriber.
         tracing::callsite::rebuild_interest_cache();
         let sts = Sts::default();
         let bsm = files

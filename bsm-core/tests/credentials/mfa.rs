@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::support::{AUDIT, Playground, READER, SERIAL, WITH_MFA, request};
 
 /// Somebody who types the codes in turn, and who counts how often they are asked.
-fn somebody(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
+fn prompting(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
     let prompts = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&prompts);
     let provider = mfa::from_fn(move |request| {
@@ -21,7 +21,7 @@ fn somebody(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<
             codes
                 .get(prompt)
                 .map(|code| (*code).to_owned())
-                .ok_or("nobody is there")
+                .ok_or("there are no more codes")
         }
     });
     (provider, prompts)
@@ -30,7 +30,7 @@ fn somebody(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let (provider, prompts) = prompting(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -72,7 +72,7 @@ async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() 
 #[tokio::test]
 async fn no_prompt_appears_in_the_background() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let (provider, prompts) = prompting(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -95,7 +95,7 @@ async fn no_prompt_appears_in_the_background() {
 #[tokio::test]
 async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["999999", "135790"]);
+    let (provider, prompts) = prompting(&["999999", "135790"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -119,7 +119,7 @@ async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
         .operation("AssumeRole")
         .times(1);
     playground.aws.faults().add(lost);
-    let (provider, _) = somebody(&["135790", "246802"]);
+    let (provider, _) = prompting(&["135790", "246802"]);
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -139,12 +139,16 @@ async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
     assert!(error.is_mfa_code_unavailable(), "{error:?}");
     assert!(error.to_string().contains("mfa_token_provider"), "{error}");
 
-    let nobody = mfa::from_fn(|_| async { Err::<String, _>("gone") });
+    let failing = mfa::from_fn(|_| async { Err::<String, _>("gone") });
     let assumed = playground
         .profile("dev")
         .assume_role(WITH_MFA)
         .mfa_serial(SERIAL);
-    let error = assumed.mfa_token_provider(nobody).load().await.unwrap_err();
+    let error = assumed
+        .mfa_token_provider(failing)
+        .load()
+        .await
+        .unwrap_err();
     assert!(error.is_mfa_code_unavailable(), "{error:?}");
     assert_eq!(playground.assumed(), 0);
 }
@@ -152,7 +156,7 @@ async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
 #[tokio::test]
 async fn children_inherit_who_is_asked() {
     let playground = Playground::start();
-    let (provider, prompts) = somebody(&["135790", "246802"]);
+    let (provider, prompts) = prompting(&["135790", "246802"]);
     let dev = playground
         .builder()
         .profile_name("dev")

@@ -21,7 +21,7 @@ enum Step {
     Enter,
     /// Drops one of the program's guards, not always the innermost.
     Leave,
-    /// Gives a guard to whoever drops it later, or forgets it.
+    /// Stores a guard, to be dropped later, or forgets it.
     StashGuard,
     Panic,
     DropStashed,
@@ -212,7 +212,7 @@ impl Program {
                     world.put(Detached::carried(frame, call));
                 }
                 Step::SyncScope => self.sync_scope(),
-                // There is no guard to drop, or nobody would catch the panic.
+                // There is no guard to drop, or no caller that catches the panic.
                 Step::Leave | Step::StashGuard | Step::Panic => once_pending().await,
             }
             world.check(frame, "after the step");

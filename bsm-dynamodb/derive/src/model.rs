@@ -50,7 +50,7 @@ impl StructOptions {
                 } else if meta.path.is_ident("paths") {
                     set_once("paths", &mut options.paths, meta.value()?.parse()?, at)
                 } else if OF_FIELDS.iter().any(|name| meta.path.is_ident(name)) {
-                    Err(meta.error("this goes on a field"))
+                    Err(meta.error("this belongs on a field"))
                 } else {
                     Err(meta.error("expected `table`, `region`, `billing`, `codec` or `paths`"))
                 }

@@ -8,7 +8,7 @@
 //! The first form runs against a local AWS, where it makes a table of 20,000 mixed items first, and
 //! touches nothing else. The second form copies the table TABLE from the account of one profile of
 //! yours to that of another one. It creates the table there if there is none, and asks before it
-//! writes anything. Ctrl-C stops it; run it again to go on.
+//! writes anything. Ctrl-C stops it; run it again to resume.
 
 mod local;
 mod options;
@@ -18,9 +18,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bsm_dynamodb::{
-    CopyPhase, CopyProgress, CopySummary, CopyTable, ErrorKind, ReportedKeys, copy_table,
-};
+use bsm_dynamodb::{CopyProgress, CopySummary, CopyTable, ErrorKind, ReportedKeys, copy_table};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::local::Local;
@@ -68,7 +66,7 @@ async fn run() -> Result<bool> {
     let plan = copy.preflight().await?;
     println!("{plan}");
     if plan.resumes() {
-        println!("goes on with the copy that was interrupted");
+        println!("resuming the copy that was interrupted");
     }
     if local.is_none() && !options.yes && !confirmed()? {
         return Ok(false);
@@ -80,7 +78,7 @@ async fn run() -> Result<bool> {
     match copied {
         Ok(summary) => Ok(report(&summary)),
         Err(error) if error.kind() == ErrorKind::Stopped => {
-            println!("stopped: run it again to go on");
+            println!("stopped: run it again to resume");
             Ok(false)
         }
         Err(error) => Err(error.into()),
@@ -107,10 +105,7 @@ fn with_bar(copy: CopyTable) -> (CopyTable, ProgressBar) {
     let bar = ProgressBar::no_length().with_style(style);
     let shown = bar.clone();
     let copy = copy.on_progress(move |progress: &CopyProgress| {
-        shown.set_message(match progress.phase() {
-            CopyPhase::Verifying => "comparing",
-            _ => "copying",
-        });
+        shown.set_message(progress.phase().to_string());
         // DynamoDB counts the items of a table every six hours: it may not know about all of them.
         let expected = progress.expected_items().unwrap_or_default();
         shown.set_length(expected.max(progress.position()));

@@ -53,6 +53,7 @@ impl<M: Model> GetMany<M> {
                 .map(|key| M::KEY.encode::<M, M::Codec>(key))
                 .collect(),
             consistent_read: false,
+            // As for writes: about 8 s.
             max_attempts: 10,
             read_as: ReadAs::whole(stored::decode),
             model: PhantomData,

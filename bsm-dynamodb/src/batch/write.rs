@@ -77,6 +77,8 @@ impl<M: Model> BatchWrite<M> {
             writes: Writes::default(),
             invalid: None,
             of_other_table: None,
+            // With delays of up to 5 s, about 8 s on average: longer than a burst of throttling, and
+            // short enough for a caller who waits.
             max_attempts: 10,
             model: PhantomData,
         }

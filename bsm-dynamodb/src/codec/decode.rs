@@ -154,6 +154,7 @@ impl<'de> Deserializer<'de> for Decoder {
         };
         let mut elements = SeqDeserializer::new(values.into_iter().map(Element));
         let value = visitor.visit_seq(&mut elements)?;
+        // A tuple or an array that is too short for the list would lose its other elements.
         elements.end()?;
         Ok(value)
     }
@@ -189,6 +190,7 @@ impl<'de> Deserializer<'de> for Decoder {
         visitor: V,
     ) -> Result<V::Value, SerdeError> {
         match self.0 {
+            // serde's derive also reads a struct from a sequence of its fields.
             AttributeValue::L(_) => self.deserialize_seq(visitor),
             _ => self.deserialize_map(visitor),
         }
@@ -202,6 +204,7 @@ impl<'de> Deserializer<'de> for Decoder {
     ) -> Result<V::Value, SerdeError> {
         match self.0 {
             AttributeValue::S(variant) => visitor.visit_enum(variant.into_deserializer()),
+            // A map with more entries is no externally tagged variant.
             AttributeValue::M(item) if item.len() == 1 => visitor.visit_enum(Variant(item)),
             other => Err(Self(other).expected("a variant: a string, or a map with one entry")),
         }
@@ -220,6 +223,7 @@ fn integer<T: std::str::FromStr>(number: &str) -> Option<T> {
 }
 
 fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, SerdeError> {
+    // Integers first: an `f64` has only 53 bits, and serde can turn an integer into a float, but not back.
     if let Ok(number) = number.parse() {
         visitor.visit_i64(number)
     } else if let Ok(number) = number.parse() {

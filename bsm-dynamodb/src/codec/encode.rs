@@ -56,6 +56,7 @@ macro_rules! wide_numbers {
         fn $method(self, number: $number) -> Encoded {
             self.fragile.note();
             let text = number.to_string();
+            // Zeros at the end are no significant digits: DynamoDB stores them in the exponent.
             match text.trim_start_matches('-').trim_end_matches('0').len() {
                 0..=38 => Ok(AttributeValue::N(text)),
                 _ => Err(SerdeError::new("a number has at most 38 digits")),
@@ -125,6 +126,7 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     fn serialize_none(self) -> Encoded {
+        // As serde_dynamo. The codec `Sparse` takes the attribute out of the item afterwards.
         Ok(AttributeValue::Null(true))
     }
 
@@ -227,7 +229,8 @@ impl<'a> List<'a> {
         Self {
             encoder,
             variant,
-            // A length is a hint, and may be anything.
+            // A length is a hint, and may be anything: 1,024 values are 64 KB, and an item of 400 KB has
+            // few longer lists.
             values: Vec::with_capacity(length.min(1024)),
         }
     }
@@ -313,6 +316,7 @@ impl ser::SerializeMap for Map<'_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerdeError> {
         self.key = match key.serialize(self.encoder)? {
             AttributeValue::S(text) => Some(text),
+            // serde reads the key of a map that it buffers as a string only.
             AttributeValue::N(text) => {
                 self.encoder.fragile.note();
                 Some(text)
@@ -377,6 +381,7 @@ fn to_set(values: Vec<AttributeValue>) -> Encoded {
         values.into_iter().map(inner).collect()
     }
     let set = match values.first() {
+        // The type of an empty set is unknown, and doesn't matter: it is left out of the item.
         None => Some(AttributeValue::Ss(Vec::new())),
         Some(AttributeValue::S(_)) => all(values, |value| match value {
             AttributeValue::S(text) => Some(text),
@@ -388,6 +393,7 @@ fn to_set(values: Vec<AttributeValue>) -> Encoded {
             _ => None,
         })
         .map(AttributeValue::Ns),
+        // Anything that is not binary becomes an error here.
         Some(_) => all(values, |value| match value {
             AttributeValue::B(bytes) => Some(bytes),
             _ => None,

@@ -1,6 +1,6 @@
 //! The names by which types tell the codec how they are stored.
 //!
-//! serde has no word for a set or for a number of 38 digits. A newtype struct with one of these names
+//! serde has no type for a set or for a number of 38 digits. A newtype struct with one of these names
 //! carries them to the codec; other formats ignore the name.
 
 /// A [`Number`](crate::Number): its digits, as text.

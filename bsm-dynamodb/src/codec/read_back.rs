@@ -1,8 +1,8 @@
 //! The check that an item is read back as it is written.
 //!
 //! Where serde buffers what it reads, in flattened fields and in enums that are not externally tagged,
-//! it cannot read everything that it writes. Such an item is refused before it is stored: later, nobody
-//! could read it, or a value in it would have been rounded.
+//! it cannot read everything that it writes. Such an item is refused before it is stored: later it
+//! could not be read, or a value in it would have been rounded.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
@@ -14,12 +14,14 @@ use super::error::SerdeError;
 use super::item::{CodecError, Item};
 use super::number::normalized;
 
-/// Reads an item and writes it again, and compares the values of which serde can lose something.
+/// Reads an item and writes it again, and compares the values that serde can change.
 pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), CodecError> {
     let read = M::deserialize(Decoder(AttributeValue::M(item.clone())));
     let model = read.map_err(|error| could_not_be_read(item, error))?;
     let fragile = Fragile::default();
     let AttributeValue::M(again) = model.serialize(Encoder::new(&fragile))? else {
+        // It was a map when it was written, so this is a `Serialize` that depends on something else than
+        // the value: there is nothing to compare with.
         return Ok(());
     };
     let changed = item.iter().find(|(name, value)| {
@@ -71,6 +73,7 @@ fn keeps_numbers_and_binary(one: &AttributeValue, other: &AttributeValue) -> boo
     use AttributeValue::{B, Bs, L, M, N, Ns, Null};
 
     match (one, other) {
+        // An `Option` that is read as `None` on purpose, such as with `skip_deserializing`.
         (_, Null(_)) => true,
         (N(one), N(other)) => !is_long(one) || normalized(one) == normalized(other),
         (N(one), _) => !is_long(one),

@@ -20,6 +20,7 @@ pub(super) fn same_item(one: &Item, other: &Item) -> bool {
 fn same_value(one: &AttributeValue, other: &AttributeValue) -> bool {
     use AttributeValue::{Bs, L, M, N, Ns, Ss};
     match (one, other) {
+        // Equal text is the usual case, and needs no parsing.
         (N(one), N(other)) => one == other || normalized(one) == normalized(other),
         (Ss(one), Ss(other)) => same_set(one, other, |text| text.as_bytes()),
         (Ns(one), Ns(other)) => same_set(one, other, |number| normalized(number)),

@@ -41,6 +41,7 @@ impl CopyJob {
                     left = unprocessed;
                     None
                 }
+                // `left` is unchanged: all keys are sent again.
                 Err(error) if is_transient(&error) => Some(error),
                 Err(error) => return Err(error),
             };
@@ -74,6 +75,7 @@ impl CopyJob {
     ) -> Result<(Vec<Item>, Vec<Item>), Error> {
         let mut wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys))
+            // An eventually consistent read may miss an item that was written a moment ago.
             .consistent_read(true);
         if keys_only {
             let (projection, names) = self.key.projection();

@@ -19,6 +19,7 @@ pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
     let scan = SegmentScan {
         table: &job.target,
         limit: job.target_reads.as_ref(),
+        // The items are few: at most those of the pages that were in flight when the copy was killed.
         segment: (0, 1),
         consistent: true,
         keys_only: false,

@@ -1,11 +1,12 @@
 //! The progress of a copy, and the counters behind it.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The phases of a copy.
+/// The phases of a copy; `Display` names what the copy is doing: `copying`, `comparing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CopyPhase {
@@ -13,6 +14,16 @@ pub enum CopyPhase {
     Copying,
     /// The tables are being compared.
     Verifying,
+}
+
+impl fmt::Display for CopyPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` instead of `write_str`, so that a progress line can align it.
+        f.pad(match self {
+            Self::Copying => "copying",
+            Self::Verifying => "comparing",
+        })
+    }
 }
 
 /// The progress of a copy, and the capacity that it has consumed.

@@ -42,6 +42,7 @@ impl Supervisor {
     /// Runs tasks until all have ended, or one has failed, which ends the others.
     pub(super) async fn run(&mut self, mut tasks: JoinSet<Result<(), Error>>) -> Result<(), Error> {
         let mut ticks = time::interval(TICK);
+        // A slow disk must not cause a burst of writes afterwards.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
             tokio::select! {
@@ -56,6 +57,7 @@ impl Supervisor {
                     },
                 },
                 () = stopped(&mut self.stop) => {
+                    // It has completed, and a future must not be polled again.
                     self.stop = None;
                     self.job.stop();
                 }
@@ -65,9 +67,11 @@ impl Supervisor {
                 }
             }
         };
+        // The writers end before the last save, so that it records everything that they have stored.
         tasks.shutdown().await;
         let saved = self.save().await;
         self.report();
+        // The error of the copy says more than that of a checkpoint that cannot be written either.
         outcome.and(saved)?;
         if self.job.is_stopping() {
             return Err(stopped_early(&self.job.source, &self.job.checkpoint));

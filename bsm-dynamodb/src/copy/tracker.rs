@@ -84,6 +84,7 @@ impl Tracker {
             batches_left: batches,
             written: 0,
         });
+        // A page whose items were all filtered out has no batch that would advance it later.
         state.advance(segment);
         number
     }
@@ -92,6 +93,7 @@ impl Tracker {
     pub(super) fn batch_stored(&self, segment: u32, page: u64, written: u64) {
         let mut state = self.lock();
         let pages = &mut state.segments[segment as usize];
+        // The queue begins at `first_page`: pages before it are stored, and gone.
         let place = page.checked_sub(pages.first_page);
         let place = place.and_then(|place| usize::try_from(place).ok());
         if let Some(page) = place.and_then(|place| pages.pages.get_mut(place)) {
@@ -111,6 +113,7 @@ impl Tracker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        // No method leaves the state half changed, so a panic elsewhere does not make it wrong.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,6 +24,7 @@ pub(super) async fn write_batches(
     batches: Arc<Mutex<mpsc::Receiver<Batch>>>,
 ) -> Result<(), Error> {
     loop {
+        // The lock is held while this writer waits for a batch, so only one writer waits at a time.
         let batch = batches.lock().await.recv().await;
         let Some(batch) = batch else { return Ok(()) };
         // Leave its page to the run that resumes.
@@ -125,6 +126,7 @@ impl CopyJob {
             .collect();
         let skipped = (total - missing.len()) as u64;
         self.counters.count(|counts| counts.skipped += skipped);
+        // All of a batch at once: it has at most 25 items, and DynamoDB has no batch with conditions.
         let width = missing.len().max(1);
         stream::iter(missing)
             .map(|item| self.write_if_missing(item))

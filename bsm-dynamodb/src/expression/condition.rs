@@ -8,8 +8,8 @@ use super::tree::{Comparator, DocumentPath, Node, Term};
 
 /// A condition on the items of the model `M`: of a write, or as the filter of a query or scan.
 ///
-/// A [`Path`](crate::Path) makes the simple ones; `&`, `|` and `!`, or [`and`](Self::and),
-/// [`or`](Self::or) and [`not`](Self::not), join them.
+/// The methods of a [`Path`](crate::Path) return simple conditions; `&`, `|` and `!`, or
+/// [`and`](Self::and), [`or`](Self::or) and [`not`](Self::not), combine them.
 ///
 /// `Debug` shows the names of the attributes and no values.
 ///
@@ -27,7 +27,7 @@ use super::tree::{Comparator, DocumentPath, Node, Term};
 ///
 /// Source: [Condition and filter expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html)
 /// in the Developer Guide.
-#[must_use = "a condition does nothing unless it is given to an operation"]
+#[must_use = "a condition does nothing unless it is passed to an operation"]
 pub struct Condition<M> {
     node: Node,
     model: PhantomData<fn() -> M>,
@@ -41,17 +41,17 @@ impl<M> Condition<M> {
         }
     }
 
-    /// Demands both; `&` does the same.
+    /// Returns a condition that is true if both are. `&` does the same.
     pub fn and(self, other: Self) -> Self {
         Self::new(self.node.and(other.node))
     }
 
-    /// Demands one or both; `|` does the same.
+    /// Returns a condition that is true if at least one is. `|` does the same.
     pub fn or(self, other: Self) -> Self {
         Self::new(self.node.or(other.node))
     }
 
-    /// Demands the contrary; `!` does the same.
+    /// Returns a condition that is true if this one is false. `!` does the same.
     #[expect(clippy::should_implement_trait, reason = "it does, and both read well")]
     pub fn not(self) -> Self {
         Self::new(Node::Not(Box::new(self.node)))
@@ -98,7 +98,7 @@ impl<M> fmt::Debug for Condition<M> {
     }
 }
 
-/// The size of what is at a path; see [`Path::size`](crate::Path::size).
+/// The size of the value at a path; see [`Path::size`](crate::Path::size).
 #[must_use = "a size does nothing by itself"]
 pub struct Size<M> {
     place: DocumentPath,
@@ -113,37 +113,37 @@ impl<M> Size<M> {
         }
     }
 
-    /// Demands that the size is equal.
+    /// Returns a condition that is true if the size equals `size`.
     pub fn eq(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Eq, size)
     }
 
-    /// Demands that the size is not equal.
+    /// Returns a condition that is true if the size differs from `size`.
     pub fn ne(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Ne, size)
     }
 
-    /// Demands that the size is less.
+    /// Returns a condition that is true if the size is less than `size`.
     pub fn lt(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Lt, size)
     }
 
-    /// Demands that the size is less or equal.
+    /// Returns a condition that is true if the size is at most `size`.
     pub fn le(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Le, size)
     }
 
-    /// Demands that the size is greater.
+    /// Returns a condition that is true if the size is greater than `size`.
     pub fn gt(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Gt, size)
     }
 
-    /// Demands that the size is greater or equal.
+    /// Returns a condition that is true if the size is at least `size`.
     pub fn ge(self, size: usize) -> Condition<M> {
         self.compare(Comparator::Ge, size)
     }
 
-    /// Demands that the size is not less than `low` and not greater than `high`.
+    /// Returns a condition that is true if the size is at least `low` and at most `high`.
     pub fn between(self, low: usize, high: usize) -> Condition<M> {
         let (low, high) = (Term::literal(&low), Term::literal(&high));
         Condition::new(Node::Between(Term::Size(self.place), low, high))

@@ -1,4 +1,4 @@
-//! What a path is compared with or set to.
+//! The values that a path is compared with or set to.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::codec::{CodecError, Encode};
 #[derive(Clone, Copy, Debug)]
 pub enum Untyped {}
 
-/// What can stand where a value of the type `T` is expected, such as `18` in `User::age().ge(18)`.
+/// A value for an attribute of the type `T`, such as `18` in `User::age().ge(18)`.
 ///
-/// A `T` or a reference to it; `&str` for a `String`; what is in the `Option` for an `Option`;
-/// another [`Path`](crate::Path) of the same type. For a path that is [`Untyped`], anything that serde can
-/// serialize.
+/// It is a `T` or a reference to one, `&str` for a `String`, a value of the inner type for an `Option`,
+/// or another [`Path`](crate::Path) of the same type. For an [`Untyped`] path, it is anything that serde
+/// can serialize.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value for an attribute of the type `{T}`",
     note = "a value of that type, a reference to one, and another path of that type are"

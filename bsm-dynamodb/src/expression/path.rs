@@ -18,13 +18,13 @@ use crate::codec::Serde;
 /// in the Developer Guide.
 const MAX_IN: usize = 100;
 
-/// A place in the items of the model `M`: an attribute, or what is nested in one.
+/// The path of a value in the items of the model `M`: of an attribute, or of a value nested in one.
 ///
-/// `#[derive(Model)]` makes a function for each field, which gives the path of its attribute, so
-/// that `User::age().ge(18)` is a [`Condition`]. What it is compared with has the field's type `T`,
-/// and is written as the field is: `E` is [`Serde`], or what the field's `#[serde(with)]` says.
+/// `#[derive(Model)]` creates a function for each field, which returns the path of its attribute, so
+/// that `User::age().ge(18)` is a [`Condition`]. The other side of a comparison has the field's type `T`,
+/// and is encoded as the field is: `E` is [`Serde`], or the encoding of the field's `#[serde(with)]`.
 ///
-/// Any name will do, be it a reserved word or full of dots: a request holds placeholders only.
+/// A name may be a reserved word or contain dots: the request contains placeholders only.
 ///
 /// # Examples
 ///
@@ -74,24 +74,24 @@ pub struct Path<M, T = Untyped, E = Serde> {
 }
 
 impl<M, T, E> Path<M, T, E> {
-    /// Makes the path of an attribute.
+    /// Creates the path of an attribute.
     ///
-    /// The name is taken as it is: a dot in it does not lead into a map.
+    /// A dot in the name is part of the name, and not a step into a map.
     pub fn new(attribute: impl Into<Cow<'static, str>>) -> Self {
         Self::at(DocumentPath::attribute(attribute))
     }
 
-    /// Goes to an entry of the map that is here.
+    /// Returns the path of an entry of this map.
     pub fn field(self, name: impl Into<Cow<'static, str>>) -> Path<M> {
         self.then(Segment::Name(name.into()))
     }
 
-    /// Goes to an element of the list that is here; the first one is 0.
+    /// Returns the path of an element of this list. The index of the first one is 0.
     pub fn index(self, index: usize) -> Path<M> {
         self.then(Segment::Index(index))
     }
 
-    /// Takes the value here to be a `U`.
+    /// Returns the same path for values of the type `U`.
     pub fn typed<U>(self) -> Path<M, U> {
         Path::at(self.place)
     }
@@ -115,51 +115,50 @@ impl<M, T, E> Path<M, T, E> {
 
 /// # Conditions
 ///
-/// None of them holds if there is nothing at the path, except for [`ne`](Self::ne) and
-/// [`not_exists`](Self::not_exists).
+/// If there is no value at the path, only [`ne`](Self::ne) and [`not_exists`](Self::not_exists) are true.
 impl<M, T, E> Path<M, T, E> {
-    /// Demands that the value is equal.
+    /// Returns a condition that is true if the value equals `other`.
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Eq, other)
     }
 
-    /// Demands that the value is not equal, or that there is none.
+    /// Returns a condition that is true if the value differs from `other`, or if there is none.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Ne, other)
     }
 
-    /// Demands that the value is less.
+    /// Returns a condition that is true if the value is less than `other`.
     pub fn lt(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Lt, other)
     }
 
-    /// Demands that the value is less or equal.
+    /// Returns a condition that is true if the value is at most `other`.
     pub fn le(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Le, other)
     }
 
-    /// Demands that the value is greater.
+    /// Returns a condition that is true if the value is greater than `other`.
     pub fn gt(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Gt, other)
     }
 
-    /// Demands that the value is greater or equal.
+    /// Returns a condition that is true if the value is at least `other`.
     pub fn ge(self, other: impl Operand<M, T, E>) -> Condition<M> {
         self.compare(Comparator::Ge, other)
     }
 
-    /// Demands that the value is not less than `low` and not greater than `high`.
+    /// Returns a condition that is true if the value is at least `low` and at most `high`.
     ///
-    /// DynamoDB refuses the request if `low` is greater than `high`.
+    /// DynamoDB rejects the request if `low` is greater than `high`.
     pub fn between(self, low: impl Operand<M, T, E>, high: impl Operand<M, T, E>) -> Condition<M> {
         let (low, high) = (low.into_operand().term(), high.into_operand().term());
         Condition::new(Node::Between(self.into_term(), low, high))
     }
 
-    /// Demands that the value is one of these.
+    /// Returns a condition that is true if the value is one of these.
     ///
-    /// Without any the request is refused before it is sent. DynamoDB takes 100 at a time; more
-    /// are written as several lists.
+    /// Without any, the operation fails before it sends a request. DynamoDB accepts 100 values in a list;
+    /// more are written as several lists.
     pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
         let others = others.into_iter().map(|other| other.into_operand().term());
         let others: Vec<_> = others.collect();
@@ -170,34 +169,34 @@ impl<M, T, E> Path<M, T, E> {
         })
     }
 
-    /// Demands that the text begins like this.
+    /// Returns a condition that is true if the text begins with `prefix`.
     pub fn begins_with(self, prefix: impl Into<String>) -> Condition<M> {
         let prefix = Term::Literal(AttributeValue::S(prefix.into()));
         self.function("begins_with", Some(prefix))
     }
 
-    /// Demands that the text has this part, or the list or set this element.
+    /// Returns a condition that is true if the text contains this text, or the list or set this element.
     pub fn contains(self, element: impl Serialize) -> Condition<M> {
         self.function("contains", Some(Term::literal(&element)))
     }
 
-    /// Demands that there is a value, even if it is NULL.
+    /// Returns a condition that is true if there is a value, even NULL.
     pub fn exists(self) -> Condition<M> {
         self.function("attribute_exists", None)
     }
 
-    /// Demands that there is no value, not even NULL.
+    /// Returns a condition that is true if there is no value, not even NULL.
     pub fn not_exists(self) -> Condition<M> {
         self.function("attribute_not_exists", None)
     }
 
-    /// Demands that the value has this type.
+    /// Returns a condition that is true if the value has this type.
     pub fn attribute_type(self, attribute_type: AttributeType) -> Condition<M> {
         let code = AttributeValue::S(attribute_type.code().to_owned());
         self.function("attribute_type", Some(Term::Literal(code)))
     }
 
-    /// Gives the size of the value: characters of a text, bytes of binary, elements of the others.
+    /// Returns the size of the value: characters of a text, bytes of binary, elements of the others.
     pub fn size(self) -> Size<M> {
         Size::new(self.place)
     }

@@ -190,7 +190,8 @@ impl Writer {
         &self.names
     }
 
-    /// Gives `ExpressionAttributeNames` and `ExpressionAttributeValues`; neither may be empty.
+    /// Returns `ExpressionAttributeNames` and `ExpressionAttributeValues`, each `None` if it is empty, because
+    /// DynamoDB rejects an empty one.
     pub(crate) fn finish(self) -> (Names, Values) {
         let names = self.names.into_iter().enumerate();
         let names = names.map(|(position, name)| (format!("#n{position}"), name));

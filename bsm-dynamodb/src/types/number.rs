@@ -54,6 +54,7 @@ pub struct Number {
 }
 
 impl Number {
+    /// DynamoDB's precision. It rejects a number with more digits; it never rounds.
     const MAX_DIGITS: usize = 38;
     /// The powers of ten of the first digit: from 1E-130 to 9.99…E+125.
     const MAGNITUDES: std::ops::RangeInclusive<i64> = -130..=125;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::support::Local;
 
-/// What serde_dynamo can carry, too.
+/// Values that serde_dynamo also supports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "plain")]
 #[serde(rename_all = "camelCase")]

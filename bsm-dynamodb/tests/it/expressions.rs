@@ -51,7 +51,7 @@ async fn with_one_thing() -> Local {
     local
 }
 
-/// Says whether a condition holds: as a filter, and as the condition of a write.
+/// Returns `true` if a condition is true, both as a filter and as the condition of a write.
 async fn holds(condition: Condition<Thing>) -> bool {
     let found = Thing::scan()
         .filter(condition.clone())
@@ -177,7 +177,7 @@ async fn bounds_in_the_wrong_order_are_refused_by_dynamodb() {
     let error = Thing::delete_key("1").condition(wrong.clone()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
-    // DynamoDB refuses the filter, too; the embedded engine finds nothing instead.
+    // DynamoDB also rejects the filter; the embedded engine finds nothing instead.
     let count = Thing::scan().filter(wrong).count().await;
     assert!(!count.is_ok_and(|count| count > 0));
 }

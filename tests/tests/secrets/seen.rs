@@ -1,4 +1,4 @@
-//! Everything that somebody could see.
+//! Everything that a reader of logs, errors and files could see.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Display, Write as _};
@@ -6,18 +6,18 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, Once, OnceLock};
 
-/// Everything that somebody could see.
+/// Everything that a reader of logs, errors and files could see.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<String>>);
 
 impl Seen {
     pub(crate) fn debug(&self, value: &impl Debug) {
-        let mut seen = self.0.lock().expect("nobody panics");
+        let mut seen = self.0.lock().expect("no thread panics");
         writeln!(seen, "{value:?}\n{value:#?}").expect("a string takes everything");
     }
 
     pub(crate) fn display(&self, value: &impl Display) {
-        let mut seen = self.0.lock().expect("nobody panics");
+        let mut seen = self.0.lock().expect("no thread panics");
         writeln!(seen, "{value}").expect("a string takes everything");
     }
 
@@ -33,7 +33,7 @@ impl Seen {
 
     /// Something that was printed elsewhere.
     pub(crate) fn text(&self, text: &str) {
-        self.0.lock().expect("nobody panics").push_str(text);
+        self.0.lock().expect("no thread panics").push_str(text);
     }
 
     /// Logs all targets at all levels on this thread, until the guard is dropped.
@@ -55,7 +55,7 @@ impl Seen {
 
     /// Checks that all was seen.
     pub(crate) fn assert_with(&self, texts: &[&str]) {
-        let seen = self.0.lock().expect("nobody panics");
+        let seen = self.0.lock().expect("no thread panics");
         for text in texts {
             assert!(seen.contains(text), "{text:?} is missing: was all seen?");
         }
@@ -63,7 +63,7 @@ impl Seen {
 
     /// Checks that a number was not seen, except as a part of another one, such as a hash.
     pub(crate) fn assert_without_number(&self, number: &str) {
-        let seen = self.0.lock().expect("nobody panics");
+        let seen = self.0.lock().expect("no thread panics");
         let is_part = |c: char| c.is_ascii_alphanumeric();
         for (at, _) in seen.match_indices(number) {
             let (before, behind) = (&seen[..at], &seen[at + number.len()..]);
@@ -81,7 +81,7 @@ impl Seen {
 
     fn assert_none_of<S: AsRef<str>>(&self, secrets: &[S]) {
         // A copy, so that a failure does not poison what other tests write to.
-        let seen = self.0.lock().expect("nobody panics").clone();
+        let seen = self.0.lock().expect("no thread panics").clone();
         for secret in secrets.iter().map(AsRef::as_ref) {
             assert!(secret.len() > 8, "{secret:?} is too short to look for");
             if let Some(at) = seen.find(secret) {

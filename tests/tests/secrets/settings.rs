@@ -163,7 +163,7 @@ async fn a_clients_service_alone_is_affected_by_its_endpoint() {
         error.to_string(),
         "AWS_ENDPOINT_URL_DYNAMODB \"localhost:8000\" has no scheme; use \"http://localhost:8000\""
     );
-    // Nor does a client that somebody else creates send anything to AWS.
+    // Nor does a client that the program itself creates send anything to AWS.
     let config = bsm.sdk_config().await.expect("a configuration");
     let client = aws_sdk_dynamodb::Client::new(&config);
     let failed = client.list_tables().send().await.expect_err("no endpoint");

@@ -40,7 +40,7 @@ impl Stub {
 
     /// Sets the whole response, status line and all.
     pub(crate) fn respond_raw(&self, response: impl Into<Vec<u8>>) {
-        *self.response.lock().expect("nobody panics") = response.into();
+        *self.response.lock().expect("no thread panics") = response.into();
     }
 
     pub(crate) fn respond(&self, status: u16, body: &str) {
@@ -73,7 +73,7 @@ fn respond(mut stream: TcpStream, response: &Mutex<Vec<u8>>) -> std::io::Result<
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let response = response.lock().expect("nobody panics").clone();
+    let response = response.lock().expect("no thread panics").clone();
     let response = match String::from_utf8(response) {
         Ok(text) => text
             .replace(ECHO, &String::from_utf8_lossy(&body))

@@ -62,6 +62,7 @@ impl CheckpointWriter {
                 );
                 return Err(table.error(ErrorKind::Checkpoint, message));
             }
+            // Often enough that the caller does not notice, and 40 attempts at most.
             time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -81,6 +82,7 @@ impl CheckpointWriter {
             return Ok(());
         }
         let open = Arc::clone(open);
+        // A write to a disk can take seconds, and must not hold up a thread of the runtime.
         let appended = task::spawn_blocking(move || {
             let mut journal = open.journal.lock().unwrap_or_else(PoisonError::into_inner);
             journal.append(records)

@@ -211,7 +211,7 @@ async fn a_table_that_is_still_being_created_is_waited_for() {
     let target = proxy::manager(&pair.local, "production", url);
     let copy = || copy_table(&pair.source, &target, TABLE).create_target(true);
 
-    // Without the checkpoint nobody knows whose table it is.
+    // Without the checkpoint it is unknown whose table it is.
     let error = copy().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TableInUse, "{error}");
     let plan = copy().checkpoint(&path).preflight().await.unwrap();

@@ -1,4 +1,4 @@
-//! A bad day: everything arrives in the end, and not by trying for ever.
+//! Faults on the way: every item arrives in the end, and no request is retried forever.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn existing_items_are_skipped_on_a_bad_day_too() {
     let copy = pair.copy().policy(CopyPolicy::SkipExisting).page_size(50);
     let summary = copy.await.unwrap();
     let statistics = summary.statistics();
-    // A write of which the answer was lost is found to be there.
+    // A write whose response was lost is found in the target.
     assert_eq!(statistics.written() + statistics.skipped(), 300);
     assert!(statistics.skipped() >= 100, "{statistics:?}");
     assert_eq!(pair.in_target().len(), 600);

@@ -107,7 +107,7 @@ async fn a_copy_that_was_dropped_leaves_a_checkpoint() {
     let before = stored(&path);
     assert!(before > 0 && before <= pair.in_target().len() as u64);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // Nothing goes on behind the caller's back.
+    // No task continues after the caller has dropped the copy.
     assert!(pair.calls("BatchWriteItem") <= calls + 2);
 
     resumable(&pair, &path).await.unwrap();

@@ -25,7 +25,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Starts with the two tables, of which the source has this many items.
+    /// Starts with the two tables. The source has this many items.
     pub(super) async fn start(items: usize) -> Self {
         let pair = Self::with(Local::start().await).await;
         create(&pair.target, TABLE).await;

@@ -37,6 +37,7 @@ async fn every_item_is_copied_and_counted() {
         (last.phase(), last.compared()),
         (CopyPhase::Verifying, 1000)
     );
+    assert_eq!(last.phase().to_string(), "comparing");
 }
 
 #[tokio::test]
@@ -73,7 +74,7 @@ async fn a_copy_does_nothing_until_it_is_awaited_and_follows_no_session() {
 #[tokio::test]
 async fn a_target_with_items_is_refused_unless_told_otherwise() {
     let pair = Pair::start(100).await;
-    let old = item([("id", s("00007")), ("name", s("somebody else"))]);
+    let old = item([("id", s("00007")), ("name", s("another name"))]);
     pair.put(&pair.target, vec![old, user("target only")]).await;
     let before = pair.in_target();
     let error = pair.copy().await.unwrap_err();

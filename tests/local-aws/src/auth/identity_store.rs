@@ -79,6 +79,8 @@ impl Identity {
             .session
             .as_ref()
             .and_then(|session| session.role_arn.as_deref());
+        // In a trust policy an account number and its `:root` mean every principal of the account, and
+        // the ARN of a role means every session of it.
         principal == "*"
             || principal == self.arn
             || principal == self.account
@@ -262,6 +264,7 @@ impl RoleEntry {
         Identity {
             account: self.account.clone(),
             arn: session.arn.clone(),
+            // AWS shows it as the user id of GetCallerIdentity, and CloudTrail as the principal id.
             unique_id: format!("{}:{name}", self.unique_id),
             access_key_id: session.access_key_id.clone(),
             mfa_device: None,

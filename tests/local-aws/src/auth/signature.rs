@@ -102,6 +102,7 @@ impl Authorization {
         let key = identities
             .key(&self.access_key_id)
             .ok_or(AuthError::UnknownKey)?;
+        // AWS does not say whether the key or the token is wrong.
         if request.header(TOKEN) != key.token() {
             return Err(AuthError::UnknownKey);
         }
@@ -109,6 +110,7 @@ impl Authorization {
         if self.signature_with(&key, request, signed_at).as_deref() != Some(&*self.signature) {
             return Err(AuthError::WrongSignature);
         }
+        // Last, because only the owner of the secret may learn that the credentials have expired.
         match &key.session {
             Some(session) if session.expiration <= clock.now() => Err(AuthError::Expired),
             _ => Ok(key),
@@ -166,6 +168,7 @@ impl Authorization {
         let headers = request
             .headers
             .iter()
+            // aws-sigv4 adds the date and the token itself.
             .filter(|(name, _)| self.signs(name.as_str()) && *name != DATE && *name != TOKEN)
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let uri = format!(
@@ -197,6 +200,8 @@ impl AuthError {
     /// See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
     /// and <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>.
     pub(crate) fn into_error_response(self, protocol: Protocol) -> ErrorResponse {
+        // The JSON protocol answers 400 to everything; the query protocol tells a malformed request from one
+        // that is not allowed.
         let query_status = match self {
             Self::Incomplete(_) => 400,
             _ => 403,

@@ -41,6 +41,7 @@ impl TableReference {
     }
 
     fn table(&self) -> Option<&str> {
+        // A batch over several tables has no single table that a fault or a deny could mean.
         let mut batch = self.request_items.iter().flat_map(BTreeMap::keys);
         let only_in_batch = batch.next().filter(|_| batch.next().is_none());
         let name = self.names().next().or(only_in_batch.map(String::as_str))?;

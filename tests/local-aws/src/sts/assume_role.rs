@@ -101,6 +101,7 @@ impl<'a> AssumeRole<'a> {
             let message = format!("Cannot exceed quota for PolicyArns: {MAX_POLICY_ARNS}");
             return Err(ErrorResponse::new(400, "LimitExceeded", message));
         }
+        // AWS reports this limit in percent as well, although it is one of characters.
         if self.policies_size() > MAX_POLICY_SIZE {
             let percent = self.policies_size() * 100 / MAX_POLICY_SIZE;
             let message = format!(
@@ -109,6 +110,7 @@ impl<'a> AssumeRole<'a> {
             return Err(ErrorResponse::new(400, "PackedPolicyTooLarge", message));
         }
         let malformed = |message| Err(ErrorResponse::new(400, "MalformedPolicyDocument", message));
+        // Policies are recorded and not enforced, so this checks no more than AWS's most common mistakes.
         match self.policy.map(serde_json::from_str::<Value>) {
             None => Ok(()),
             Some(Ok(policy)) if policy.get("Statement").is_some() => Ok(()),

@@ -46,6 +46,7 @@ pub(super) const TOKEN_CODE: Constraint = Constraint {
     allows: |c| c.is_ascii_digit(),
 };
 pub(super) const POLICY: Constraint = Constraint {
+    // The packed size limits it; see `AssumeRole::check_policies`.
     length: 1..=usize::MAX,
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
     allows: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
@@ -162,6 +163,7 @@ impl<'a> Parameters<'a> {
             self.violation(member, value, &rule);
         }
         let (minimum, maximum) = (constraint.length.start(), constraint.length.end());
+        // AWS counts characters, not bytes.
         let length = value.chars().count();
         if length < *minimum {
             let rule = format!("Member must have length greater than or equal to {minimum}");
