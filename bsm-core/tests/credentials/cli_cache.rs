@@ -144,7 +144,7 @@ async fn a_cache_that_cannot_be_used_is_no_error() {
 }
 
 #[tokio::test]
-async fn an_entry_of_another_source_is_used_unless_told_otherwise() {
+async fn an_entry_of_another_source_is_used_by_default() {
     let playground = Playground::start();
     let (cache, directory) = cache(&playground);
     let dev = |cache: CliCache| {

@@ -137,6 +137,7 @@ impl CopyProgress {
             CopyPhase::Copying => self.counts.scanned,
             CopyPhase::Verifying => self.counts.compared,
         };
+        // At least a millisecond, so that the first report is not infinitely fast.
         items as f64 / self.elapsed.as_secs_f64().max(1e-3)
     }
 
@@ -144,6 +145,7 @@ impl CopyProgress {
     pub fn remaining(&self) -> Option<Duration> {
         let expected = self.expected?;
         let (done, left) = match self.phase {
+            // The rate is that of this run; what earlier runs have stored is only left out of the rest.
             CopyPhase::Copying => (
                 self.counts.scanned,
                 expected.saturating_sub(self.position()),
@@ -160,6 +162,7 @@ impl CopyProgress {
         if left == 0 {
             return Some(Duration::ZERO);
         }
+        // Before the first item this is infinite, which is no duration, and so `None`.
         let seconds = self.elapsed.as_secs_f64() * left as f64 / done as f64;
         Duration::try_from_secs_f64(seconds).ok()
     }

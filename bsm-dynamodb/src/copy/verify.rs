@@ -166,6 +166,7 @@ async fn compare_segments(
             limit: limit.as_ref(),
             segment: (segment, segments),
             consistent: true,
+            // The attributes were compared in the other direction; this one looks for extra keys.
             keys_only: matches!(direction, Direction::TargetInSource),
         };
         let mut position = ScanPosition::Start;
@@ -185,6 +186,7 @@ impl CopyJob {
     /// Looks in the target for the items that it should have.
     async fn find_in_target(&self, items: Vec<Item>, findings: &Findings) -> Result<(), Error> {
         let scanned = items.len() as u64;
+        // By key: if a transform gives two items one key, the last one is in the target.
         let mut wanted = HashMap::new();
         for item in items {
             if let Some(item) = self.expected(item)? {

@@ -263,7 +263,7 @@ fn integers_of_other_programs_are_read_in_any_notation() {
 }
 
 #[tokio::test]
-async fn what_dynamodb_has_no_value_for_is_refused_before_it_is_sent() {
+async fn a_value_that_dynamodb_lacks_is_refused_before_it_is_sent() {
     #[derive(Serialize, Deserialize, Model)]
     #[model(table = "odd")]
     struct Odd {
@@ -379,7 +379,7 @@ struct Holds<T> {
 }
 
 #[test]
-fn what_serde_could_not_read_back_is_refused_when_it_is_saved() {
+fn a_value_that_serde_cannot_read_back_is_refused_when_saved() {
     fn flat<T>(inner: T) -> Flat<T> {
         let id = "1".to_owned();
         Flat { id, inner }
@@ -415,7 +415,7 @@ fn what_serde_could_not_read_back_is_refused_when_it_is_saved() {
 }
 
 #[test]
-fn what_serde_can_read_back_is_stored_wherever_it_is() {
+fn a_value_that_serde_can_read_back_is_stored_in_any_place() {
     fn comes_back<M>(model: &M)
     where
         M: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug,

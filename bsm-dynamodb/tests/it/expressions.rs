@@ -69,7 +69,7 @@ async fn holds(condition: Condition<Thing>) -> bool {
 }
 
 #[tokio::test]
-async fn every_condition_holds_where_it_should_and_nowhere_else() {
+async fn each_condition_is_true_for_exactly_the_items_that_it_describes() {
     let local = with_one_thing().await;
     let _default = local.manager("default").awsenv();
     let part = || Thing::parts().index(0);

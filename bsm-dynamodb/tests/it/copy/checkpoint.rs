@@ -95,7 +95,7 @@ async fn a_run_that_recorded_no_page_is_resumed_among_its_own_items_only() {
 }
 
 #[tokio::test]
-async fn filtered_pages_prove_nothing_either() {
+async fn a_run_that_filtered_every_page_is_resumed_into_an_empty_table_only() {
     let (pair, _folder, path) = begin(300).await;
     let copy = || {
         let copy = one_at_a_time(&pair, &path).segments(8).page_size(5);

@@ -28,7 +28,7 @@ fn bad_day(pair: &Pair, operation: &str, seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_day_is_survived_with_a_bounded_number_of_attempts() {
+async fn faults_are_survived_with_a_bounded_number_of_attempts() {
     let pair = Pair::start(ITEMS).await;
     let before = pair.calls("BatchWriteItem");
     for (seed, operation) in ["Scan", "BatchWriteItem", "BatchGetItem"]
@@ -49,7 +49,7 @@ async fn a_bad_day_is_survived_with_a_bounded_number_of_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn existing_items_are_skipped_on_a_bad_day_too() {
+async fn existing_items_are_skipped_despite_faults() {
     let pair = Pair::start(300).await;
     let old: Vec<_> = super::support::users(600).split_off(200);
     pair.put(&pair.target, old).await;
@@ -89,7 +89,7 @@ async fn credentials_are_refreshed_on_the_way() {
 }
 
 #[tokio::test]
-async fn what_never_succeeds_is_given_up() {
+async fn a_write_that_never_succeeds_fails_the_copy() {
     let pair = Pair::start(100).await;
     let before = pair.calls("BatchWriteItem");
     let stuck = Fault::unprocessed_fraction(1.0).operation("BatchWriteItem");
@@ -109,7 +109,7 @@ async fn what_never_succeeds_is_given_up() {
 }
 
 #[tokio::test]
-async fn progress_renews_the_patience() {
+async fn progress_of_a_copy_resets_the_attempts() {
     let pair = Pair::start(25).await;
     let slow = Fault::unprocessed_fraction(0.9).operation("BatchWriteItem");
     pair.local.aws.faults().add(slow.times(6));

@@ -18,7 +18,7 @@ use crate::support::{Local, PRODUCTION, STAGING, user_model};
 user_model!(User);
 
 #[tokio::test]
-async fn both_tables_have_to_exist() {
+async fn both_tables_must_exist() {
     let local = Local::start().await;
     let (source, target) = (local.manager("staging"), local.manager("production"));
     let error = copy_table(&source, &target, TABLE).await.unwrap_err();
@@ -40,7 +40,7 @@ async fn a_table_is_not_copied_to_itself() {
 }
 
 #[tokio::test]
-async fn keys_have_to_be_the_same() {
+async fn both_tables_must_have_the_same_key() {
     let pair = Pair::with(Local::start().await).await;
     for (table, name, key_type) in [
         ("other-name", "key", ScalarAttributeType::S),
@@ -77,7 +77,7 @@ fn all() -> Projection {
 }
 
 #[tokio::test]
-async fn an_index_of_the_target_has_to_fit() {
+async fn an_index_of_the_target_must_fit() {
     let pair = Pair::with(Local::start().await).await;
     create_with_index(&pair.source, "source", ScalarAttributeType::S).await;
     create_with_index(&pair.target, "target", ScalarAttributeType::N).await;
@@ -115,7 +115,7 @@ async fn the_expected_account_is_honoured() {
 }
 
 #[tokio::test]
-async fn preflight_says_who_and_where_and_writes_nothing() {
+async fn a_preflight_names_accounts_and_tables_and_writes_nothing() {
     let pair = Pair::with(Local::start().await).await;
     pair.put(&pair.source, users(10)).await;
     let plan = pair.copy().create_target(true).preflight().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_model_names_the_table() {
 }
 
 #[tokio::test]
-async fn a_wrong_endpoint_is_found_out_soon() {
+async fn a_wrong_endpoint_fails_soon() {
     let pair = Pair::start(3).await;
     let nowhere = pair
         .local

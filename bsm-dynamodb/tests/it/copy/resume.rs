@@ -68,7 +68,7 @@ async fn a_stopped_copy_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_slow_copy_is_stopped_soon() {
+async fn a_slow_copy_stops_soon() {
     let pair = Pair::start(1000).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.json");

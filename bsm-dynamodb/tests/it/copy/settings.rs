@@ -40,7 +40,7 @@ async fn tags(manager: &BotoSesManager, account: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_plan_says_what_stays_behind() {
+async fn the_plan_lists_the_settings_that_are_left_behind() {
     let pair = begin().await;
     let plan = pair.copy().create_target(true).preflight().await.unwrap();
     let settings = plan.settings().iter();
@@ -70,7 +70,7 @@ async fn the_plan_says_what_stays_behind() {
 }
 
 #[tokio::test]
-async fn what_can_be_brought_is_brought_on_request() {
+async fn settings_are_brought_on_request() {
     let pair = begin().await;
     let copy = || {
         let copy = pair.copy().create_target(true);
@@ -96,7 +96,7 @@ async fn what_can_be_brought_is_brought_on_request() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_brought_is_refused() {
+async fn a_setting_that_cannot_be_brought_is_refused() {
     let pair = begin().await;
     let copy = pair
         .copy()
@@ -108,7 +108,7 @@ async fn what_cannot_be_brought_is_refused() {
 }
 
 #[tokio::test]
-async fn a_setting_that_may_not_be_read_is_unknown_and_an_error_only_if_it_is_wanted() {
+async fn a_setting_without_permission_is_unknown_and_an_error_only_if_it_is_brought() {
     let pair = begin().await;
     let denied = Fault::error(400, "AccessDeniedException", "no").operation("ListTagsOfResource");
     pair.local.aws.faults().add(denied);

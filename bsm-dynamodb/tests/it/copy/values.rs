@@ -160,7 +160,7 @@ fn dynamodb_of_the_future() -> String {
 }
 
 #[tokio::test]
-async fn a_type_that_the_sdk_does_not_know_is_an_error_and_not_a_loss() {
+async fn an_attribute_of_an_unknown_type_fails_the_copy() {
     let pair = Pair::with(Local::start().await).await;
     create(&pair.target, TABLE).await;
     let source = pair.local.builder().profile_name("staging");
@@ -173,7 +173,7 @@ async fn a_type_that_the_sdk_does_not_know_is_an_error_and_not_a_loss() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_page_forever_ends_the_copy() {
+async fn a_scan_that_repeats_a_page_fails_the_copy() {
     let pair = Pair::start(0).await;
     let url = proxy::start(pair.local.aws.endpoint_url(), |operation, _| {
         let key = json!({ "id": { "S": "1" } });

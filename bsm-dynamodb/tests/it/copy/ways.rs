@@ -72,7 +72,7 @@ async fn a_copy_does_nothing_until_it_is_awaited_and_follows_no_session() {
 }
 
 #[tokio::test]
-async fn a_target_with_items_is_refused_unless_told_otherwise() {
+async fn a_target_with_items_is_refused_by_default() {
     let pair = Pair::start(100).await;
     let old = item([("id", s("00007")), ("name", s("another name"))]);
     pair.put(&pair.target, vec![old, user("target only")]).await;
@@ -196,7 +196,7 @@ async fn another_name_or_region_is_another_table() {
 }
 
 #[tokio::test]
-async fn rates_are_kept() {
+async fn rate_limits_are_kept() {
     let pair = Pair::start(100).await;
     let began = std::time::Instant::now();
     let copy = pair.copy().write_capacity(50).write_concurrency(1);

@@ -327,6 +327,7 @@ impl Effect {
             Self::Throttling if !is_dynamodb => {
                 ErrorResponse::new(400, "Throttling", "Rate exceeded")
             }
+            // The control plane has a code of its own: throughput is a property of items.
             Self::Throttling if operation.ends_with("Table") => ErrorResponse::new(
                 400,
                 "ThrottlingException",

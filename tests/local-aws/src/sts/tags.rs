@@ -38,6 +38,7 @@ impl<'a> RequestedTags<'a> {
             ("tags", &tags.keys),
             ("transitiveTagKeys", &tags.transitive_keys),
         ] {
+            // A violation like the others, so that one error reports all of them.
             if list.len() > MAX_TAGS {
                 parameters.violation(member, format!("[{}]", list.join(", ")), &limit);
             }
@@ -89,6 +90,7 @@ impl<'a> RequestedTags<'a> {
                 "The specified transitive tag key must be included in the requested tags.",
             );
         }
+        // Only transitive tags pass from the calling session to the new one.
         let mut tags: BTreeMap<_, _> = calling
             .into_iter()
             .flat_map(|session| &session.tags)
