@@ -10,6 +10,7 @@ pub(crate) mod provider;
 pub(crate) mod provider_factory;
 mod refresh;
 pub(crate) mod role_request;
+pub(crate) mod session_token;
 #[cfg(test)]
 mod testing;
 mod web_identity;

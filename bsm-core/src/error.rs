@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 
@@ -82,7 +83,8 @@ pub enum ErrorKind {
     TimedOut,
     /// AWS answered with another error.
     Service,
-    /// The call needs a tokio runtime, but there is no runtime, or it is shutting down.
+    /// The work for the session could not end: a provider or callback panicked, waits for the session that
+    /// it serves, or needs a tokio runtime that is not there; or [`shutdown`](crate::shutdown) was called.
     Runtime,
 }
 
@@ -95,6 +97,13 @@ impl Error {
             message: message.into(),
             source: None,
         }))
+    }
+
+    /// Creates the error of a step that took longer than its limit, and was abandoned.
+    pub(crate) fn timed_out(limit: Duration, step: &str) -> Self {
+        let seconds = limit.as_secs_f64();
+        let message = format!("timed out after {seconds} s waiting for {step}");
+        Self::new(ErrorKind::TimedOut, message)
     }
 
     /// Adds the cause of this error.

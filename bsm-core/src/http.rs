@@ -12,9 +12,10 @@
 //!   is the SDK's own, so the check is left out.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::path::Path;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -41,9 +42,6 @@ use tokio::runtime::{self, Handle};
 use crate::endpoint::{self, Form, Setting};
 use crate::error::{Error, ErrorKind};
 use crate::small_file;
-
-/// Runtimes whose pools are kept. One more displaces the oldest, which costs it a reconnect.
-const MAX_POOLS: usize = 32;
 
 /// How long a CA bundle may be. That of Mozilla is 0.2 MiB.
 const MAX_BUNDLE: u64 = 16 * 1024 * 1024;
@@ -107,38 +105,59 @@ pub(crate) fn check_proxies(var: impl Fn(&str) -> Option<String>) -> Result<(), 
     Ok(())
 }
 
+/// A pool for each runtime, until the runtime shuts down.
 #[derive(Debug)]
 struct PoolPerRuntime {
     tls: TlsContext,
-    pools: RwLock<Vec<(Option<runtime::Id>, SharedHttpClient)>>,
+    pools: Arc<Pools>,
 }
+
+/// The pools by runtime; `None` is that of threads without a runtime.
+type Pools = RwLock<HashMap<Option<runtime::Id>, SharedHttpClient>>;
 
 impl PoolPerRuntime {
     fn new(tls: TlsContext) -> Self {
         Self {
             tls,
-            pools: RwLock::default(),
+            pools: Arc::default(),
         }
     }
 
     fn pool(&self) -> SharedHttpClient {
-        let runtime = Handle::try_current().ok().map(|handle| handle.id());
-        let find = |pools: &[(_, SharedHttpClient)]| {
-            let found = pools.iter().find(|(owner, _)| *owner == runtime);
-            found.map(|(_, pool)| pool.clone())
-        };
-        if let Some(pool) = find(&self.pools.read()) {
-            return pool;
+        let handle = Handle::try_current().ok();
+        let runtime = handle.as_ref().map(Handle::id);
+        if let Some(pool) = self.pools.read().get(&runtime) {
+            return pool.clone();
         }
-        let mut pools = self.pools.write();
-        find(&pools).unwrap_or_else(|| {
-            if pools.len() == MAX_POOLS {
-                pools.remove(0);
-            }
-            let pool = new_pool(self.tls.clone());
-            pools.push((runtime, pool.clone()));
-            pool
-        })
+        let pool = match self.pools.write().entry(runtime) {
+            Entry::Occupied(pool) => return pool.get().clone(),
+            Entry::Vacant(entry) => entry.insert(new_pool(self.tls.clone())).clone(),
+        };
+        if let Some(handle) = handle {
+            let pools = Arc::downgrade(&self.pools);
+            let removal = RemovePool { pools, runtime };
+            // Without the lock: a runtime that is shutting down drops the task at once.
+            handle.spawn(async move {
+                let _removal = removal;
+                std::future::pending::<()>().await;
+            });
+        }
+        pool
+    }
+}
+
+/// Removes the pool of a runtime. A task of that runtime holds it, and ends only with the runtime.
+struct RemovePool {
+    pools: Weak<Pools>,
+    runtime: Option<runtime::Id>,
+}
+
+impl Drop for RemovePool {
+    fn drop(&mut self) {
+        if let Some(pools) = self.pools.upgrade() {
+            let pool = pools.write().remove(&self.runtime);
+            drop(pool);
+        }
     }
 }
 

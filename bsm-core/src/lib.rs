@@ -125,6 +125,7 @@ pub use identity::{CallerIdentity, WhoAmI};
 pub use manager::BotoSesManager;
 pub use manager::assume_role::AssumeRole;
 pub use manager::builder::Builder;
+pub use manager::session_token::SessionToken;
 pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
@@ -132,4 +133,5 @@ pub use scope::{
 pub use secret::SecretText;
 #[doc(hidden)]
 pub use small_file::{open_lock, read_bytes};
+pub use sync::engine::shutdown;
 pub use transport::{FailureStep, SdkFailure};

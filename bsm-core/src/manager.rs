@@ -6,11 +6,12 @@ pub(crate) mod builder;
 
 pub(crate) mod assume_role;
 mod handover;
+pub(crate) mod session_token;
 mod whoami;
 
 use std::any::{Any, TypeId, type_name};
+use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use chrono::{DateTime, Utc};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::error::{Error, ErrorKind};
 use crate::session::settings::Settings;
@@ -89,7 +90,16 @@ struct Shared {
 #[derive(Default)]
 struct Clients {
     config: AsyncOnce<Arc<SdkConfig>>,
-    by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    by_type: Mutex<HashMap<TypeId, Arc<Slot>>>,
+}
+
+/// The client of one type.
+type Slot = ReentrantMutex<OnceCell<Box<dyn Any + Send + Sync>>>;
+
+impl Clients {
+    fn slot(&self, client: TypeId) -> Arc<Slot> {
+        Arc::clone(self.by_type.lock().entry(client).or_default())
+    }
 }
 
 impl BotoSesManager {
@@ -160,18 +170,19 @@ impl BotoSesManager {
     {
         let cache = self.clients();
         let config = self.config(&cache).await?;
-        let mut clients = cache.by_type.lock();
-        let client = match clients.entry(TypeId::of::<C>()) {
-            Entry::Occupied(client) => {
-                tracing::trace!(session = %self, client = type_name::<C>(), "using the cached client");
-                client.into_mut()
-            }
-            Entry::Vacant(entry) => {
-                tracing::debug!(session = %self, client = type_name::<C>(), "creating a client");
-                entry.insert(Box::new(transport::client(config, new)?))
-            }
-        };
-        let client = client.downcast_ref::<C>();
+        let slot = cache.slot(TypeId::of::<C>());
+        // A lock for this type alone, which the thread that holds it can take again: `new` can ask for
+        // clients itself.
+        let slot = slot.lock();
+        if slot.get().is_some() {
+            tracing::trace!(session = %self, client = type_name::<C>(), "using the cached client");
+        } else {
+            tracing::debug!(session = %self, client = type_name::<C>(), "creating a client");
+            let client = Box::new(transport::client(config, new)?);
+            // If `new` has asked for the same client, that one is cached.
+            let _ = slot.set(client);
+        }
+        let client = slot.get().and_then(|client| client.downcast_ref::<C>());
         Ok(client
             .expect("a client is cached under its own type")
             .clone())

@@ -23,6 +23,7 @@ use self::settings::Settings;
 use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
+use crate::credentials::session_token::{SessionTokenProvider, SessionTokenRequest};
 use crate::credentials::{AccountGuard, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
@@ -52,18 +53,19 @@ pub(crate) enum Explicit {
     /// The credentials of a snapshot.
     Snapshot(SharedProvider),
     SdkConfig(Box<SdkConfig>),
-    Role(Box<RoleOfParent>),
+    Role(Box<Derived<RoleRequest>>),
+    SessionToken(Box<Derived<SessionTokenRequest>>),
     /// No session at all: every use fails.
     NoSession,
 }
 
-/// A role that is assumed with the credentials of another session.
+/// What STS issues for the credentials of another session.
 #[derive(Clone)]
-pub(crate) struct RoleOfParent {
+pub(crate) struct Derived<R> {
     pub(crate) parent: Arc<Session>,
     /// The region of the parent's manager, if it is not the parent session's.
     pub(crate) parent_region: Option<Region>,
-    pub(crate) request: RoleRequest,
+    pub(crate) request: R,
 }
 
 /// What has been resolved since the session was last cleared.
@@ -107,6 +109,7 @@ impl Session {
         let own = self.cleared.load(Ordering::Acquire);
         match &self.explicit {
             Some(Explicit::Role(role)) => own + role.parent.generation(),
+            Some(Explicit::SessionToken(token)) => own + token.parent.generation(),
             _ => own,
         }
     }
@@ -196,6 +199,12 @@ impl Session {
                 role.request.role_arn,
                 role.parent.credentials_source()?
             ),
+            Some(Explicit::SessionToken(token)) => {
+                format!(
+                    "a session token, with {}",
+                    token.parent.credentials_source()?
+                )
+            }
             Some(Explicit::NoSession) => return Err(no_session()),
         })
     }
@@ -232,8 +241,9 @@ impl Session {
             }
             Some(Explicit::Role(role)) => {
                 self.settings.check_region()?;
-                self.resolve_from_parent(role).await?
+                self.resolve_role(role).await?
             }
+            Some(Explicit::SessionToken(token)) => self.resolve_session_token(token).await?,
             Some(Explicit::Keys(keys)) => {
                 self.resolve_from_environment(Some(Arc::new(keys.clone())))
                     .await?
@@ -305,12 +315,41 @@ impl Session {
         })
     }
 
-    async fn resolve_from_parent(&self, role: &RoleOfParent) -> Result<Parts, Error> {
-        let resolved = role.parent.resolved_in(role.parent_region.as_ref()).await?;
+    async fn resolve_session_token(
+        &self,
+        token: &Derived<SessionTokenRequest>,
+    ) -> Result<Parts, Error> {
+        let (resolved, region) = self.resolve_parent(token).await?;
+        let provider = SessionTokenProvider::new(
+            token.request.clone(),
+            &resolved.credentials,
+            &resolved.sts(),
+            self.settings.mfa.as_ref(),
+        )?;
+        Ok(Parts {
+            config: SdkConfig::clone(&resolved.config),
+            sts_region: resolved.sts_region.clone(),
+            region,
+            source: Arc::new(provider),
+        })
+    }
+
+    /// Returns the resolved parent, and the region of this session.
+    async fn resolve_parent<R>(
+        &self,
+        derived: &Derived<R>,
+    ) -> Result<(Arc<Resolved>, Option<Region>), Error> {
+        let parent_region = derived.parent_region.as_ref();
+        let resolved = derived.parent.resolved_in(parent_region).await?;
         let region = self
             .explicit_region()
-            .or_else(|| role.parent_region.clone())
+            .or_else(|| parent_region.cloned())
             .or_else(|| resolved.region.clone());
+        Ok((resolved, region))
+    }
+
+    async fn resolve_role(&self, role: &Derived<RoleRequest>) -> Result<Parts, Error> {
+        let (resolved, region) = self.resolve_parent(role).await?;
         let known = resolved.region.as_ref().or(region.as_ref());
         let sts_region = sts_region(known, Some(&role.request.role_arn));
         let context = AssumeRoleContext {
@@ -392,6 +431,9 @@ impl fmt::Display for Session {
             (Some(Explicit::NoSession), _) => f.write_str("no session"),
             (Some(Explicit::Role(role)), _) => {
                 write!(f, "role {} through {}", role.request.role_arn, role.parent)
+            }
+            (Some(Explicit::SessionToken(token)), _) => {
+                write!(f, "session token of {}", token.parent)
             }
             (Some(Explicit::SdkConfig(_)), _) => f.write_str("an SdkConfig"),
             (Some(Explicit::Keys(keys)), _) => write!(f, "keys {}", keys.access_key_id()),

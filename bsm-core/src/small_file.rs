@@ -6,11 +6,13 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tokio::task;
 use tracing::{Span, dispatcher};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::sync::engine::{self, Engine};
 
 /// Entries of a directory that are looked at for left files: `/tmp` can have any number.
 const MAX_SEARCHED: usize = 10_000;
@@ -94,12 +96,16 @@ pub(crate) fn older_than(
     files.map(|entry| entry.path()).collect()
 }
 
+/// How long work on a file may take. The files are small, so a drive that takes longer does not respond.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
 /// Runs work on files on a thread that may block: a network file system may take its time, and would
 /// hold up every task of the runtime's thread.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Runtime`] if the runtime is shutting down.
+/// [`ErrorKind::TimedOut`] if the drive does not respond, and [`ErrorKind::Runtime`] if the engine is shut
+/// down.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -107,13 +113,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let log = dispatcher::get_default(Clone::clone);
     let span = Span::current();
     let work = move || dispatcher::with_default(&log, || span.in_scope(work));
-    match task::spawn_blocking(work).await {
-        Ok(outcome) => Ok(outcome),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::new(
-            ErrorKind::Runtime,
-            "the work was cancelled, because its runtime is shutting down",
-        )),
+    // The engine's thread, because the caller need not have a runtime.
+    let engine = Engine::default();
+    let work = engine.handle()?.spawn_blocking(work);
+    match engine.timeout(LIMIT, work).await {
+        Some(Ok(outcome)) => Ok(outcome),
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Some(Err(_)) => Err(engine::shut_down()),
+        None => Err(Error::timed_out(LIMIT, "a file: its drive does not respond")),
     }
 }
 

@@ -1,4 +1,10 @@
-//! Values that are computed once for many callers, and that can be invalidated.
+//! Values that are computed once for many callers, where the work for them runs, and how they are
+//! invalidated.
 
+mod callers;
+pub(crate) mod engine;
 pub(crate) mod generation;
 pub(crate) mod single_flight;
+pub(crate) mod waits;
+
+pub(crate) use callers::on_callers_runtime;

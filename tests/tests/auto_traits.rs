@@ -40,7 +40,7 @@ mod core {
     use bsm_core::{
         AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
         ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, Scoped, SdkFailure,
-        SecretText, SessionCommand, Shell, Snapshot, TempSnapshot, WhoAmI,
+        SecretText, SessionCommand, SessionToken, Shell, Snapshot, TempSnapshot, WhoAmI,
     };
 
     type Pinned = PhantomPinned;
@@ -65,6 +65,7 @@ mod core {
         SdkFailure:       true  true  true,
         SecretText:       true  true  true,
         SessionCommand:   true  true  true,
+        SessionToken:     true  true  true,
         Shell:            true  true  true,
         Snapshot:         true  true  true,
         TempSnapshot:     true  true  true,

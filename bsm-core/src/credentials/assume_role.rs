@@ -122,18 +122,8 @@ impl AssumedRole {
     }
 
     async fn mfa_code(&self, serial: &str) -> Result<String, Error> {
-        let Some(mfa) = &self.mfa else {
-            return Err(Error::new(
-                ErrorKind::MfaCodeUnavailable,
-                format!(
-                    "the role {} needs a code of the MFA device {serial}, but there is no provider: \
-                     set an mfa_token_provider, for example mfa::TerminalPrompt",
-                    self.request.role_arn
-                ),
-            ));
-        };
-        let request = TokenRequest::new(serial, &self.request.role_arn, self.time());
-        mfa.code(request).await
+        let request = TokenRequest::new(serial, Some(&self.request.role_arn), &self.sts);
+        mfa::code(self.mfa.as_ref(), request).await
     }
 }
 
@@ -191,22 +181,16 @@ impl RoleRequest {
         let doing = format!("assume the role {}", self.role_arn);
         let error = transport::failed(&doing, error, &secrets);
         match &self.mfa_serial {
-            Some(serial) if is_wrong_code => Error::new(
-                ErrorKind::MfaCodeRejected,
-                format!(
-                    "AWS rejected the code of the MFA device {serial} for the role {}: it was \
-                     mistyped, too old or used before; try again with the next code",
-                    self.role_arn
-                ),
-            )
-            .with_source(error),
+            Some(serial) if is_wrong_code => {
+                mfa::rejected(serial, &format!("the role {}", self.role_arn)).with_source(error)
+            }
             _ => error,
         }
     }
 }
 
 // STS has no error code of its own for a wrong code.
-fn is_wrong_code<R>(error: &SdkError<AssumeRoleError, R>) -> bool {
+pub(super) fn is_wrong_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.as_service_error().is_some_and(|error| {
         error.code() == Some("AccessDenied")
             && error
@@ -225,14 +209,11 @@ impl CredentialProvider for AssumedRole {
     }
 
     fn limit(&self) -> Duration {
-        let code = match self.request.mfa_serial {
-            Some(_) => mfa::LIMIT,
-            None => Duration::ZERO,
-        };
-        let parts = [code, time_limits::of_request(&self.sts)];
-        parts
-            .into_iter()
-            .fold(self.parent.limit(), Duration::saturating_add)
+        let code = mfa::limit(self.request.mfa_serial.as_deref());
+        self.parent
+            .limit()
+            .saturating_add(code)
+            .saturating_add(time_limits::of_request(&self.sts))
     }
 
     fn is_role(&self) -> bool {
@@ -240,15 +221,15 @@ impl CredentialProvider for AssumedRole {
     }
 
     fn may_prompt(&self) -> bool {
-        let asks_a_person = || self.mfa.as_ref().is_none_or(TokenCodes::is_interactive);
-        (self.request.mfa_serial.is_some() && asks_a_person()) || self.parent.may_prompt()
+        mfa::may_prompt(self.request.mfa_serial.as_deref(), self.mfa.as_ref())
+            || self.parent.may_prompt()
     }
 }
 
-/// Returns the configuration of requests for a role with MFA.
+/// Returns the configuration of requests with an MFA code.
 ///
 /// A code is sent once: if the response is lost, AWS may count the code as used.
-fn without_retries(sts: &SdkConfig) -> SdkConfig {
+pub(super) fn without_retries(sts: &SdkConfig) -> SdkConfig {
     let retry = sts.retry_config().cloned();
     let retry = retry.unwrap_or_else(RetryConfig::standard);
     sts.to_builder()
@@ -260,17 +241,17 @@ pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
     config.time_source().unwrap_or_default()
 }
 
-/// Converts the credentials that STS issued for a role.
+/// Converts the credentials that STS issued for a role, or for a session token.
 pub(super) fn issued(
     credentials: Option<IssuedCredentials>,
-    role_arn: &str,
+    purpose: &str,
     provider: &'static str,
 ) -> Result<Credentials, Error> {
     let incomplete = || {
         Error::new(
             ErrorKind::Service,
             format!(
-                "STS answered without credentials for {role_arn}: is the endpoint an AWS endpoint?"
+                "STS answered without credentials for {purpose}: is the endpoint an AWS endpoint?"
             ),
         )
     };
@@ -282,7 +263,7 @@ pub(super) fn issued(
         .session_token(issued.session_token)
         .expiry(expiry)
         .provider_name(provider);
-    if let Some(account) = arn::account(role_arn) {
+    if let Some(account) = arn::account(purpose) {
         credentials = credentials.account_id(account);
     }
     Ok(credentials.build())

@@ -105,15 +105,6 @@ impl CachedCredentials {
     pub(super) fn lasts_for(&self, at_least: Duration, now: SystemTime) -> bool {
         self.remaining(now).is_none_or(|left| left >= at_least)
     }
-
-    /// Returns `true` if these credentials stay valid at least as long as the others.
-    pub(super) fn outlasts(&self, others: &Self) -> bool {
-        match (self.expiry(), others.expiry()) {
-            (Some(ours), Some(theirs)) => ours >= theirs,
-            (None, _) => true,
-            (Some(_), None) => false,
-        }
-    }
 }
 
 #[cfg(test)]

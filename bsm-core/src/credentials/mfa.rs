@@ -22,29 +22,39 @@
 //!
 //! # A code is used once
 //!
-//! AWS rejects a code that it has already accepted. All managers that share a provider remember the
-//! codes they have sent, per device, and request another one if the provider returns a used code.
-//! Managers share a provider if they are built with the same one, or assumed from one another. If
-//! AWS rejects a code, the call fails with [`ErrorKind::MfaCodeRejected`], and the next call
-//! requests another code.
+//! AWS rejects a code that it has already accepted. The process remembers the codes that it has sent,
+//! per device, and requests another one if the provider returns a used code. An interactive provider is
+//! asked three times; any other waits for the device's next code, up to five minutes. If AWS rejects a
+//! code, the call fails with [`ErrorKind::MfaCodeRejected`], and the next call requests another code.
+//!
+//! So a device yields one role every 30 seconds. For several roles, get one session token with the code,
+//! and assume the roles with it: see
+//! [`BotoSesManager::session_token`](crate::BotoSesManager::session_token).
+//!
+//! # One prompt at a time
+//!
+//! A process never shows two prompts at once, whatever the number of managers, runtimes and threads. A
+//! prompt without an answer is given up after five minutes, with [`ErrorKind::MfaCodeUnavailable`].
 
+mod codes;
 mod command;
 mod prompt;
 #[cfg(feature = "totp")]
 mod totp;
 
-use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::SharedTimeSource;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::error::{Error, ErrorKind, ForeignError};
 
+pub(crate) use codes::TokenCodes;
 pub use command::TokenCommand;
 pub use prompt::TerminalPrompt;
 #[cfg(feature = "totp")]
@@ -52,22 +62,6 @@ pub use totp::Totp;
 
 /// How long a device shows one code: the step of RFC 6238.
 const STEP: Duration = Duration::from_secs(30);
-
-/// The requests to a provider that returns used codes. Two steps pass during three requests, so a
-/// correct provider has a new code.
-const MAX_TRIES: usize = 3;
-
-/// How long a code may take, with the wait for another prompt to end: a person may have to find the
-/// device first.
-pub(super) const LIMIT: Duration = Duration::from_secs(300);
-
-/// How long a manager waits while the provider serves another one: two people typing a code, one
-/// after the other.
-const TURN: Duration = Duration::from_secs(120);
-
-/// The time after which AWS can no longer have seen a code: five minutes, which covers the step
-/// before and after plus clock drift.
-const CODE_MEMORY: Duration = Duration::from_secs(300);
 
 /// A boxed future, as [`MfaTokenProvider`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -97,7 +91,11 @@ pub trait MfaTokenProvider: Send + Sync + 'static {
     /// Returns the six digits that the device shows now. White space is ignored.
     ///
     /// If [`request.is_repeat()`](TokenRequest::is_repeat), the previous code was already used:
-    /// wait for the device's next one. There is one request at a time.
+    /// wait for the device's next one. There is one request at a time, and for interactive providers one
+    /// in the whole process.
+    ///
+    /// It is called on the tokio runtime of a caller. If that runtime shuts down or stands still, it can
+    /// be called again on another one's. It must not use the session that it gives the code for.
     ///
     /// # Errors
     ///
@@ -111,23 +109,38 @@ pub trait MfaTokenProvider: Send + Sync + 'static {
     fn is_interactive(&self) -> bool {
         true
     }
+
+    /// Returns `true` for the providers of this crate, which do not care on which runtime they run.
+    #[doc(hidden)]
+    fn runs_anywhere(&self, _: Internal) -> bool {
+        false
+    }
 }
+
+/// Keeps a method of a public trait from being called or implemented elsewhere.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Internal(());
 
 /// A request for a code.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     serial: String,
-    role_arn: String,
+    role_arn: Option<String>,
+    /// The endpoint that the code is sent to; `None` for AWS's own.
+    endpoint: Option<String>,
     time: SharedTimeSource,
     is_repeat: bool,
 }
 
 impl TokenRequest {
-    pub(crate) fn new(serial: &str, role_arn: &str, time: SharedTimeSource) -> Self {
+    /// `sts` says where the code is sent to.
+    pub(super) fn new(serial: &str, role_arn: Option<&str>, sts: &SdkConfig) -> Self {
         Self {
             serial: serial.to_owned(),
-            role_arn: role_arn.to_owned(),
-            time,
+            role_arn: role_arn.map(str::to_owned),
+            endpoint: sts_endpoint(sts),
+            time: sts.time_source().unwrap_or_default(),
             is_repeat: false,
         }
     }
@@ -137,9 +150,18 @@ impl TokenRequest {
         &self.serial
     }
 
-    /// Returns the ARN of the role to assume.
-    pub fn role_arn(&self) -> &str {
-        &self.role_arn
+    /// Returns the ARN of the role to assume; `None` if the code is for a
+    /// [session token](crate::BotoSesManager::session_token).
+    pub fn role_arn(&self) -> Option<&str> {
+        self.role_arn.as_deref()
+    }
+
+    /// Names what needs the code.
+    fn purpose(&self) -> String {
+        match &self.role_arn {
+            Some(role_arn) => format!("the role {role_arn}"),
+            None => "the session token".to_owned(),
+        }
     }
 
     /// Returns `true` if the previous code was already used.
@@ -219,119 +241,67 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// A provider, and the codes it has returned. Clones share both.
-#[derive(Clone)]
-pub(crate) struct TokenCodes {
-    inner: Arc<Inner>,
+/// Returns how long a code can take, if one is needed: it can have to wait for another prompt first.
+pub(super) fn limit(serial: Option<&str>) -> Duration {
+    serial.map_or(Duration::ZERO, |_| 2 * codes::LIMIT)
 }
 
-struct Inner {
-    provider: Box<dyn MfaTokenProvider>,
-    /// Locked during a request, so that there is one prompt at a time.
-    used: tokio::sync::Mutex<VecDeque<Used>>,
+/// Returns `true` if a code is needed, and a person has to give it.
+pub(super) fn may_prompt(serial: Option<&str>, provider: Option<&TokenCodes>) -> bool {
+    serial.is_some() && provider.is_none_or(TokenCodes::is_interactive)
 }
 
-struct Used {
-    serial: String,
-    code: String,
-    at: SystemTime,
+/// The error for a code that AWS rejected.
+pub(super) fn rejected(serial: &str, purpose: &str) -> Error {
+    Error::new(
+        ErrorKind::MfaCodeRejected,
+        format!(
+            "AWS rejected the code of the MFA device {serial} for {purpose}: it was mistyped, too old \
+             or used before; try again with the next code"
+        ),
+    )
 }
 
-impl TokenCodes {
-    pub(crate) fn new(provider: impl MfaTokenProvider) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                provider: Box::new(provider),
-                used: tokio::sync::Mutex::default(),
-            }),
-        }
-    }
-
-    pub(crate) fn is_interactive(&self) -> bool {
-        self.inner.provider.is_interactive()
-    }
-
-    /// Requests a code that has not been used, and records it as used.
-    pub(crate) async fn code(&self, mut request: TokenRequest) -> Result<String, Error> {
-        let turn = tokio::time::timeout(TURN, self.inner.used.lock()).await;
-        let mut used = turn.map_err(|_| busy(&request))?;
-        for _ in 0..MAX_TRIES {
-            tracing::debug!(serial = request.serial, "asking for an MFA code");
-            let code = self.inner.provider.token_code(&request).await?;
-            let code = six_digits(&code, &request)?;
-            let now = request.now();
-            used.retain(|used| used.is_remembered(now));
-            if !used
-                .iter()
-                .any(|used| used.serial == request.serial && used.code == code)
-            {
-                used.push_back(Used {
-                    serial: request.serial,
-                    code: code.clone(),
-                    at: now,
-                });
-                return Ok(code);
-            }
-            request.is_repeat = true;
-        }
-        Err(Error::new(
-            ErrorKind::MfaCodeRejected,
+/// Requests a code of the provider, if there is one.
+pub(super) async fn code(
+    provider: Option<&TokenCodes>,
+    request: TokenRequest,
+) -> Result<String, Error> {
+    let no_provider = || {
+        Error::new(
+            ErrorKind::MfaCodeUnavailable,
             format!(
-                "the code given for the MFA device {} has been used already: wait for the next one",
+                "{} needs a code of the MFA device {}, but there is no provider: set an \
+                 mfa_token_provider, for example mfa::TerminalPrompt",
+                request.purpose(),
                 request.serial
             ),
-        ))
-    }
+        )
+    };
+    provider
+        .ok_or_else(no_provider)?
+        .code(request.clone())
+        .await
 }
 
-impl Used {
-    fn is_remembered(&self, now: SystemTime) -> bool {
-        // A clock that was set back makes the time of use a future one. AWS's clock was not set back.
-        now.duration_since(self.at)
-            .map_or(true, |ago| ago < CODE_MEMORY)
-    }
-}
-
-impl fmt::Debug for TokenCodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenCodes")
-            .field("is_interactive", &self.is_interactive())
-            .finish_non_exhaustive()
-    }
-}
-
-fn six_digits(given: &str, request: &TokenRequest) -> Result<String, Error> {
-    let code: String = given.chars().filter(|c| !c.is_whitespace()).collect();
-    if code.is_empty() {
-        return Err(no_code(request));
-    }
-    if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::new(
-            ErrorKind::MfaCodeRejected,
-            format!(
-                "what was given as the code of the MFA device {} is not six digits",
-                request.serial
-            ),
-        ));
-    }
-    Ok(code)
+/// Returns the endpoint that the configuration has for STS; AWS's own has none.
+fn sts_endpoint(sts: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("STS")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let services = sts.service_config();
+    let of_sts = services.and_then(|services| services.load_config(key.ok()?));
+    of_sts.or_else(|| sts.endpoint_url().map(str::to_owned))
 }
 
 fn no_code(request: &TokenRequest) -> Error {
     Error::new(
         ErrorKind::MfaCodeUnavailable,
         format!(
-            "the role {} needs a code of the MFA device {}, and none was given",
-            request.role_arn, request.serial
-        ),
-    )
-}
-
-fn busy(request: &TokenRequest) -> Error {
-    Error::new(
-        ErrorKind::MfaCodeUnavailable,
-        format!(
-            "cannot prompt for a code of the MFA device {}: another prompt was still open",
+            "{} needs a code of the MFA device {}, and none was given",
+            request.purpose(),
             request.serial
         ),
     )

@@ -14,10 +14,10 @@ use futures_core::future::BoxFuture;
 
 use self::output::Printed;
 use self::run::MAX_OUTPUT;
+use self::run::Process;
 pub use self::run::ProcessStdio;
 pub(crate) use self::run::Streams;
 pub(in crate::credentials) use self::run::run;
-use self::run::{finish, spawn};
 use super::provider::CredentialProvider;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{Command, shlex};
@@ -57,11 +57,11 @@ impl CredentialProcess {
             program = self.program(),
             "running a credential_process"
         );
-        let child = spawn(self.command()?, self.streams).map_err(|error| {
+        let process = Process::spawn(self.command()?, self.streams).map_err(|error| {
             self.failed("could not be started: check the path of the program")
                 .with_source(error)
         })?;
-        let ran = finish(child).await.map_err(|error| {
+        let ran = process.finish().await.map_err(|error| {
             self.failed("was started, but its output could not be read: run it yourself to see why")
                 .with_source(error)
         })?;

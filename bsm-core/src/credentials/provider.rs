@@ -13,7 +13,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use futures_core::future::BoxFuture;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::sync::on_callers_runtime;
 use crate::sync::single_flight::catch_panic;
 use crate::validation;
 
@@ -53,27 +54,10 @@ pub(crate) async fn provide(provider: &dyn CredentialProvider) -> Result<Credent
     let call = tokio::time::timeout(limit, catch_panic(provider.provide()));
     let credentials = call
         .await
-        .unwrap_or_else(|_| Err(timed_out(limit, &provider.step())))?;
+        .unwrap_or_else(|_| Err(Error::timed_out(limit, &provider.step())))?;
     let credentials = validation::without_empty_account(credentials);
     validation::check(&credentials, &validation::KeySettingNames::of_provider())?;
     Ok(credentials)
-}
-
-/// The error of work that took longer than its limit, and was abandoned.
-pub(crate) fn timed_out(limit: Duration, step: &str) -> Error {
-    Error::new(
-        ErrorKind::TimedOut,
-        format!("timed out after {} waiting for {step}", Seconds(limit)),
-    )
-}
-
-/// A duration in seconds: `60 s`, `0.5 s`.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} s", self.0.as_secs_f64())
-    }
 }
 
 /// Keys are their own provider.
@@ -92,7 +76,7 @@ impl CredentialProvider for Credentials {
     }
 }
 
-/// A provider that the user gave.
+/// A provider that the user gave. It runs on the runtime of a caller.
 #[derive(Debug)]
 pub(crate) struct UserProvider {
     provider: SharedCredentialsProvider,
@@ -107,7 +91,10 @@ impl UserProvider {
 
 impl CredentialProvider for UserProvider {
     fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async { Ok(self.provider.provide_credentials().await?) })
+        Box::pin(on_callers_runtime(|| {
+            let provider = self.provider.clone();
+            async move { Ok(provider.provide_credentials().await?) }
+        }))
     }
 
     fn step(&self) -> String {

@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 use super::freshness::{CachedCredentials, Freshness};
 use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
+use crate::sync::engine::Engine;
 use crate::sync::single_flight::SingleFlight;
 use crate::time::format_rfc3339;
 
@@ -82,6 +83,11 @@ struct Refreshed {
 
 impl Refresher {
     pub(crate) fn new(provider: SharedProvider, time: SharedTimeSource) -> Self {
+        Self::on(Engine::default(), provider, time)
+    }
+
+    /// As [`new`](Self::new), with the engine on which refreshes run.
+    pub(crate) fn on(engine: Engine, provider: SharedProvider, time: SharedTimeSource) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider,
@@ -89,7 +95,7 @@ impl Refresher {
                 cached: ArcSwapOption::empty(),
                 cooldown: Mutex::new(None),
                 too_short: Mutex::new(None),
-                flight: SingleFlight::default(),
+                flight: SingleFlight::on(engine),
             }),
         }
     }
@@ -156,10 +162,11 @@ impl Refresher {
     async fn refresh_or_cached(&self) -> Result<Arc<CachedCredentials>, Error> {
         let inner = &self.inner;
         if let Some(cached) = inner.valid() {
-            let error = match tokio::time::timeout(MAX_WAIT, self.refreshed()).await {
-                Ok(Ok(refreshed)) => return Ok(refreshed.cached),
-                Ok(Err(error)) => error,
-                Err(_) => slow(),
+            let engine = inner.flight.engine();
+            let error = match engine.timeout(MAX_WAIT, self.refreshed()).await {
+                Some(Ok(refreshed)) => return Ok(refreshed.cached),
+                Some(Err(error)) => error,
+                None => slow(),
             };
             if cached.is_valid(inner.time.now()) {
                 inner.cooldown(error, Some(&cached));
@@ -245,14 +252,10 @@ impl Inner {
         (ago < TOO_SHORT_FOR && lifetime < at_least).then_some(lifetime)
     }
 
-    /// Caches new credentials, unless ones that last longer have arrived since the refresh started.
-    fn succeeded(
-        &self,
-        credentials: Credentials,
-        seen: Option<&Arc<CachedCredentials>>,
-    ) -> Result<Refreshed, Error> {
+    /// Caches new credentials.
+    fn succeeded(&self, credentials: Credentials) -> Result<Refreshed, Error> {
         let now = self.time.now();
-        let mut cached = Arc::new(CachedCredentials::new(credentials, now));
+        let cached = Arc::new(CachedCredentials::new(credentials, now));
         if !cached.is_valid(now) {
             return Err(already_expired(&cached.credentials));
         }
@@ -260,13 +263,7 @@ impl Inner {
             expiration = cached.expiry().map(rfc3339),
             "refreshed credentials"
         );
-        match self
-            .newer_than(seen)
-            .filter(|newer| newer.outlasts(&cached))
-        {
-            Some(newer) => cached = newer,
-            None => self.cached.store(Some(Arc::clone(&cached))),
-        }
+        self.cached.store(Some(Arc::clone(&cached)));
         *self.cooldown.lock() = None;
         Ok(Refreshed {
             cached,
@@ -275,17 +272,7 @@ impl Inner {
     }
 
     /// Starts a cooldown after a failure, and returns what callers get meanwhile.
-    fn failed(
-        &self,
-        error: Error,
-        seen: Option<&Arc<CachedCredentials>>,
-    ) -> Result<Refreshed, Error> {
-        if let Some(cached) = self.newer_than(seen) {
-            return Ok(Refreshed {
-                cached,
-                failure: None,
-            });
-        }
+    fn failed(&self, error: Error) -> Result<Refreshed, Error> {
         let valid = self.valid();
         self.cooldown(error.clone(), valid.as_ref());
         match valid {
@@ -300,7 +287,7 @@ impl Inner {
         }
     }
 
-    /// Returns credentials that another runtime's refresh has cached since the caller saw `seen`.
+    /// Returns credentials that another refresh has cached since the caller saw `seen`.
     fn newer_than(&self, seen: Option<&Arc<CachedCredentials>>) -> Option<Arc<CachedCredentials>> {
         let same =
             |cached: &Arc<CachedCredentials>| seen.is_some_and(|seen| Arc::ptr_eq(seen, cached));
@@ -367,8 +354,8 @@ async fn refresh(
         ));
     };
     outcome
-        .and_then(|credentials| inner.succeeded(credentials, seen.as_ref()))
-        .or_else(|error| inner.failed(error, seen.as_ref()))
+        .and_then(|credentials| inner.succeeded(credentials))
+        .or_else(|error| inner.failed(error))
 }
 
 impl ProvideCredentials for Refresher {

@@ -246,6 +246,11 @@ pub(super) fn check_identity(role_arn: &str, session_name: Option<&str>) -> Resu
     SESSION_NAME.check(session_name)
 }
 
+/// Checks what GetSessionToken has in common with AssumeRole.
+pub(super) fn check_mfa_serial(serial: Option<&str>) -> Result<(), Error> {
+    MFA_SERIAL.check(serial)
+}
+
 fn check_role_arn(role_arn: &str) -> Result<(), Error> {
     match arn::split(role_arn) {
         Some(["arn", _, "iam", "", account, resource])

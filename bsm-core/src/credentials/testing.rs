@@ -18,20 +18,32 @@ use crate::error::{Error, ErrorKind};
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
-pub(super) struct Clock(Arc<Mutex<SystemTime>>);
+pub(super) struct Clock {
+    id: usize,
+    now: Arc<Mutex<SystemTime>>,
+}
 
 impl Clock {
     pub(super) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self(Arc::new(Mutex::new(start)))
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            now: Arc::new(Mutex::new(start)),
+        }
+    }
+
+    /// Returns an endpoint that no other test has.
+    pub(super) fn endpoint(&self) -> String {
+        format!("http://test-{}.invalid", self.id)
     }
 
     pub(super) fn advance(&self, seconds: u64) {
-        *self.0.lock() += Duration::from_secs(seconds);
+        *self.now.lock() += Duration::from_secs(seconds);
     }
 
     pub(super) fn set_back(&self, seconds: u64) {
-        *self.0.lock() -= Duration::from_secs(seconds);
+        *self.now.lock() -= Duration::from_secs(seconds);
     }
 
     pub(super) fn shared(&self) -> SharedTimeSource {
@@ -41,7 +53,7 @@ impl Clock {
 
 impl TimeSource for Clock {
     fn now(&self) -> SystemTime {
-        *self.0.lock()
+        *self.now.lock()
     }
 }
 

@@ -104,7 +104,7 @@ impl CredentialProvider for WebIdentityRole {
     }
 
     fn limit(&self) -> Duration {
-        time_limits::of_request(&self.sts)
+        small_file::LIMIT.saturating_add(time_limits::of_request(&self.sts))
     }
 
     fn is_role(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
 use crate::session::settings::Settings;
-use crate::session::{Explicit, RoleOfParent};
+use crate::session::{Derived, Explicit};
 
 /// # Roles
 impl BotoSesManager {
@@ -178,7 +178,7 @@ impl AssumeRole {
             mfa: self.mfa.or(inherited.mfa.clone()),
             ..inherited
         };
-        let role = RoleOfParent {
+        let role = Derived {
             parent: parent.clone(),
             parent_region: self.parent.region_override(),
             request: self.request,

@@ -4,126 +4,132 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::process;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tracing::Instrument as _;
+use tracing::instrument::WithSubscriber as _;
 
+use super::callers::Callers;
+use super::engine::{Engine, shut_down};
+use super::waits::{self, Wait, Work, WorkId};
 use crate::error::{Error, ErrorKind};
 
-/// The attempts of a waiter whose work ends without a result. One restart survives a runtime that
-/// shuts down; work that ends twice without a result would never finish.
-const MAX_STARTS: usize = 2;
-
-/// Runs one piece of work at a time, and shares its result, success or error, among all callers
-/// that wait for it.
+/// Runs one piece of work at a time for the whole process, and shares its result, success or error,
+/// among all callers that wait for it.
 ///
-/// The work runs as a task of its own, so a dropped waiter does not cancel it. If its runtime shuts
-/// down, the waiters start it again on theirs. Waiters of different runtimes never wait for each
-/// other, because the other runtime can be idle: there is one piece of work at a time *per
-/// runtime*.
+/// The work runs on the [engine](Engine), so neither a dropped waiter nor a runtime that shuts down
+/// cancels it. It keeps the span and the subscriber of the caller that started it.
 pub(crate) struct SingleFlight<T> {
-    in_flight: Mutex<Vec<InFlight<T>>>,
+    id: WorkId,
+    engine: Engine,
+    in_flight: Mutex<Option<InFlight<T>>>,
 }
 
 struct InFlight<T> {
-    runtime: runtime::Id,
+    /// A fork copies the flight, but not the thread on which it runs.
+    process: u32,
     outcome: Outcome<T>,
+    callers: Arc<Callers>,
 }
 
 /// The result of work; `None` while it is in flight. The channel closes without a result if the
-/// runtime shuts down.
+/// engine is shut down.
 pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
 
 impl<T> InFlight<T> {
     fn is_finished(&self) -> bool {
-        self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
+        self.outcome.borrow().is_some()
+            || self.outcome.has_changed().is_err()
+            || self.process != process::id()
     }
 }
 
 impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
+        Self::on(Engine::default())
+    }
+}
+
+impl<T> SingleFlight<T> {
+    pub(crate) fn on(engine: Engine) -> Self {
         Self {
-            in_flight: Mutex::new(Vec::new()),
+            id: WorkId::new(),
+            engine,
+            in_flight: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// Joins the work in flight on this runtime, or else starts `work`.
-    pub(crate) async fn join<F>(&self, work: impl Fn() -> F) -> Result<T, Error>
+    /// Joins the work in flight, or else starts `work`.
+    pub(crate) async fn join<F>(&self, work: impl FnOnce() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        for _ in 0..MAX_STARTS {
-            let mut outcome = self.start(&work)?;
-            if let Ok(outcome) = outcome.wait_for(Option::is_some).await
-                && let Some(outcome) = outcome.clone()
-            {
-                drop(self.remove_finished());
-                return outcome;
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Runtime,
-            "the work was cancelled, because its runtime is shutting down",
-        ))
+        let _wait = Wait::on(self.id)?;
+        let mut outcome = self.start(work)?;
+        let landed = match outcome.wait_for(Option::is_some).await {
+            Ok(landed) => landed.clone(),
+            Err(_) => None,
+        };
+        drop(self.remove_finished());
+        landed.unwrap_or_else(|| Err(shut_down()))
     }
 
-    /// Starts `work` unless some is in flight on this runtime. Doesn't wait for it.
-    pub(crate) fn start<F>(&self, work: impl Fn() -> F) -> Result<Outcome<T>, Error>
+    /// Starts `work` unless some is in flight. Doesn't wait for it.
+    pub(crate) fn start<F>(&self, work: impl FnOnce() -> F) -> Result<Outcome<T>, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let handle = Handle::try_current().map_err(|_| no_runtime())?;
+        let engine = self.engine.handle()?;
         let mut in_flight = self.remove_finished();
-        let here = |flight: &&InFlight<T>| flight.runtime == handle.id();
-        if let Some(flight) = in_flight.iter().find(here) {
+        if let Some(flight) = &*in_flight {
+            flight.callers.add();
             return Ok(flight.outcome.clone());
         }
+        let callers = Arc::new(Callers::default());
+        callers.add();
         let (landed, outcome) = watch::channel(None);
-        let work = catch_panic(work()).in_current_span();
-        handle.spawn(async move {
-            let result = work.await;
-            landed.send_replace(Some(result));
-        });
-        in_flight.push(InFlight {
-            runtime: handle.id(),
+        let context = Work {
+            id: self.id,
+            callers: Arc::clone(&callers),
+            is_users: false,
+        };
+        let work = waits::working(context, catch_panic(work()));
+        let work = async move {
+            landed.send_replace(Some(work.await));
+        };
+        engine.spawn(work.in_current_span().with_current_subscriber());
+        *in_flight = Some(InFlight {
+            process: process::id(),
             outcome: outcome.clone(),
+            callers,
         });
         Ok(outcome)
     }
 
-    /// Returns whether work is in flight on this runtime, or is just being started. Never blocks.
+    /// Returns whether work is in flight, or is just being started. Never blocks.
     pub(crate) fn is_in_flight(&self) -> bool {
-        let Ok(handle) = Handle::try_current() else {
-            return false;
-        };
         self.in_flight.try_lock().is_none_or(|in_flight| {
-            let mut flights = in_flight.iter();
-            flights.any(|flight| flight.runtime == handle.id() && !flight.is_finished())
+            in_flight
+                .as_ref()
+                .is_some_and(|flight| !flight.is_finished())
         })
     }
 
-    fn remove_finished(&self) -> MutexGuard<'_, Vec<InFlight<T>>> {
+    fn remove_finished(&self) -> MutexGuard<'_, Option<InFlight<T>>> {
         let mut in_flight = self.in_flight.lock();
-        in_flight.retain(|flight| !flight.is_finished());
-        if in_flight.is_empty() {
-            // Free the memory: most work runs once, and a process can have thousands of sessions.
-            *in_flight = Vec::new();
-        }
+        in_flight.take_if(|flight| flight.is_finished());
         in_flight
     }
-}
-
-fn no_runtime() -> Error {
-    Error::new(
-        ErrorKind::Runtime,
-        "AWS sessions need a tokio runtime: call this inside one",
-    )
 }
 
 /// Turns a panic of the work into an error.
@@ -143,7 +149,7 @@ pub(crate) async fn catch_panic<T>(
     .await
 }
 
-fn panicked() -> Error {
+pub(super) fn panicked() -> Error {
     Error::new(
         ErrorKind::Runtime,
         "the work panicked: look for the panic's own message in the output of the process",
@@ -178,7 +184,7 @@ impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
     }
 
     /// Returns the value, resolving it with `work` if that has not been done.
-    pub(crate) async fn get_or_resolve<F>(&self, work: impl Fn() -> F) -> Result<&T, Error>
+    pub(crate) async fn get_or_resolve<F>(&self, work: impl FnOnce() -> F) -> Result<&T, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
@@ -211,10 +217,11 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use tokio::runtime::Builder;
+    use tokio::runtime::{self, Builder};
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::sync::callers::on_callers_runtime;
 
     fn runtime() -> runtime::Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()
@@ -260,42 +267,170 @@ mod tests {
     }
 
     #[test]
-    fn work_whose_runtime_shut_down_is_started_again_on_another() {
+    fn work_outlives_the_runtime_of_its_caller() {
+        let flight = Arc::new(SingleFlight::default());
+        let go = Arc::new(Notify::new());
+        let work = || {
+            let go = Arc::clone(&go);
+            async move {
+                go.notified().await;
+                Ok(1)
+            }
+        };
+        let first = runtime();
+        let mut outcome = first.block_on(async { flight.start(work).unwrap() });
+        drop(first);
+        go.notify_one();
+        let landed = runtime().block_on(outcome.wait_for(Option::is_some));
+        assert_eq!(landed.unwrap().clone().unwrap().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_caller_needs_no_runtime() {
         let flight = SingleFlight::default();
+        let landed = futures_util::FutureExt::now_or_never(flight.join(|| async { Ok(1) }));
+        // The engine may be faster than the first look.
+        assert!(landed.is_none_or(|landed| landed.is_ok()));
+    }
+
+    #[test]
+    fn callers_of_eight_runtimes_and_an_idle_one_share_the_work() {
+        let flight = Arc::new(SingleFlight::default());
+        let (go, starts) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let work = || {
+            let (go, starts) = (Arc::clone(&go), Arc::clone(&starts));
+            async move {
+                starts.fetch_add(1, Ordering::SeqCst);
+                go.notified().await;
+                Ok(1)
+            }
+        };
+        let idle = runtime();
+        idle.block_on(async { flight.start(work).unwrap() });
+        std::thread::scope(|threads| {
+            let joined: Vec<_> = (0..8)
+                .map(|_| threads.spawn(|| runtime().block_on(flight.join(work))))
+                .collect();
+            go.notify_one();
+            for one in joined {
+                assert_eq!(one.join().unwrap().unwrap(), 1);
+            }
+        });
+        assert!(starts.load(Ordering::SeqCst) <= 2);
+    }
+
+    /// Work that runs a piece of the user's code, which counts its starts.
+    async fn of_the_user(
+        starts: Arc<AtomicUsize>,
+        code: impl Fn(usize) -> BoxedCode,
+    ) -> Result<usize, Error> {
+        on_callers_runtime(|| code(starts.fetch_add(1, Ordering::SeqCst) + 1)).await
+    }
+
+    type BoxedCode = futures_core::future::BoxFuture<'static, Result<usize, Error>>;
+
+    fn forever(_: usize) -> BoxedCode {
+        Box::pin(std::future::pending())
+    }
+
+    fn at_once(start: usize) -> BoxedCode {
+        Box::pin(async move { Ok(start) })
+    }
+
+    #[test]
+    fn the_next_caller_takes_over_the_users_code_from_a_runtime_that_shut_down() {
+        let flight = SingleFlight::default();
+        let starts = Arc::new(AtomicUsize::new(0));
         let first = runtime();
         first.block_on(async {
             flight
-                .start(std::future::pending::<Result<i32, Error>>)
+                .start(|| {
+                    of_the_user(Arc::clone(&starts), |start| match start {
+                        1 => forever(start),
+                        _ => at_once(start),
+                    })
+                })
                 .unwrap();
-            tokio::task::yield_now().await;
+            while starts.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
         });
         drop(first);
-        let landed = runtime().block_on(flight.join(|| async { Ok(7) }));
-        assert_eq!(landed.unwrap(), 7);
-    }
-
-    #[test]
-    fn an_idle_runtime_blocks_no_waiter_of_another() {
-        let flight = SingleFlight::default();
-        let still = runtime();
-        still.block_on(async {
-            flight.start(|| async { Ok(1) }).unwrap();
-        });
-        let landed = runtime().block_on(flight.join(|| async { Ok(2) }));
+        let landed = runtime().block_on(flight.join(|| async { Ok(0) }));
         assert_eq!(landed.unwrap(), 2);
-        // The first one resumes.
-        let landed = still.block_on(flight.join(|| async { Ok(3) }));
-        assert_eq!(landed.unwrap(), 1);
     }
 
     #[test]
-    fn work_on_a_runtime_that_is_shutting_down_ends_in_an_error() {
-        let flight = Arc::new(SingleFlight::<()>::default());
-        let dying = runtime();
-        let handle = dying.handle().clone();
-        dying.shutdown_timeout(Duration::ZERO);
-        let _inside = handle.enter();
-        let outcome = futures_util::FutureExt::now_or_never(flight.join(|| async { Ok(()) }));
-        assert_eq!(outcome.unwrap().unwrap_err().kind(), ErrorKind::Runtime);
+    fn a_caller_takes_over_the_users_code_from_a_runtime_that_stands_still() {
+        let flight = SingleFlight::default();
+        let starts = Arc::new(AtomicUsize::new(0));
+        let idle = runtime();
+        idle.block_on(async {
+            flight
+                .start(|| of_the_user(Arc::clone(&starts), at_once))
+                .unwrap();
+        });
+        let before = std::time::Instant::now();
+        let landed = runtime().block_on(flight.join(|| async { Ok(0) }));
+        assert!(landed.is_ok());
+        assert!(
+            before.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            before.elapsed()
+        );
+    }
+
+    #[test]
+    fn the_users_code_without_a_runtime_is_an_error_that_says_so() {
+        let flight = SingleFlight::default();
+        let starts = Arc::default();
+        let mut outcome = flight.start(|| of_the_user(starts, at_once)).unwrap();
+        let landed =
+            runtime().block_on(async { outcome.wait_for(Option::is_some).await.unwrap().clone() });
+        assert_eq!(landed.unwrap().unwrap_err().kind(), ErrorKind::Runtime);
+    }
+
+    #[tokio::test]
+    async fn the_users_code_that_panics_or_waits_for_itself_is_an_error_at_once() {
+        let flight = Arc::new(SingleFlight::default());
+        let other = Arc::new(SingleFlight::default());
+        let panic = || of_the_user(Arc::default(), |_| panic!("the code is broken"));
+        let error = flight.join(panic).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Runtime);
+
+        let ask_itself = {
+            let flight = Arc::clone(&flight);
+            move |start| {
+                let flight = Arc::clone(&flight);
+                Box::pin(async move { flight.join(|| at_once(start)).await }) as BoxedCode
+            }
+        };
+        let through_another = {
+            let (ask_itself, other) = (ask_itself.clone(), Arc::clone(&other));
+            move |start| {
+                let (ask_itself, other) = (ask_itself.clone(), Arc::clone(&other));
+                Box::pin(async move { other.join(|| ask_itself(start)).await }) as BoxedCode
+            }
+        };
+        let error = flight
+            .join(|| of_the_user(Arc::default(), ask_itself))
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("waits for the session that it serves"),
+            "{error}"
+        );
+        let error = flight
+            .join(|| of_the_user(Arc::default(), through_another))
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("waits for the session that it serves"),
+            "{error}"
+        );
     }
 }

@@ -5,7 +5,11 @@
 mod assume_role;
 #[cfg(unix)]
 mod cli_cache;
+mod hanging;
 mod mfa;
+mod raw_server;
 mod refresh;
+mod runtimes;
 mod secrets;
+mod session_token;
 mod support;

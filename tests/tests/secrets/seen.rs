@@ -55,7 +55,9 @@ impl Seen {
 
     /// Checks that all was seen.
     pub(crate) fn assert_with(&self, texts: &[&str]) {
-        let seen = self.0.lock().expect("no thread panics");
+        let elsewhere = ELSEWHERE.get_or_init(Self::default);
+        let mut seen = self.0.lock().expect("nobody panics").clone();
+        seen.push_str(&elsewhere.0.lock().expect("nobody panics"));
         for text in texts {
             assert!(seen.contains(text), "{text:?} is missing: was all seen?");
         }
@@ -97,7 +99,8 @@ thread_local! {
     static LOG: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
 
-/// Where events of helper threads go: those that read files, for example, for whichever test.
+/// Where events of other threads go, which work for whichever test: the engine's, and those that read
+/// files.
 static ELSEWHERE: OnceLock<Seen> = OnceLock::new();
 
 /// Ends the log of this thread when it is dropped.

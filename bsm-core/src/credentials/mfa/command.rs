@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{BoxFuture, MfaTokenProvider, TokenRequest};
+use super::{BoxFuture, Internal, MfaTokenProvider, TokenRequest};
 use crate::credentials::process::{ProcessStdio, Streams, run};
 use crate::error::{Error, ErrorKind};
 
@@ -114,6 +114,10 @@ impl MfaTokenProvider for TokenCommand {
 
     fn is_interactive(&self) -> bool {
         !self.is_unattended
+    }
+
+    fn runs_anywhere(&self, _: Internal) -> bool {
+        true
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::{io, thread};
 
+use parking_lot::Mutex;
 use rpassword::ConfigBuilder;
 use tokio::sync::oneshot;
 
-use super::{BoxFuture, MfaTokenProvider, TokenRequest};
+use super::{BoxFuture, Internal, MfaTokenProvider, TokenRequest};
 use crate::error::{Error, ErrorKind};
 
 /// Asks the person at the terminal, without showing what is typed.
@@ -15,8 +16,8 @@ use crate::error::{Error, ErrorKind};
 /// [`ErrorKind::MfaCodeUnavailable`] if there is none: in a service, a pipeline, a container. An
 /// empty answer gives no code.
 ///
-/// The prompt waits for as long as it takes. It has a thread of its own, so that neither a worker
-/// of the runtime nor its shutdown waits with it.
+/// The prompt waits for five minutes. It has a thread of its own, so that neither a worker of the
+/// runtime nor its shutdown waits with it.
 #[derive(Clone, Debug, Default)]
 pub struct TerminalPrompt {
     /// `None` for the terminal of the process.
@@ -56,6 +57,10 @@ impl MfaTokenProvider for TerminalPrompt {
             }
         })
     }
+
+    fn runs_anywhere(&self, _: Internal) -> bool {
+        true
+    }
 }
 
 fn question(request: &TokenRequest) -> String {
@@ -67,6 +72,10 @@ fn question(request: &TokenRequest) -> String {
 }
 
 fn ask(question: &str, terminal: Option<PathBuf>) -> io::Result<String> {
+    // A prompt that was given up still reads from the terminal. Of two that read at once, the one that
+    // ends first would turn the echo on for the other.
+    static TERMINAL: Mutex<()> = Mutex::new(());
+    let _terminal = TERMINAL.lock();
     let mut config = ConfigBuilder::new();
     if let Some(terminal) = terminal {
         config = config
@@ -86,9 +95,9 @@ fn no_terminal(request: &TokenRequest, error: io::Error) -> Error {
     Error::new(
         ErrorKind::MfaCodeUnavailable,
         format!(
-            "the role {} needs a code of the MFA device {}, and there is no terminal to ask on: \
-             run this in one, or set another mfa_token_provider",
-            request.role_arn(),
+            "{} needs a code of the MFA device {}, and there is no terminal to ask on: run this in \
+             one, or set another mfa_token_provider",
+            request.purpose(),
             request.serial()
         ),
     )

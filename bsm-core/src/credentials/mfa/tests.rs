@@ -1,14 +1,28 @@
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::super::testing::Clock;
+use super::codes::LIMIT;
 use super::*;
 
 const SERIAL: &str = "arn:aws:iam::111122223333:mfa/me";
 const ROLE: &str = "arn:aws:iam::111122223333:role/Admin";
 
+/// A request for a code. The endpoint is the clock's own, because the process remembers codes.
 fn request(clock: &Clock) -> TokenRequest {
-    TokenRequest::new(SERIAL, ROLE, clock.shared())
+    request_for(SERIAL, clock.shared(), &clock.endpoint())
+}
+
+fn request_for(serial: &str, time: SharedTimeSource, endpoint: &str) -> TokenRequest {
+    let sts = SdkConfig::builder()
+        .time_source(time)
+        .endpoint_url(endpoint);
+    TokenRequest::new(serial, Some(ROLE), &sts.build())
+}
+
+/// Returns a provider that does not wait for the prompts of other tests.
+fn codes_of(provider: impl MfaTokenProvider) -> TokenCodes {
+    TokenCodes::with_turn(provider, Arc::default())
 }
 
 /// Returns a provider with a list of codes, and a record of which requests were repeats.
@@ -22,7 +36,7 @@ fn scripted(codes: &[&str]) -> (TokenCodes, Arc<Mutex<Vec<bool>>>) {
         noted.push(request.is_repeat());
         async move { code.ok_or("the list is over") }
     });
-    (TokenCodes::new(provider), repeats)
+    (codes_of(provider), repeats)
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +59,7 @@ async fn a_provider_that_knows_one_code_only_ends_in_an_error() {
     codes.code(request(&clock)).await.unwrap();
     let error = codes.code(request(&clock)).await.unwrap_err();
     assert!(error.is_mfa_code_rejected(), "{error}");
-    assert_eq!(repeats.lock().unwrap().len(), 1 + MAX_TRIES);
+    assert_eq!(repeats.lock().unwrap().len(), 1 + 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +84,7 @@ async fn an_sdk_error_of_a_callback_is_not_printed() {
         SdkError::service_error(GetSessionTokenError::unhandled("SECRET"), response)
     };
     assert!(format!("{:?}", failed()).contains("SECRET"));
-    let codes = TokenCodes::new(from_fn(move |_| async move { Err::<String, _>(failed()) }));
+    let codes = codes_of(from_fn(move |_| async move { Err::<String, _>(failed()) }));
     let error = codes.code(request(&Clock::new())).await.unwrap_err();
     assert!(error.is_mfa_code_unavailable(), "{error}");
     let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
@@ -89,7 +103,7 @@ async fn another_device_may_show_the_same_code() {
     let clock = Clock::new();
     let (codes, _) = scripted(&["111111", "111111"]);
     codes.code(request(&clock)).await.unwrap();
-    let other = TokenRequest::new("GAHT12345678", ROLE, clock.shared());
+    let other = request_for("GAHT12345678", clock.shared(), &clock.endpoint());
     codes.code(other).await.unwrap();
 }
 
@@ -98,7 +112,7 @@ async fn a_code_may_come_again_when_aws_has_forgotten_it() {
     let clock = Clock::new();
     let (codes, repeats) = scripted(&["111111", "111111"]);
     codes.code(request(&clock)).await.unwrap();
-    clock.advance(CODE_MEMORY.as_secs());
+    clock.advance(codes::CODE_MEMORY.as_secs());
     codes.code(request(&clock)).await.unwrap();
     assert_eq!(*repeats.lock().unwrap(), [false, false]);
 }
@@ -124,15 +138,11 @@ async fn blanks_do_not_matter_and_anything_but_six_digits_is_refused() {
 }
 
 #[tokio::test]
-async fn one_code_is_asked_for_at_a_time() {
+async fn one_code_is_asked_for_at_a_time_in_the_process() {
     let clock = Clock::new();
-    let (asking, most, next) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-        AtomicUsize::new(100_000),
-    );
+    let [asking, most, next] = [0, 0, 100_000].map(|n| Arc::new(AtomicUsize::new(n)));
     let peak = Arc::clone(&most);
-    let codes = TokenCodes::new(from_fn(move |_| {
+    let ask = move |_: TokenRequest| {
         let (asking, most) = (Arc::clone(&asking), Arc::clone(&most));
         let code = next.fetch_add(1, Ordering::SeqCst);
         async move {
@@ -142,22 +152,56 @@ async fn one_code_is_asked_for_at_a_time() {
             asking.fetch_sub(1, Ordering::SeqCst);
             Ok::<_, Error>(code.to_string())
         }
-    }));
-    let asked = (0..50).map(|_| codes.code(request(&clock)));
-    assert!(
-        futures_util::future::join_all(asked)
-            .await
-            .iter()
-            .all(Result::is_ok)
-    );
+    };
+    // Each has a provider of its own.
+    let managers: Vec<_> = (0..50)
+        .map(|_| TokenCodes::new(from_fn(ask.clone())))
+        .collect();
+    let asked = managers.iter().map(|codes| codes.code(request(&clock)));
+    for code in futures_util::future::join_all(asked).await {
+        code.unwrap();
+    }
     assert_eq!(peak.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_does_not_answer_holds_up_nobody_forever() {
+    let codes = codes_of(from_fn(|_| std::future::pending::<Result<String, Error>>()));
+    let clock = Clock::new();
+    let before = tokio::time::Instant::now();
+    let (one, other) = tokio::join!(codes.code(request(&clock)), codes.code(request(&clock)));
+    assert!(before.elapsed() <= 2 * LIMIT);
+    for error in [one.unwrap_err(), other.unwrap_err()] {
+        assert!(error.is_mfa_code_unavailable(), "{error}");
+        assert!(error.to_string().contains(SERIAL), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unattended_provider_is_asked_for_the_next_code_until_the_limit() {
+    struct Stuck;
+    impl MfaTokenProvider for Stuck {
+        fn token_code<'a>(&'a self, _: &'a TokenRequest) -> BoxFuture<'a, Result<String, Error>> {
+            Box::pin(async { Ok("111111".to_owned()) })
+        }
+
+        fn is_interactive(&self) -> bool {
+            false
+        }
+    }
+    let (codes, clock) = (codes_of(Stuck), Clock::new());
+    codes.code(request(&clock)).await.unwrap();
+    let before = tokio::time::Instant::now();
+    let error = codes.code(request(&clock)).await.unwrap_err();
+    assert!(error.is_mfa_code_unavailable(), "{error}");
+    assert_eq!(before.elapsed(), LIMIT);
 }
 
 #[tokio::test]
 async fn a_prompt_without_a_terminal_is_a_typed_error() {
     let clock = Clock::new();
     for no_terminal in ["/no/such/terminal", "/dev/null/tty"] {
-        let codes = TokenCodes::new(TerminalPrompt::on(no_terminal));
+        let codes = codes_of(TerminalPrompt::on(no_terminal));
         let error = codes.code(request(&clock)).await.unwrap_err();
         assert!(error.is_mfa_code_unavailable(), "{error}");
         assert!(error.to_string().contains("no terminal"), "{error}");
@@ -173,7 +217,7 @@ mod command {
     }
 
     async fn outcome(command: TokenCommand) -> Result<String, Error> {
-        let codes = TokenCodes::new(command);
+        let codes = codes_of(command);
         codes.code(request(&Clock::new())).await
     }
 
@@ -211,8 +255,9 @@ mod totp {
             (2_000_000_000, "279037"),
         ] {
             let time = aws_smithy_async::time::StaticTimeSource::from_secs(seconds);
-            let request = TokenRequest::new(SERIAL, ROLE, SharedTimeSource::new(time));
-            let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+            let endpoint = format!("rfc 6238 {seconds}");
+            let request = request_for(SERIAL, SharedTimeSource::new(time), &endpoint);
+            let codes = codes_of(Totp::new(SECRET).unwrap());
             assert_eq!(codes.code(request).await.unwrap(), code);
         }
     }
@@ -221,7 +266,7 @@ mod totp {
     async fn a_used_code_is_followed_by_the_next_one_after_the_rest_of_its_time() {
         let clock = Clock::new();
         clock.advance(12);
-        let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+        let codes = codes_of(Totp::new(SECRET).unwrap());
         let before = tokio::time::Instant::now();
         let first = codes.code(request(&clock)).await.unwrap();
         assert_eq!(before.elapsed(), Duration::ZERO);
@@ -233,10 +278,34 @@ mod totp {
         assert!(![first, second].contains(&third));
     }
 
+    /// The time of the test's runtime, so that the device goes on while somebody waits.
+    #[derive(Debug)]
+    struct RuntimeTime(tokio::time::Instant);
+
+    impl aws_smithy_async::time::TimeSource for RuntimeTime {
+        fn now(&self) -> SystemTime {
+            UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.0.elapsed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn four_profiles_over_one_device_get_the_codes_of_four_steps() {
+        let time = SharedTimeSource::new(RuntimeTime(tokio::time::Instant::now()));
+        let profiles = [(); 4].map(|()| TokenCodes::new(Totp::new(SECRET).unwrap()));
+        let before = tokio::time::Instant::now();
+        let asked = profiles
+            .iter()
+            .map(|codes| codes.code(request_for(SERIAL, time.clone(), "four profiles")));
+        let given = futures_util::future::join_all(asked).await;
+        let given: std::collections::BTreeSet<_> = given.into_iter().map(Result::unwrap).collect();
+        assert_eq!(given.len(), 4);
+        assert!(before.elapsed() <= 4 * STEP, "{:?}", before.elapsed());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_set_back_stops_nothing() {
         let clock = Clock::new();
-        let codes = TokenCodes::new(Totp::new(SECRET).unwrap());
+        let codes = codes_of(Totp::new(SECRET).unwrap());
         codes.code(request(&clock)).await.unwrap();
         clock.set_back(86_400);
         let before = tokio::time::Instant::now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use totp_rs::{Builder, Secret};
 
-use super::{BoxFuture, MfaTokenProvider, STEP, TokenRequest};
+use super::{BoxFuture, Internal, MfaTokenProvider, STEP, TokenRequest};
 use crate::error::{Error, ErrorKind};
 
 /// How far ahead of the clock a code can be: AWS accepts the code of the next step, but no later
@@ -87,6 +87,10 @@ impl MfaTokenProvider for Totp {
 
     fn is_interactive(&self) -> bool {
         false
+    }
+
+    fn runs_anywhere(&self, _: Internal) -> bool {
+        true
     }
 }
 

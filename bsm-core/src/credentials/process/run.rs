@@ -1,7 +1,9 @@
 //! Running the program: its standard streams, and a limit for what it prints.
 
 use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
@@ -15,6 +17,13 @@ pub(in crate::credentials) const MAX_OUTPUT: usize = 64 * 1024;
 
 /// What is kept of the standard error: the reason is at its end, and a screen holds less.
 const MAX_STDERR: usize = 8 * 1024;
+
+/// The most that is read at once: no more than the smallest of the limits.
+const CHUNK: usize = MAX_STDERR;
+
+/// How long a program that has exited is read: what it has printed is in the pipe, and only has to be
+/// noticed.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// What a `credential_process` gets as its standard input, or as its standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,6 +47,13 @@ pub(crate) struct Streams {
     pub(crate) stderr: ProcessStdio,
 }
 
+impl Streams {
+    /// Returns `true` unless the user said that the program has no terminal.
+    fn may_use_terminal(self) -> bool {
+        self.stdin != ProcessStdio::Detached || self.stderr != ProcessStdio::Detached
+    }
+}
+
 /// What a process came to.
 pub(in crate::credentials) struct Ran {
     pub(in crate::credentials) status: ExitStatus,
@@ -59,53 +75,190 @@ impl ProcessStdio {
 
 /// Runs a program and reads what it prints.
 pub(in crate::credentials) async fn run(command: Command, streams: Streams) -> io::Result<Ran> {
-    finish(spawn(command, streams)?).await
+    Process::spawn(command, streams)?.finish().await
 }
 
-/// Starts a program.
-pub(super) fn spawn(mut command: Command, streams: Streams) -> io::Result<Child> {
-    let stdin = streams.stdin.is_inherited(|| io::stdin().is_terminal());
-    let stderr = streams.stderr.is_inherited(|| io::stderr().is_terminal());
-    command
-        .stdin(if stdin {
-            Stdio::inherit()
-        } else {
-            Stdio::null()
-        })
-        .stdout(Stdio::piped())
-        .stderr(if stderr {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        })
-        .kill_on_drop(true)
-        .spawn()
+/// A program that runs. It is killed when it is dropped.
+pub(super) struct Process {
+    child: Child,
+    group: Group,
 }
 
-/// Reads what a program prints, until it ends.
-pub(super) async fn finish(mut child: Child) -> io::Result<Ran> {
-    let stdout = child.stdout.take();
-    // In a task of its own, because a process that waits for its standard error to be read never
-    // ends its standard output. The task ends with the process.
-    let end = child.stderr.take().map(|pipe| tokio::spawn(tail(pipe)));
-    let stdout = match stdout {
-        Some(pipe) => bounded(pipe).await?,
-        None => Some(Zeroizing::default()),
-    };
-    if stdout.is_none() {
-        // It would otherwise wait for the rest to be read.
-        child.start_kill()?;
+impl Process {
+    /// Starts a program.
+    pub(super) fn spawn(mut command: Command, streams: Streams) -> io::Result<Self> {
+        let stdin = streams.stdin.is_inherited(|| io::stdin().is_terminal());
+        let stderr = streams.stderr.is_inherited(|| io::stderr().is_terminal());
+        let may_prompt = stdin || stderr || (streams.may_use_terminal() && has_terminal());
+        command
+            .stdin(if stdin {
+                Stdio::inherit()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(if stderr {
+                Stdio::inherit()
+            } else {
+                Stdio::piped()
+            })
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        if !may_prompt {
+            // A group of its own, so that the programs that it starts can be killed with it. The
+            // terminal would stop a process of another group that reads from it.
+            command.process_group(0);
+        }
+        let child = command.spawn()?;
+        Ok(Self {
+            group: Group::new(&child, may_prompt),
+            child,
+        })
     }
-    let end = match end {
-        Some(end) => end.await.map_err(io::Error::other)??,
-        None => Zeroizing::default(),
-    };
-    let text = text_of(&end);
-    Ok(Ran {
-        status: child.wait().await?,
-        stdout,
-        stderr: (!text.trim().is_empty()).then(|| SecretText::new(text)),
-    })
+
+    /// Reads what the program prints, until it ends.
+    ///
+    /// It has ended when it has exited. A program that it started and left behind, such as an agent,
+    /// can hold the pipes open for as long as it likes.
+    pub(super) async fn finish(mut self) -> io::Result<Ran> {
+        let mut stdout = Output::new(MAX_OUTPUT);
+        let mut stderr = Output::new(MAX_STDERR);
+        let (out, err) = (self.child.stdout.take(), self.child.stderr.take());
+        let reading = async {
+            // Both at once, because a process that waits for its standard error to be read never ends
+            // its standard output.
+            tokio::try_join!(stdout.read_all(out), stderr.read_end(err)).map(drop)
+        };
+        let read = {
+            let mut reading = pin!(reading);
+            tokio::select! {
+                biased;
+                read = &mut reading => read,
+                status = self.child.wait() => {
+                    status?;
+                    let rest = tokio::time::timeout(GRACE, reading).await;
+                    rest.unwrap_or(Ok(()))
+                }
+            }
+        };
+        if let Err(ReadError::TooLong) = read {
+            // It would otherwise wait for the rest to be read.
+            self.kill()?;
+        } else if let Err(ReadError::Io(error)) = read {
+            return Err(error);
+        }
+        let status = self.child.wait().await?;
+        self.group.end();
+        let text = text_of(&stderr.text);
+        Ok(Ran {
+            status,
+            stdout: read.is_ok().then_some(stdout.text),
+            stderr: (!text.trim().is_empty()).then(|| SecretText::new(text)),
+        })
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.group.kill();
+        self.child.start_kill()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.group.kill();
+    }
+}
+
+/// The process group of a program, if it has one of its own.
+struct Group {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
+#[cfg(unix)]
+impl Group {
+    fn new(child: &Child, may_prompt: bool) -> Self {
+        let leader = child.id().filter(|_| !may_prompt);
+        let leader = leader.and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        Self { leader }
+    }
+
+    fn kill(&mut self) {
+        if let Some(leader) = self.leader.take() {
+            // It fails if the group has ended by itself.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// Forgets the group, whose number can be another's once its leader is gone.
+    fn end(&mut self) {
+        self.leader = None;
+    }
+}
+
+#[cfg(not(unix))]
+impl Group {
+    fn new(_: &Child, _: bool) -> Self {
+        Self {}
+    }
+
+    fn kill(&mut self) {}
+
+    fn end(&mut self) {}
+}
+
+/// Returns `true` if this process has a terminal, which a program can open whatever its standard
+/// streams are.
+fn has_terminal() -> bool {
+    cfg!(unix) && std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// What was read of a pipe, so far.
+struct Output {
+    text: Zeroizing<Vec<u8>>,
+    limit: usize,
+}
+
+enum ReadError {
+    TooLong,
+    Io(io::Error),
+}
+
+impl Output {
+    fn new(limit: usize) -> Self {
+        // All at once, because memory that grows leaves copies of secrets behind.
+        let text = Zeroizing::new(Vec::with_capacity(2 * limit));
+        Self { text, limit }
+    }
+
+    /// Reads to the end, unless that is too far away.
+    async fn read_all(&mut self, pipe: Option<impl AsyncRead + Unpin>) -> Result<(), ReadError> {
+        let Some(mut pipe) = pipe else { return Ok(()) };
+        while self.read_some(&mut pipe).await? {
+            if self.text.len() > self.limit {
+                return Err(ReadError::TooLong);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads to the end, so that the process never waits, and keeps the last bytes.
+    async fn read_end(&mut self, pipe: Option<impl AsyncRead + Unpin>) -> Result<(), ReadError> {
+        let Some(mut pipe) = pipe else { return Ok(()) };
+        while self.read_some(&mut pipe).await? {
+            let surplus = self.text.len().saturating_sub(self.limit);
+            self.text.drain(..surplus);
+        }
+        Ok(())
+    }
+
+    /// Returns `false` at the end.
+    async fn read_some(&mut self, pipe: &mut (impl AsyncRead + Unpin)) -> Result<bool, ReadError> {
+        let mut chunk = Zeroizing::new([0; CHUNK]);
+        let length = pipe.read(&mut chunk[..]).await.map_err(ReadError::Io)?;
+        self.text.extend_from_slice(&chunk[..length]);
+        Ok(length > 0)
+    }
 }
 
 /// Returns the end of a text that may not be UTF-8, in at most [`MAX_STDERR`] bytes.
@@ -117,31 +270,6 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
         start += 1;
     }
     Zeroizing::new(text[start..].to_owned())
-}
-
-/// Reads to the end, or returns `None` if that is too far away.
-async fn bounded(pipe: impl AsyncRead + Unpin) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    // All at once, because memory that grows leaves copies of secrets behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
-    pipe.take(MAX_OUTPUT as u64 + 1)
-        .read_to_end(&mut text)
-        .await?;
-    Ok((text.len() <= MAX_OUTPUT).then_some(text))
-}
-
-/// Reads to the end, so that the process never waits, and keeps the last bytes.
-async fn tail(mut pipe: impl AsyncRead + Unpin + Send) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut kept = Zeroizing::new(Vec::with_capacity(2 * MAX_STDERR));
-    let mut chunk = Zeroizing::new([0; MAX_STDERR]);
-    loop {
-        let length = pipe.read(&mut chunk[..]).await?;
-        if length == 0 {
-            return Ok(kept);
-        }
-        kept.extend_from_slice(&chunk[..length]);
-        let surplus = kept.len().saturating_sub(MAX_STDERR);
-        kept.drain(..surplus);
-    }
 }
 
 #[cfg(test)]

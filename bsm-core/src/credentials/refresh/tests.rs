@@ -1,14 +1,14 @@
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::testing::{Behaviour, Clock, Fake};
+use super::super::testing::{Behaviour, Clock, Fake, LIMIT};
 use super::*;
 
 /// A cache in front of a source that gives credentials for so many seconds.
 fn refresher(seconds: u64) -> (Refresher, Fake, Clock) {
     let clock = Clock::new();
     let fake = Fake::new(&clock, Behaviour::Give(seconds));
-    let refresher = Refresher::new(fake.provider(), clock.shared());
+    let refresher = Refresher::on(Engine::Current, fake.provider(), clock.shared());
     (refresher, fake, clock)
 }
 
@@ -233,9 +233,9 @@ async fn a_user_who_enters_no_mfa_code_is_not_prompted_again_before_the_expiry()
 async fn a_refresh_that_would_prompt_does_not_run_in_the_background() {
     let clock = Clock::new();
     let with_mfa = Fake::prompting(&clock, Behaviour::Give(3_600));
-    let parent = Refresher::new(with_mfa.provider(), clock.shared());
+    let parent = Refresher::on(Engine::Current, with_mfa.provider(), clock.shared());
     let child_of_it = Fake::of_parent(&clock, &parent);
-    let child = Refresher::new(child_of_it.provider(), clock.shared());
+    let child = Refresher::on(Engine::Current, child_of_it.provider(), clock.shared());
 
     key(&parent).await;
     clock.advance(1_000);
@@ -327,39 +327,38 @@ fn runtime() -> Runtime {
 
 #[test]
 fn a_runtime_that_shuts_down_during_a_refresh_loses_nothing() {
-    let (refresher, fake, clock) = refresher(3_600);
+    let clock = Clock::new();
+    let fake = Fake::new(&clock, Behaviour::Give(3_600));
+    let refresher = Refresher::new(fake.provider(), clock.shared());
     runtime().block_on(key(&refresher));
     clock.advance(2_701);
     fake.behave(Behaviour::Hang);
-    runtime().block_on(async {
-        assert_eq!(key(&refresher).await, "key 1");
-        settle().await;
-    });
+    assert_eq!(runtime().block_on(key(&refresher)), "key 1");
+    clock.advance(899);
     fake.behave(Behaviour::Give(3_600));
-    runtime().block_on(async {
-        key(&refresher).await;
-        settle().await;
-        assert_eq!(key(&refresher).await, "key 3");
-    });
+    assert_eq!(runtime().block_on(key(&refresher)), "key 2");
+    assert_eq!(fake.calls(), 2);
 }
 
-#[test]
-fn a_late_refresh_does_not_replace_newer_credentials() {
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_is_abandoned_after_its_limit_and_the_next_caller_starts_afresh() {
     let (refresher, fake, clock) = refresher(3_600);
     fake.behave(Behaviour::Hang);
-    let still = runtime();
-    still.block_on(async {
-        let first = refresher.clone();
-        tokio::spawn(async move { first.credentials().await });
-        settle().await;
-    });
-    fake.behave(Behaviour::Give(7_200));
-    assert_eq!(runtime().block_on(key(&refresher)), "key 2");
-    // The first runtime resumes, and its source answers with credentials that expire earlier.
-    fake.behave(Behaviour::Give(1_800));
-    clock.advance(1);
-    still.block_on(settle());
-    assert_eq!(runtime().block_on(key(&refresher)), "key 2");
+    let before = tokio::time::Instant::now();
+    let errors = join_all((0..16).map(|_| refresher.credentials())).await;
+    assert_eq!(before.elapsed(), LIMIT);
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(error.is_timed_out(), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "timed out after 30 s waiting for the fake"
+        );
+    }
+    assert_eq!(fake.calls(), 1);
+    fake.behave(Behaviour::Give(3_600));
+    clock.advance(5);
+    assert_eq!(key(&refresher).await, "key 2");
 }
 
 #[tokio::test]

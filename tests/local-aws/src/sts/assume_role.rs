@@ -198,7 +198,9 @@ impl Sts<'_> {
         role: &RoleEntry,
     ) -> Result<u64, ErrorResponse> {
         let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
-        if self.caller.session.is_some() && seconds > MAX_CHAINED_SECONDS {
+        let calling = self.caller.session.as_ref();
+        let is_chained = calling.is_some_and(|session| session.role_arn.is_some());
+        if is_chained && seconds > MAX_CHAINED_SECONDS {
             return Err(validation_error(
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed \
                  by role chaining.",

@@ -1,0 +1,244 @@
+//! The codes that this process has sent, and the order in which codes are asked for.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{Internal, MfaTokenProvider, TokenRequest};
+use crate::error::{Error, ErrorKind};
+use crate::sync::on_callers_runtime;
+use crate::sync::waits::{Wait, WorkId};
+
+/// How long a code may take, and the wait for another prompt before it: a person may have to find the
+/// device first.
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
+
+/// The requests to a person that answers with used codes. Two steps pass during three requests, so the
+/// device has shown a new code.
+const MAX_PROMPTS: usize = 3;
+
+/// The time after which AWS can no longer have seen a code: five minutes, which covers the step
+/// before and after plus clock drift.
+pub(super) const CODE_MEMORY: Duration = Duration::from_secs(300);
+
+/// A provider that answers faster than this did not wait for the device's next code.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A provider, and its place in the order of all. Clones share both.
+#[derive(Clone)]
+pub(crate) struct TokenCodes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    provider: Box<dyn MfaTokenProvider>,
+    turn: Arc<Turn>,
+}
+
+/// A device, as AWS knows it. Devices of different endpoints, such as those of tests, have nothing to
+/// do with each other.
+#[derive(Clone, PartialEq, Eq)]
+struct Device {
+    endpoint: Option<String>,
+    serial: String,
+}
+
+struct Used {
+    device: Device,
+    code: String,
+    at: SystemTime,
+}
+
+/// The codes of the last minutes.
+static USED: Mutex<Vec<Used>> = Mutex::new(Vec::new());
+
+/// There is one person, and one terminal.
+static PROMPT: LazyLock<Arc<Turn>> = LazyLock::new(Arc::default);
+
+impl TokenCodes {
+    pub(crate) fn new(provider: impl MfaTokenProvider) -> Self {
+        let turn = match provider.is_interactive() {
+            true => Arc::clone(&PROMPT),
+            false => Arc::default(),
+        };
+        Self::with_turn(provider, turn)
+    }
+
+    pub(super) fn with_turn(provider: impl MfaTokenProvider, turn: Arc<Turn>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                provider: Box::new(provider),
+                turn,
+            }),
+        }
+    }
+
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.inner.provider.is_interactive()
+    }
+
+    /// Requests a code that this process has not sent, and records it as sent.
+    ///
+    /// A person is asked a few times. A provider without one is asked until the limit passes, because
+    /// other roles may need the next codes of the device as well.
+    pub(crate) async fn code(&self, request: TokenRequest) -> Result<String, Error> {
+        let _turn = self.inner.turn.take(&request).await?;
+        let code = self.unused_code(request.clone());
+        match tokio::time::timeout(LIMIT, code).await {
+            Ok(code) => code,
+            Err(_) => Err(too_slow(&request)),
+        }
+    }
+
+    async fn unused_code(&self, mut request: TokenRequest) -> Result<String, Error> {
+        let mut prompts = 0;
+        loop {
+            tracing::debug!(serial = request.serial, "asking for an MFA code");
+            let asked = Instant::now();
+            let code = six_digits(&self.ask(&request).await?, &request)?;
+            if is_first_use(&request, &code) {
+                return Ok(code);
+            }
+            prompts += 1;
+            request.is_repeat = true;
+            if self.is_interactive() {
+                if prompts == MAX_PROMPTS {
+                    return Err(used_already(&request));
+                }
+            } else if asked.elapsed() < AT_ONCE {
+                request.next_code().await;
+            }
+        }
+    }
+
+    /// Calls the provider: one of the user's on the runtime of a caller, and ours here.
+    async fn ask(&self, request: &TokenRequest) -> Result<String, Error> {
+        if self.inner.provider.runs_anywhere(Internal(())) {
+            return self.inner.provider.token_code(request).await;
+        }
+        on_callers_runtime(|| {
+            let (inner, request) = (Arc::clone(&self.inner), request.clone());
+            async move { inner.provider.token_code(&request).await }
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for TokenCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCodes")
+            .field("is_interactive", &self.is_interactive())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lock that a provider which waits for itself does not wait for.
+pub(super) struct Turn {
+    id: WorkId,
+    lock: tokio::sync::Mutex<()>,
+}
+
+/// The turn of one request, until it is dropped.
+struct Taken<'a> {
+    _lock: tokio::sync::MutexGuard<'a, ()>,
+    _wait: Option<Wait>,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            id: WorkId::new(),
+            lock: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Turn {
+    async fn take(&self, request: &TokenRequest) -> Result<Taken<'_>, Error> {
+        let waiting = Wait::on(self.id)?;
+        let lock = tokio::time::timeout(LIMIT, self.lock.lock()).await;
+        let lock = lock.map_err(|_| busy(request))?;
+        drop(waiting);
+        Ok(Taken {
+            _lock: lock,
+            _wait: Wait::holds(self.id),
+        })
+    }
+}
+
+/// Records a code as used; returns `false` if it was.
+fn is_first_use(request: &TokenRequest, code: &str) -> bool {
+    let device = Device {
+        endpoint: request.endpoint.clone(),
+        serial: request.serial.clone(),
+    };
+    let now = request.now();
+    let mut used = USED.lock();
+    used.retain(|used| used.device != device || used.is_remembered(now));
+    if used
+        .iter()
+        .any(|used| used.device == device && used.code == code)
+    {
+        return false;
+    }
+    used.push(Used {
+        device,
+        code: code.to_owned(),
+        at: now,
+    });
+    true
+}
+
+impl Used {
+    fn is_remembered(&self, now: SystemTime) -> bool {
+        // A clock that was set back makes the time of use a future one. AWS's clock was not set back.
+        now.duration_since(self.at)
+            .map_or(true, |ago| ago < CODE_MEMORY)
+    }
+}
+
+fn six_digits(given: &str, request: &TokenRequest) -> Result<String, Error> {
+    let code: String = given.chars().filter(|c| !c.is_whitespace()).collect();
+    if code.is_empty() {
+        return Err(super::no_code(request));
+    }
+    if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::new(
+            ErrorKind::MfaCodeRejected,
+            format!(
+                "what was given as the code of the MFA device {} is not six digits",
+                request.serial
+            ),
+        ));
+    }
+    Ok(code)
+}
+
+fn used_already(request: &TokenRequest) -> Error {
+    Error::new(
+        ErrorKind::MfaCodeRejected,
+        format!(
+            "the code given for the MFA device {} has been used already: wait for the next one",
+            request.serial
+        ),
+    )
+}
+
+fn busy(request: &TokenRequest) -> Error {
+    Error::new(
+        ErrorKind::MfaCodeUnavailable,
+        format!(
+            "cannot prompt for a code of the MFA device {}: another prompt was still open",
+            request.serial
+        ),
+    )
+}
+
+fn too_slow(request: &TokenRequest) -> Error {
+    let step = format!("a code of the MFA device {}", request.serial);
+    let cause = Error::timed_out(LIMIT, &step);
+    Error::new(ErrorKind::MfaCodeUnavailable, cause.to_string())
+}

@@ -1,0 +1,165 @@
+//! Code of the user, which runs on a runtime of those who wait for it.
+//!
+//! A credentials provider or a callback may need the runtime that its author had in mind, or block it.
+//! So it does not run on the engine, but on the runtime of a caller who waits. If that runtime shuts
+//! down, or stands still while others wait, another caller's takes over.
+
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{self, Handle};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::engine::AbortOnDrop;
+use super::single_flight::panicked;
+use super::waits;
+use crate::error::{Error, ErrorKind};
+
+/// How often a runtime is checked: a fraction of [`STANDSTILL`].
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long a runtime may do nothing before another takes over. A runtime that blocks a second for a
+/// file or a hash is alive, and a second call of a provider can cost the user another prompt.
+const STANDSTILL: Duration = Duration::from_secs(3);
+
+/// How deep callers are looked for: longer than any chain of roles.
+const MAX_DEPTH: usize = 32;
+
+/// The callers that wait for one piece of work.
+#[derive(Debug, Default)]
+pub(crate) struct Callers {
+    found: Mutex<Vec<Caller>>,
+}
+
+#[derive(Debug)]
+enum Caller {
+    Runtime(Handle),
+    /// Other work, which has callers itself.
+    Work(Weak<Callers>),
+    /// A thread without a runtime.
+    Thread,
+}
+
+impl Callers {
+    /// Adds the present caller.
+    pub(crate) fn add(&self) {
+        let here = Handle::try_current();
+        let mut found = self.found.lock();
+        match waits::current() {
+            Some(work) => {
+                // Inside of the user's code, its own runtime comes first.
+                if let (true, Ok(here)) = (work.is_users, here) {
+                    found.push(Caller::Runtime(here));
+                }
+                found.push(Caller::Work(Arc::downgrade(&work.callers)));
+            }
+            None => found.push(here.map_or(Caller::Thread, Caller::Runtime)),
+        }
+    }
+
+    /// Returns the runtimes of the callers, in the order in which they came, and whether a caller has
+    /// none.
+    fn runtimes(&self) -> (Vec<Handle>, bool) {
+        let mut runtimes = Vec::new();
+        let mut is_without = false;
+        self.collect(&mut runtimes, &mut is_without, MAX_DEPTH);
+        (runtimes, is_without)
+    }
+
+    fn collect(&self, runtimes: &mut Vec<Handle>, is_without: &mut bool, depth: usize) {
+        for caller in &*self.found.lock() {
+            match caller {
+                Caller::Runtime(handle) => {
+                    if runtimes.iter().all(|seen| seen.id() != handle.id()) {
+                        runtimes.push(handle.clone());
+                    }
+                }
+                Caller::Work(callers) => {
+                    if let (Some(callers), Some(depth)) = (callers.upgrade(), depth.checked_sub(1))
+                    {
+                        callers.collect(runtimes, is_without, depth);
+                    }
+                }
+                Caller::Thread => *is_without = true,
+            }
+        }
+    }
+}
+
+/// Runs code of the user on a runtime of those who wait for it.
+///
+/// `work` can be called a second time, if the first runtime shuts down or stands still; the first
+/// result is then discarded.
+pub(crate) async fn on_callers_runtime<T, F>(work: impl Fn() -> F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let Some(current) = waits::current() else {
+        // This is the caller's own task.
+        return work().await;
+    };
+    let mut tried: Vec<runtime::Id> = Vec::new();
+    loop {
+        let (runtimes, is_without) = current.callers.runtimes();
+        let next = |handle: &&Handle| !tried.contains(&handle.id());
+        let Some(runtime) = runtimes.iter().find(next) else {
+            if tried.is_empty() && is_without {
+                return Err(no_runtime());
+            }
+            // The runtime is gone, and nobody waits. The next caller takes over.
+            tokio::time::sleep(TICK).await;
+            continue;
+        };
+        tried.push(runtime.id());
+        let task = runtime.spawn(waits::users(current.clone(), work()));
+        let is_alone = || {
+            let (runtimes, _) = current.callers.runtimes();
+            runtimes.iter().all(|handle| tried.contains(&handle.id()))
+        };
+        if let Some(outcome) = outcome_of(AbortOnDrop(task), runtime, is_alone).await {
+            return outcome;
+        }
+        tracing::warn!("a runtime shut down or stands still while a provider runs on it");
+    }
+}
+
+/// Waits for a task; returns `None` if its runtime shuts down, or stands still and others wait.
+async fn outcome_of<T>(
+    mut task: AbortOnDrop<Result<T, Error>>,
+    runtime: &Handle,
+    is_alone: impl Fn() -> bool,
+) -> Option<Result<T, Error>> {
+    let mut ping: Option<(JoinHandle<()>, Instant)> = None;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut task.0 => return match outcome {
+                Ok(outcome) => Some(outcome),
+                Err(error) if error.is_panic() => Some(Err(panicked())),
+                Err(_) => None,
+            },
+            () = tokio::time::sleep(TICK) => {}
+        }
+        if is_alone() {
+            continue;
+        }
+        match &ping {
+            Some((answer, _)) if answer.is_finished() => ping = None,
+            Some((_, since)) if since.elapsed() >= STANDSTILL => return None,
+            Some(_) => {}
+            None => ping = Some((runtime.spawn(async {}), Instant::now())),
+        }
+    }
+}
+
+fn no_runtime() -> Error {
+    Error::new(
+        ErrorKind::Runtime,
+        "a provider or callback of your own runs on a tokio runtime, and there is none: call this inside \
+         one",
+    )
+}

@@ -1,0 +1,222 @@
+//! The engine: the one thread of this process on which sessions do their work.
+//!
+//! A runtime of its own makes the work independent of those that wait for it: one refresh serves all
+//! runtimes of the process, and none of them can take it along when it shuts down or stands still. The
+//! thread starts when there is work for the first time. It waits for work without a timer.
+
+use std::future::Future;
+use std::mem;
+use std::process;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use tokio::runtime::{self, Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind};
+
+/// Where work runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Engine {
+    /// On the thread of the process.
+    #[default]
+    OfProcess,
+    /// On the current runtime, so that a test can pause time.
+    #[cfg(test)]
+    Current,
+}
+
+impl Engine {
+    /// Returns the runtime of the engine, started if necessary.
+    pub(crate) fn handle(self) -> Result<Handle, Error> {
+        match self {
+            Self::OfProcess => Ok(running(process::id())?.handle.clone()),
+            #[cfg(test)]
+            Self::Current => Ok(Handle::current()),
+        }
+    }
+
+    /// Waits for a future, at most for a duration.
+    ///
+    /// The timer is the engine's, so that a caller needs no runtime, and a paused clock of the caller
+    /// does not run ahead of the engine's work.
+    pub(crate) async fn timeout<F: Future>(self, limit: Duration, future: F) -> Option<F::Output> {
+        let Ok(handle) = self.handle() else {
+            return Some(future.await);
+        };
+        let mut timer = AbortOnDrop(handle.spawn(tokio::time::sleep(limit)));
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            _ = &mut timer.0 => None,
+        }
+    }
+}
+
+/// The error of work that was cut off.
+pub(crate) fn shut_down() -> Error {
+    Error::new(
+        ErrorKind::Runtime,
+        "the work was cancelled, because bsm_core::shutdown was called",
+    )
+}
+
+/// A task that ends when nobody waits for it any more.
+pub(crate) struct AbortOnDrop<T>(pub(crate) tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The engine's thread, and the process that it belongs to.
+struct Running {
+    process: u32,
+    handle: Handle,
+    thread: JoinHandle<()>,
+    stop: Mutex<Option<oneshot::Sender<Stop>>>,
+}
+
+/// The request to end all work.
+struct Stop {
+    at_most: Duration,
+    done: oneshot::Sender<()>,
+}
+
+static RUNNING: ArcSwapOption<Running> = ArcSwapOption::const_empty();
+
+impl Running {
+    fn start(process: u32) -> Result<Self, Error> {
+        let failed = |error| {
+            let message = "the thread for the work of AWS sessions could not be started";
+            Error::new(ErrorKind::Runtime, message).with_source(error)
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .thread_name("bsm-engine-blocking")
+            .build()
+            .map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("bsm-engine".to_owned())
+            .spawn(move || run(runtime, stopped))
+            .map_err(failed)?;
+        Ok(Self {
+            process,
+            handle,
+            thread,
+            stop: Mutex::new(Some(stop)),
+        })
+    }
+
+    fn serves(&self, process: u32) -> bool {
+        self.process == process && !self.thread.is_finished()
+    }
+
+    /// Ends the work; returns the signal that it has ended.
+    fn stop(&self, at_most: Duration) -> oneshot::Receiver<()> {
+        let (done, is_done) = oneshot::channel();
+        if let Some(stop) = self.stop.lock().take() {
+            // The thread is gone if the send fails, and then `done` is dropped, which is the signal.
+            let _ = stop.send(Stop { at_most, done });
+        }
+        is_done
+    }
+}
+
+fn run(runtime: runtime::Runtime, stopped: oneshot::Receiver<Stop>) {
+    // The sender is never dropped before it has sent: `Running` stays in place until it is stopped.
+    if let Ok(Stop { at_most, done }) = runtime.block_on(stopped) {
+        runtime.shutdown_timeout(at_most);
+        let _ = done.send(());
+    }
+}
+
+/// Returns the engine of a process, which this is: after a fork, the thread of the parent is not there
+/// any more.
+fn running(process: u32) -> Result<Arc<Running>, Error> {
+    loop {
+        let current = RUNNING.load_full();
+        if let Some(running) = &current
+            && running.serves(process)
+        {
+            return Ok(Arc::clone(running));
+        }
+        let started = Arc::new(Running::start(process)?);
+        let previous = RUNNING.compare_and_swap(&current, Some(Arc::clone(&started)));
+        if previous.as_ref().map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr) {
+            if let Some(other) = current
+                && other.process != process
+            {
+                // Its parts belong to threads that do not exist here, so nothing may be dropped.
+                mem::forget(other);
+            }
+            return Ok(started);
+        }
+        // Another thread was faster.
+        drop(started.stop(Duration::ZERO));
+    }
+}
+
+/// Ends the work that sessions do in the background, and waits for its end.
+///
+/// Refreshes in flight are cancelled, and whoever waits for one gets an
+/// [`ErrorKind::Runtime`]. Processes that print credentials or MFA codes are killed. Work on blocking
+/// threads, such as reading a file, is waited for at most `at_most`. Without a call, the work ends with
+/// the process.
+///
+/// A session that is used afterwards starts the work again.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use std::time::Duration;
+///
+/// // At the end of main, or on SIGTERM:
+/// bsm_core::shutdown(Duration::from_secs(2)).await;
+/// # }
+/// ```
+pub async fn shutdown(at_most: Duration) {
+    if let Some(running) = RUNNING.swap(None) {
+        if running.process != process::id() {
+            mem::forget(running);
+            return;
+        }
+        // An error is the end of the thread as well.
+        let _ = running.stop(at_most).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread_of(running: &Running) -> thread::ThreadId {
+        running.thread.thread().id()
+    }
+
+    // One test, because the engine is one for the process, and other tests use it as well.
+    #[test]
+    fn a_process_has_one_thread_and_its_child_another() {
+        let (parent, child) = (process::id(), process::id() + 1);
+        let first = running(parent).unwrap();
+        let threads: Vec<_> = thread::scope(|scope| {
+            let started: Vec<_> = (0..8)
+                .map(|_| scope.spawn(move || thread_of(&running(parent).unwrap())))
+                .collect();
+            started.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(threads.iter().all(|thread| *thread == thread_of(&first)));
+
+        let forked = running(child).unwrap();
+        assert_ne!(thread_of(&forked), thread_of(&first));
+        let answer = forked.handle.spawn(async { 7 });
+        assert_eq!(first.handle.block_on(answer).unwrap(), 7);
+    }
+}

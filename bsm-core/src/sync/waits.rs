@@ -1,0 +1,178 @@
+//! Which work waits for which.
+//!
+//! A provider or a callback of the user can use sessions itself. If it uses the one that it serves, or
+//! one that waits for that one, it would wait for itself. All waits inside of work are known here, so
+//! that the last one, which closes the circle, is an error at once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::callers::Callers;
+use crate::error::{Error, ErrorKind};
+
+/// The identity of what is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkId(u64);
+
+impl WorkId {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The work that the present task does.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) id: WorkId,
+    pub(crate) callers: Arc<Callers>,
+    /// Whether the task is the user's code, on the user's runtime.
+    pub(crate) is_users: bool,
+}
+
+tokio::task_local! {
+    static WORK: Work;
+}
+
+/// Returns the work of the present task; `None` if it is the task of a caller.
+pub(crate) fn current() -> Option<Work> {
+    WORK.try_with(Work::clone).ok()
+}
+
+/// Runs a future as the work that it is.
+pub(crate) fn working<F: Future>(work: Work, future: F) -> impl Future<Output = F::Output> {
+    WORK.scope(work, future)
+}
+
+/// Runs a future of the user for some work.
+pub(crate) fn users<F: Future>(work: Work, future: F) -> impl Future<Output = F::Output> {
+    let work = Work {
+        is_users: true,
+        ..work
+    };
+    WORK.scope(work, future)
+}
+
+/// A wait of some work for other work, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    from: WorkId,
+    to: WorkId,
+}
+
+static WAITS: Mutex<Vec<(WorkId, WorkId)>> = Mutex::new(Vec::new());
+
+impl Wait {
+    /// Records that the present work waits for other work; `None` outside of work, where nobody waits
+    /// for the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Runtime`] if the other work waits for this one.
+    pub(crate) fn on(to: WorkId) -> Result<Option<Self>, Error> {
+        let Some(Work { id: from, .. }) = current() else {
+            return Ok(None);
+        };
+        let mut waits = WAITS.lock();
+        if is_waiting(&waits, to, from) {
+            return Err(for_itself());
+        }
+        waits.push((from, to));
+        Ok(Some(Self { from, to }))
+    }
+
+    /// Records that work can only end when the present one does: it holds something that is waited for.
+    pub(crate) fn holds(what: WorkId) -> Option<Self> {
+        let Work { id, .. } = current()?;
+        WAITS.lock().push((what, id));
+        Some(Self { from: what, to: id })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let mut waits = WAITS.lock();
+        if let Some(at) = waits.iter().position(|wait| *wait == (self.from, self.to)) {
+            waits.swap_remove(at);
+        }
+    }
+}
+
+/// Returns `true` if work waits for other work, or is it.
+fn is_waiting(waits: &[(WorkId, WorkId)], work: WorkId, other: WorkId) -> bool {
+    let mut reached = vec![work];
+    let mut next = 0;
+    while let Some(&work) = reached.get(next) {
+        if work == other {
+            return true;
+        }
+        for &(_, to) in waits.iter().filter(|(from, _)| *from == work) {
+            if !reached.contains(&to) {
+                reached.push(to);
+            }
+        }
+        next += 1;
+    }
+    false
+}
+
+fn for_itself() -> Error {
+    Error::new(
+        ErrorKind::Runtime,
+        "a provider or callback waits for the session that it serves, and would wait forever: use another \
+         session inside it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_a_circle_if_it_leads_back() {
+        let id = |n| WorkId(n);
+        let waits = [(1, 2), (2, 3), (2, 4), (4, 2), (5, 1)];
+        let waits = waits.map(|(from, to)| (id(from), id(to)));
+        for (work, other, expected) in [
+            (1, 1, true),
+            (1, 3, true),
+            (1, 4, true),
+            (5, 4, true),
+            (3, 1, false),
+            (4, 5, false),
+            (6, 1, false),
+        ] {
+            assert_eq!(
+                is_waiting(&waits, id(work), id(other)),
+                expected,
+                "{work} {other}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_when_it_is_dropped() {
+        let (one, other) = (WorkId::new(), WorkId::new());
+        let in_work = |id, other| {
+            let work = Work {
+                id,
+                callers: Arc::default(),
+                is_users: false,
+            };
+            working(work, async move { Wait::on(other) })
+        };
+        let wait = in_work(one, other).await.unwrap();
+        assert!(wait.is_some());
+        assert_eq!(
+            in_work(other, one).await.unwrap_err().kind(),
+            ErrorKind::Runtime
+        );
+        drop(wait);
+        assert!(in_work(other, one).await.unwrap().is_some());
+        // Nobody waits for the task of a caller.
+        assert!(Wait::on(one).unwrap().is_none());
+    }
+}
