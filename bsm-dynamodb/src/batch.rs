@@ -7,6 +7,4 @@ mod write;
 pub use get::GetMany;
 pub(crate) use size::least_stored_bytes;
 pub use write::BatchWrite;
-pub(crate) use write::{Writes, next_chunk};
-
-pub(crate) use crate::error::unprocessed::Write;
+pub(crate) use write::{MAX_BYTES, MAX_WRITES, Writes};

@@ -183,6 +183,7 @@ mod table;
 mod throttle;
 mod transact;
 mod types;
+mod wire;
 
 /// Derives [`KeyAttribute`] for a newtype around a key attribute, and for an enum without fields.
 ///

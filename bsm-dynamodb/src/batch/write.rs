@@ -20,8 +20,8 @@ use crate::throttle::backoff::Backoff;
 ///
 /// Source: [BatchWriteItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)
 /// in the API Reference.
-const MAX_WRITES: usize = 25;
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_WRITES: usize = 25;
+pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes and deletes any number of items; see [`Model::batch_write`].
 ///
@@ -60,7 +60,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[doc(alias = "BatchWriteItem")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct BatchWrite<M> {
-    writes: Writes,
+    writes: Writes<Write>,
     /// The first item or key that cannot be stored.
     invalid: Option<CodecError>,
     /// The writes of another table that were passed to [`resume`](Self::resume).
@@ -199,14 +199,22 @@ impl<M> fmt::Debug for BatchWrite<M> {
 /// Writes in the order in which their keys were added first, one per key.
 ///
 /// DynamoDB rejects a request that has two writes to the same key.
-#[derive(Default)]
-pub(crate) struct Writes {
-    pub(crate) in_order: Vec<Write>,
+pub(crate) struct Writes<W> {
+    pub(crate) in_order: Vec<W>,
     index_of: HashMap<KeyValues, usize>,
 }
 
-impl Writes {
-    pub(crate) fn insert(&mut self, key: KeyValues, write: Write) {
+impl<W> Default for Writes<W> {
+    fn default() -> Self {
+        Self {
+            in_order: Vec::new(),
+            index_of: HashMap::new(),
+        }
+    }
+}
+
+impl<W> Writes<W> {
+    pub(crate) fn insert(&mut self, key: KeyValues, write: W) {
         match self.index_of.get(&key) {
             Some(&index) => self.in_order[index] = write,
             None => {
@@ -218,7 +226,7 @@ impl Writes {
 }
 
 /// Removes as many writes as fit into one request.
-pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
+fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {

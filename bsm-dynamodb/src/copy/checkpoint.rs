@@ -7,7 +7,6 @@
 //! after a power failure: some pages are copied again then.
 
 mod journal;
-mod key_json;
 mod lock;
 mod place;
 mod record;

@@ -7,16 +7,15 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, ScalarAttribu
 use tokio::sync::OnceCell;
 
 use super::checkpoint::CheckpointWriter;
-use super::compare;
 use super::options::CopyOptions;
 use super::preflight::Prepared;
 use super::progress::{Counters, Earlier};
 use super::table::{TableClient, TableKey};
 use super::tracker::Tracker;
-use crate::batch::Write;
 use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::rate_limit::RateLimit;
+use crate::wire::item::WireItem;
 
 /// A copy at work.
 pub(super) struct CopyJob {
@@ -40,11 +39,18 @@ pub(super) struct CopyJob {
     next_segment: AtomicU32,
 }
 
-/// Some writes of one page, as many as fit into a request.
+/// Some items of one page, as many as fit into a request.
 pub(super) struct Batch {
     pub(super) segment: u32,
     pub(super) page: u64,
-    pub(super) writes: Vec<Write>,
+    pub(super) items: Vec<ExpectedItem>,
+}
+
+/// An item as the target should have it.
+pub(super) struct ExpectedItem {
+    pub(super) item: WireItem,
+    /// Those of its attributes that the job was asked for.
+    pub(super) attributes: Item,
 }
 
 impl CopyJob {
@@ -102,41 +108,56 @@ impl CopyJob {
         self.counters.count(|counts| counts.retried += 1);
     }
 
-    /// Returns what the target should have for an item of the source; `None` for nothing.
-    pub(super) fn expected(&self, item: Item) -> Result<Option<Item>, Error> {
-        if let Some(path) = compare::unknown_type(&item) {
-            return Err(self.source.error(
-                ErrorKind::InvalidItem,
-                format!(
-                    "the attribute `{path}` of an item has a type that this program does not know: \
-                     update the AWS SDK that it is built with"
-                ),
-            ));
+    /// Returns what the target should have for an item of the source, with the attributes of the
+    /// given names; `None` for nothing.
+    ///
+    /// Only filter and transform take decoded items. Decoding and encoding cost several times as
+    /// much as the rest of a copy.
+    pub(super) fn expected(
+        &self,
+        item: WireItem,
+        names: &[&str],
+    ) -> Result<Option<ExpectedItem>, Error> {
+        let inspect = |item: &WireItem| {
+            let attributes = item.inspect(names.iter().copied());
+            attributes.map_err(|flaw| self.source.flawed(flaw))
+        };
+        let attributes = inspect(&item)?;
+        let options = &self.options;
+        if options.filter.is_none() && options.transform.is_none() {
+            return Ok(Some(ExpectedItem { item, attributes }));
         }
-        if let Some(filter) = &self.options.filter
-            && !filter(&item)
+        let decoded = item.decode().map_err(|flaw| self.source.flawed(flaw))?;
+        if let Some(filter) = &options.filter
+            && !filter(&decoded)
         {
             return Ok(None);
         }
-        let Some(transform) = &self.options.transform else {
-            return Ok(Some(item));
+        let Some(transform) = &options.transform else {
+            return Ok(Some(ExpectedItem { item, attributes }));
         };
-        match transform(item) {
-            Ok(item) => Ok(Some(item)),
-            Err(cause) => {
-                let message = "the transform failed for an item";
-                let error = self.source.error(ErrorKind::InvalidItem, message);
-                Err(error.with_source(cause))
-            }
-        }
+        let transformed = transform(decoded).and_then(|item| WireItem::encode(&item));
+        let item = transformed.map_err(|cause| {
+            let message = "the transform failed for an item";
+            let error = self.source.error(ErrorKind::InvalidItem, message);
+            error.with_source(cause)
+        })?;
+        let attributes = inspect(&item)?;
+        Ok(Some(ExpectedItem { item, attributes }))
+    }
+
+    /// Returns the names of the attributes that [`check_index_keys`](Self::check_index_keys) requires.
+    pub(super) fn index_key_names(&self) -> impl Iterator<Item = &str> {
+        let keys = self.index_keys.iter();
+        keys.map(AttributeDefinition::attribute_name)
     }
 
     /// Refuses an item that an index of the target cannot have.
     ///
     /// DynamoDB would refuse the whole batch, without naming the item.
-    pub(super) fn check_index_keys(&self, item: &Item) -> Result<(), Error> {
+    pub(super) fn check_index_keys(&self, attributes: &Item) -> Result<(), Error> {
         let wrong = self.index_keys.iter().find(|key| {
-            let value = item.get(key.attribute_name());
+            let value = attributes.get(key.attribute_name());
             value.is_some_and(|value| !is_of(value, key.attribute_type()))
         });
         let Some(key) = wrong else { return Ok(()) };

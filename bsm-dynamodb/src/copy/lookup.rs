@@ -1,6 +1,8 @@
 //! Lookups of items by their keys.
 
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use aws_smithy_runtime_api::client::interceptors::context::Output;
 
 use super::job::CopyJob;
 use super::retry::is_transient;
@@ -9,6 +11,9 @@ use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::Backoff;
 use crate::throttle::rate_limit::{RateLimit, wait_for};
+use crate::wire::bodies::BatchGetResponse;
+use crate::wire::body_interceptor::BodyInterceptor;
+use crate::wire::item::WireItem;
 
 /// DynamoDB's limit for the keys of a request.
 ///
@@ -26,7 +31,7 @@ impl CopyJob {
         limit: Option<&RateLimit>,
         keys: Vec<Item>,
         keys_only: bool,
-    ) -> Result<Vec<Item>, Error> {
+    ) -> Result<Vec<WireItem>, Error> {
         let mut found = Vec::with_capacity(keys.len());
         let mut left = keys;
         let mut backoff = Backoff::new(self.options.max_attempts);
@@ -72,7 +77,7 @@ impl CopyJob {
         limit: Option<&RateLimit>,
         keys: Vec<Item>,
         keys_only: bool,
-    ) -> Result<(Vec<Item>, Vec<Item>), Error> {
+    ) -> Result<(Vec<WireItem>, Vec<Item>), Error> {
         let mut wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys))
             // An eventually consistent read may miss an item that was written a moment ago.
@@ -91,19 +96,20 @@ impl CopyJob {
                 .with_source(error)
         })?;
         wait_for(limit).await;
+        let bodies = BodyInterceptor::default()
+            .receiving(|| Output::erase(BatchGetItemOutput::builder().build()));
         let request = table.client.batch_get_item();
-        let output = request
+        request
             .request_items(&table.table, wanted)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(bodies.clone())
             .send()
             .await
             .map_err(|error| table.failed("BatchGetItem", error))?;
-        self.count_read(limit, output.consumed_capacity());
-        let items = output.responses.unwrap_or_default();
-        let unprocessed = output.unprocessed_keys.unwrap_or_default();
-        Ok((
-            items.into_values().flatten().collect(),
-            unprocessed.into_values().flat_map(|it| it.keys).collect(),
-        ))
+        let response = BatchGetResponse::read(&bodies.received())
+            .map_err(|_| table.malformed("BatchGetItem"))?;
+        self.count_read(limit, response.consumed_units);
+        Ok((response.items, response.unprocessed_keys))
     }
 }

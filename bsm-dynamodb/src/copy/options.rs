@@ -96,8 +96,8 @@ impl CopyOptions {
             read_capacity: None,
             write_capacity: None,
             consistent_read: false,
-            // An item takes several times its size in memory, so small items need a lower limit
-            // than DynamoDB's 1 MB a page: a thousand keeps a page at a few megabytes.
+            // A filter or a transform decodes items, which then take several times their size in
+            // memory: a thousand keeps a page at a few megabytes, where DynamoDB's limit is 1 MB.
             page_size: 1_000,
             // With pauses of up to 5 s, half of that on average, about a minute.
             max_attempts: 20,

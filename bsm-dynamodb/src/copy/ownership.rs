@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use super::checkpoint::{Record, ScanPosition};
-use super::compare::same_item;
+use super::compare::same_wire_item;
 use super::job::CopyJob;
 use super::lookup::MAX_KEYS;
 use super::preflight::not_empty;
 use super::scan::SegmentScan;
+use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
+use crate::wire::item::WireItem;
 
 /// Refuses a target with any item that this copy would not write as it is.
 ///
@@ -29,25 +31,26 @@ pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
         let page = job.page(&scan, &position).await?;
         position = page.end;
         for items in page.items.chunks(MAX_KEYS) {
-            let keys = items.iter().map(|item| job.key.attributes_of(item));
+            let keys = items.iter();
+            let keys = keys.map(|item| job.target.key_attributes(item, &job.key));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
             let limit = job.source_reads.as_ref();
-            let sources = job
-                .look_up(&job.source, limit, keys.collect(), false)
-                .await?;
+            let sources = job.look_up(&job.source, limit, keys.clone(), false).await?;
+            let names: Vec<_> = job.key.names().collect();
             let mut expected = HashMap::new();
             for source in sources {
-                if let Some(item) = job.expected(source)?
-                    && let Ok(key) = job.key.values_in(&item)
+                if let Some(found) = job.expected(source, &names)?
+                    && let Ok(key) = job.key.values_in(&found.attributes)
                 {
-                    expected.insert(key, item);
+                    expected.insert(key, found.item);
                 }
             }
-            let is_ours = |item| {
-                let key = job.key.values_in(item).ok();
+            let is_ours = |(item, key): (&WireItem, &Item)| {
+                let key = job.key.values_in(key).ok();
                 let expected = key.and_then(|key| expected.get(&key));
-                expected.is_some_and(|expected| same_item(expected, item))
+                expected.is_some_and(|expected| same_wire_item(expected, item))
             };
-            if !items.iter().all(is_ours) {
+            if !items.iter().zip(&keys).all(is_ours) {
                 return Err(refused(job));
             }
         }

@@ -1,20 +1,24 @@
 //! The readers: they scan segments page by page, and cut pages into batches.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::operation::scan::ScanOutput;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_smithy_runtime_api::client::interceptors::context::Output;
 use tokio::sync::mpsc;
 
 use super::checkpoint::ScanPosition;
-use super::job::{Batch, CopyJob};
+use super::job::{Batch, CopyJob, ExpectedItem};
+use super::options::CopyPolicy;
 use super::retry::retry_transient;
 use super::table::TableClient;
 use super::tracker::Tracker;
-use crate::batch::{Write, Writes, next_chunk};
-use crate::codec::Item;
+use crate::batch::{MAX_BYTES, MAX_WRITES, Writes};
 use crate::error::{Error, ErrorKind};
-use crate::throttle::rate_limit::{RateLimit, consumed_units, wait_for};
+use crate::throttle::rate_limit::{RateLimit, wait_for};
+use crate::wire::bodies::{AROUND_AN_ITEM, ScanResponse};
+use crate::wire::body_interceptor::BodyInterceptor;
+use crate::wire::item::WireItem;
 
 /// Reads one segment after the other, and sends their items to the writers in batches.
 pub(super) async fn copy_segments(
@@ -36,17 +40,13 @@ pub(super) async fn copy_segments(
             let page = job.page(&scan, &position).await?;
             position = page.end;
             let scanned = page.items.len() as u64;
-            let mut writes = VecDeque::from(job.writes(page.items)?);
+            let mut items = job.expected_items(page.items)?;
             if job.options.dry_run {
-                writes.clear();
+                items.clear();
             }
-            let batches_of_page: Vec<_> = std::iter::from_fn(|| {
-                let chunk = next_chunk(&mut writes);
-                (!chunk.is_empty()).then_some(chunk)
-            })
-            .collect();
+            let batches_of_page = chunks(items);
             let page = tracker.page_read(segment, position.clone(), scanned, batches_of_page.len());
-            for writes in batches_of_page {
+            for items in batches_of_page {
                 // Leave the rest of the page to the run that resumes.
                 if job.is_stopping() {
                     return Ok(());
@@ -54,7 +54,7 @@ pub(super) async fn copy_segments(
                 let batch = Batch {
                     segment,
                     page,
-                    writes,
+                    items,
                 };
                 if batches.send(batch).await.is_err() {
                     // The writers have failed, and the supervisor gets their error.
@@ -77,7 +77,7 @@ pub(super) struct SegmentScan<'a> {
 }
 
 pub(super) struct ScanPage {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<WireItem>,
     pub(super) end: ScanPosition,
 }
 
@@ -118,13 +118,17 @@ impl CopyJob {
                         request = request.expression_attribute_names(alias, name);
                     }
                 }
-                let output = request.send().await;
-                output.map_err(|error| scan.table.failed("Scan", error))
+                let bodies = BodyInterceptor::default().receiving(empty_output);
+                let request = request.customize().interceptor(bodies.clone());
+                let sent = request.send().await;
+                sent.map_err(|error| scan.table.failed("Scan", error))?;
+                let response = ScanResponse::read(&bodies.received());
+                response.map_err(|_| scan.table.malformed("Scan"))
             },
         );
-        let output = output.await?;
-        self.count_read(scan.limit, output.consumed_capacity.as_slice());
-        let end = match output.last_evaluated_key {
+        let response = output.await?;
+        self.count_read(scan.limit, response.consumed_units);
+        let end = match response.last_evaluated_key {
             // The SDK's paginators stop here too: the scan would read the same page forever.
             Some(key) if start == Some(&key) => {
                 return Err(scan.table.error(
@@ -139,55 +143,84 @@ impl CopyJob {
             _ => ScanPosition::End,
         };
         Ok(ScanPage {
-            items: output.items.unwrap_or_default(),
+            items: response.items,
             end,
         })
     }
 
-    /// Returns the writes for a page, at most one per key.
-    fn writes(&self, items: Vec<Item>) -> Result<Vec<Write>, Error> {
+    /// Returns what the target should have for a page, at most one item per key.
+    fn expected_items(&self, items: Vec<WireItem>) -> Result<Vec<ExpectedItem>, Error> {
         let scanned = items.len() as u64;
+        let must_be_merged = self.options.transform.is_some();
+        let needs_key = must_be_merged || self.options.policy == CopyPolicy::SkipExisting;
+        let mut names: Vec<_> = self.index_key_names().collect();
+        names.extend(self.key.names().filter(|_| needs_key));
         let mut wanted = Vec::with_capacity(items.len());
         for item in items {
-            if let Some(item) = self.expected(item)? {
-                self.check_index_keys(&item)?;
-                wanted.push(Write::Put(item));
+            if let Some(expected) = self.expected(item, &names)? {
+                self.check_index_keys(&expected.attributes)?;
+                wanted.push(expected);
             }
         }
         let filtered = scanned - wanted.len() as u64;
         let before = wanted.len();
         // Without a transform every item has a key of its own.
-        let writes = match &self.options.transform {
-            Some(_) => self.merged(wanted)?,
-            None => wanted,
+        let items = match must_be_merged {
+            true => self.merged(wanted)?,
+            false => wanted,
         };
         self.counters.count(|counts| {
             counts.scanned += scanned;
             counts.filtered += filtered;
-            counts.merged += (before - writes.len()) as u64;
+            counts.merged += (before - items.len()) as u64;
         });
-        Ok(writes)
+        Ok(items)
     }
 
-    /// Leaves out all but the last write to a key. DynamoDB refuses a request that has a key twice.
-    fn merged(&self, writes: Vec<Write>) -> Result<Vec<Write>, Error> {
+    /// Leaves out all but the last item with a key. DynamoDB refuses a request that has a key twice.
+    fn merged(&self, items: Vec<ExpectedItem>) -> Result<Vec<ExpectedItem>, Error> {
         let mut merged = Writes::default();
-        for write in writes {
-            let key = self.key.values_in(write.item()).map_err(|name| {
+        for item in items {
+            let key = self.key.values_in(&item.attributes).map_err(|name| {
                 let message = "an item cannot be written";
                 let error = self.source.error(ErrorKind::InvalidItem, message);
                 error.with_source(self.missing_key(name))
             })?;
-            merged.insert(key, write);
+            merged.insert(key, item);
         }
         Ok(merged.in_order)
     }
 
-    pub(super) fn count_read(&self, limit: Option<&RateLimit>, consumed: &[ConsumedCapacity]) {
-        let units = consumed_units(consumed);
+    pub(super) fn count_read(&self, limit: Option<&RateLimit>, units: f64) {
         self.counters.count(|counts| counts.read_capacity += units);
         if let Some(limit) = limit {
             limit.consumed(units);
         }
     }
+}
+
+/// Cuts items into as many as fit into one request each.
+fn chunks(items: Vec<ExpectedItem>) -> Vec<Vec<ExpectedItem>> {
+    let mut chunks: Vec<Vec<_>> = Vec::with_capacity(items.len() / MAX_WRITES + 1);
+    // A page starts with a new request.
+    let mut bytes = MAX_BYTES;
+    for item in items {
+        let length = item.item.as_bytes().len() + AROUND_AN_ITEM;
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < MAX_WRITES && bytes + length <= MAX_BYTES => {
+                bytes += length;
+                chunk.push(item);
+            }
+            // An item that is too large on its own is sent anyway: DynamoDB's error says so.
+            _ => {
+                bytes = length;
+                chunks.push(vec![item]);
+            }
+        }
+    }
+    chunks
+}
+
+fn empty_output() -> Output {
+    Output::erase(ScanOutput::builder().build())
 }

@@ -15,6 +15,7 @@ use super::retry::retry_transient;
 use crate::codec::Item;
 use crate::error::{Error, ErrorContext, ErrorKind};
 use crate::model::key::KeyValues;
+use crate::wire::item::{Flaw, WireItem};
 
 /// The attempts at a request before the copy begins. Fewer than later, so that a mistyped endpoint
 /// fails within a second.
@@ -140,6 +141,34 @@ impl TableClient {
         Error::new(kind, self.place("CopyTable"), message.into())
     }
 
+    /// Reads the key attributes of an item that this table has.
+    pub(super) fn key_attributes(&self, item: &WireItem, key: &TableKey) -> Result<Item, Error> {
+        item.inspect(key.names()).map_err(|flaw| self.flawed(flaw))
+    }
+
+    /// Builds the error of an item that cannot be read.
+    pub(super) fn flawed(&self, flaw: Flaw) -> Error {
+        match flaw {
+            Flaw::UnknownType(path) => self.error(
+                ErrorKind::InvalidItem,
+                format!(
+                    "the attribute `{path}` of an item has a type that this version of bsm-dynamodb \
+                     does not know: update it"
+                ),
+            ),
+            Flaw::Malformed => self.malformed("Scan"),
+        }
+    }
+
+    /// Builds the error of a response that is not DynamoDB's JSON.
+    pub(super) fn malformed(&self, operation: &'static str) -> Error {
+        Error::new(
+            ErrorKind::Unreachable,
+            self.place(operation),
+            "the response cannot be read: check that the endpoint is a DynamoDB endpoint",
+        )
+    }
+
     fn place(&self, operation: &'static str) -> ErrorContext {
         place(operation, &self.table, &self.manager, Some(self.region()))
     }
@@ -203,7 +232,7 @@ impl TableKey {
         (aliases.join(", "), names)
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.hash).chain(self.range.as_deref())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use super::checkpoint::ScanPosition;
-use super::compare::same_item;
+use super::compare::same_wire_item;
 use super::job::{CopyJob, looks_back};
 use super::lookup::MAX_KEYS;
 use super::options::CopyPolicy;
@@ -16,6 +16,7 @@ use super::supervisor::Supervisor;
 use super::tracker::Tracker;
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
+use crate::wire::item::WireItem;
 
 /// The keys of each kind that a report names: enough to see what is wrong, and little memory, however
 /// much the tables differ.
@@ -184,20 +185,20 @@ async fn compare_segments(
 
 impl CopyJob {
     /// Looks in the target for the items that it should have.
-    async fn find_in_target(&self, items: Vec<Item>, findings: &Findings) -> Result<(), Error> {
+    async fn find_in_target(&self, items: Vec<WireItem>, findings: &Findings) -> Result<(), Error> {
         let scanned = items.len() as u64;
-        // By key: if a transform gives two items one key, the last one is in the target.
+        let names: Vec<_> = self.key.names().collect();
         let mut wanted = HashMap::new();
         for item in items {
-            if let Some(item) = self.expected(item)? {
-                let key = self.key.values_in(&item).map_err(|name| {
+            if let Some(expected) = self.expected(item, &names)? {
+                let key = self.key.values_in(&expected.attributes).map_err(|name| {
                     let error = self.source.error(
                         ErrorKind::InvalidItem,
                         "an item cannot be looked up in the target",
                     );
                     error.with_source(self.missing_key(name))
                 })?;
-                wanted.insert(key, item);
+                wanted.insert(key, expected);
             }
         }
         let mut wanted: Vec<_> = wanted.into_iter().collect();
@@ -205,21 +206,24 @@ impl CopyJob {
             let mut chunk: HashMap<_, _> = wanted
                 .drain(wanted.len().saturating_sub(MAX_KEYS)..)
                 .collect();
-            let keys = chunk.values().map(|item| self.key.attributes_of(item));
+            let keys = chunk.values();
+            let keys = keys.map(|wanted| self.key.attributes_of(&wanted.attributes));
             let limit = self.target_reads.as_ref();
             let found = self.look_up(&self.target, limit, keys.collect(), false);
             let found = found.await?;
             let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
             findings.compared += chunk.len() as u64;
             for item in found {
-                let wanted = self.key.values_in(&item).ok();
+                let key = self.target.key_attributes(&item, &self.key)?;
+                let wanted = self.key.values_in(&key).ok();
                 let wanted = wanted.and_then(|key| chunk.remove(&key));
-                if wanted.is_some_and(|wanted| !same_item(&wanted, &item)) {
-                    findings.different.add(self.key.attributes_of(&item));
+                if wanted.is_some_and(|wanted| !same_wire_item(&wanted.item, &item)) {
+                    findings.different.add(key);
                 }
             }
-            for item in chunk.into_values() {
-                findings.missing.add(self.key.attributes_of(&item));
+            for wanted in chunk.into_values() {
+                let key = self.key.attributes_of(&wanted.attributes);
+                findings.missing.add(key);
             }
         }
         self.counters.count(|counts| counts.compared += scanned);
@@ -227,7 +231,11 @@ impl CopyJob {
     }
 
     /// Looks in the source for the items that the target has.
-    async fn find_in_source(&self, keys: Vec<Item>, findings: &Findings) -> Result<(), Error> {
+    async fn find_in_source(&self, items: Vec<WireItem>, findings: &Findings) -> Result<(), Error> {
+        let keys = items.iter();
+        let keys = keys.map(|item| self.target.key_attributes(item, &self.key));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = self.key.names().collect();
         // A filter needs the whole item.
         let keys_only = self.options.filter.is_none();
         for keys in keys.chunks(MAX_KEYS) {
@@ -242,8 +250,8 @@ impl CopyJob {
             self.counters
                 .count(|counts| counts.looked_back += looked_back);
             for item in found {
-                if let Ok(key) = self.key.values_in(&item)
-                    && self.expected(item)?.is_some()
+                if let Some(expected) = self.expected(item, &names)?
+                    && let Ok(key) = self.key.values_in(&expected.attributes)
                 {
                     left.remove(&key);
                 }

@@ -3,19 +3,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, WriteRequest};
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
+use aws_smithy_runtime_api::client::interceptors::context::Output;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::{Mutex, mpsc};
 
-use super::job::{Batch, CopyJob};
+use super::job::{Batch, CopyJob, ExpectedItem};
 use super::options::CopyPolicy;
 use super::retry::{is_transient, retry_transient};
 use super::tracker::Tracker;
-use crate::batch::Write;
-use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::Backoff;
 use crate::throttle::rate_limit::{consumed_units, wait_for};
+use crate::wire::bodies::{BatchPutResponse, batch_put, put_if_missing};
+use crate::wire::body_interceptor::BodyInterceptor;
+use crate::wire::item::WireItem;
 
 /// Writes batches until the readers have no more.
 pub(super) async fn write_batches(
@@ -33,9 +35,9 @@ pub(super) async fn write_batches(
         }
         job.record_writing().await?;
         let written = match job.options.policy {
-            CopyPolicy::SkipExisting => job.write_missing(batch.writes).await?,
+            CopyPolicy::SkipExisting => job.write_missing(batch.items).await?,
             CopyPolicy::FailIfNotEmpty | CopyPolicy::Overwrite => {
-                job.write_all(batch.writes).await?
+                job.write_all(batch.items).await?
             }
         };
         tracker.batch_stored(batch.segment, batch.page, written);
@@ -44,18 +46,13 @@ pub(super) async fn write_batches(
 
 impl CopyJob {
     /// Writes a batch, and sends again what is left unprocessed; returns the number of items.
-    async fn write_all(&self, writes: Vec<Write>) -> Result<u64, Error> {
-        let requests = writes.into_iter().map(Write::into_request);
-        let mut left = requests.collect::<Result<Vec<_>, _>>().map_err(|error| {
-            let message = "the request could not be built: the cause says why";
-            let built = self.target.error(ErrorKind::InvalidRequest, message);
-            built.with_source(error)
-        })?;
+    async fn write_all(&self, items: Vec<ExpectedItem>) -> Result<u64, Error> {
+        let mut left: Vec<_> = items.into_iter().map(|expected| expected.item).collect();
         let total = left.len() as u64;
         let mut backoff = Backoff::new(self.options.max_attempts);
         loop {
             let sent = left.len();
-            let refusal = match self.write_once(left.clone()).await {
+            let refusal = match self.write_once(&left).await {
                 Ok(unprocessed) => {
                     left = unprocessed;
                     None
@@ -76,79 +73,83 @@ impl CopyJob {
     }
 
     /// Sends one BatchWriteItem, and returns what is left unprocessed.
-    async fn write_once(&self, requests: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, Error> {
+    async fn write_once(&self, items: &[WireItem]) -> Result<Vec<WireItem>, Error> {
         wait_for(self.target_writes.as_ref()).await;
+        let table = &self.target.table;
+        let bodies = BodyInterceptor::default()
+            .sending(batch_put(table, items))
+            .receiving(|| Output::erase(BatchWriteItemOutput::builder().build()));
         let request = self.target.client.batch_write_item();
-        let output = request
-            .request_items(&self.target.table, requests)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+        request
+            // The SDK chooses the endpoint by the table.
+            .request_items(table, Vec::new())
+            .customize()
+            .interceptor(bodies.clone())
             .send()
             .await
             .map_err(|error| self.target.failed("BatchWriteItem", error))?;
-        self.count_written_units(consumed_units(output.consumed_capacity()));
-        let unprocessed = output.unprocessed_items.unwrap_or_default();
-        let unprocessed: Vec<_> = unprocessed.into_values().flatten().collect();
+        let response = BatchPutResponse::read(&bodies.received())
+            .map_err(|_| self.target.malformed("BatchWriteItem"))?;
+        self.count_written_units(response.consumed_units);
         // It stands for one of the items, and does not say which.
-        if unprocessed
-            .iter()
-            .any(|request| request.put_request.is_none())
-        {
+        if response.has_foreign_writes {
             return Err(self.target.error(
                 ErrorKind::Service,
                 "DynamoDB returned an unprocessed write that is not one of those that were sent: \
                  check the endpoint, and run the copy again",
             ));
         }
-        Ok(unprocessed)
+        Ok(response.unprocessed)
     }
 
     /// Writes the items of a batch whose keys the target does not have; returns their number.
-    async fn write_missing(&self, writes: Vec<Write>) -> Result<u64, Error> {
-        let keys = writes.iter();
-        let keys = keys.map(|write| self.key.attributes_of(write.item()));
+    async fn write_missing(&self, items: Vec<ExpectedItem>) -> Result<u64, Error> {
+        let keys = items.iter();
+        let keys = keys.map(|expected| self.key.attributes_of(&expected.attributes));
         let limit = self.target_reads.as_ref();
         let existing = self.look_up(&self.target, limit, keys.collect(), true);
         let existing = existing.await?;
         // A refused write costs as much as one that succeeds, so leave out nearly all of those that
         // would be refused.
-        let existing: HashSet<_> = existing
-            .iter()
-            .filter_map(|key| self.key.values_in(key).ok())
-            .collect();
-        let total = writes.len();
-        let missing: Vec<Item> = writes
+        let mut existing_keys = HashSet::new();
+        for item in &existing {
+            let attributes = self.target.key_attributes(item, &self.key)?;
+            existing_keys.extend(self.key.values_in(&attributes));
+        }
+        let total = items.len();
+        let missing: Vec<_> = items
             .into_iter()
-            .filter(|write| {
-                let key = self.key.values_in(write.item());
-                !key.is_ok_and(|key| existing.contains(&key))
+            .filter(|expected| {
+                let key = self.key.values_in(&expected.attributes);
+                !key.is_ok_and(|key| existing_keys.contains(&key))
             })
-            .map(Write::into_item)
             .collect();
         let skipped = (total - missing.len()) as u64;
         self.counters.count(|counts| counts.skipped += skipped);
         // All of a batch at once: it has at most 25 items, and DynamoDB has no batch with conditions.
         let width = missing.len().max(1);
         stream::iter(missing)
-            .map(|item| self.write_if_missing(item))
+            .map(|expected| self.write_if_missing(expected.item))
             .buffer_unordered(width)
             .try_fold(0, |total, written| async move { Ok(total + written) })
             .await
     }
 
     /// Returns the number of items written: one or none.
-    async fn write_if_missing(&self, item: Item) -> Result<u64, Error> {
+    async fn write_if_missing(&self, item: WireItem) -> Result<u64, Error> {
         let written = retry_transient(
             self.options.max_attempts,
             || self.count_retry(),
             || async {
                 wait_for(self.target_writes.as_ref()).await;
+                let table = &self.target.table;
+                let body = put_if_missing(table, &self.key.hash, &item);
                 let request = self.target.client.put_item();
                 let output = request
-                    .table_name(&self.target.table)
-                    .set_item(Some(item.clone()))
-                    .condition_expression("attribute_not_exists(#key)")
-                    .expression_attribute_names("#key", &self.key.hash)
-                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    // The SDK chooses the endpoint by the table.
+                    .table_name(table)
+                    .customize()
+                    .interceptor(BodyInterceptor::default().sending(body))
                     .send()
                     .await
                     .map_err(|error| self.target.failed("PutItem", error))?;

@@ -85,12 +85,6 @@ impl Write {
         }
     }
 
-    pub(crate) fn into_item(self) -> Item {
-        match self {
-            Self::Put(item) | Self::Delete(item) => item,
-        }
-    }
-
     pub(crate) fn into_request(self) -> Result<WriteRequest, BuildError> {
         let request = WriteRequest::builder();
         Ok(match self {

@@ -5,9 +5,9 @@ use std::error::Error as StdError;
 use aws_sdk_dynamodb::types::TableDescription;
 use serde::{Deserialize, Serialize};
 
-use super::key_json;
 use crate::codec::Item;
 use crate::copy::options::CopyOptions;
+use crate::wire::attribute_value;
 
 pub(super) type Failure = Box<dyn StdError + Send + Sync>;
 
@@ -195,7 +195,7 @@ pub(crate) enum ScanPosition {
     #[default]
     Start,
     /// After the item with this key.
-    After(#[serde(with = "key_json")] Item),
+    After(#[serde(with = "attribute_value")] Item),
     End,
 }
 

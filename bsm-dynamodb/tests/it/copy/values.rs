@@ -211,3 +211,21 @@ async fn an_unprocessed_write_of_an_unknown_kind_is_not_a_written_item() {
     assert_eq!(error.kind(), ErrorKind::Service, "{error}");
     assert_eq!(error.unprocessed().unwrap().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_that_is_not_dynamodbs_is_an_error_and_not_an_empty_table() {
+    let pair = Pair::start(30).await;
+    let not_an_item = json!({ "Items": [1], "Count": 1, "ScannedCount": 1 });
+    let not_a_page = json!({ "Items": "none" });
+    for answer in [not_an_item, not_a_page] {
+        let url = proxy::start(pair.local.aws.endpoint_url(), move |operation, _| {
+            (operation == "Scan").then(|| answer.clone())
+        });
+        let source = proxy::manager(&pair.local, "staging", url);
+        let copy = copy_table(&source, &pair.target, TABLE).max_attempts(1);
+        let error = copy.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+        assert!(error.to_string().contains("cannot be read"), "{error}");
+        assert!(pair.in_target().is_empty());
+    }
+}

@@ -1,6 +1,7 @@
 //! The comparisons, by group.
 
 mod builds;
+mod copy;
 mod current;
 mod first_use;
 pub(crate) mod get;
@@ -26,18 +27,20 @@ pub(crate) enum Group {
     FirstUse,
     Managers,
     Refresh,
+    Copy,
     Python,
     Builds,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Current,
         Self::Get,
         Self::Switch,
         Self::FirstUse,
         Self::Managers,
         Self::Refresh,
+        Self::Copy,
         Self::Python,
         Self::Builds,
     ];
@@ -50,6 +53,7 @@ impl Group {
             Self::FirstUse => "first use of a manager",
             Self::Managers => "a thousand managers",
             Self::Refresh => "credentials during a refresh",
+            Self::Copy => "copying a table",
             Self::Python => "the Python originals",
             Self::Builds => "building it",
         }
@@ -69,6 +73,7 @@ impl Group {
             Self::FirstUse => first_use::measure(effort, report),
             Self::Managers => managers::measure(effort, report),
             Self::Refresh => refresh::measure(effort, report),
+            Self::Copy => copy::measure(effort, report),
             Self::Python => python::measure(effort, python, report),
             Self::Builds => builds::measure(effort, report),
         }
