@@ -339,6 +339,11 @@ impl BotoSesManager {
         &self.inner.session
     }
 
+    /// Returns `true` if both are handles to one manager: the same session in the same region.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq::<Shared>(&*self.inner, &*other.inner)
+    }
+
     /// Resolves the session, after this manager's region has passed the region guard.
     async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
         self.session().resolved_in(self.inner.region.as_ref()).await

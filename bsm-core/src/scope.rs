@@ -4,9 +4,16 @@
 //!
 //! [`BotoSesManager::current`] returns, in this order: the innermost override on this task or
 //! thread; the installed process default; the manager of the default chain. For a model,
-//! [`BotoSesManager::current_for`] first looks for the innermost override that names the model,
-//! then for the model's binding. A specific answer takes precedence over a general one; among
-//! equals, the innermost does.
+//! [`BotoSesManager::current_for`] returns the manager of the innermost override that applies to the
+//! model, a general one or one that names it; then the one that the model is bound to; then the process
+//! default. So the nearest line of code decides, as it does for variables.
+//!
+//! A model that belongs to one account whatever the scope, such as an audit log, is *fixed*. Only an
+//! override that names it takes precedence over that.
+//!
+//! A binding is the model's own default. It stands above the process default, even if that is
+//! [`BotoSesManager::none`]: `none` is for code for which nobody chose a session, and a binding is a
+//! choice. As an override, `none` is like any other, and stands above the binding.
 //!
 //! # The mechanism
 //!
@@ -47,9 +54,14 @@
 //! *Why a spawned task inherits nothing.* What it would inherit depends on when the runtime polls
 //! it first, and a task that outlives the scope would carry an account that no reader of the code
 //! can see. [`in_current_scope`](InCurrentScope::in_current_scope) makes it explicit. It carries a
-//! complete answer: a boundary below it ends the lookup. Without the boundary, an override that
-//! names a model would take precedence over a carried general one, merely because it applies in the
-//! place that polls the future.
+//! complete answer: a boundary below it ends the lookup. Without the boundary, a task that carries no
+//! override, or one for another model, would follow the place that happens to poll it.
+//!
+//! *Why a guard checks where it ends.* A future that holds a guard can be moved to another task between
+//! two polls. The entry stays where it was made, so from then on both tasks follow the wrong manager. No
+//! lookup can notice that, because it can't tell which future asks. But the guard can: it ends in a task
+//! to which its entry doesn't belong. That is logged as an error with both managers. A guard in a scope
+//! moves with it, and is not affected.
 //!
 //! # The edges
 //!
@@ -58,9 +70,14 @@
 //! Use `scope` for a branch with an override of its own.
 //!
 //! *Other executors* have no task id. A guard there belongs to the thread, and if it is held across
-//! an await, the thread's other tasks see it meanwhile. A `Scoped` does not depend on the id, and
-//! behaves the same everywhere. A work-stealing pool such as rayon's is the one place where no
-//! scope can help: a thread that waits inside the scope can run another job on top of it.
+//! an await, the thread's other tasks see it meanwhile. A `Scoped` does not depend on the id.
+//!
+//! *Foreign work on top of a scope.* A scope covers everything that its thread does during a poll. If that
+//! includes other work, the other work sees the scope, unless it runs in a tokio task of its own or is
+//! sealed with [`in_current_scope`](InCurrentScope::in_current_scope). This happens in a work-stealing pool
+//! such as rayon's, where a thread that waits can run another job; in an executor that polls a task inside
+//! of `wake()`; and in a nested executor that runs futures of other places. Nothing in the thread tells such
+//! work from the scope's own, so only the seal helps.
 //!
 //! *A guard that outlives its scope* can be returned from a scope, or stored outside. It belongs to
 //! the innermost scope that ran when it was made: it is parked with that scope, and has no effect
@@ -75,24 +92,23 @@
 //! by accident.
 
 pub mod adapter;
-mod binding;
+mod guard;
+mod lookup;
 mod model_binding;
 mod process_default;
 mod scoped;
 mod stack;
 
-use std::any::TypeId;
-use std::fmt;
+use std::any::{TypeId, type_name};
 use std::future::IntoFuture;
-use std::marker::PhantomData;
-use std::sync::Arc;
 
 use crate::manager::BotoSesManager;
 
-use binding::Binding;
+pub use guard::AwsEnvGuard;
+use lookup::{Binding, Origin};
 pub use process_default::install_default;
 pub use scoped::{InCurrentScope, Scoped, in_current_scope_fn};
-use stack::{Override, ThreadExiting, find};
+use stack::Override;
 
 /// # The temporary default
 impl BotoSesManager {
@@ -116,27 +132,33 @@ impl BotoSesManager {
     /// ```
     #[inline]
     pub fn current() -> Self {
-        match find(Override::is_general) {
-            Ok(Some(manager)) => manager,
-            Ok(None) => process_default::process_default(),
-            Err(ThreadExiting) => Self::none(),
-        }
+        lookup::current()
     }
 
     /// Returns the manager that a model follows here.
     ///
-    /// An override or a binding that names the model takes precedence over the general default of
-    /// [`current`](Self::current). `M` is any type that stands for the model; see [`adapter`].
+    /// It is the first of these: the manager that the model is
+    /// [fixed](adapter::fix_model) to, unless an override names the model; the innermost override
+    /// that is general or names the model; the manager that the model is
+    /// [bound](adapter::bind_model) to; the process default, as in [`current`](Self::current). `M` is
+    /// any type that stands for the model; see [`adapter`].
+    ///
+    /// The first time that a general override or a fixed manager shadows a binding, that is logged as
+    /// a warning.
     pub fn current_for<M: ?Sized + 'static>() -> Binding {
         let model = TypeId::of::<M>();
-        let specific = match find(|entry| entry.names(model)) {
-            Ok(found) => found.or_else(|| model_binding::manager_of(model)),
-            Err(ThreadExiting) => None,
-        };
-        match specific {
-            Some(manager) => Binding::specific(manager),
-            None => Binding::general(Self::current()),
+        let binding = lookup::followed(model);
+        if matches!(binding.origin(), Origin::GeneralOverride | Origin::Fixed)
+            && let Some(bound) = model_binding::newly_shadowed(model, binding.manager())
+        {
+            tracing::warn!(
+                model = type_name::<M>(),
+                manager = %binding.manager(),
+                bound = %bound,
+                "a model does not follow the manager that it is bound to: another one is in scope"
+            );
         }
+        binding
     }
 
     /// Makes this manager the default of this thread's running task until the guard is dropped.
@@ -221,77 +243,5 @@ impl BotoSesManager {
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let _env = self.awsenv();
         f()
-    }
-}
-
-/// The override that [`BotoSesManager::awsenv`] made; dropping it ends the override.
-///
-/// It is neither `Send` nor `Sync`, because the override belongs to the thread that made it.
-///
-/// ```compile_fail
-/// let guard = bsm_core::BotoSesManager::from_profile("staging").awsenv();
-/// std::thread::spawn(move || drop(guard));
-/// ```
-///
-/// The manager itself may go anywhere:
-///
-/// ```
-/// let staging = bsm_core::BotoSesManager::from_profile("staging");
-/// std::thread::spawn(move || drop(staging.awsenv())).join().unwrap();
-/// ```
-///
-/// # In asynchronous code
-///
-/// Hold a [`scope`](BotoSesManager::scope) across an await, not a guard. The compiler says so where
-/// a task with a guard is spawned on a multi-threaded runtime. Where it cannot, in `main`, in a
-/// test or in a `LocalSet`, the guard is still right for its tokio task, but the branches of a
-/// `join!` share it, and executors without task ids share it between tasks. Clippy refuses it there
-/// as well with these lines in `.clippy.toml`:
-///
-/// ```toml
-/// await-holding-invalid-types = [
-///     { path = "bsm_core::AwsEnvGuard", reason = "use BotoSesManager::scope across an await" },
-/// ]
-/// ```
-///
-/// # A guard that is forgotten or moved
-///
-/// A guard passed to `mem::forget` is an override for the rest of the scope, task or thread that
-/// made it. A guard that is moved out of the scope that made it has no effect outside.
-#[must_use = "the override ends when the guard is dropped: bind it to a name, as in `let _env = …`"]
-pub struct AwsEnvGuard {
-    entry: Arc<Override>,
-    _not_send: PhantomData<dyn UseScopeInTasksAndSyncScopeInThreads>,
-}
-
-/// Names the remedy in the compiler's message about a guard that cannot be sent: it shows the
-/// innermost type that is not `Send`.
-trait UseScopeInTasksAndSyncScopeInThreads: Unpin {}
-
-impl AwsEnvGuard {
-    fn new(entry: Override) -> Self {
-        Self {
-            entry: stack::enter(entry),
-            _not_send: PhantomData,
-        }
-    }
-
-    /// Returns the manager of the override.
-    pub fn manager(&self) -> &BotoSesManager {
-        &self.entry.manager
-    }
-}
-
-impl Drop for AwsEnvGuard {
-    fn drop(&mut self) {
-        stack::end(&self.entry);
-    }
-}
-
-impl fmt::Debug for AwsEnvGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwsEnvGuard")
-            .field("manager", self.manager())
-            .finish_non_exhaustive()
     }
 }

@@ -18,13 +18,22 @@ fn the_first_installed_default_stays_and_every_override_beats_it() {
     assert_eq!(staging.sync_scope(seen), ["staging", "staging"]);
 
     let user = TypeId::of::<User>();
-    adapter::bind_model(user, &BotoSesManager::from_profile("pinned"));
-    assert_eq!(seen(), ["home", "pinned"]);
-    assert_eq!(staging.sync_scope(seen), ["staging", "pinned"]);
+    adapter::bind_model(user, &BotoSesManager::from_profile("bound"));
+    assert_eq!(seen(), ["home", "bound"]);
+    assert_eq!(staging.sync_scope(seen), ["staging", "staging"]);
     {
         let _env = adapter::awsenv_for(&staging, &[user]);
         assert_eq!(seen(), ["home", "staging"]);
     }
+    adapter::fix_model(user, &BotoSesManager::from_profile("fixed"));
+    assert_eq!(seen(), ["home", "fixed"]);
+    assert_eq!(staging.sync_scope(seen), ["staging", "fixed"]);
+    {
+        let _env = adapter::awsenv_for(&staging, &[user]);
+        assert_eq!(seen(), ["home", "staging"]);
+    }
+    adapter::unfix_model(user);
+    assert_eq!(seen(), ["home", "bound"]);
     adapter::unbind_model(user);
     assert_eq!(seen(), ["home", "home"]);
 }

@@ -1,6 +1,11 @@
 //! A process default whose every use fails; one process, hence one test.
 
-use bsm_core::{BotoSesManager, InCurrentScope as _, install_default};
+use std::any::TypeId;
+
+use bsm_core::{BotoSesManager, InCurrentScope as _, adapter, install_default};
+
+struct Bound;
+struct Fixed;
 
 #[tokio::test]
 async fn without_a_scope_every_use_fails() {
@@ -28,4 +33,18 @@ async fn without_a_scope_every_use_fails() {
     });
     assert!(tasks.0.await.unwrap().unwrap_err().is_no_session());
     assert_eq!(tasks.1.await.unwrap().unwrap(), "AKIAIOSFODNN7EXAMPLE");
+
+    // A binding was chosen for the model, so it stands above a default of which nobody chose anything.
+    // As an override, `none` is chosen as well.
+    let bound = || BotoSesManager::current_for::<Bound>().into_manager();
+    assert!(bound().credentials().await.unwrap_err().is_no_session());
+    adapter::bind_model(TypeId::of::<Bound>(), &keys);
+    assert!(bound().credentials().await.is_ok());
+    let forbidden = BotoSesManager::none().sync_scope(bound);
+    assert!(forbidden.credentials().await.unwrap_err().is_no_session());
+
+    adapter::fix_model(TypeId::of::<Fixed>(), &keys);
+    let fixed = || BotoSesManager::current_for::<Fixed>().into_manager();
+    let fixed = BotoSesManager::none().sync_scope(fixed);
+    assert!(fixed.credentials().await.is_ok());
 }

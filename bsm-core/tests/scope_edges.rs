@@ -1,15 +1,19 @@
 //! What a guard does that is returned, stored or forgotten, and what a thread sees at its end.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::thread;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
     ProvideCredentials, future::ProvideCredentials as ProvideCredentialsFuture,
 };
-use bsm_core::{BotoSesManager, in_current_scope_fn};
+use bsm_core::{BotoSesManager, InCurrentScope as _, in_current_scope_fn};
 
 fn staging() -> BotoSesManager {
     BotoSesManager::from_profile("staging")
@@ -143,4 +147,64 @@ fn at_thread_exit_an_override_is_seen_or_nothing_is() {
         );
         assert_eq!(carried, Some(current));
     }
+}
+
+/// An executor whose tasks are polled inside `wake()`, on top of whatever woke them.
+#[derive(Default)]
+struct PollsInWake {
+    task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl Wake for PollsInWake {
+    fn wake(self: Arc<Self>) {
+        let task = self.task.lock().unwrap().take();
+        if let Some(mut task) = task
+            && task
+                .as_mut()
+                .poll(&mut Context::from_waker(&self.clone().into()))
+                .is_pending()
+        {
+            *self.task.lock().unwrap() = Some(task);
+        }
+    }
+}
+
+impl PollsInWake {
+    /// Polls a task until it waits.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        let executor = Arc::new(Self::default());
+        *executor.task.lock().unwrap() = Some(Box::pin(task));
+        executor.wake();
+    }
+}
+
+#[test]
+fn work_that_runs_on_top_of_a_scope_sees_it_unless_it_is_sealed() {
+    let (sender, seen) = channel();
+    let signal = Arc::new(tokio::sync::Notify::new());
+    let task = |sealed: bool| {
+        let (sender, signal) = (sender.clone(), signal.clone());
+        async move {
+            signal.notified().await;
+            sender.send((sealed, profile())).unwrap();
+        }
+    };
+    PollsInWake::spawn(task(false));
+    PollsInWake::spawn(task(true).in_current_scope());
+    staging().sync_scope(|| signal.notify_waiters());
+    let mut seen: Vec<_> = seen.try_iter().collect();
+    seen.sort();
+    assert_eq!(seen, [(false, Some("staging".to_owned())), (true, None)]);
+    assert_eq!(profile(), None);
+}
+
+#[tokio::test]
+async fn a_tokio_task_that_runs_on_top_of_a_scope_does_not_see_it() {
+    let local = tokio::task::LocalSet::new();
+    let task = local.spawn_local(async { profile() });
+    let (seen, own) = staging()
+        .scope(local.run_until(async move { (task.await.unwrap(), profile()) }))
+        .await;
+    assert_eq!(seen, None);
+    assert_eq!(own.as_deref(), Some("staging"));
 }

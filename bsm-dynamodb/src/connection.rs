@@ -2,9 +2,11 @@
 
 pub(crate) mod call;
 mod client;
+mod fixed;
 pub(crate) mod slot;
 mod switch;
 
+pub use self::fixed::{fix_model, unfix_model};
 pub use self::slot::{ConnectionSlot, Slot, slot};
 pub use self::switch::{
     BotoSession, Models, reset_connection, use_boto_session, with_boto_session,

@@ -149,11 +149,15 @@
 //! manager, and it keeps that manager to its end. The streams of a [`Query`] or [`Scan`], and a
 //! [`slot()`], are bound when they are created. The manager is the first of these that exists:
 //!
-//! 1. the innermost session for this model: [`use_boto_session`], [`with_boto_session`];
+//! 1. the innermost override that applies to the model, whether it names the model
+//!    ([`use_boto_session`], [`with_boto_session`]) or is general
+//!    ([`awsenv`](bsm_core::BotoSesManager::awsenv), [`scope`](bsm_core::BotoSesManager::scope));
 //! 2. the manager that [`restore_on_exit(false)`](BotoSession::restore_on_exit) left the model on;
-//! 3. the general default: [`BotoSesManager::current`](bsm_core::BotoSesManager::current).
+//! 3. the process default.
 //!
-//! In the first two cases, the manager's region applies. In the third, the region that the model
+//! A model that belongs to one account whatever the scope is fixed to it with [`fix_model`].
+//!
+//! If the manager was chosen for the model, its region applies. Otherwise the region that the model
 //! declares applies, if it declares one.
 //!
 //! # Errors
@@ -364,8 +368,8 @@ pub use batch::{BatchWrite, GetMany};
 pub use codec::with::{epoch_seconds, set};
 pub use codec::{Codec, CodecError, Encode, FieldOf, Item, Serde, SerializeField, Sparse};
 pub use connection::{
-    BotoSession, ConnectionSlot, Models, Slot, reset_connection, slot, use_boto_session,
-    with_boto_session,
+    BotoSession, ConnectionSlot, Models, Slot, fix_model, reset_connection, slot, unfix_model,
+    use_boto_session, with_boto_session,
 };
 pub use copy::{
     CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,

@@ -6,7 +6,8 @@
 //! - asks [`BotoSesManager::current_for`] when an operation starts, and binds the operation to the
 //!   [`Binding`] it gets,
 //! - switches some models for a block or a future with [`awsenv_for`] and [`scope_for`],
-//! - makes such a switch outlast its block with [`bind_model`], until [`unbind_model`],
+//! - makes such a switch outlast its block with [`end_and_bind`], until [`unbind_model`],
+//! - fixes a model to one manager whatever the scope with [`fix_model`], until [`unfix_model`],
 //! - turns the SDK's errors into ones that are safe to print with [`sdk_failure`], and sorts them with
 //!   [`kind_of_code`].
 //!
@@ -34,8 +35,8 @@ use std::future::IntoFuture;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 use super::AwsEnvGuard;
-pub use super::binding::Binding;
-pub use super::model_binding::{bind_model, unbind_model};
+pub use super::lookup::Binding;
+pub use super::model_binding::{bind_model, fix_model, unbind_model, unfix_model};
 use super::scoped::Scoped;
 use super::stack::Override;
 use crate::error::{Error, ErrorKind};
@@ -47,6 +48,24 @@ use crate::transport::{self, SdkFailure};
 /// Otherwise it is [`BotoSesManager::awsenv`].
 pub fn awsenv_for(manager: &BotoSesManager, models: &[TypeId]) -> AwsEnvGuard {
     AwsEnvGuard::new(Override::for_models(manager, models))
+}
+
+/// Ends the guard of [`awsenv_for`], and binds its models to its manager with [`bind_model`].
+///
+/// A binding applies to the whole process, so it must not be left by accident. Nothing is bound if
+/// the block that holds the guard is left by a panic, if a [`Scoped`] around it is dropped before it
+/// completes, or if the guard was moved out of the task or scope that made it.
+pub fn end_and_bind(mut guard: AwsEnvGuard) {
+    let left_early = guard.is_left_early();
+    let applied = guard.end();
+    if left_early || !applied {
+        let manager = guard.manager();
+        tracing::debug!(%manager, "bound no model, because the block did not end regularly");
+        return;
+    }
+    for model in guard.models() {
+        bind_model(*model, guard.manager());
+    }
 }
 
 /// Makes a manager the default of some models inside a future.

@@ -28,7 +28,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.inner.is_some() {
-                this.overrides.within(|| this.inner.set(None));
+                this.overrides.within_unfinished(|| this.inner.set(None));
             }
         }
     }
@@ -65,10 +65,17 @@ impl<S: Stream> Stream for Scoped<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.project();
-        this.overrides.within(|| match this.inner.as_pin_mut() {
-            Some(stream) => stream.poll_next(cx),
-            None => Poll::Ready(None),
+        let mut this = self.project();
+        this.overrides.within(|| {
+            let Some(stream) = this.inner.as_mut().as_pin_mut() else {
+                return Poll::Ready(None);
+            };
+            let item = stream.poll_next(cx);
+            if matches!(item, Poll::Ready(None)) {
+                // Like a future, so that its drop is not that of an unfinished scope.
+                this.inner.set(None);
+            }
+            item
         })
     }
 

@@ -50,11 +50,19 @@ impl Override {
     }
 
     pub(super) fn names(&self, model: TypeId) -> bool {
-        matches!(&self.covers, Covers::Models(models) if models.contains(&model))
+        self.models().contains(&model)
+    }
+
+    /// Returns the models that the override names; none for a general one.
+    pub(super) fn models(&self) -> &[TypeId] {
+        match &self.covers {
+            Covers::Everything => &[],
+            Covers::Models(models) => models,
+        }
     }
 
     #[inline]
-    fn applies(&self) -> bool {
+    pub(super) fn applies(&self) -> bool {
         !self.ended.load(Ordering::Acquire)
     }
 }
@@ -99,6 +107,10 @@ thread_local! {
     /// Whether there are entries. It has no destructor, so it is cheap to read, and readable until
     /// the very end of the thread.
     static ANY: Cell<bool> = const { Cell::new(false) };
+
+    /// How many scopes this thread is dropping that have not completed. They nest, because a
+    /// destructor can drop another scope.
+    static UNFINISHED: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Stack {
@@ -117,6 +129,15 @@ impl Stack {
         let above = self.entries.get(self.floor..)?;
         let ended = above.iter().rposition(|entry| !entry.layer.applies())?;
         Some(self.entries.remove(self.floor + ended))
+    }
+
+    /// Returns `true` if an entry of the running task has this override.
+    fn has(&self, wanted: &Arc<Override>) -> bool {
+        let task = task::try_id();
+        self.entries.iter().rev().any(|entry| {
+            matches!(&entry.layer, Layer::Override(found) if Arc::ptr_eq(found, wanted))
+                && entry.task == task
+        })
     }
 
     /// Returns the overrides that apply to the running task, innermost first.
@@ -161,21 +182,16 @@ fn with_stack_mut<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R, ThreadExiting
     })
 }
 
-/// Returns the manager of the innermost override of the running task that matches.
+/// Returns what `pick` makes of the innermost override of the running task that it accepts.
 ///
 /// Inlined by force: a call costs half a nanosecond, as much as the whole lookup if there are no
 /// overrides.
 #[inline(always)]
-pub(super) fn find(
-    wanted: impl Fn(&Override) -> bool,
-) -> Result<Option<BotoSesManager>, ThreadExiting> {
+pub(super) fn find<T>(pick: impl Fn(&Override) -> Option<T>) -> Result<Option<T>, ThreadExiting> {
     if !ANY.get() {
         return Ok(None);
     }
-    with_stack(|stack| {
-        let entry = stack.visible().find(|entry| wanted(entry));
-        entry.map(|entry| entry.manager.clone())
-    })
+    with_stack(|stack| stack.visible().find_map(|entry| pick(entry)))
 }
 
 /// Pushes an override, which applies until the caller ends it.
@@ -186,14 +202,43 @@ pub(super) fn enter(entry: Override) -> Arc<Override> {
     entry
 }
 
-/// Ends an override, wherever its entry is.
+/// Ends an override, wherever its entry is. Returns `true` if it applied here until now.
 ///
-/// An entry on the stack of this thread is removed. One that is parked, or was left on another
-/// thread, no longer has an effect, and is removed when that stack is next swept.
-pub(super) fn end(entry: &Override) {
+/// An entry on the stack of this thread is removed. One that is parked, or belongs to another task,
+/// no longer has an effect, and is removed when that stack is next swept.
+pub(super) fn end(entry: &Arc<Override>) -> bool {
+    // While the thread exits, nobody knows. The benefit of the doubt costs nothing there, because
+    // every lookup returns `none`.
+    let applied = with_stack(|stack| stack.has(entry)).unwrap_or(true);
     entry.ended.store(true, Ordering::Release);
     while let Ok(Some(entry)) = with_stack_mut(Stack::sweep_one) {
         drop(entry);
+    }
+    applied
+}
+
+/// Whether code is being left by a panic, or because its scope is dropped unfinished.
+#[derive(Clone, Copy)]
+pub(super) struct Unwinding {
+    panicking: bool,
+    unfinished: usize,
+}
+
+impl Unwinding {
+    pub(super) fn now() -> Self {
+        Self {
+            panicking: std::thread::panicking(),
+            unfinished: UNFINISHED.get(),
+        }
+    }
+
+    /// Returns `true` if a block that began at `self` is now being left before its end.
+    ///
+    /// A block inside a destructor that runs meanwhile began during the unwinding, so it can still
+    /// end regularly.
+    pub(super) fn has_begun(self) -> bool {
+        let now = Self::now();
+        (now.panicking && !self.panicking) || now.unfinished > self.unfinished
     }
 }
 
@@ -231,6 +276,19 @@ impl ParkedOverrides {
     pub(super) fn within<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let _entered = Entered::new(&mut self.parked);
         f()
+    }
+
+    /// Calls `f`, which drops a future that has not completed, with the overrides on the stack.
+    pub(super) fn within_unfinished(&mut self, f: impl FnOnce()) {
+        struct Dropping;
+        impl Drop for Dropping {
+            fn drop(&mut self) {
+                UNFINISHED.set(UNFINISHED.get() - 1);
+            }
+        }
+        UNFINISHED.set(UNFINISHED.get() + 1);
+        let _dropping = Dropping;
+        self.within(f);
     }
 }
 

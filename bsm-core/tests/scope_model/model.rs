@@ -16,6 +16,13 @@ pub(crate) struct Seen {
     pub(crate) models: [(Manager, bool); 2],
 }
 
+/// What is set for a model in the whole process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) fixed: Manager,
+    pub(crate) bound: Manager,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Covers {
     Everything,
@@ -104,17 +111,18 @@ impl Frame {
         self.overrides.borrow_mut().retain(|entry| entry.id != id);
     }
 
-    pub(crate) fn seen(&self, bound: [Manager; 2]) -> Seen {
-        let current = self.innermost_first(|entry| {
-            matches!(entry.covers, Covers::Everything).then_some(entry.manager)
-        });
+    pub(crate) fn seen(&self, own: [Own; 2]) -> Seen {
+        let general = |entry: &Override| matches!(entry.covers, Covers::Everything);
+        let current = self.innermost_first(|entry| general(entry).then_some(entry.manager));
         let models = [0, 1].map(|model| {
-            let named =
-                self.innermost_first(|entry| entry.covers.model(model).then_some(entry.manager));
-            match named.or(bound[model]) {
-                Some(manager) => (Some(manager), true),
-                None => (current, false),
-            }
+            let Own { fixed, bound } = own[model];
+            let nearest = self.innermost_first(|entry| {
+                let names = entry.covers.model(model);
+                let applies = names || (general(entry) && fixed.is_none());
+                applies.then_some((Some(entry.manager), names))
+            });
+            let own = fixed.or(bound).map(|manager| (Some(manager), true));
+            nearest.or(own).unwrap_or((None, false))
         });
         Seen { current, models }
     }

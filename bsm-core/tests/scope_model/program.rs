@@ -27,6 +27,8 @@ enum Step {
     DropStashed,
     /// Binds a model, or unbinds it.
     Bind,
+    /// Fixes a model, or releases it.
+    Fix,
     /// Polls something that was created elsewhere.
     RunDetached,
     Scope,
@@ -44,8 +46,8 @@ enum Step {
     SyncScope,
 }
 
-/// The steps, the likely ones twice. Only the first ten can follow in a deeply enclosed program.
-const STEPS: [Step; 24] = [
+/// The steps, the likely ones twice. Only the first eleven can follow in a deeply enclosed program.
+const STEPS: [Step; 25] = [
     Step::Finish,
     Step::Enter,
     Step::Enter,
@@ -55,6 +57,7 @@ const STEPS: [Step; 24] = [
     Step::Panic,
     Step::DropStashed,
     Step::Bind,
+    Step::Fix,
     Step::RunDetached,
     Step::Scope,
     Step::Scope,
@@ -142,7 +145,7 @@ impl Program {
             let steps = if self.depth < 4 {
                 &STEPS[..]
             } else {
-                &STEPS[..10]
+                &STEPS[..11]
             };
             let step = steps[world.choose(steps.len())];
             world.note(|| format!("depth {} step {step:?}", self.depth));
@@ -166,6 +169,10 @@ impl Program {
                     drop(guard);
                 }
                 Step::Bind => world.bind(
+                    world.choose(2),
+                    world.flip().then(|| world.choose_override().0),
+                ),
+                Step::Fix => world.fix(
                     world.choose(2),
                     world.flip().then(|| world.choose_override().0),
                 ),

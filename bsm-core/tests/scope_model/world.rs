@@ -1,5 +1,5 @@
-//! The state that the programs of one case share: choices, bindings, and what they pass to each
-//! other.
+//! The state that the programs of one case share: choices, what is bound and fixed, and what they pass
+//! to each other.
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use std::task::Context;
 use bsm_core::adapter::{self, Binding};
 use bsm_core::{AwsEnvGuard, BotoSesManager};
 
-use crate::model::{Covers, Frame, Manager, Seen};
+use crate::model::{Covers, Frame, Manager, Own, Seen};
 
 pub(crate) type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -50,7 +50,7 @@ pub(crate) struct World {
     bytes: Vec<u8>,
     next: Cell<usize>,
     models: Models,
-    bound: Cell<[Manager; 2]>,
+    own: Cell<[Own; 2]>,
     /// The thread that all tasks share; `None` if tasks are distinguished.
     thread: Option<Rc<Frame>>,
     pub(crate) spawned: RefCell<Vec<Boxed>>,
@@ -71,7 +71,7 @@ impl World {
             bytes,
             next: Cell::new(0),
             models,
-            bound: Cell::default(),
+            own: Cell::default(),
             thread,
             spawned: RefCell::default(),
             pool: RefCell::default(),
@@ -110,13 +110,28 @@ impl World {
     }
 
     pub(crate) fn bind(&self, model: usize, manager: Manager) {
+        let id = self.models.ids[model];
         match manager {
-            Some(number) => adapter::bind_model(self.models.ids[model], self::manager(number)),
-            None => drop(adapter::unbind_model(self.models.ids[model])),
+            Some(number) => adapter::bind_model(id, self::manager(number)),
+            None => drop(adapter::unbind_model(id)),
         }
-        let mut bound = self.bound.get();
-        bound[model] = manager;
-        self.bound.set(bound);
+        self.change_own(model, |own| own.bound = manager);
+    }
+
+    pub(crate) fn fix(&self, model: usize, manager: Manager) {
+        let id = self.models.ids[model];
+        let previous = match manager {
+            Some(number) => adapter::fix_model(id, self::manager(number)),
+            None => adapter::unfix_model(id),
+        };
+        drop(previous);
+        self.change_own(model, |own| own.fixed = manager);
+    }
+
+    fn change_own(&self, model: usize, change: impl FnOnce(&mut Own)) {
+        let mut own = self.own.get();
+        change(&mut own[model]);
+        self.own.set(own);
     }
 
     /// Returns the stretch of code in which a task starts that inherits nothing.
@@ -126,7 +141,7 @@ impl World {
 
     /// Compares what the code in `frame` sees with what it must see.
     pub(crate) fn check(&self, frame: &Frame, what: &str) {
-        let expected = frame.seen(self.bound.get());
+        let expected = frame.seen(self.own.get());
         let seen = Seen {
             current: number(&BotoSesManager::current()),
             models: self.models.bindings.map(|binding| {
@@ -171,8 +186,10 @@ impl World {
             drop(detached);
         }
         self.stash.take();
-        self.bind(0, None);
-        self.bind(1, None);
+        for model in [0, 1] {
+            self.bind(model, None);
+            self.fix(model, None);
+        }
         self.check(outside, "at the end");
         let mut failure = self.failure.take()?;
         if let Some(trace) = &self.trace {

@@ -13,13 +13,18 @@ use crate::connection::client::client_of;
 /// The slot is bound when it is created, and keeps its manager wherever it is used afterwards. The
 /// manager is the first of these that exists:
 ///
-/// 1. the innermost override for this model: [`use_boto_session`](crate::use_boto_session) or
-///    [`with_boto_session`](crate::with_boto_session);
+/// 1. the innermost override that applies to the model: one that names it, by
+///    [`use_boto_session`](crate::use_boto_session) or [`with_boto_session`](crate::with_boto_session),
+///    or a general one, by [`awsenv`](BotoSesManager::awsenv), [`scope`](BotoSesManager::scope) or
+///    [`sync_scope`](BotoSesManager::sync_scope);
 /// 2. the manager that `restore_on_exit(false)` left the model on;
-/// 3. the general default, [`BotoSesManager::current`].
+/// 3. the process default.
 ///
-/// In the first two cases, the manager's region applies. In the third, the region that the model
-/// declares applies, if it declares one.
+/// A model that is [fixed](crate::fix_model) to a manager follows that one, unless an override names the
+/// model.
+///
+/// If the manager was chosen for the model, its region applies. If the model follows a general override or
+/// the process default, the region that the model declares applies, if it declares one.
 ///
 /// # Examples
 ///

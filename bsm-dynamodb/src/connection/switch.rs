@@ -14,8 +14,10 @@ use crate::connection::slot::ConnectionSlot;
 /// given models; other models keep their sessions. The manager's region applies, whatever region the
 /// model declares. `None` changes nothing, so a session can be optional.
 ///
-/// Guards nest, and can be dropped in any order. A spawned task doesn't see the switch. In async code
-/// that is itself spawned, use [`with_boto_session`].
+/// Guards nest, and can be dropped in any order. The innermost override applies, whether it names the model
+/// or is general: inside a [`scope`](BotoSesManager::scope) within the block, the model follows that scope.
+/// A spawned task doesn't see the switch. In async code, prefer [`with_boto_session`]: see
+/// [`AwsEnvGuard`](AwsEnvGuard#in-asynchronous-code), which also shows lines for Clippy.
 ///
 /// # Examples
 ///
@@ -119,7 +121,7 @@ pub fn with_boto_session<'a, M: Models, F: IntoFuture>(
 /// Resets a model, or a tuple of models, to the default after `restore_on_exit(false)`.
 ///
 /// The next operation follows the active manager again, with the region that the model declares.
-/// Guards that still exist keep their effect.
+/// Guards that still exist keep their effect, and so does [`fix_model`](crate::fix_model).
 pub fn reset_connection<M: Models>() {
     for model in M::type_ids() {
         adapter::unbind_model(model);
@@ -138,8 +140,13 @@ impl<M: Models> BotoSession<M> {
     /// Sets whether dropping the guard restores the models' previous session. Default: `true`.
     ///
     /// With `false` the models stay on this manager, in the whole process, until
-    /// [`reset_connection`] or another guard with `false`. The manager keeps refreshing its
-    /// credentials.
+    /// [`reset_connection`] or another guard with `false`. The manager becomes the models' own default:
+    /// overrides still take precedence over it, and it takes precedence over the process default, even
+    /// over [`BotoSesManager::none`]. The manager keeps refreshing its credentials.
+    ///
+    /// The models return to their previous session nevertheless if a panic leaves the block, or if a
+    /// [`Scoped`] future around it is dropped before it completes. A future that is dropped outside any
+    /// scope can't be told from a block that ends.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -170,13 +177,10 @@ impl<M: Models> BotoSession<M> {
 
 impl<M: Models> Drop for BotoSession<M> {
     fn drop(&mut self) {
-        if self.restore_on_exit {
-            return;
-        }
-        if let Some(manager) = self.manager() {
-            for model in M::type_ids() {
-                adapter::bind_model(model, manager);
-            }
+        if !self.restore_on_exit
+            && let Some(guard) = self.guard.take()
+        {
+            adapter::end_and_bind(guard);
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The manager that a model follows.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use bsm_core::BotoSesManager;
-use bsm_dynamodb::{Model, reset_connection, slot, use_boto_session, with_boto_session};
+use bsm_dynamodb::{
+    Model, fix_model, reset_connection, slot, unfix_model, use_boto_session, with_boto_session,
+};
 
 use crate::support::{Local, STAGING, user_model};
 
@@ -39,12 +43,82 @@ fn other_models_keep_their_sessions() {
 }
 
 #[test]
-fn a_session_for_the_model_overrides_a_general_one_inside_it() {
+fn the_innermost_override_applies_whether_it_names_the_model_or_not() {
+    user_model!(User);
+    let [a, b, c] = managers();
+    let _session = use_boto_session::<User>(&a);
+    {
+        let _everything = b.awsenv();
+        assert_eq!(profile::<User>().as_deref(), Some("b"));
+        let _session = use_boto_session::<User>(&c);
+        assert_eq!(profile::<User>().as_deref(), Some("c"));
+    }
+    assert_eq!(profile::<User>().as_deref(), Some("a"));
+}
+
+#[test]
+fn an_override_takes_precedence_over_the_session_that_a_block_left() {
     user_model!(User);
     let [a, b, _] = managers();
-    let _session = use_boto_session::<User>(&a);
-    let _everything = b.awsenv();
+    drop(use_boto_session::<User>(&a).restore_on_exit(false));
+    assert_eq!(b.sync_scope(profile::<User>).as_deref(), Some("b"));
     assert_eq!(profile::<User>().as_deref(), Some("a"));
+    reset_connection::<User>();
+}
+
+#[test]
+fn a_fixed_model_follows_no_override_but_its_own() {
+    user_model!(Audit);
+    user_model!(User);
+    let [a, b, c] = managers();
+    fix_model::<Audit>(&a);
+    assert_eq!(profile::<Audit>().as_deref(), Some("a"));
+    b.sync_scope(|| {
+        assert_eq!(profile::<Audit>().as_deref(), Some("a"));
+        assert_eq!(profile::<User>().as_deref(), Some("b"));
+        let _session = use_boto_session::<(Audit, User)>(&c).restore_on_exit(false);
+        assert_eq!(profile::<Audit>().as_deref(), Some("c"));
+    });
+    reset_connection::<User>();
+    assert_eq!(profile::<Audit>().as_deref(), Some("a"));
+    fix_model::<Audit>(&b);
+    assert_eq!(profile::<Audit>().as_deref(), Some("b"));
+    unfix_model::<Audit>();
+    assert_eq!(profile::<Audit>().as_deref(), Some("c"));
+    reset_connection::<Audit>();
+    assert_eq!(profile::<Audit>(), None);
+}
+
+#[test]
+fn a_panic_leaves_no_model_on_the_session_of_its_block() {
+    user_model!(User);
+    let [a, ..] = managers();
+    let block = || {
+        let _session = use_boto_session::<User>(&a).restore_on_exit(false);
+        // Like `panic!`, and silent.
+        resume_unwind(Box::new("caught by the test"));
+    };
+    assert!(catch_unwind(AssertUnwindSafe(block)).is_err());
+    assert_eq!(profile::<User>(), None);
+}
+
+#[tokio::test]
+async fn a_cancelled_scope_leaves_no_model_on_the_session_of_a_block_inside() {
+    user_model!(User);
+    let [a, b, _] = managers();
+    let block = async || {
+        let _session = use_boto_session::<User>(&a).restore_on_exit(false);
+        tokio::task::yield_now().await;
+    };
+    tokio::select! {
+        biased;
+        () = b.scope(block()) => unreachable!("it is cancelled at its first await"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(profile::<User>(), None);
+    b.scope(block()).await;
+    assert_eq!(profile::<User>().as_deref(), Some("a"));
+    reset_connection::<User>();
 }
 
 #[test]
@@ -140,11 +214,16 @@ async fn a_declared_region_applies_unless_a_session_was_chosen_for_the_model() {
     // A session for the model: the manager's region.
     let exists = with_boto_session::<Regional, _>(&staging, Regional::exists());
     exists.await.unwrap();
-    // One that was kept: the manager's region, until it is reset.
+    // One that was kept: the manager's region, until it is reset or a general override is nearer.
     let ireland = staging.with_region("eu-west-1");
     drop(use_boto_session::<Regional>(&ireland).restore_on_exit(false));
+    Regional::exists().await.unwrap();
     staging.scope(Regional::exists()).await.unwrap();
     reset_connection::<Regional>();
+    // One that is fixed: the manager's region.
+    fix_model::<Regional>(&ireland);
+    staging.scope(Regional::exists()).await.unwrap();
+    unfix_model::<Regional>();
     staging.scope(Regional::exists()).await.unwrap();
 
     assert_eq!(
@@ -152,6 +231,8 @@ async fn a_declared_region_applies_unless_a_session_was_chosen_for_the_model() {
         [
             reached("ap-southeast-2"),
             reached("us-east-1"),
+            reached("eu-west-1"),
+            reached("ap-southeast-2"),
             reached("eu-west-1"),
             reached("ap-southeast-2"),
         ]
