@@ -14,6 +14,8 @@ use crate::validation;
 pub(crate) struct Environment {
     /// The variables that were given in place of the process's own.
     pub(crate) variables: Option<Env>,
+    /// Their names, which `Env` does not list.
+    pub(crate) names: Vec<String>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) shared_credentials_file: Option<PathBuf>,
 }
@@ -41,6 +43,17 @@ impl Environment {
     pub(crate) fn var(&self, name: &str) -> Option<String> {
         let value = self.env().get(name).ok()?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns the rest of the names of all variables that begin with a prefix.
+    pub(crate) fn names_behind(&self, prefix: &str) -> Vec<String> {
+        let behind = |name: &str| Some(name.strip_prefix(prefix)?.to_owned());
+        match self.is_process() {
+            true => std::env::vars_os()
+                .filter_map(|(name, _)| behind(name.to_str()?))
+                .collect(),
+            false => self.names.iter().filter_map(|name| behind(name)).collect(),
+        }
     }
 
     /// Returns the profile that the environment names.

@@ -2,6 +2,7 @@
 
 pub(crate) mod arn;
 mod mask;
+mod per_credentials;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use aws_types::SdkConfig;
 use serde::Serialize;
 
 use self::mask::{mask_account, mask_arn, mask_user_id};
+pub(crate) use self::per_credentials::PerCredentials;
 use crate::error::{Error, ErrorKind};
 use crate::transport;
 

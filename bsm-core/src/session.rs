@@ -1,5 +1,6 @@
 //! A session: one identity, shared by all managers for it.
 
+pub(crate) mod destinations;
 pub(crate) mod redacted;
 pub(crate) mod resolution;
 pub(crate) mod sdk_config;
@@ -8,8 +9,8 @@ pub(crate) mod settings;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::{Region, SdkConfig};
@@ -17,6 +18,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tracing::Instrument as _;
 
+use self::destinations::Destinations;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, sts_region, with_required_parts};
 use self::settings::Settings;
@@ -27,7 +29,7 @@ use crate::credentials::session_token::{SessionTokenProvider, SessionTokenReques
 use crate::credentials::{AccountGuard, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
-use crate::identity::CallerIdentity;
+use crate::identity::{CallerIdentity, PerCredentials};
 use crate::profile::Profiles;
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
@@ -72,9 +74,6 @@ pub(crate) struct Derived<R> {
 #[derive(Default)]
 struct State {
     resolved: AsyncOnce<Arc<Resolved>>,
-    caller: AsyncOnce<CallerIdentity>,
-    #[cfg(feature = "iam")]
-    alias: AsyncOnce<Option<String>>,
 }
 
 /// A resolved session. No request has been sent for it, except to instance metadata for the region.
@@ -84,8 +83,12 @@ pub(crate) struct Resolved {
     pub(crate) region: Option<Region>,
     sts_region: Region,
     pub(crate) credentials: Refresher,
-    /// The identity that the account guard has seen.
-    guarded: Arc<OnceLock<CallerIdentity>>,
+    /// Settings that a process must share to send its requests to the same places.
+    pub(crate) destinations: Destinations,
+    /// Also set by the account guard.
+    identity: Arc<PerCredentials<CallerIdentity>>,
+    #[cfg(feature = "iam")]
+    alias: PerCredentials<Option<String>>,
 }
 
 impl Session {
@@ -145,44 +148,39 @@ impl Session {
     }
 
     pub(crate) fn caller_if_ready(&self) -> Option<CallerIdentity> {
-        self.state().caller.get().cloned()
+        let resolved = self.resolved_if_ready()?;
+        resolved
+            .identity
+            .get(&resolved.credentials.cached_if_any()?)
     }
 
+    /// Returns the identity of the credentials as they are now.
     pub(crate) async fn caller(self: &Arc<Self>) -> Result<CallerIdentity, Error> {
-        let state = self.state();
-        if let Some(caller) = state.caller.get() {
+        let resolved = self.resolved().await?;
+        let credentials = resolved.credentials.credentials().await?;
+        if let Some(caller) = resolved.identity.get(&credentials) {
             tracing::trace!(arn = caller.arn(), "using the cached identity");
-            return Ok(caller.clone());
+            return Ok(caller);
         }
-        let look_up = async |session: Arc<Self>| {
-            let resolved = session.resolved().await?;
-            let credentials = resolved.credentials.credentials().await?;
-            match resolved.guarded.get() {
-                Some(caller) => Ok(caller.clone()),
-                None => CallerIdentity::of(&credentials, &resolved.sts()).await,
-            }
+        let look_up = || {
+            let (credentials, sts) = (credentials.clone(), resolved.sts());
+            async move { CallerIdentity::of(&credentials, &sts).await }
         };
-        let caller = state
-            .caller
-            .get_or_resolve(|| look_up(Arc::clone(self)))
-            .await;
-        caller.cloned()
+        resolved
+            .identity
+            .get_or_resolve(&credentials, look_up)
+            .await
     }
 
     #[cfg(feature = "iam")]
     pub(crate) async fn alias(self: &Arc<Self>) -> Result<Option<String>, Error> {
-        self.state()
-            .alias
-            .get_or_resolve(|| {
-                let session = Arc::clone(self);
-                async move {
-                    let resolved = session.resolved().await?;
-                    let credentials = resolved.credentials.credentials().await?;
-                    crate::identity::account_alias(&credentials, &resolved.sts()).await
-                }
-            })
-            .await
-            .cloned()
+        let resolved = self.resolved().await?;
+        let credentials = resolved.credentials.credentials().await?;
+        let look_up = || {
+            let (credentials, sts) = (credentials.clone(), resolved.sts());
+            async move { crate::identity::account_alias(&credentials, &sts).await }
+        };
+        resolved.alias.get_or_resolve(&credentials, look_up).await
     }
 
     /// Describes where the credentials come from, without a request.
@@ -264,6 +262,7 @@ impl Session {
             region,
             sts_region,
             source,
+            destinations,
         } = parts;
         // The settings' own regions are checked, and named, where they are read. This one may also come
         // from an SdkConfig or from the instance.
@@ -271,13 +270,13 @@ impl Session {
             validation::check_region(region.as_ref(), "the region", ErrorKind::InvalidConfig)?;
         }
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
-        let guarded = Arc::default();
+        let identity = Arc::default();
         let source = match &self.settings.expect_account {
             Some(account) => Arc::new(AccountGuard::new(
                 account.clone(),
                 source,
                 sts_config(&config, &sts_region),
-                Arc::clone(&guarded),
+                Arc::clone(&identity),
             )),
             None => source,
         };
@@ -292,7 +291,10 @@ impl Session {
             region,
             sts_region,
             credentials,
-            guarded,
+            destinations,
+            identity,
+            #[cfg(feature = "iam")]
+            alias: PerCredentials::default(),
         })
     }
 
@@ -312,6 +314,7 @@ impl Session {
             region,
             config: with_required_parts(config, &self.settings),
             source: UserProvider::shared(source, self.settings.provider_timeout()),
+            destinations: Destinations::default(),
         })
     }
 
@@ -363,6 +366,7 @@ impl Session {
             sts_region: region.clone().unwrap_or(sts_region),
             region,
             source: assumed_role(role.request.clone(), &context)?,
+            destinations: resolved.destinations.clone(),
         })
     }
 
@@ -376,6 +380,7 @@ impl Session {
         let resolution = Resolution::with(settings, profiles, explicit)?;
         resolution.check_region(settings)?;
         let config = sdk_config::load(settings, &resolution).await?;
+        let destinations = Destinations::new(settings, &resolution.profiles, &resolution.profile);
         let mut region = resolution.region.map(Region::new);
         let sts_region = sts_region(region.as_ref(), resolution.origin.role_arn());
         let sts = sts_config(&config, &sts_region);
@@ -416,6 +421,7 @@ impl Session {
             sts_region: region.clone().unwrap_or(sts_region),
             region,
             source,
+            destinations,
         })
     }
 
@@ -460,6 +466,7 @@ struct Parts {
     /// The region, or one of the partition that the role is in.
     sts_region: Region,
     source: SharedProvider,
+    destinations: Destinations,
 }
 
 /// Fails for a region other than the expected one.

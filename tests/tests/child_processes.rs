@@ -1,16 +1,22 @@
 //! Child processes use the session of the manager that started them, whatever the environment of the
 //! parent contains.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
-use bsm_core::BotoSesManager;
-use bsm_local_aws::standard::{DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT};
+use bsm_core::{BotoSesManager, Builder, EnvVars, Snapshot};
+use bsm_local_aws::standard::{
+    DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT, STAGING_ROLE_ARN,
+};
 use bsm_tests::Playground;
 
 const CHILD: &str = env!("CARGO_BIN_EXE_session-child");
 
+/// A root certificate for tests.
+const CERTIFICATE: &str = include_str!("../fixtures/ca.pem");
+
 /// Variables that give a process another identity, or none.
-const HOSTILE: [(&str, &str); 17] = [
+const HOSTILE: [(&str, &str); 18] = [
     ("AWS_ACCESS_KEY_ID", "AKIAHOSTILE"),
     ("AWS_SECRET_ACCESS_KEY", "hostile"),
     ("AWS_SESSION_TOKEN", "hostile"),
@@ -21,6 +27,7 @@ const HOSTILE: [(&str, &str); 17] = [
     ("AWS_REGION", "hostile-1"),
     ("AWS_DEFAULT_REGION", "hostile-1"),
     ("AWS_ACCOUNT_ID", "999999999999"),
+    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
     ("AWS_ROLE_ARN", "arn:aws:iam::999999999999:role/Hostile"),
     ("AWS_ROLE_SESSION_NAME", "hostile"),
     ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"),
@@ -64,10 +71,188 @@ async fn a_child_uses_the_managers_account_in_a_hostile_environment() {
     ] {
         let mut parent = child(&playground);
         parent.args(["as", profile]).envs(HOSTILE);
-        // AWS_REGION is the one hostile variable that also applies to the parent itself.
+        // These two hostile variables also apply to the parent itself.
         parent.env("AWS_REGION", "us-east-1");
+        parent.env_remove("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         assert_eq!(printed(parent), account);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_uses_the_managers_endpoint_and_none_that_its_parent_inherited() {
+    let playground = Playground::start().await;
+    let mut parent = child(&playground);
+    parent.args(["at", playground.aws().endpoint_url(), "staging"]);
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"] {
+        parent.env(name, "http://127.0.0.1:9");
+    }
+    assert_eq!(printed(parent), STAGING_ACCOUNT);
+}
+
+/// The endpoints that a manager gives a child, from wherever it has them itself.
+#[tokio::test]
+async fn a_child_gets_the_endpoints_that_the_managers_clients_use() {
+    const SERVICES: &str = "[default]
+services = local
+ca_bundle = BUNDLE
+[services local]
+dynamodb =
+  endpoint_url = http://127.0.0.1:2
+cost_explorer =
+  endpoint_url = http://127.0.0.1:3
+  region = eu-west-1
+sqs =
+  endpoint_url = http://127.0.0.1:1
+";
+    const PLAIN: &str = "[default]\nendpoint_url = http://127.0.0.1:1\n";
+    const IGNORED: &str = "[default]\nendpoint_url = http://127.0.0.1:1\n\
+                           ignore_configured_endpoint_urls = true\n";
+    let of_services = [("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:4")];
+    let unusable = [("AWS_ENDPOINT_URL_S3", "127.0.0.1:4")];
+    let no_variables: &[(&str, &str)] = &[];
+    type Change = fn(Builder) -> Builder;
+    let same: Change = |builder| builder;
+    let for_all: Change = |builder| builder.endpoint_url("http://127.0.0.1:1");
+    let for_sqs: Change = |builder| builder.service_endpoint_url("SQS", "http://127.0.0.1:5");
+    let cases: [(&str, &[(&str, &str)], Change, &[(&str, &str)]); 10] = [
+        ("", no_variables, same, &[]),
+        (PLAIN, no_variables, same, &[("", "1"), ("IGNORE", "false")]),
+        (
+            SERVICES,
+            no_variables,
+            same,
+            &[
+                ("_COST_EXPLORER", "3"),
+                ("_DYNAMODB", "2"),
+                ("_SQS", "1"),
+                ("IGNORE", "false"),
+            ],
+        ),
+        (
+            PLAIN,
+            &of_services,
+            same,
+            &[("", "1"), ("_S3", "4"), ("IGNORE", "false")],
+        ),
+        (
+            SERVICES,
+            no_variables,
+            for_sqs,
+            &[
+                ("_COST_EXPLORER", "3"),
+                ("_DYNAMODB", "2"),
+                ("_SQS", "5"),
+                ("IGNORE", "false"),
+            ],
+        ),
+        // The builder's endpoint applies to all services, whatever else is configured.
+        (
+            SERVICES,
+            &of_services,
+            for_all,
+            &[("", "1"), ("IGNORE", "false")],
+        ),
+        (IGNORED, &of_services, same, &[("IGNORE", "true")]),
+        (
+            IGNORED,
+            &of_services,
+            for_all,
+            &[("", "1"), ("IGNORE", "false")],
+        ),
+        (
+            IGNORED,
+            &of_services,
+            for_sqs,
+            &[("_SQS", "5"), ("IGNORE", "false")],
+        ),
+        // Like the manager's own client, the child's must not fall back to AWS.
+        (
+            "",
+            &unusable,
+            same,
+            &[("_S3", "unusable"), ("IGNORE", "false")],
+        ),
+    ];
+    let dir = tempfile::TempDir::new().unwrap();
+    let bundle = dir.path().join("ca.pem");
+    std::fs::write(&bundle, CERTIFICATE).unwrap();
+    for (number, (config, variables, change, expected)) in cases.into_iter().enumerate() {
+        let file = dir.path().join(number.to_string());
+        let config = config.replace("BUNDLE", bundle.to_str().unwrap());
+        std::fs::write(&file, &config).unwrap();
+        let builder = BotoSesManager::builder()
+            .keys("AKIAEXAMPLE", "hush")
+            .config_file(file)
+            .shared_credentials_file(dir.path().join("none"))
+            .environment(variables.iter().copied());
+        let session = change(builder).build();
+        let snapshot = session.to_snapshot().await.unwrap().to_json();
+        let elsewhere = BotoSesManager::builder()
+            .snapshot(Snapshot::from_json(snapshot.expose()).unwrap())
+            .environment([
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+                ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9"),
+            ])
+            .build();
+        let exported = session.env_vars().await.unwrap();
+        let mut found: BTreeMap<String, String> = of_endpoints(&exported);
+        let expected = expected
+            .iter()
+            .map(|(name, value)| (String::from(*name), String::from(*value)));
+        assert_eq!(found, expected.collect(), "{config} {variables:?}");
+
+        // Where nothing is configured, nothing is said. A snapshot says so.
+        let restored = elsewhere.env_vars().await.unwrap();
+        found
+            .entry("IGNORE".to_owned())
+            .or_insert("true".to_owned());
+        assert_eq!(of_endpoints(&restored), found, "{config} {variables:?}");
+
+        for variables in [&exported, &restored] {
+            let has_bundle = variables
+                .set()
+                .any(|set| set == ("AWS_CA_BUNDLE", bundle.to_str().unwrap()));
+            assert_eq!(has_bundle, config.contains("ca_bundle"));
+            for name in ["AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] {
+                let set = variables.set().any(|(set, _)| set == name);
+                assert_ne!(
+                    set,
+                    variables.cleared().any(|cleared| cleared == name),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
+/// The endpoint variables, by what comes after `AWS_ENDPOINT_URL`, with the ports of their URLs.
+fn of_endpoints(variables: &EnvVars) -> BTreeMap<String, String> {
+    let short = |(name, value): (&str, &str)| {
+        if name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" {
+            return Some(("IGNORE".to_owned(), value.to_owned()));
+        }
+        let name = name.strip_prefix("AWS_ENDPOINT_URL")?;
+        let value = match value.contains("unusable") {
+            true => "unusable",
+            false => value.rsplit(':').next()?,
+        };
+        Some((name.to_owned(), value.to_owned()))
+    };
+    variables.set().filter_map(short).collect()
+}
+
+#[tokio::test]
+async fn a_role_gives_a_child_the_endpoints_of_the_session_it_is_assumed_with() {
+    let playground = Playground::start().await;
+    let default = playground
+        .builder()
+        .profile_name("default")
+        .service_endpoint_url("dynamodb", "http://127.0.0.1:2")
+        .build();
+    let role = default.assume_role(STAGING_ROLE_ARN).build();
+    let endpoints = of_endpoints(&role.env_vars().await.unwrap());
+    assert_eq!(endpoints["_DYNAMODB"], "2");
+    assert_eq!(endpoints, of_endpoints(&default.env_vars().await.unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +333,7 @@ async fn the_aws_cli_uses_the_managers_account_in_a_hostile_environment() {
         parent.args(["as", profile, "aws", "sts", "get-caller-identity"]);
         parent.args(["--query", "Account", "--output", "text"]);
         parent.envs(HOSTILE).env("AWS_REGION", "us-east-1");
+        parent.env_remove("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         assert_eq!(printed(parent), account);
     }
 }

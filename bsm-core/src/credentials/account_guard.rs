@@ -1,6 +1,7 @@
 //! The guard that rejects credentials of another account.
 
-use std::sync::{Arc, OnceLock};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -9,7 +10,7 @@ use futures_core::future::BoxFuture;
 
 use super::provider::{self, CredentialProvider, SharedProvider};
 use crate::error::{Error, ErrorKind};
-use crate::identity::CallerIdentity;
+use crate::identity::{CallerIdentity, PerCredentials};
 use crate::transport::time_limits;
 use crate::validation;
 
@@ -17,28 +18,27 @@ use crate::validation;
 ///
 /// It sits below the cache, so it calls STS once for every refresh, and no request is signed
 /// with credentials that it has not checked.
-#[derive(Debug)]
 pub(crate) struct AccountGuard {
     account: String,
     source: SharedProvider,
     sts: SdkConfig,
-    seen: Arc<OnceLock<CallerIdentity>>,
+    identity: Arc<PerCredentials<CallerIdentity>>,
 }
 
 impl AccountGuard {
-    /// `sts` says how STS is reached. The first identity that passes is left in `seen`, so that
-    /// it is not looked up again.
+    /// `sts` says how STS is reached. The identity that passes is left in `identity`, so that it is not
+    /// looked up again.
     pub(crate) fn new(
         account: String,
         source: SharedProvider,
         sts: SdkConfig,
-        seen: Arc<OnceLock<CallerIdentity>>,
+        identity: Arc<PerCredentials<CallerIdentity>>,
     ) -> Self {
         Self {
             account,
             source,
             sts,
-            seen,
+            identity,
         }
     }
 
@@ -48,7 +48,7 @@ impl AccountGuard {
         let caller = CallerIdentity::of(&credentials, &self.sts).await?;
         if caller.account() == self.account {
             tracing::debug!(account = self.account, "the account is the expected one");
-            self.seen.get_or_init(|| caller);
+            self.identity.set(&credentials, caller);
             return Ok(credentials);
         }
         tracing::warn!(
@@ -103,5 +103,13 @@ impl CredentialProvider for AccountGuard {
 
     fn may_prompt(&self) -> bool {
         self.source.may_prompt()
+    }
+}
+
+impl fmt::Debug for AccountGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountGuard")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }

@@ -140,6 +140,12 @@ impl Refresher {
         self.inner.cached.load().as_ref()?.expiry()
     }
 
+    /// Returns the cached credentials, whether or not they are still valid. Never waits.
+    pub(crate) fn cached_if_any(&self) -> Option<Credentials> {
+        let cached = self.inner.cached.load();
+        Some(cached.as_ref()?.credentials.clone())
+    }
+
     /// Returns `true` if the credentials are those of a role.
     pub(crate) fn is_role(&self) -> bool {
         self.inner.provider.is_role()

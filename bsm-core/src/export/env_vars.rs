@@ -11,11 +11,19 @@ use zeroize::Zeroizing;
 
 use super::exported_session::ExportedSession;
 use super::shell::Shell;
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::secret::{SecretText, json};
+use crate::session::destinations::ENDPOINT_VARIABLE;
 
-/// Variables that would give a child another identity, or keep it from starting.
-const CLEARED: [&str; 15] = [
+const ENDPOINT_FOR_ALL: &str = "AWS_ENDPOINT_URL";
+const IGNORE_CONFIGURED: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+
+/// Variables that would give a child another identity, send its requests elsewhere, or keep it from
+/// starting. Those that set the endpoint of a single service are cleared as well, by their prefix.
+const CLEARED: [&str; 17] = [
+    ENDPOINT_FOR_ALL,
+    IGNORE_CONFIGURED,
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SECURITY_TOKEN",
@@ -42,9 +50,11 @@ const CLEARED: [&str; 15] = [
 /// | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | always |
 /// | `AWS_SESSION_TOKEN`, `AWS_CREDENTIAL_EXPIRATION` | the credentials have one |
 /// | `AWS_REGION`, `AWS_DEFAULT_REGION` | a region is known |
-/// | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_…` | the manager's requests go there |
+/// | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_…` | the manager's requests go there, whichever setting says so |
+/// | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | there are endpoints above (`false`), or the manager ignores configured ones and has none (`true`) |
+/// | `AWS_CA_BUNDLE` | the manager has one; as an absolute path |
 ///
-/// What is not set of the first four rows' variables is cleared, and so is whatever could give the
+/// What is not set of these variables is cleared, except `AWS_CA_BUNDLE`. So is whatever could give the
 /// child another identity: `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `AWS_SECURITY_TOKEN`,
 /// `AWS_ACCOUNT_ID`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`, `AWS_WEB_IDENTITY_TOKEN_FILE`, and
 /// `AWS_CONTAINER_CREDENTIALS_…` and `AWS_CONTAINER_AUTHORIZATION_TOKEN…`.
@@ -52,6 +62,7 @@ const CLEARED: [&str; 15] = [
 pub struct EnvVars {
     session: ExportedSession,
     set: Vec<(String, Zeroizing<String>)>,
+    cleared: Vec<String>,
 }
 
 impl EnvVars {
@@ -69,13 +80,15 @@ impl EnvVars {
             ("AWS_CREDENTIAL_EXPIRATION", expiration.as_deref()),
             ("AWS_REGION", region),
             ("AWS_DEFAULT_REGION", region),
-            ("AWS_ENDPOINT_URL", session.endpoint_url.as_deref()),
+            (ENDPOINT_FOR_ALL, session.endpoint_url.as_deref()),
+            (IGNORE_CONFIGURED, ignore_configured(&session)),
+            ("AWS_CA_BUNDLE", session.ca_bundle.as_deref()),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let services = session.service_endpoint_urls.iter();
         let services = services.map(|(service, url)| {
-            let name = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+            let name = format!("{ENDPOINT_VARIABLE}{}", service.to_ascii_uppercase());
             (name, url.as_str())
         });
         let set: Vec<_> = always
@@ -87,7 +100,14 @@ impl EnvVars {
             name_is_odd(name) || value.contains('\0')
         };
         match set.iter().find(impossible) {
-            None => Ok(Self { session, set }),
+            None => {
+                let cleared = cleared(&set);
+                Ok(Self {
+                    session,
+                    set,
+                    cleared,
+                })
+            }
             Some((name, _)) => Err(Error::new(
                 ErrorKind::InvalidConfig,
                 format!("{name:?} and its value cannot be an environment variable"),
@@ -98,10 +118,11 @@ impl EnvVars {
     /// Sets and clears the variables of a command.
     ///
     /// It takes the `Command` of the standard library and tokio's. Other variables of the command
-    /// stay as they are.
+    /// stay as they are. An endpoint that the command must use instead of the manager's is set afterwards.
     pub fn apply_to(&self, command: &mut impl ChildCommand) {
         let command = command.as_std_command();
-        for name in self.cleared() {
+        let endpoints = endpoint_variables(command);
+        for name in self.cleared().chain(endpoints.iter().map(String::as_str)) {
             command.env_remove(name);
         }
         for (name, value) in self.set() {
@@ -117,9 +138,8 @@ impl EnvVars {
     }
 
     /// Returns the variables to clear.
-    pub fn cleared(&self) -> impl Iterator<Item = &'static str> {
-        let is_set = |cleared: &str| self.set.iter().any(|(name, _)| name == cleared);
-        CLEARED.into_iter().filter(move |name| !is_set(name))
+    pub fn cleared(&self) -> impl Iterator<Item = &str> {
+        self.cleared.iter().map(String::as_str)
     }
 
     /// Returns when the credentials expire, if they do.
@@ -216,6 +236,36 @@ mod sealed {
     impl Sealed for tokio::process::Command {}
 }
 
+/// Returns whether the child must ignore the endpoints in its profile files, if that must be said.
+fn ignore_configured(session: &ExportedSession) -> Option<&'static str> {
+    if session.endpoint_url.is_some() || !session.service_endpoint_urls.is_empty() {
+        // The child reads its own default profile, which must not make it ignore these endpoints.
+        return Some("false");
+    }
+    session.ignore_configured_endpoint_urls.then_some("true")
+}
+
+/// Returns the variables to clear: the fixed ones, and the endpoints of services that the child would
+/// inherit from this process.
+fn cleared(set: &[(String, Zeroizing<String>)]) -> Vec<String> {
+    let inherited = Environment::default().names_behind(ENDPOINT_VARIABLE);
+    let inherited = inherited.into_iter();
+    let inherited = inherited.map(|service| format!("{ENDPOINT_VARIABLE}{service}"));
+    let names = CLEARED.into_iter().map(str::to_owned).chain(inherited);
+    let is_set = |cleared: &String| set.iter().any(|(name, _)| name == cleared);
+    // A shell evaluates these names. No SDK reads an odd one.
+    names
+        .filter(|name| !is_set(name) && !name_is_odd(name))
+        .collect()
+}
+
+/// Returns the endpoint variables of single services that a command itself sets.
+fn endpoint_variables(command: &std::process::Command) -> Vec<String> {
+    let names = command.get_envs().filter_map(|(name, _)| name.to_str());
+    let endpoints = names.filter(|name| name.starts_with(ENDPOINT_VARIABLE));
+    endpoints.map(str::to_owned).collect()
+}
+
 // The user names the services of endpoints, and a shell evaluates these names.
 fn name_is_odd(name: &str) -> bool {
     !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -247,6 +297,8 @@ mod tests {
             region: region.map(str::to_owned),
             endpoint_url: None,
             service_endpoint_urls: BTreeMap::new(),
+            ignore_configured_endpoint_urls: false,
+            ca_bundle: None,
         })
         .unwrap()
     }
@@ -254,7 +306,10 @@ mod tests {
     #[test]
     fn a_command_gets_the_session_and_loses_every_other_one() {
         let mut command = Command::new("x");
-        command.env("AWS_PROFILE", "hostile").env("PAGER", "cat");
+        command
+            .env("AWS_PROFILE", "hostile")
+            .env("AWS_ENDPOINT_URL_S3", "http://hostile")
+            .env("PAGER", "cat");
         variables(Some("token"), Some("eu-west-1")).apply_to(&mut command);
         let changes: BTreeMap<_, _> = command
             .get_envs()
@@ -267,6 +322,9 @@ mod tests {
             ("AWS_REGION", Some("eu-west-1")),
             ("AWS_DEFAULT_REGION", Some("eu-west-1")),
             ("AWS_CREDENTIAL_EXPIRATION", Some("2030-01-02T03:04:05Z")),
+            ("AWS_ENDPOINT_URL", None),
+            ("AWS_ENDPOINT_URL_S3", None),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None),
             ("AWS_PROFILE", None),
             ("AWS_DEFAULT_PROFILE", None),
             ("AWS_SECURITY_TOKEN", None),
@@ -339,6 +397,8 @@ mod tests {
                 region: None,
                 endpoint_url: None,
                 service_endpoint_urls: BTreeMap::from([(service.into(), url.into())]),
+                ignore_configured_endpoint_urls: false,
+                ca_bundle: None,
             })
             .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);

@@ -15,6 +15,10 @@ pub(crate) struct ExportedSession {
     pub(crate) endpoint_url: Option<String>,
     /// By service id in lower case, with underscores.
     pub(crate) service_endpoint_urls: BTreeMap<String, String>,
+    /// Whether the endpoints above are the only ones.
+    pub(crate) ignore_configured_endpoint_urls: bool,
+    /// The absolute path of the CA bundle.
+    pub(crate) ca_bundle: Option<String>,
 }
 
 impl ExportedSession {
@@ -31,6 +35,7 @@ impl ExportedSession {
             self.credentials.session_token(),
             self.region.as_deref(),
             self.endpoint_url.as_deref(),
+            self.ca_bundle.as_deref(),
         ];
         let services = self.service_endpoint_urls.iter();
         let services = services.flat_map(|(service, url)| [service.as_str(), url]);

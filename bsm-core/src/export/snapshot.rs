@@ -128,12 +128,17 @@ impl Snapshot {
             region,
             endpoint_url,
             service_endpoint_urls,
+            ignore_configured_endpoint_urls: _,
+            ca_bundle,
         } = self.session;
         settings.region = settings.region.take().or(region);
         settings.endpoint_url = settings.endpoint_url.take().or(endpoint_url);
         for (service, url) in service_endpoint_urls {
             settings.service_endpoint_urls.entry(service).or_insert(url);
         }
+        // The snapshot has all endpoints of its session. Those of this process belong to others.
+        settings.ignore_configured_endpoint_urls = true;
+        settings.ca_bundle = ca_bundle;
         Arc::new(Restored {
             credentials,
             time: settings.time_source(),
@@ -206,6 +211,8 @@ struct Body {
     endpoint_url: Option<String>,
     #[serde(default)]
     service_endpoint_urls: BTreeMap<String, String>,
+    #[serde(default)]
+    ca_bundle: Option<String>,
 }
 
 impl From<&ExportedSession> for Body {
@@ -223,6 +230,7 @@ impl From<&ExportedSession> for Body {
             region: session.region.clone(),
             endpoint_url: session.endpoint_url.clone(),
             service_endpoint_urls: session.service_endpoint_urls.clone(),
+            ca_bundle: session.ca_bundle.clone(),
         }
     }
 }
@@ -251,6 +259,8 @@ impl TryFrom<Body> for ExportedSession {
             region: body.region,
             endpoint_url: body.endpoint_url,
             service_endpoint_urls: body.service_endpoint_urls,
+            ignore_configured_endpoint_urls: true,
+            ca_bundle: body.ca_bundle,
         })
     }
 }

@@ -365,6 +365,8 @@ impl Builder {
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let variables: Vec<_> = variables.into_iter().collect();
+        let names = variables.iter().map(|(name, _)| (*name).to_owned());
+        self.settings.environment.names = names.collect();
         self.settings.environment.variables =
             Some(aws_types::os_shim_internal::Env::from_slice(&variables));
         self

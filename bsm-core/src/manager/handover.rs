@@ -147,7 +147,11 @@ impl BotoSesManager {
             credentials,
             region: region.as_ref().map(Region::to_string),
             endpoint_url: resolved.config.endpoint_url().map(str::to_owned),
-            service_endpoint_urls: self.session().settings.service_endpoint_urls.clone(),
+            service_endpoint_urls: resolved
+                .destinations
+                .service_endpoint_urls(&resolved.config),
+            ignore_configured_endpoint_urls: resolved.destinations.ignore_configured,
+            ca_bundle: resolved.destinations.ca_bundle.clone(),
         })
     }
 }

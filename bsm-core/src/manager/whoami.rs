@@ -10,7 +10,9 @@ use crate::manager::BotoSesManager;
 
 /// # Identity
 impl BotoSesManager {
-    /// Returns the identity behind the credentials, as AWS sees it. It is looked up once.
+    /// Returns the identity behind the credentials, as AWS sees it.
+    ///
+    /// It is looked up once for each set of credentials: a refresh can lead into another account.
     ///
     /// # Errors
     ///
@@ -48,7 +50,8 @@ impl BotoSesManager {
         Ok(self.caller_identity().await?.arn().to_owned())
     }
 
-    /// Returns the alias of the account, or `None` if it has no alias. It is looked up once.
+    /// Returns the alias of the account, or `None` if it has no alias. It is looked up once for each set of
+    /// credentials.
     ///
     /// It comes from IAM
     /// [ListAccountAliases](https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html).

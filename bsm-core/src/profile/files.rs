@@ -284,6 +284,13 @@ impl SettingsWithoutKeys {
 }
 
 impl Services {
+    /// Returns the services with settings of their own.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let nested = self.0.iter();
+        let nested = nested.filter(|(_, value)| matches!(value, Value::Nested(_)));
+        nested.map(|(name, _)| name.as_str())
+    }
+
     /// Returns a setting of one service; an empty one counts as not set.
     pub(crate) fn get(&self, service: &str, key: &str) -> Option<&str> {
         match self.0.get(service)? {

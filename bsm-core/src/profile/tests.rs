@@ -146,6 +146,7 @@ fn settings(
             variables: Some(Env::from_slice(environment)),
             config_file: file("config", config),
             shared_credentials_file: file("credentials", credentials),
+            names: Vec::new(),
         },
         ..Settings::default()
     }

@@ -67,7 +67,7 @@ impl Resolution {
             None if is_required => profiles.require(name)?,
             None => Profile::empty(name),
         };
-        if !profile.ignores_configured_endpoints(environment) {
+        if !settings.ignores_configured_endpoints(&profile) {
             profiles.require_services(&profile)?;
         }
         let origin = match (explicit, named) {

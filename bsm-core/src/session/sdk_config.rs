@@ -137,15 +137,18 @@ async fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHtt
     }
     // These clients read the process's own environment, whichever one the settings give.
     http::check_proxies(|name| std::env::var(name).ok())?;
-    let environment = &settings.environment;
-    match profile.setting(environment, "AWS_CA_BUNDLE", "ca_bundle") {
-        Some(path) => {
-            let path = PathBuf::from(path);
-            let path = environment.in_home(path.clone()).unwrap_or(path);
-            small_file::blocking(move || http::shared_with_ca_bundle(&path)).await?
-        }
+    match ca_bundle(settings, profile) {
+        Some(path) => small_file::blocking(move || http::shared_with_ca_bundle(&path)).await?,
         None => Ok(http::shared()),
     }
+}
+
+/// Returns the CA bundle of the settings, or else of environment and profile.
+pub(super) fn ca_bundle(settings: &Settings, profile: &Profile) -> Option<PathBuf> {
+    let environment = &settings.environment;
+    let configured = || profile.setting(environment, "AWS_CA_BUNDLE", "ca_bundle");
+    let path = PathBuf::from(settings.ca_bundle.clone().or_else(configured)?);
+    Some(environment.in_home(path.clone()).unwrap_or(path))
 }
 
 /// Returns the retry configuration of the settings, or else of environment and profile.
@@ -276,7 +279,7 @@ impl ServiceEndpoints {
             environment: settings.environment.clone(),
             services: profiles.services_of(profile),
             of_profile: profile.settings_without_keys(),
-            ignore_configured: profile.ignores_configured_endpoints(&settings.environment),
+            ignore_configured: settings.ignores_configured_endpoints(profile),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::credentials::mfa::TokenCodes;
 use crate::credentials::process::Streams;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
+use crate::profile::Profile;
 use crate::validation;
 
 /// The time limit of a `credential_process`, and of a credentials provider of the user: time enough to
@@ -28,6 +29,11 @@ pub(crate) struct Settings {
     pub(crate) endpoint_url: Option<String>,
     /// By service id, in the form of [`normalized_service_id`].
     pub(crate) service_endpoint_urls: BTreeMap<String, String>,
+    /// Whether the endpoints of the environment and the profile do not apply: those of a snapshot are
+    /// complete.
+    pub(crate) ignore_configured_endpoint_urls: bool,
+    /// The CA bundle of a snapshot.
+    pub(crate) ca_bundle: Option<String>,
     pub(crate) retry_config: Option<RetryConfig>,
     pub(crate) timeout_config: Option<TimeoutConfig>,
     pub(crate) app_name: Option<AppName>,
@@ -55,6 +61,12 @@ impl Settings {
 
     pub(crate) fn provider_timeout(&self) -> Duration {
         self.provider_timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// Returns `true` if endpoints of the environment and the profile do not apply.
+    pub(crate) fn ignores_configured_endpoints(&self, profile: &Profile) -> bool {
+        self.ignore_configured_endpoint_urls
+            || profile.ignores_configured_endpoints(&self.environment)
     }
 
     /// Checks the region that the builder was given.

@@ -183,6 +183,12 @@ impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
         self.value.get()
     }
 
+    /// Sets the value, unless it has been resolved.
+    pub(crate) fn set(&self, value: T) {
+        // The first one stays, as if both had been resolved.
+        let _ = self.value.set(value);
+    }
+
     /// Returns the value, resolving it with `work` if that has not been done.
     pub(crate) async fn get_or_resolve<F>(&self, work: impl FnOnce() -> F) -> Result<&T, Error>
     where

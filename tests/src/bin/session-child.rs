@@ -3,6 +3,8 @@
 //! - `session-child` prints the account of its own session.
 //! - `session-child as PROFILE [PROGRAM ARGUMENT...]` runs a program, or itself, as a child process
 //!   with the session of that profile.
+//! - `session-child at ENDPOINT PROFILE` runs itself as a child process with the session of that profile
+//!   and an endpoint for all services.
 //! - `session-child from FILE` prints the account of a snapshot.
 
 use std::process::ExitCode;
@@ -43,10 +45,25 @@ async fn run() -> Result {
             }
             Err("the child failed".into())
         }
+        ["at", endpoint, profile] => {
+            let session = BotoSesManager::builder()
+                .profile_name(*profile)
+                .endpoint_url(*endpoint)
+                .build();
+            let mut child = session.command(std::env::current_exe()?).await?;
+            match child.status().await?.success() {
+                true => Ok(()),
+                false => Err("the child failed".into()),
+            }
+        }
         ["from", file] => {
             print_account(&BotoSesManager::from_snapshot(Snapshot::read(file)?)).await
         }
-        _ => Err("usage: session-child [as PROFILE [PROGRAM ARGUMENT...] | from FILE]".into()),
+        _ => {
+            let usage = "usage: session-child \
+                         [as PROFILE [PROGRAM ARGUMENT...] | at ENDPOINT PROFILE | from FILE]";
+            Err(usage.into())
+        }
     }
 }
 
