@@ -100,9 +100,7 @@ mod endpoint;
 mod environment;
 mod error;
 mod export;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzz;
+pub mod fleet;
 mod http;
 mod identity;
 mod manager;

@@ -72,6 +72,15 @@ impl AssumeRole {
         }
     }
 
+    /// Returns the manager whose credentials the role is assumed with.
+    pub(crate) fn parent(&self) -> &BotoSesManager {
+        &self.parent
+    }
+
+    pub(crate) fn role_arn(&self) -> &str {
+        &self.request.role_arn
+    }
+
     /// Names the session, in CloudTrail and in the ARN: 2 to 64 letters, digits and `_+=,.@-`.
     ///
     /// Default: `bsm-session-` and the time in seconds.

@@ -45,19 +45,11 @@ impl Destinations {
     /// It asks the configuration, as the SDK's clients do, so that a process gets the endpoints that they
     /// use and not those that were set somewhere.
     pub(crate) fn service_endpoint_urls(&self, config: &SdkConfig) -> BTreeMap<String, String> {
-        let Some(of_services) = config.service_config() else {
-            return BTreeMap::new();
-        };
         // For an `SdkConfig` that the user loaded, the variables are the only known services.
         let inherited = services_with_variables(&Environment::default());
         let services = self.services.iter().cloned().chain(inherited);
         let endpoint = |service: String| {
-            let key = ServiceConfigKey::builder()
-                .service_id(&service)
-                .env("AWS_ENDPOINT_URL")
-                .profile("endpoint_url")
-                .build();
-            let url = of_services.load_config(key.ok()?)?;
+            let url = endpoint_of(&service, config)?;
             (Some(url.as_str()) != config.endpoint_url()).then_some((service, url))
         };
         services.filter_map(endpoint).collect()
@@ -68,4 +60,24 @@ impl Destinations {
 fn services_with_variables(environment: &Environment) -> impl Iterator<Item = String> + use<> {
     let services = environment.names_behind(ENDPOINT_VARIABLE).into_iter();
     services.map(|service| service.to_ascii_lowercase())
+}
+
+/// Returns the name of the endpoint that requests to STS go to: its URL, or else the region.
+pub(crate) fn sts_endpoint(config: &SdkConfig) -> String {
+    let configured = || endpoint_of("sts", config);
+    let region = || config.region().map(ToString::to_string);
+    configured()
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+        .or_else(region)
+        .unwrap_or_default()
+}
+
+/// Returns the endpoint of a service in a configuration, as the SDK's clients ask for it.
+fn endpoint_of(service: &str, config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    config.service_config()?.load_config(key.ok()?)
 }

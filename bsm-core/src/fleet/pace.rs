@@ -1,0 +1,172 @@
+//! The pace of requests that all accounts share: AssumeRole and Organizations.
+//!
+//! AWS publishes no rate for them, and other programs use up the same one. So the rate is found by trial, as
+//! TCP does: it doubles until the first throttle, then falls by half at each throttle and rises slowly in
+//! between. All callers of one endpoint share it, so one throttle slows all of them down.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// The first rate, in calls a second.
+const START: f64 = 10.0;
+
+/// The lowest rate. A fleet that gets less than this from AWS shares its account with a runaway program.
+const MIN: f64 = 0.5;
+
+/// The highest rate: beyond it, the calls of one process are not what AWS throttles.
+const MAX: f64 = 500.0;
+
+/// How many calls may follow each other at once after a pause, in seconds of the rate.
+const BURST: f64 = 1.0;
+
+/// The pause of all callers after a throttle, in seconds. Long enough to refill a bucket of AWS.
+const PAUSE: std::ops::Range<f64> = 0.5..1.0;
+
+/// The rate of one endpoint.
+pub(super) struct Pace {
+    state: Mutex<State>,
+}
+
+struct State {
+    rate: f64,
+    /// When the next call may start.
+    next: Instant,
+    /// Whether the rate still doubles.
+    is_starting: bool,
+    /// The number of decreases. A throttle of a call from before the last one is old news.
+    epoch: u64,
+}
+
+/// Permission for one call, which reports back how it went.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    epoch: u64,
+}
+
+impl Pace {
+    /// Returns the pace of an endpoint, which all fleets of the process share.
+    pub(super) fn of(endpoint: &str) -> Arc<Self> {
+        static PACES: LazyLock<Mutex<HashMap<String, Arc<Pace>>>> = LazyLock::new(Mutex::default);
+        let mut paces = PACES.lock();
+        Arc::clone(paces.entry(endpoint.to_owned()).or_default())
+    }
+
+    /// Waits for a turn. Callers get their turns in the order in which they ask.
+    pub(super) async fn turn(&self) -> Turn {
+        let (at, turn) = {
+            let mut state = self.state.lock();
+            let now = Instant::now();
+            let burst = Duration::from_secs_f64(BURST);
+            let earliest = now.checked_sub(burst).unwrap_or(now);
+            let at = state.next.max(earliest);
+            state.next = at + Duration::from_secs_f64(1.0 / state.rate);
+            (at, Turn { epoch: state.epoch })
+        };
+        tokio::time::sleep_until(at).await;
+        turn
+    }
+
+    /// Raises the rate after a call that was not throttled.
+    pub(super) fn succeeded(&self) {
+        let mut state = self.state.lock();
+        // One call a second more in each second, whatever the rate is.
+        let step = if state.is_starting {
+            1.0
+        } else {
+            1.0 / state.rate
+        };
+        state.rate = (state.rate + step).min(MAX);
+    }
+
+    /// Lowers the rate after a throttle, once for all calls that were under way.
+    pub(super) fn throttled(&self, turn: Turn) {
+        let mut state = self.state.lock();
+        if turn.epoch != state.epoch {
+            return;
+        }
+        state.epoch += 1;
+        state.is_starting = false;
+        state.rate = (state.rate / 2.0).max(MIN);
+        let pause = PAUSE.start + (PAUSE.end - PAUSE.start) * fastrand::f64();
+        let resumed = Instant::now() + Duration::from_secs_f64(pause);
+        // Turns that were given out already stay: they are no more than the concurrency.
+        state.next = state.next.max(resumed);
+        tracing::debug!(
+            rate = state.rate,
+            "throttled: slowing down all calls to this endpoint"
+        );
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State {
+                rate: START,
+                next: Instant::now(),
+                is_starting: true,
+                epoch: 0,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes calls to a service that allows `rate` a second for `seconds`, with a bucket of one second, and
+    /// returns how many succeeded and how many were throttled.
+    async fn run(pace: &Pace, rate: f64, seconds: u64) -> (u32, u32) {
+        let (mut tokens, mut at) = (rate, Instant::now());
+        let (mut succeeded, mut throttled) = (0, 0);
+        let end = at + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            let turn = pace.turn().await;
+            tokens = (tokens + at.elapsed().as_secs_f64() * rate).min(rate);
+            at = Instant::now();
+            if tokens >= 1.0 {
+                tokens -= 1.0;
+                succeeded += 1;
+                pace.succeeded();
+            } else {
+                throttled += 1;
+                pace.throttled(turn);
+            }
+        }
+        (succeeded, throttled)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_follows_that_of_the_service() {
+        for rate in [2.0, 20.0, 100.0] {
+            let (succeeded, throttled) = run(&Pace::default(), rate, 120).await;
+            let possible = rate * 120.0;
+            let share = f64::from(succeeded) / possible;
+            assert!(share > 0.6, "{succeeded} of {possible} at {rate}");
+            let share = f64::from(throttled) / f64::from(succeeded + throttled);
+            assert!(share < 0.1, "{throttled} beside {succeeded} at {rate}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_were_under_way_slow_down_once() {
+        let pace = Pace::default();
+        let turn = pace.turn().await;
+        let before = pace.state.lock().rate;
+        for _ in 0..10 {
+            pace.throttled(turn);
+        }
+        assert_eq!(pace.state.lock().rate, before / 2.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unlimited_service_is_not_held_up_for_long() {
+        let (succeeded, _) = run(&Pace::default(), 1e6, 30).await;
+        assert!(succeeded > 5_000, "{succeeded}");
+    }
+}

@@ -1,0 +1,390 @@
+//! A run: a thread for each call, and the stream of results.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use futures_core::Stream;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use crate::error::{Error, ErrorKind};
+use crate::fleet::Fleet;
+use crate::fleet::journal::Journal;
+use crate::fleet::member::{Account, Member, Origin};
+use crate::fleet::outcome::{Finished, Outcome};
+use crate::fleet::pace::Pace;
+use crate::fleet::report::{Call, Report, ReportEntry, Status};
+use crate::manager::BotoSesManager;
+use crate::session::destinations::sts_endpoint;
+use crate::transport::SdkFailure;
+
+/// How long after its time limit a call may take to be dropped before the fleet gives up on its thread.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A run of a fleet: a stream of the calls that have ended, and a future of the report.
+///
+/// [`Fleet::for_each`] starts it, and dropping it cancels it: no further call starts, and those that run are
+/// dropped at their next await.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn f(fleet: bsm_core::fleet::Fleet) -> Result<(), Box<dyn std::error::Error>> {
+/// use futures_util::StreamExt as _;
+///
+/// let mut run = fleet.for_each(async |account| account.manager().aws_account_id().await);
+/// while let Some(finished) = run.next().await {
+///     println!("{}: {:?}", finished.call(), finished.outcome());
+/// }
+/// println!("{}", run.report());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropping a run cancels it: await it, or read its results"]
+pub struct Run<T, E> {
+    results: mpsc::Receiver<Finished<T, E>>,
+    report: Arc<Mutex<Report>>,
+    driver: JoinHandle<()>,
+    /// Calls end when it is dropped.
+    _running: watch::Sender<()>,
+}
+
+/// What the calls of a run share.
+struct Shared<F, T, E> {
+    work: Arc<F>,
+    results: mpsc::Sender<Finished<T, E>>,
+    report: Arc<Mutex<Report>>,
+    journal: Option<Journal>,
+    time_limit: Duration,
+    running: watch::Receiver<()>,
+    runtime: Handle,
+}
+
+/// An account whose turn it is, and its manager once a call has needed it.
+struct Active {
+    member: Member,
+    session: OnceCell<Result<BotoSesManager, Error>>,
+}
+
+impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
+    pub(super) fn start<F>(fleet: Fleet, work: Arc<F>) -> Self
+    where
+        F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
+    {
+        let runtime = Handle::current();
+        let (sender, results) = mpsc::channel(fleet.concurrency);
+        let (_running, running) = watch::channel(());
+        let mut report = fleet.previous.clone().unwrap_or_default();
+        let mut accounts = Vec::new();
+        for member in &fleet.members {
+            let calls = fleet.calls_of(member);
+            for _ in calls.len()..fleet.regions.len().max(1) {
+                report.skip();
+            }
+            for call in &calls {
+                report.add(ReportEntry::open(call.clone(), Status::NotStarted));
+            }
+            if !calls.is_empty() {
+                accounts.push((member.clone(), calls));
+            }
+        }
+        let report = Arc::new(Mutex::new(report));
+        let shared = Arc::new(Shared {
+            work,
+            results: sender,
+            report: Arc::clone(&report),
+            journal: fleet.journal,
+            time_limit: fleet.time_limit,
+            running,
+            runtime: runtime.clone(),
+        });
+        Self {
+            results,
+            report,
+            driver: runtime.spawn(drive(accounts, fleet.concurrency, shared)),
+            _running,
+        }
+    }
+}
+
+impl<T, E> Run<T, E> {
+    /// Returns the report as it is now.
+    pub fn report(&self) -> Report {
+        self.report.lock().clone()
+    }
+
+    /// Cancels the run, and returns the report of what was done, started and not started.
+    pub fn cancel(self) -> Report {
+        self.report()
+    }
+}
+
+impl<T, E> Drop for Run<T, E> {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl<T, E> Stream for Run<T, E> {
+    type Item = Finished<T, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.results.poll_recv(cx)
+    }
+}
+
+/// Drops the results, and returns the report when the last call has ended.
+impl<T: Send + 'static, E: Send + 'static> IntoFuture for Run<T, E> {
+    type Output = Report;
+    type IntoFuture = Pin<Box<dyn Future<Output = Report> + Send>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            while self.results.recv().await.is_some() {}
+            self.report()
+        })
+    }
+}
+
+impl<T, E> fmt::Debug for Run<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("report", &format_args!("{}", self.report.lock()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the accounts, at most `concurrency` at a time, and waits for them.
+async fn drive<F, T, E>(
+    accounts: Vec<(Member, Vec<Call>)>,
+    concurrency: usize,
+    shared: Arc<Shared<F, T, E>>,
+) where
+    F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    // Aborts what is running when the run is dropped.
+    let mut running = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(concurrency));
+    for (member, calls) in accounts {
+        let permit = Arc::clone(&permits).acquire_owned().await;
+        // One permit for all calls of the account: each holds a share of it.
+        let permit = Arc::new(permit.expect("the semaphore is never closed"));
+        let active = Arc::new(Active {
+            member,
+            session: OnceCell::new(),
+        });
+        while running.try_join_next().is_some() {}
+        for call in calls {
+            let shared = Arc::clone(&shared);
+            running.spawn(shared.call(call, Arc::clone(&active), Arc::clone(&permit)));
+        }
+    }
+    drop(shared);
+    while running.join_next().await.is_some() {}
+}
+
+impl<F, T, E> Shared<F, T, E>
+where
+    F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    /// Runs one call on a thread of its own, and reports how it ended.
+    async fn call(
+        self: Arc<Self>,
+        call: Call,
+        active: Arc<Active>,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) {
+        let began = Instant::now();
+        let (sender, ended) = oneshot::channel();
+        let abandoned = Arc::<AtomicBool>::default();
+        let body = {
+            let (shared, call) = (Arc::clone(&self), call.clone());
+            let (active, abandoned) = (Arc::clone(&active), Arc::clone(&abandoned));
+            let dispatch = tracing::dispatcher::get_default(Clone::clone);
+            let span = tracing::debug_span!(
+                "fleet call",
+                account = call.account(),
+                region = call.region()
+            );
+            move || {
+                let outcome = tracing::dispatcher::with_default(&dispatch, || {
+                    span.in_scope(|| shared.on_thread(&call, &active, &abandoned))
+                });
+                // If nobody listens, the fleet has given up on this call, or was dropped.
+                let _ = sender.send(outcome);
+            }
+        };
+        let spawned = thread::Builder::new()
+            .name("bsm-fleet".to_owned())
+            .spawn(body);
+        let outcome = match spawned {
+            Err(error) => Outcome::NoSession(no_thread(error)),
+            Ok(_) => match timeout(self.time_limit.saturating_add(GRACE), ended).await {
+                Ok(Ok(Some(outcome))) => outcome,
+                Ok(Ok(None)) => return,
+                // The thread has dropped its end without a word: it panicked.
+                Ok(Err(_)) => Outcome::Panicked,
+                Err(_) => {
+                    abandoned.store(true, Ordering::SeqCst);
+                    Outcome::TimedOut
+                }
+            },
+        };
+        let finished = Finished {
+            call,
+            outcome,
+            elapsed: began.elapsed(),
+        };
+        self.record_end(&finished).await;
+        // The next account starts now, even if nobody reads the result yet: the channel is bounded.
+        drop((active, permit));
+        let _ = self.results.send(finished).await;
+    }
+
+    /// Runs one call to its end; `None` if the run was cancelled.
+    fn on_thread(
+        &self,
+        call: &Call,
+        active: &Active,
+        abandoned: &AtomicBool,
+    ) -> Option<Outcome<T, E>> {
+        let work = async {
+            let session = active
+                .session
+                .get_or_init(|| active.member.origin.session());
+            let manager = match session.await {
+                Ok(manager) => manager,
+                Err(error) => return Outcome::NoSession(error.clone()),
+            };
+            // A provider that blocked the thread may have taken longer than the call has.
+            if abandoned.load(Ordering::SeqCst) {
+                return Outcome::TimedOut;
+            }
+            if let Err(error) = self.record_start(call) {
+                return Outcome::NoSession(error);
+            }
+            let account = Account::new(&active.member, call.region(), manager);
+            let manager = account.manager().clone();
+            match manager.scope(async { (self.work)(account).await }).await {
+                Ok(value) => Outcome::Done(value),
+                Err(error) => Outcome::Failed(error),
+            }
+        };
+        self.runtime.block_on(async {
+            let limited = async {
+                let ended = timeout(self.time_limit, work).await;
+                ended.unwrap_or(Outcome::TimedOut)
+            };
+            unless_dropped(self.running.clone(), limited).await
+        })
+    }
+
+    /// Records that the closure is about to be called.
+    fn record_start(&self, call: &Call) -> Result<(), Error> {
+        let entry = ReportEntry::open(call.clone(), Status::Started);
+        if let Some(journal) = &self.journal {
+            journal.write(&entry).map_err(|error| {
+                let message = "the start of a call could not be recorded, so it was not made";
+                Error::new(ErrorKind::File, message).with_source(error)
+            })?;
+        }
+        self.report.lock().add(entry);
+        Ok(())
+    }
+
+    async fn record_end(&self, finished: &Finished<T, E>) {
+        let Finished {
+            call,
+            outcome,
+            elapsed,
+        } = finished;
+        let entry = ReportEntry::ended(call.clone(), outcome.status(), outcome.message(), *elapsed);
+        self.report.lock().add(entry.clone());
+        if let Some(journal) = self.journal.clone() {
+            let write = tokio::task::spawn_blocking(move || journal.write(&entry));
+            if let Ok(Err(error)) = write.await {
+                tracing::error!(%error, %call, "the end of a call could not be recorded");
+            }
+        }
+    }
+}
+
+impl Origin {
+    /// Returns the manager, with credentials.
+    async fn session(&self) -> Result<BotoSesManager, Error> {
+        if let Self::Manager(manager) = self {
+            manager.credentials().await?;
+            return Ok(manager.clone());
+        }
+        let pace = match self {
+            Self::Role(role) => {
+                let base = role.parent();
+                let resolved = base
+                    .session()
+                    .resolved_in(base.region_override().as_ref())
+                    .await?;
+                Some(Pace::of(&sts_endpoint(&resolved.sts())))
+            }
+            _ => None,
+        };
+        loop {
+            let turn = match &pace {
+                Some(pace) => Some(pace.turn().await),
+                None => None,
+            };
+            // A new manager each time: one that was throttled is in its cooldown.
+            let manager = self.manager();
+            match (manager.credentials().await, &pace, turn) {
+                (Ok(_), pace, _) => {
+                    pace.iter().for_each(|pace| pace.succeeded());
+                    return Ok(manager);
+                }
+                (Err(error), Some(pace), Some(turn)) if is_throttled(&error) => {
+                    pace.throttled(turn);
+                }
+                (Err(error), _, _) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Returns what `work` returns, or `None` if the run is dropped first.
+async fn unless_dropped<T>(
+    mut running: watch::Receiver<()>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut dropped = pin!(async move { while running.changed().await.is_ok() {} });
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => dropped.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+fn is_throttled(error: &Error) -> bool {
+    let failure = SdkFailure::find_in(error);
+    failure.is_some_and(|failure| {
+        let code = failure.code().unwrap_or_default();
+        failure.status() == Some(429)
+            || aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
+    })
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    let message = "no thread could be started for the call: lower the concurrency";
+    Error::new(ErrorKind::Runtime, message).with_source(error)
+}
