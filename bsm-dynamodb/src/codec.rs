@@ -7,7 +7,7 @@ mod error;
 mod item;
 mod markers;
 mod number;
-mod read_back;
+pub(crate) mod read_back;
 pub(crate) mod with;
 
 use aws_sdk_dynamodb::types::AttributeValue;

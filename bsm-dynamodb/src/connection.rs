@@ -1,5 +1,6 @@
 //! The connection of a model: which manager it follows, its client, and its requests.
 
+mod attempts;
 pub(crate) mod call;
 mod client;
 mod fixed;

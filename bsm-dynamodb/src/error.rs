@@ -59,6 +59,8 @@ struct Inner {
     unread_keys: Option<Vec<Item>>,
     cancellation_reasons: Vec<CancellationReason>,
     existing_item: Option<Item>,
+    item_key: Option<Item>,
+    may_have_been_applied: bool,
 }
 
 /// What led to an error.
@@ -145,6 +147,8 @@ impl Error {
             unread_keys: None,
             cancellation_reasons: Vec::new(),
             existing_item: None,
+            item_key: None,
+            may_have_been_applied: false,
         }))
     }
 
@@ -163,6 +167,17 @@ impl Error {
 
     pub(crate) fn with_unprocessed(mut self, unprocessed: Unprocessed) -> Self {
         self.0.unprocessed = Some(unprocessed);
+        self
+    }
+
+    pub(crate) fn with_item_key(mut self, key: Item) -> Self {
+        self.0.item_key = Some(key).filter(|key| !key.is_empty());
+        self
+    }
+
+    /// Records that the write was done, or may have been.
+    pub(crate) fn applied(mut self) -> Self {
+        self.0.may_have_been_applied = true;
         self
     }
 
@@ -250,6 +265,78 @@ impl Error {
     /// ```
     pub fn existing_item(&self) -> Option<&Item> {
         self.0.existing_item.as_ref()
+    }
+
+    /// Returns the key of an item that does not fit the type that it was read as.
+    ///
+    /// The key consists of the key attributes of the table, and of the index if one was read. It is in
+    /// no message, because it may be a name or an address.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{Error, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), Error> {
+    /// use futures_util::StreamExt as _;
+    ///
+    /// let mut users = User::scan().stream();
+    /// while let Some(user) = users.next().await {
+    ///     match user {
+    ///         Ok(user) => println!("{}", user.id),
+    ///         Err(error) if error.is_invalid_item() => eprintln!("{:?}", error.item_key()),
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn item_key(&self) -> Option<&Item> {
+        self.0.item_key.as_ref()
+    }
+
+    /// Returns `true` if DynamoDB may have done the write, although the operation failed.
+    ///
+    /// That is so if the response to an attempt was lost, because the connection broke, a time limit
+    /// passed or DynamoDB responded with status 500 or more. The SDK retries such an attempt. If the first
+    /// one was done, the condition of the second one is false: an insert with `not_exists()` fails
+    /// because of its own item, and so does the save of a [`Version`](crate::Version).
+    ///
+    /// If the write was done and only the returned item does not fit the model, it is `true` as well. It is
+    /// known for `save`, `update`, `delete` and `transact_write`, and `false` for everything else.
+    ///
+    /// An [`update`](crate::Model::update) with `increment()` can be done twice and succeed. A
+    /// [`transact_write`](crate::transact_write) has a token and is done once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{Error, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "locks")]
+    /// # struct Lock { #[model(hash_key)] id: String, owner: String }
+    /// # async fn f(lock: Lock) -> Result<bool, Error> {
+    /// match lock.save().condition(Lock::id().not_exists()).await {
+    ///     Ok(()) => Ok(true),
+    ///     // Either another writer has the lock, or this one has it and the response was lost.
+    ///     Err(error) if error.is_conditional_check_failed() && error.may_have_been_applied() => {
+    ///         let stored = Lock::get(&lock.id).consistent_read(true).await?;
+    ///         Ok(stored.owner == lock.owner)
+    ///     }
+    ///     Err(error) if error.is_conditional_check_failed() => Ok(false),
+    ///     Err(error) => Err(error),
+    /// }
+    /// # }
+    /// ```
+    pub fn may_have_been_applied(&self) -> bool {
+        self.0.may_have_been_applied
+    }
+
+    /// Returns `true` if an item does not fit its type, or a model cannot be stored.
+    pub fn is_invalid_item(&self) -> bool {
+        self.kind() == ErrorKind::InvalidItem
     }
 
     /// Returns `true` if the table has no item with this key.

@@ -12,6 +12,7 @@ mod writer;
 
 pub use condition::{Condition, Size};
 pub use operand::{Operand, Untyped};
+pub(crate) use path::ValueCheck;
 pub use path::{AttributeType, Path};
 
 pub(crate) use tree::{Comparator, DocumentPath, Node, Term, and_condition};

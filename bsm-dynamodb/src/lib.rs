@@ -393,11 +393,13 @@ pub use operation::collect::{Collect, Count};
 pub use operation::cursor::Cursor;
 pub use operation::delete::Delete;
 pub use operation::get::Get;
+pub use operation::optional::Optional;
 pub use operation::page_reader::{KeyCondition, ReadKind, ScanSegments};
 pub use operation::paged_read::PagedRead;
 pub use operation::pages::{Items, Page, Pages};
 pub use operation::query::Query;
 pub use operation::raw::Raw;
+pub use operation::return_nothing::ReturnNothing;
 pub use operation::return_old::ReturnOld;
 pub use operation::save::Save;
 pub use operation::scan::Scan;
@@ -412,6 +414,6 @@ pub use types::{
 /// What the expansions of the derive macros need.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::private::{AnyCodec, AnyKey, OwnKey};
+    pub use crate::private::{AnyCodec, AnyKey, Checked, OwnKey, ReadBack, Unchecked};
     pub use serde;
 }

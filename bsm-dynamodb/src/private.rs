@@ -1,6 +1,13 @@
 //! What the expansions of the derive macros need besides the public API.
 
-use crate::codec::{Codec, CodecError, Item};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{Codec, CodecError, Item, read_back};
+use crate::expression::ValueCheck;
 use crate::model::key::{IntoKey, KeyValues, RangedKey};
 use crate::types::KeyElement;
 
@@ -40,3 +47,43 @@ impl<M> Codec<M> for AnyCodec {
 }
 
 const NOT_COMPILED: &str = "a model with an error is not compiled";
+
+/// The type of a field. `(&ReadBack::<T>::NEW).check()` returns a check if serde reads and writes the type,
+/// and `None` otherwise: the compiler tries the method of [`Checked`] first, and takes that of
+/// [`Unchecked`], which is one reference further away, if its bounds do not hold.
+pub struct ReadBack<T>(PhantomData<fn() -> T>);
+
+impl<T> ReadBack<T> {
+    /// The only value.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<T> fmt::Debug for ReadBack<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadBack")
+    }
+}
+
+/// Types that serde reads and writes.
+pub trait Checked {
+    /// Returns the check.
+    fn check(&self) -> Option<ValueCheck>;
+}
+
+impl<T: Serialize + DeserializeOwned> Checked for ReadBack<T> {
+    fn check(&self) -> Option<ValueCheck> {
+        Some(read_back::check_value::<T>)
+    }
+}
+
+/// All other types.
+pub trait Unchecked {
+    /// Returns no check.
+    fn check(&self) -> Option<ValueCheck>;
+}
+
+impl<T> Unchecked for &ReadBack<T> {
+    fn check(&self) -> Option<ValueCheck> {
+        None
+    }
+}

@@ -284,7 +284,7 @@ mod tests {
         let text = paths_of(&input);
         let wanted = "pub fn user_id () -> :: bsm_dynamodb :: Path < User , String >";
         assert!(text.contains(wanted), "{text}");
-        assert!(text.contains(r#"Path :: new ("userId")"#), "{text}");
+        assert!(text.contains(r#"Path :: __field ("userId" ,"#), "{text}");
         assert!(text.contains("fn r#type ()"), "{text}");
     }
 

@@ -95,11 +95,20 @@ fn function(
     let encoding = field
         .encoding(&model)
         .map(|encoding| quote! { , #encoding });
+    let is_plain = field.serde.serialize_with.is_none() && !field.serde.is_read_otherwise;
+    let check = match is_plain {
+        true => quote! {{
+            use ::bsm_dynamodb::__private::{Checked as _, Unchecked as _};
+            (&::bsm_dynamodb::__private::ReadBack::<#ty>::NEW).check()
+        }},
+        // Functions of the user's own read and write it.
+        false => quote! { ::core::option::Option::None },
+    };
     // An error about another method of this name points at the field.
     Ok(quote_spanned! { ident.span() =>
         #[doc = #doc]
         #visibility fn #ident() -> ::bsm_dynamodb::Path<#model, #ty #encoding> {
-            ::bsm_dynamodb::Path::new(#name)
+            ::bsm_dynamodb::Path::__field(#name, #check)
         }
     })
 }

@@ -112,6 +112,8 @@ pub(crate) struct SerdeField {
     pub(crate) conditional: Option<Span>,
     /// The function that writes it, if it is not the `Serialize` of its type.
     pub(crate) serialize_with: Option<Path>,
+    /// Whether serde reads it by a function of its own, or not at all.
+    pub(crate) is_read_otherwise: bool,
 }
 
 impl SerdeField {
@@ -121,6 +123,7 @@ impl SerdeField {
         let mut unread = None;
         let mut conditional = None;
         let mut serialize_with = None;
+        let mut is_read_otherwise = false;
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
                 renamed = Some(one_name(&meta)?.value());
@@ -130,6 +133,7 @@ impl SerdeField {
                 let mut module: Path = meta.value()?.parse::<LitStr>()?.parse()?;
                 module.segments.push(parse_quote!(serialize));
                 serialize_with = Some(module);
+                is_read_otherwise = true;
                 return Ok(());
             }
             if meta.path.is_ident("serialize_with") {
@@ -142,6 +146,9 @@ impl SerdeField {
                 unwritten.get_or_insert(at);
             } else if is_any(&["skip_deserializing"]) {
                 unread.get_or_insert(at);
+                is_read_otherwise = true;
+            } else if is_any(&["deserialize_with"]) {
+                is_read_otherwise = true;
             } else if is_any(&["skip_serializing_if"]) {
                 conditional.get_or_insert(at);
             }
@@ -157,6 +164,7 @@ impl SerdeField {
             unread,
             conditional,
             serialize_with,
+            is_read_otherwise,
         })
     }
 }

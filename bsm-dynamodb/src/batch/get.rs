@@ -158,7 +158,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         found.sort_by_key(|(index, _)| *index);
         let items = found.into_iter();
         items
-            .map(|(_, item)| call.decode(self.read_as.decode, item))
+            .map(|(_, item)| call.decode(self.read_as.decode, item, M::KEY.names()))
             .collect()
     }
 }
@@ -167,9 +167,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
 fn request<M: Model, T>(read_as: &ReadAs<T>, consistent_read: bool) -> KeysAndAttributesBuilder {
     let mut writer = Writer::default();
     // The keys of the items tell their order.
-    let key: Vec<_> = std::iter::once(M::KEY.hash_name())
-        .chain(M::KEY.range_name())
-        .collect();
+    let key: Vec<_> = M::KEY.names().collect();
     let projection = read_as.projection_expression(&mut writer, &key);
     let (names, _) = writer.finish();
     KeysAndAttributes::builder()

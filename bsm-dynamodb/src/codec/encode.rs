@@ -9,7 +9,8 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::error::SerdeError;
 use super::item::{Item, is_empty_set};
-use super::markers::{NUMBER, is_set};
+use super::markers::{JSON_NUMBER, NUMBER, is_set};
+use super::number::{Decimal, NotANumber};
 
 /// Writes values as `serde_dynamo` does, and what it has no way to write.
 #[derive(Clone, Copy)]
@@ -56,11 +57,7 @@ macro_rules! wide_numbers {
         fn $method(self, number: $number) -> Encoded {
             self.fragile.note();
             let text = number.to_string();
-            // Zeros at the end are no significant digits: DynamoDB stores them in the exponent.
-            match text.trim_start_matches('-').trim_end_matches('0').len() {
-                0..=38 => Ok(AttributeValue::N(text)),
-                _ => Err(SerdeError::new("a number has at most 38 digits")),
-            }
+            exact_number(text)
         }
     )*};
 }
@@ -202,8 +199,10 @@ impl<'a> Serializer for Encoder<'a> {
         Ok(Map::new(self, None))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, SerdeError> {
-        Ok(Map::new(self, None))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Map<'a>, SerdeError> {
+        let mut map = Map::new(self, None);
+        map.is_json_number = name == JSON_NUMBER;
+        Ok(map)
     }
 
     fn serialize_struct_variant(
@@ -281,6 +280,7 @@ pub(super) struct Map<'a> {
     variant: Option<&'static str>,
     item: Item,
     key: Option<String>,
+    is_json_number: bool,
 }
 
 impl<'a> Map<'a> {
@@ -290,6 +290,7 @@ impl<'a> Map<'a> {
             variant,
             item: Item::new(),
             key: None,
+            is_json_number: false,
         }
     }
 
@@ -304,7 +305,13 @@ impl<'a> Map<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Encoded {
+    fn finish(mut self) -> Encoded {
+        if self.is_json_number
+            && let Some(AttributeValue::S(digits)) = self.item.remove(JSON_NUMBER)
+        {
+            self.encoder.fragile.note();
+            return exact_number(digits);
+        }
         Ok(in_variant(self.variant, AttributeValue::M(self.item)))
     }
 }
@@ -364,6 +371,15 @@ macro_rules! structs {
 }
 
 structs!(SerializeStruct, SerializeStructVariant);
+
+/// Makes a number of text that DynamoDB stores without rounding it.
+fn exact_number(text: String) -> Encoded {
+    match text.parse::<Decimal>() {
+        Ok(decimal) if decimal.digits.len() <= 38 => Ok(AttributeValue::N(text)),
+        Ok(_) => Err(SerdeError::new("a number has at most 38 digits")),
+        Err(NotANumber) => Err(SerdeError::new("the digits are not a number")),
+    }
+}
 
 fn in_variant(variant: Option<&str>, value: AttributeValue) -> AttributeValue {
     match variant {

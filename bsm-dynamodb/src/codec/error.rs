@@ -29,6 +29,12 @@ impl SerdeError {
         self
     }
 
+    /// Puts a fact in front of the reason.
+    pub(super) fn because_of(mut self, fact: &str) -> Self {
+        self.reason = format!("{fact}: {}", self.reason).into();
+        self
+    }
+
     pub(super) fn has_path(&self) -> bool {
         !self.path.is_empty()
     }

@@ -9,6 +9,10 @@ pub(crate) const NUMBER: &str = "\u{037E}bsm_dynamodb::Number";
 /// A set: a sequence of its elements.
 pub(crate) const SET: &str = "\u{037E}bsm_dynamodb::Set";
 
+/// A number of `serde_json` that has its feature `arbitrary_precision`: a struct with one field, the
+/// digits.
+pub(super) const JSON_NUMBER: &str = "$serde_json::private::Number";
+
 /// Returns `true` if a newtype struct of this name is a set: ours, or one that has
 /// `#[serde(with = "serde_dynamo::string_set")]` or a similar module of that crate.
 pub(super) fn is_set(name: &str) -> bool {

@@ -30,13 +30,27 @@ pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), 
     });
     match changed {
         None => Ok(()),
-        Some((name, _)) => Err(Box::new(
-            SerdeError::new(
-                "a number or binary would be read back as another value, because serde buffers it: \
-                 take it out of the flattened field or the enum without an external tag",
-            )
-            .inside_of(name),
-        )),
+        Some((name, _)) => Err(SerdeError::new(READ_AS_ANOTHER).inside_of(name).into()),
+    }
+}
+
+const READ_AS_ANOTHER: &str = "a number or binary would be read back as another value, because serde \
+    buffers it or reads it as an `f64`: use `Number` and `Binary`, and take them out of flattened fields \
+    and enums without an external tag";
+
+/// Checks that the value of one attribute is read back as it is written.
+pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
+    value: &AttributeValue,
+) -> Result<(), CodecError> {
+    if !is_fragile(value) {
+        return Ok(());
+    }
+    let read = T::deserialize(Decoder(value.clone()));
+    let read = read.map_err(|error| error.because_of("the value could not be read back"))?;
+    let again = read.serialize(Encoder::new(&Fragile::default()))?;
+    match keeps_numbers_and_binary(value, &again) {
+        true => Ok(()),
+        false => Err(SerdeError::new(READ_AS_ANOTHER).into()),
     }
 }
 

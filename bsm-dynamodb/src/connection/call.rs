@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use bsm_core::BotoSesManager;
 
 use crate::codec::{CodecError, Item};
+use crate::connection::attempts::Attempts;
 use crate::connection::client::client_of;
 use crate::error::{Error, ErrorContext, ErrorKind};
 
@@ -18,6 +19,7 @@ pub(crate) struct Call {
     table: Cow<'static, str>,
     manager: BotoSesManager,
     client: OnceLock<Client>,
+    attempts: Attempts,
 }
 
 /// Turns an item into a model, or into the type of a projection.
@@ -34,6 +36,7 @@ impl Call {
             table: table.into(),
             manager,
             client: OnceLock::new(),
+            attempts: Attempts::default(),
         }
     }
 
@@ -67,6 +70,11 @@ impl Call {
         }
     }
 
+    /// Returns the interceptor of a write, which lets its error say whether the write may have been done.
+    pub(crate) fn attempts(&self) -> Attempts {
+        self.attempts.clone()
+    }
+
     /// Returns the account that the call goes to.
     pub(crate) async fn account(&self) -> Result<String, Error> {
         let account = self.manager.aws_account_id().await;
@@ -79,29 +87,41 @@ impl Call {
         arn.map_err(|error| self.session_error(error))
     }
 
-    /// Converts an item that was read.
-    pub(crate) fn decode<T>(&self, decode: Decode<T>, item: Item) -> Result<T, Error> {
+    /// Converts an item that was read. The error has its key, the attributes of these names.
+    pub(crate) fn decode<T>(
+        &self,
+        decode: Decode<T>,
+        item: Item,
+        key_names: impl IntoIterator<Item = &'static str>,
+    ) -> Result<T, Error> {
+        let key = attributes_of(&item, key_names);
         decode(item).map_err(|cause| {
             let message = format!(
                 "an item of the table does not fit the type {}: an attribute is missing or has \
-                 another type",
+                 another type; item_key() returns its key",
                 std::any::type_name::<T>()
             );
-            self.invalid_item(message, cause)
+            self.invalid_item(message, cause).with_item_key(key)
         })
     }
 
     /// Converts an item that a write returned.
     ///
     /// The caller of a failed operation would otherwise repeat a write that was done.
-    pub(crate) fn decode_written<T>(&self, decode: Decode<T>, item: Item) -> Result<T, Error> {
+    pub(crate) fn decode_written<T>(
+        &self,
+        decode: Decode<T>,
+        item: Item,
+        key_names: impl IntoIterator<Item = &'static str>,
+    ) -> Result<T, Error> {
+        let key = attributes_of(&item, key_names);
         decode(item).map_err(|cause| {
             let message = format!(
                 "the write was done, but the item that it returned does not fit the type {}: do not \
                  repeat it",
                 std::any::type_name::<T>()
             );
-            self.invalid_item(message, cause)
+            self.invalid_item(message, cause).with_item_key(key).applied()
         })
     }
 
@@ -116,7 +136,11 @@ impl Call {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        self.context().sdk_error(error)
+        let error = self.context().sdk_error(error);
+        match self.attempts.response_was_lost() {
+            true => error.applied(),
+            false => error,
+        }
     }
 
     /// Converts the error of the session.
@@ -162,4 +186,12 @@ impl Call {
             region: region.map(ToString::to_string),
         }
     }
+}
+
+fn attributes_of(item: &Item, names: impl IntoIterator<Item = &'static str>) -> Item {
+    let names = names.into_iter();
+    let attributes = names.filter_map(|name| item.get_key_value(name));
+    attributes
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

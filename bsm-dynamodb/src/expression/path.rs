@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::condition::{Condition, Size};
 use super::operand::{Operand, OperandValue, Untyped};
 use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
-use crate::codec::Serde;
+use crate::codec::{CodecError, Serde};
 
 /// The most values that `IN` takes.
 ///
@@ -69,9 +69,13 @@ const MAX_IN: usize = 100;
 #[must_use = "a path does nothing by itself"]
 pub struct Path<M, T = Untyped, E = Serde> {
     place: DocumentPath,
+    check: Option<ValueCheck>,
     model: PhantomData<fn() -> M>,
     value: PhantomData<fn() -> (T, E)>,
 }
+
+/// Checks that a value is read back as it is written.
+pub(crate) type ValueCheck = fn(&AttributeValue) -> Result<(), CodecError>;
 
 impl<M, T, E> Path<M, T, E> {
     /// Creates the path of an attribute.
@@ -81,7 +85,16 @@ impl<M, T, E> Path<M, T, E> {
         Self::at(DocumentPath::attribute(attribute))
     }
 
-    /// Returns the path of an entry of this map.
+    /// Makes the path of a field, whose values an update checks.
+    #[doc(hidden)]
+    pub fn __field(attribute: &'static str, check: Option<ValueCheck>) -> Self {
+        Self {
+            check,
+            ..Self::new(attribute)
+        }
+    }
+
+    /// Goes to an entry of the map that is here.
     pub fn field(self, name: impl Into<Cow<'static, str>>) -> Path<M> {
         self.then(Segment::Name(name.into()))
     }
@@ -99,6 +112,7 @@ impl<M, T, E> Path<M, T, E> {
     fn at(place: DocumentPath) -> Self {
         Self {
             place,
+            check: None,
             model: PhantomData,
             value: PhantomData,
         }
@@ -106,6 +120,18 @@ impl<M, T, E> Path<M, T, E> {
 
     fn then(self, segment: Segment) -> Path<M> {
         Path::at(self.place.then(segment))
+    }
+
+    /// Turns what the value here becomes into a term: an error if it could not be read back.
+    pub(crate) fn checked_term(&self, value: impl Operand<M, T, E>) -> Term {
+        let term = value.into_operand().term();
+        if let (Some(check), Term::Value(Ok(value))) = (self.check, &term)
+            && let Err(error) = check(value)
+        {
+            let reason = format!("`{}`: {error}", self.place);
+            return Term::Value(Err(CodecError::from(reason).into()));
+        }
+        term
     }
 
     pub(crate) fn into_place(self) -> DocumentPath {
@@ -223,7 +249,10 @@ impl<M, T, E, F> Operand<M, T, E> for Path<M, T, F> {
 
 impl<M, T, E> Clone for Path<M, T, E> {
     fn clone(&self) -> Self {
-        Self::at(self.place.clone())
+        Self {
+            check: self.check,
+            ..Self::at(self.place.clone())
+        }
     }
 }
 

@@ -198,6 +198,11 @@ impl<K> KeySchema<K> {
         self.range
     }
 
+    /// Returns the names of the key attributes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<K> {
+        std::iter::once(self.hash).chain(self.range)
+    }
+
     /// Builds the `Key` of a request.
     pub(crate) fn name_values(&self, key: KeyValues) -> Item {
         let hash = (self.hash, key.hash);

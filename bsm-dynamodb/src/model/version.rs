@@ -27,8 +27,9 @@ use crate::expression::{Comparator, DocumentPath, Node, Term};
 /// they have, because DynamoDB's batches take no conditions.
 /// [`delete_key`](crate::Model::delete_key) deletes the item whatever its version.
 ///
-/// If the response to a write is lost, DynamoDB may have done the write, and the next save fails: read
-/// the item again.
+/// If the response to a write is lost, DynamoDB may have done the write, and this save or the next one
+/// fails: read the item again. [`Error::may_have_been_applied`](crate::Error::may_have_been_applied) tells
+/// such a failure from a concurrent change.
 ///
 /// Source: [Optimistic locking with version number](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBMapper.OptimisticLocking.html)
 /// in the Developer Guide.

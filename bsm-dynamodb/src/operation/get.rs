@@ -9,12 +9,13 @@ use crate::codec::CodecError;
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
-use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored::{self, key_of};
+use crate::model::{Model, bind};
+use crate::operation::optional::Optional;
 use crate::operation::projection::ReadAs;
 use crate::operation::raw::Raw;
-use crate::operation::{Request, bind_when_awaited, debug_settings};
+use crate::operation::{Pending, Request, bind_when_awaited, debug_settings};
 
 /// Reads one item; see [`Model::get`] and [`Model::refresh`].
 ///
@@ -90,6 +91,24 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
         }
     }
 
+    /// Returns `None` if the item does not exist, instead of an error.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let user: Option<User> = User::get("123").optional().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A table that does not exist is an error in any case.
+    pub fn optional(self) -> Optional<Self> {
+        Optional(self)
+    }
+
     /// Returns the SDK's request builder, ready to be changed and sent.
     ///
     /// Use it for settings that this crate doesn't have. Sending it returns the SDK's output.
@@ -118,15 +137,19 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
     }
 
     async fn run(self, call: Call) -> Result<T, Error> {
+        let item = self.run_optional(&call).await?;
+        item.ok_or_else(|| {
+            let message = "the table has no item with this key";
+            call.error(ErrorKind::ItemNotFound, message)
+        })
+    }
+
+    async fn run_optional(self, call: &Call) -> Result<Option<T>, Error> {
         let decode = self.read_as.decode;
-        let output = self.build(&call).await?.send().await;
-        match output.map_err(|error| call.sdk_error(error))?.item {
-            Some(item) => call.decode(decode, item),
-            None => Err(call.error(
-                ErrorKind::ItemNotFound,
-                "the table has no item with this key",
-            )),
-        }
+        let output = self.build(call).await?.send().await;
+        let item = output.map_err(|error| call.sdk_error(error))?.item;
+        item.map(|item| call.decode(decode, item, M::KEY.names()))
+            .transpose()
     }
 }
 
@@ -155,6 +178,16 @@ impl<M: Model, T: Send + 'static> Request for Get<M, T> {
 
 bind_when_awaited! {
     Get<M, T> => T,
+}
+
+impl<M: Model, T: Send + 'static> IntoFuture for Optional<Get<M, T>> {
+    type Output = Result<Option<T>, Error>;
+    type IntoFuture = Pending<Option<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let call = bind::<M>(Get::<M, T>::NAME);
+        Box::pin(async move { self.0.run_optional(&call).await })
+    }
 }
 
 debug_settings! {

@@ -34,7 +34,7 @@ pub(crate) async fn write_for_old<O: ItemWrite>(
     call: &Call,
 ) -> Result<Option<O::Model>, Error> {
     let old = acknowledged(operation, Some(ReturnValue::AllOld), call).await?;
-    old.map(|item| call.decode_written(stored::decode, item))
+    old.map(|item| call.decode_written(stored::decode, item, O::Model::KEY.names()))
         .transpose()
 }
 

@@ -214,7 +214,8 @@ impl<T: Send + 'static> PageReader<T> {
 
     /// Converts an item that was read.
     pub(crate) fn decode(&self, call: &Call, item: Item) -> Result<T, Error> {
-        call.decode(self.settings.read_as.decode, item)
+        let key_names = self.key_names().iter().copied();
+        call.decode(self.settings.read_as.decode, item, key_names)
     }
 
     /// Returns the positions at which the read starts, one per segment.

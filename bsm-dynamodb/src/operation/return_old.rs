@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A write that returns the item as it was before, or `None` if there was none.
 ///
-/// See [`Save::return_old`](crate::Save::return_old) and
+/// See [`Save::return_old`](crate::Save::return_old), [`Update::return_old`](crate::Update::return_old) and
 /// [`Delete::return_old`](crate::Delete::return_old).
 ///
 /// # Errors

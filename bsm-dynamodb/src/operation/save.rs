@@ -129,7 +129,8 @@ impl<M: Model> ItemWrite for Save<M> {
         return_values: Option<ReturnValue>,
         call: &Call,
     ) -> Result<Option<Item>, Error> {
-        let output = request.set_return_values(return_values).send().await;
+        let request = request.set_return_values(return_values).customize();
+        let output = request.interceptor(call.attempts()).send().await;
         Ok(output.map_err(|error| call.sdk_error(error))?.attributes)
     }
 }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use serde::de::DeserializeOwned;
 
 use crate::codec::CodecError;
 use crate::connection::call::Call;
@@ -12,13 +13,18 @@ use crate::error::{Error, ErrorKind};
 use crate::expression::{
     Condition, DocumentPath, Expressions, Node, Operand, Path, Term, Writer, and_condition,
 };
-use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
-use crate::model::stored;
+use crate::model::{Model, bind, stored};
+use crate::operation::projection::ReadAs;
 use crate::operation::raw::Raw;
-use crate::operation::{Request, bind_when_awaited, debug_settings, existing_item_if};
+use crate::operation::return_nothing::ReturnNothing;
+use crate::operation::return_old::ReturnOld;
+use crate::operation::{Pending, Request, bind_when_awaited, debug_settings, existing_item_if};
 
 /// Changes attributes of one item, and returns the changed item; see [`Model::update`].
+///
+/// [`project`](Self::project) returns a part of the item, [`return_old`](Self::return_old) the item as it
+/// was before, and [`return_nothing`](Self::return_nothing) nothing.
 ///
 /// DynamoDB makes all changes at once, based on the item as it was before. Their order doesn't matter,
 /// and no other write happens in between. Two changes must not have the same path, nor may one path
@@ -56,10 +62,11 @@ use crate::operation::{Request, bind_when_awaited, debug_settings, existing_item
 #[doc(alias = "UpdateItem")]
 #[doc(alias = "upsert")]
 #[must_use = "operations do nothing unless they are awaited"]
-pub struct Update<M> {
+pub struct Update<M, T = M> {
     key: Result<KeyValues, CodecError>,
     changes: Changes,
     condition: Option<Node>,
+    read_as: ReadAs<T>,
     model: PhantomData<fn() -> M>,
 }
 
@@ -75,52 +82,62 @@ impl<M: Model> Update<M> {
             key: M::KEY.encode::<M, M::Codec>(key),
             changes,
             condition: None,
+            read_as: ReadAs::whole(stored::decode),
             model: PhantomData,
         }
     }
+}
 
+impl<M: Model, T> Update<M, T> {
     /// Sets the value at a path, to a value or to the value of another attribute.
     ///
     /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set,
     /// and `None` with the codec [`Sparse`](crate::Sparse). With [`Serde`](crate::Serde) `None` is
     /// stored as NULL; to have no attribute, [`remove`](Self::remove) it.
-    pub fn set<T, E>(self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
-        self.change(path, SetAction::Term(value.into_operand().term()))
+    ///
+    /// A value that serde could not read back is refused before anything is sent, as
+    /// [`Serde`](crate::Serde) says.
+    pub fn set<V, E>(self, path: Path<M, V, E>, value: impl Operand<M, V, E>) -> Self {
+        let value = path.checked_term(value);
+        self.change(path, SetAction::Term(value))
     }
 
     /// Sets the value at a path, unless the item already has one there.
-    pub fn set_if_not_exists<T, E>(
+    pub fn set_if_not_exists<V, E>(
         self,
-        path: Path<M, T, E>,
-        value: impl Operand<M, T, E>,
+        path: Path<M, V, E>,
+        value: impl Operand<M, V, E>,
     ) -> Self {
-        self.change(path, SetAction::IfNotExists(value.into_operand().term()))
+        let value = path.checked_term(value);
+        self.change(path, SetAction::IfNotExists(value))
     }
 
     /// Adds to the number at a path. A missing number counts as 0.
-    pub fn increment<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
+    pub fn increment<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
         self.change(path, SetAction::Sum("+", by.into_operand().term()))
     }
 
     /// Subtracts from the number at a path. A missing number counts as 0.
-    pub fn decrement<T, E>(self, path: Path<M, T, E>, by: impl Operand<M, T, E>) -> Self {
+    pub fn decrement<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
         self.change(path, SetAction::Sum("-", by.into_operand().term()))
     }
 
     /// Appends elements to the list at a path. A missing list counts as empty.
-    pub fn list_append<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
-        self.change(path, SetAction::Append(elements.into_operand().term()))
+    pub fn list_append<V, E>(self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
+        let elements = path.checked_term(elements);
+        self.change(path, SetAction::Append(elements))
     }
 
     /// Prepends elements to the list at a path. A missing list counts as empty.
-    pub fn list_prepend<T, E>(self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
-        self.change(path, SetAction::Prepend(elements.into_operand().term()))
+    pub fn list_prepend<V, E>(self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
+        let elements = path.checked_term(elements);
+        self.change(path, SetAction::Prepend(elements))
     }
 
     /// Removes the value at a path, if there is one.
     ///
     /// Removing an element of a list moves the elements after it up.
-    pub fn remove<T, E>(mut self, path: Path<M, T, E>) -> Self {
+    pub fn remove<V, E>(mut self, path: Path<M, V, E>) -> Self {
         self.changes.removed.push(path.into_place());
         self
     }
@@ -132,8 +149,8 @@ impl<M: Model> Update<M> {
     ///
     /// AWS documents this for top-level attributes only. [`increment`](Self::increment) also works
     /// for nested ones.
-    pub fn add<T, E>(mut self, path: Path<M, T, E>, value: impl Operand<M, T, E>) -> Self {
-        let value = value.into_operand().term();
+    pub fn add<V, E>(mut self, path: Path<M, V, E>, value: impl Operand<M, V, E>) -> Self {
+        let value = path.checked_term(value);
         self.changes.added.push((path.into_place(), value));
         self
     }
@@ -141,7 +158,7 @@ impl<M: Model> Update<M> {
     /// Deletes elements from a set. DynamoDB removes a set that becomes empty.
     ///
     /// AWS documents this for top-level attributes only.
-    pub fn delete<T, E>(mut self, path: Path<M, T, E>, elements: impl Operand<M, T, E>) -> Self {
+    pub fn delete<V, E>(mut self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
         let elements = elements.into_operand().term();
         self.changes.deleted.push((path.into_place(), elements));
         self
@@ -153,12 +170,49 @@ impl<M: Model> Update<M> {
         self
     }
 
-    /// Returns the SDK's request builder; see [`Get::raw`](crate::Get::raw).
-    pub fn raw(self) -> Raw<M, UpdateItemFluentBuilder> {
-        Raw::new(self)
+    /// Returns a `P` instead of the model: the attributes of the changed item for which it has fields.
+    ///
+    /// See [`Get::project`](crate::Get::project). DynamoDB sends the whole item in any case.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String, visits: u64 }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Visits {
+    ///     visits: u64,
+    /// }
+    ///
+    /// let update = User::update("123").increment(User::visits(), 1);
+    /// let Visits { visits } = update.project().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn project<P: DeserializeOwned>(self) -> Update<M, P> {
+        Update {
+            key: self.key,
+            changes: self.changes,
+            condition: self.condition,
+            read_as: ReadAs::fields(),
+            model: PhantomData,
+        }
     }
 
-    fn change<T, E>(mut self, path: Path<M, T, E>, action: SetAction) -> Self {
+    /// Returns the item as it was before the changes, or `None` if there was none.
+    pub fn return_old(self) -> ReturnOld<Self> {
+        ReturnOld(self)
+    }
+
+    /// Returns nothing, so that the item need not fit the model.
+    ///
+    /// DynamoDB then sends no item, which costs the same and saves time.
+    pub fn return_nothing(self) -> ReturnNothing<Self> {
+        ReturnNothing(self)
+    }
+
+    fn change<V, E>(mut self, path: Path<M, V, E>, action: SetAction) -> Self {
         self.changes.set.push((path.into_place(), action));
         self
     }
@@ -167,18 +221,32 @@ impl<M: Model> Update<M> {
     pub(crate) fn into_parts(self) -> (Result<KeyValues, CodecError>, Changes, Option<Node>) {
         (self.key, self.changes, self.condition)
     }
+}
 
-    async fn run(self, call: Call) -> Result<M, Error> {
-        let output = self.build(&call).await?.send().await;
-        let output = output.map_err(|error| call.sdk_error(error))?;
-        match output.attributes {
-            Some(item) => call.decode_written(stored::decode, item),
-            None => Err(call.error(ErrorKind::Service, "DynamoDB returned no item")),
-        }
+impl<M: Model, T: Send + 'static> Update<M, T> {
+    /// Returns the SDK's request builder; see [`Get::raw`](crate::Get::raw).
+    pub fn raw(self) -> Raw<M, UpdateItemFluentBuilder> {
+        Raw::new(self)
+    }
+
+    async fn run(self, call: Call) -> Result<T, Error> {
+        let item = self.run_returning(ReturnValue::AllNew, &call).await?;
+        item.ok_or_else(|| call.error(ErrorKind::Service, "DynamoDB returned no item"))
+    }
+
+    async fn run_returning(self, item: ReturnValue, call: &Call) -> Result<Option<T>, Error> {
+        let decode = self.read_as.decode;
+        let request = self.build(call).await?.return_values(item).customize();
+        let output = request.interceptor(call.attempts()).send().await;
+        let item = output.map_err(|error| call.sdk_error(error))?.attributes;
+        // An item has a key at least, so an empty one is none.
+        let item = item.filter(|item| !item.is_empty());
+        item.map(|item| call.decode_written(decode, item, M::KEY.names()))
+            .transpose()
     }
 }
 
-impl<M: Model> Request for Update<M> {
+impl<M: Model, T: Send + 'static> Request for Update<M, T> {
     type Builder = UpdateItemFluentBuilder;
 
     const NAME: &'static str = "UpdateItem";
@@ -319,9 +387,32 @@ impl fmt::Debug for Changes {
 }
 
 bind_when_awaited! {
-    Update => M,
+    Update<M, T> => T,
+}
+
+impl<M: Model, T: Send + 'static> IntoFuture for ReturnOld<Update<M, T>> {
+    type Output = Result<Option<T>, Error>;
+    type IntoFuture = Pending<Option<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let call = bind::<M>(Update::<M, T>::NAME);
+        Box::pin(async move { self.0.run_returning(ReturnValue::AllOld, &call).await })
+    }
+}
+
+impl<M: Model, T: Send + 'static> IntoFuture for ReturnNothing<Update<M, T>> {
+    type Output = Result<(), Error>;
+    type IntoFuture = Pending<()>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let call = bind::<M>(Update::<M, T>::NAME);
+        Box::pin(async move {
+            let nothing = self.0.run_returning(ReturnValue::None, &call);
+            nothing.await.map(drop)
+        })
+    }
 }
 
 debug_settings! {
-    Update { changes, condition },
+    Update<M, T> { changes, condition },
 }

@@ -160,6 +160,8 @@ impl TransactWrite {
         request
             .set_transact_items(Some(items))
             .set_client_request_token(self.token)
+            .customize()
+            .interceptor(call.attempts())
             .send()
             .await
             .map_err(|error| call.sdk_error(error))?;
@@ -254,7 +256,7 @@ impl<M: Model> Action for Delete<M> {
     }
 }
 
-impl<M: Model> Action for Update<M> {
+impl<M: Model, T> Action for Update<M, T> {
     type Model = M;
 
     fn into_request(self) -> ActionRequest {

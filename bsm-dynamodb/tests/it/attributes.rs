@@ -414,6 +414,112 @@ fn a_value_that_serde_cannot_read_back_is_refused_when_saved() {
     refused(&bytes, "inner");
 }
 
+/// Serializes as a number of `serde_json` does that has the feature `arbitrary_precision`, and reads what
+/// any format has for a number.
+#[derive(Clone, Debug, PartialEq)]
+struct JsonNumber(String);
+
+impl Serialize for JsonNumber {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+
+        const NAME: &str = "$serde_json::private::Number";
+        let mut number = serializer.serialize_struct(NAME, 1)?;
+        number.serialize_field(NAME, &self.0)?;
+        number.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonNumber {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(reader)?;
+        Ok(Self(number.to_string()))
+    }
+}
+
+#[test]
+fn json_numbers_of_arbitrary_precision_are_numbers_and_never_rounded() {
+    let holds = |digits: &str| Holds {
+        id: "1".to_owned(),
+        inner: vec![JsonNumber(digits.to_owned())],
+    };
+    for digits in ["7", "-9223372036854775808", "18446744073709551615", "0.25"] {
+        let item = Serde::to_item(&holds(digits)).unwrap();
+        let stored = AttributeValue::L(vec![AttributeValue::N(digits.to_owned())]);
+        assert_eq!(item["inner"], stored);
+        let read = <Serde as Codec<Holds<Vec<JsonNumber>>>>::from_item(item).unwrap();
+        assert_eq!(read, holds(digits));
+    }
+    for (digits, reason) in [
+        (
+            "0.12345678901234567890123456784711",
+            "read back as another value",
+        ),
+        (
+            "123456789012345678901234567890123456789",
+            "at most 38 digits",
+        ),
+        ("4711x", "not a number"),
+    ] {
+        let error = Serde::to_item(&holds(digits)).unwrap_err().to_string();
+        assert!(
+            error.contains("`inner`") && error.contains(reason),
+            "{error}"
+        );
+        assert!(!error.contains("4711"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_save_refuses_an_update_refuses_before_it_is_sent() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "subjects")]
+    struct Subject {
+        #[model(hash_key)]
+        id: String,
+        wide: Option<Tagged<Wide>>,
+        exact: Vec<Tagged<Exact>>,
+        bytes: TextOrBytes,
+        json: JsonNumber,
+        #[serde(default, skip_deserializing)]
+        written: u128,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let update = || Subject::update("1");
+    let exact = || {
+        let exact = "0.12345678901234567890123456784711".parse().unwrap();
+        vec![Tagged::Only(Exact { exact })]
+    };
+    let bytes = || TextOrBytes::Bytes(Binary::from(*b"4711"));
+    let json = || JsonNumber("0.12345678901234567890123456784711".into());
+    for (update, attribute) in [
+        (
+            update().set(Subject::wide(), Tagged::Only(Wide { wide: 4711 })),
+            "wide",
+        ),
+        (update().list_append(Subject::exact(), exact()), "exact"),
+        (update().list_prepend(Subject::exact(), exact()), "exact"),
+        (update().set(Subject::bytes(), bytes()), "bytes"),
+        (update().set_if_not_exists(Subject::json(), json()), "json"),
+    ] {
+        let error = update.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(&format!("`{attribute}`")), "{cause}");
+        assert!(!cause.contains("4711"), "{cause}");
+    }
+    assert!(local.aws.calls().is_empty());
+    Subject::create_table().wait().await.unwrap();
+    let plain = update()
+        .set(Subject::wide(), None)
+        .set(Subject::exact(), vec![])
+        .set(Subject::bytes(), TextOrBytes::Text("text".into()))
+        .set(Subject::json(), JsonNumber("0.5".into()))
+        .set(Subject::written(), u128::from(u64::MAX) + 1);
+    assert_eq!(plain.await.unwrap().json, JsonNumber("0.5".into()));
+}
+
 #[test]
 fn a_value_that_serde_can_read_back_is_stored_in_any_place() {
     fn comes_back<M>(model: &M)
