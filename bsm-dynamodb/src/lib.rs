@@ -107,6 +107,7 @@
 //! | read or write many items | [`get_many`](Model::get_many), [`batch_write`](Model::batch_write) |
 //! | do several actions or none | [`transact_write`], [`transact_get`] |
 //! | detect concurrent changes | a [`Version`] field |
+//! | several models in one table | `#[model(entity = "…")]`, [`Entities`] |
 //! | create or delete a table | [`create_table`](Model::create_table), [`delete_table`](Model::delete_table) |
 //! | continue a query or scan later | [`Cursor`] |
 //! | copy a table to another account | [`copy_table`] |
@@ -213,6 +214,10 @@ mod wire;
 #[doc(inline)]
 pub use bsm_dynamodb_derive::KeyAttribute;
 
+/// Derives [`Entities`] for an enum whose variants contain one model each.
+#[doc(inline)]
+pub use bsm_dynamodb_derive::Entities;
+
 /// Derives [`Model`] for a struct with named fields.
 ///
 /// # On the struct
@@ -224,6 +229,11 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// | `billing = Billing::Provisioned { read: 5, write: 2 }` | The [`Billing`] of a table that is created. Default: on demand. |
 /// | `codec = MyCodec` | The [`Codec`]. Default: [`Serde`]. |
 /// | `paths = UserPaths` | Creates a type of this name for the paths of the attributes, instead of adding them to the model. |
+/// | `entity = "user"` | What tells the items of the model from those of other models in the table; see [below](#several-models-in-one-table). |
+/// | `entity_attribute = "type"` | The attribute with that. Default: `entity`. |
+/// | `hash_key = "USER#{id}"`, `range_key = "PROFILE"` | Templates of the key, in place of `hash_key` and `range_key` on fields. |
+/// | `hash_name = "PK"`, `range_name = "SK"` | The names of the key attributes that have templates. Default: `pk` and `sk`. |
+/// | `index(ByEmail, hash_key = "EMAIL#{email}")` | A global index whose key has templates. |
 ///
 /// # On fields
 ///
@@ -311,6 +321,59 @@ pub use bsm_dynamodb_derive::KeyAttribute;
 /// assert_eq!(ByDate::KEY.hash_name(), "customer");
 /// ```
 ///
+/// # Several models in one table
+///
+/// A key attribute can be composed of fields, by a template: text, and the names of fields in braces.
+/// `{number:08}` writes a number with at least 8 digits, so that keys sort by it. The fields are stored as
+/// attributes of their own as well, and are parsed from the key where an item lacks those.
+///
+/// A key is given as a tuple of the fields in the order in which the templates name them, each once, or
+/// as the value itself if there is one. A value that would make a key ambiguous, such as one with a `#`
+/// in it where a `#` follows, is refused before anything is sent.
+///
+/// ```
+/// use bsm_dynamodb::{Entities, Index, Model};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "shop", entity = "customer")]
+/// #[model(hash_key = "CUSTOMER#{id}", range_key = "PROFILE")]
+/// struct Customer {
+///     id: String,
+///     name: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "shop", entity = "order")]
+/// #[model(hash_key = "CUSTOMER#{customer}", range_key = "ORDER#{number:08}")]
+/// #[model(index(OrderByStatus, name = "gsi1", hash_key = "STATUS#{status}"))]
+/// struct Order {
+///     customer: String,
+///     number: u64,
+///     status: String,
+/// }
+///
+/// #[derive(Entities)]
+/// enum ShopItem {
+///     Customer(Customer),
+///     Order(Order),
+/// }
+///
+/// let get = Order::get(("ada", 7)); // pk = CUSTOMER#ada, sk = ORDER#00000007
+/// let open = OrderByStatus::query("open");
+/// let everything = Customer::query("ada").entities::<ShopItem>();
+/// let create = Customer::create_table().with_model::<Order>();
+/// assert_eq!(OrderByStatus::KEY.hash_name(), "gsi1pk");
+/// ```
+///
+/// The attributes of an index `gsi1` are `gsi1pk` and `gsi1sk`, unless `hash_name` and `range_name` say
+/// otherwise. An item in which a field of the index is `None` is not in the index. An update that sets
+/// the fields of a template also sets the key of the index.
+///
+/// With `entity`, every write adds that attribute, queries and scans of the model filter by it, and
+/// reading an item of another model is an [`InvalidItem`](ErrorKind::InvalidItem). Without it they go by
+/// the text at the beginning of the templates.
+///
 /// # Paths
 ///
 /// For each field that serde writes, the model gets a function that returns the [`Path`] of its
@@ -382,11 +445,18 @@ pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Operand, Path, Size, Untyped};
 pub use model::Model;
 pub use model::billing::Billing;
+pub use model::composite::{
+    Component, Composite, CompositePart, KeyTemplates, OfHash, OfRange, PartTemplate,
+    RangedTemplates,
+};
+pub use model::entities::Entities;
+pub use model::entity::Entity;
 pub use model::index::{
     ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
     Table,
 };
 pub use model::key::{IntoKey, Key, KeySchema, KeyValues, RangedKey};
+pub use model::template::{KeyTemplate, TemplatePart};
 pub use model::version::{Version, VersionAttribute};
 pub use operation::Pending;
 pub use operation::collect::{Collect, Count};
@@ -407,13 +477,15 @@ pub use operation::update::Update;
 pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 pub use transact::{Action, Gets, TransactGet, TransactWrite, transact_get, transact_write};
 pub use types::{
-    Binary, EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyType,
-    KeyValue, Number, ParseNumberError, Set, TtlAttribute,
+    Binary, EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyText,
+    KeyType, KeyValue, Number, ParseNumberError, Set, TtlAttribute,
 };
 
 /// What the expansions of the derive macros need.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::private::{AnyCodec, AnyKey, Checked, OwnKey, ReadBack, Unchecked};
+    pub use crate::private::{
+        AnyCodec, AnyKey, Checked, OwnKey, ReadBack, Unchecked, decode_if, of_no_model,
+    };
     pub use serde;
 }

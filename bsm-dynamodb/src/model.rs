@@ -1,9 +1,13 @@
 //! The model: a type whose values are the items of a table.
 
 pub(crate) mod billing;
+pub(crate) mod composite;
+pub(crate) mod entities;
+pub(crate) mod entity;
 pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod stored;
+pub(crate) mod template;
 pub(crate) mod version;
 
 use std::borrow::Cow;
@@ -14,8 +18,10 @@ use crate::connection::call::Call;
 use crate::connection::slot::{ConnectionSlot, slot};
 use crate::error::Error;
 use crate::model::billing::Billing;
+use crate::model::entity::Entity;
 use crate::model::index::IndexDefinition;
 use crate::model::key::{IntoKey, Key, KeySchema, KeyValues};
+use crate::model::template::KeyTemplate;
 use crate::model::version::VersionAttribute;
 use crate::operation::delete::Delete;
 use crate::operation::get::Get;
@@ -94,6 +100,12 @@ pub trait Model: Sized + Send + 'static {
     /// The attribute with the [`Version`](crate::Version) of an item, which makes
     /// [`save`](Self::save) fail if another writer has changed the item.
     const VERSION: Option<VersionAttribute<Self>> = None;
+
+    /// What tells the items of the model from those of other models in its table, if there are any.
+    const ENTITY: Option<Entity> = None;
+
+    /// The key attributes, of the table and of its indexes, that are composed of fields.
+    const TEMPLATES: &'static [KeyTemplate] = &[];
 
     /// Returns the name of the table.
     ///

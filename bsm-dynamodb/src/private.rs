@@ -11,6 +11,8 @@ use crate::expression::ValueCheck;
 use crate::model::key::{IntoKey, KeyValues, RangedKey};
 use crate::types::KeyElement;
 
+pub use crate::model::entities::{decode_if, of_no_model};
+
 /// What `Model::__key` returns.
 pub type OwnKey = Option<Result<KeyValues, CodecError>>;
 

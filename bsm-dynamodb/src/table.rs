@@ -17,6 +17,8 @@ use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::Model;
 use crate::model::billing::Billing;
+use crate::model::index::IndexDefinition;
+use crate::model::key::Key as _;
 use crate::operation::{bind_when_awaited, debug_settings};
 use crate::throttle::backoff::PollInterval;
 
@@ -63,6 +65,9 @@ pub struct CreateTable<M> {
 #[derive(Debug)]
 struct Options {
     billing: Billing,
+    /// The indexes of the other models of the table.
+    more_indexes: Vec<IndexDefinition>,
+    rejected: Option<String>,
     tags: Vec<(String, String)>,
     stream: Option<StreamViewType>,
     deletion_protection: Option<bool>,
@@ -75,6 +80,8 @@ impl<M: Model> CreateTable<M> {
         Self {
             options: Options {
                 billing: M::BILLING,
+                more_indexes: Vec::new(),
+                rejected: None,
                 tags: Vec::new(),
                 stream: None,
                 deletion_protection: None,
@@ -89,6 +96,32 @@ impl<M: Model> CreateTable<M> {
     /// Provisioned capacity applies to the table and to each of its global indexes.
     pub fn billing(mut self, billing: Billing) -> Self {
         self.options.billing = billing;
+        self
+    }
+
+    /// Also creates the indexes of another model of the same table.
+    ///
+    /// Indexes of the same name must have the same key; they are created once. The operation fails with
+    /// [`ErrorKind::InvalidRequest`] if the other model has another table or another key, or an index of
+    /// the same name with another key.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::Model;
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "shop", hash_key = "CUSTOMER#{id}", range_key = "PROFILE")]
+    /// # struct Customer { id: String }
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "shop", hash_key = "CUSTOMER#{id}", range_key = "ORDER#{number:08}")]
+    /// # struct Order { id: String, number: u64 }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// Customer::create_table().with_model::<Order>().wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_model<N: Model>(mut self) -> Self {
+        if let Err(problem) = self.options.add_model::<M, N>() {
+            self.options.rejected.get_or_insert(problem);
+        }
         self
     }
 
@@ -131,6 +164,9 @@ impl<M: Model> CreateTable<M> {
     }
 
     async fn run(self, call: Call) -> Result<(), Error> {
+        if let Some(problem) = &self.options.rejected {
+            return Err(call.error(ErrorKind::InvalidRequest, problem.clone()));
+        }
         let mut wait = self.wait.map(PollInterval::new);
         while let Err(error) = create::<M>(&call, &self.options).await {
             if error.kind() != ErrorKind::TableInUse {
@@ -142,7 +178,7 @@ impl<M: Model> CreateTable<M> {
                     until_gone(&call, wait).await?;
                 }
                 (Some(table), _) => {
-                    check::<M>(&call, &table)?;
+                    check::<M>(&call, &table, &self.options.more_indexes)?;
                     break;
                 }
                 // The table was deleted between the two requests: create it.
@@ -154,6 +190,37 @@ impl<M: Model> CreateTable<M> {
             if M::TTL.is_some() {
                 let call = call.with_operation(UpdateTtl::<M>::NAME);
                 M::update_ttl().run(call).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    /// Adds the indexes of `N`, or says why the two models cannot share a table.
+    fn add_model<M: Model, N: Model>(&mut self) -> Result<(), String> {
+        let name = std::any::type_name::<N>();
+        if N::table_name() != M::table_name() {
+            return Err(format!("{name} has another table: create it by itself"));
+        }
+        let same_names = N::KEY.names().eq(M::KEY.names());
+        if !same_names || N::Key::TYPES != M::Key::TYPES {
+            return Err(format!(
+                "{name} has another key: the models of a table have key attributes of the same names \
+                 and types"
+            ));
+        }
+        for index in N::INDEXES {
+            let mut known = M::INDEXES.iter().chain(&self.more_indexes);
+            match known.find(|known| known.name == index.name) {
+                None => self.more_indexes.push(*index),
+                Some(known) if known.is_same(index) => {}
+                Some(_) => {
+                    let index = index.name;
+                    return Err(format!(
+                        "{name} has an index {index} that differs from that of another model"
+                    ));
+                }
             }
         }
         Ok(())
@@ -263,7 +330,8 @@ debug_settings! {
 
 async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
     let build_error = |error: BuildError| call.build_error(error);
-    let definition = TableDefinition::of::<M>(options.billing).map_err(build_error)?;
+    let definition =
+        TableDefinition::of::<M>(options.billing, &options.more_indexes).map_err(build_error)?;
     let tags = options
         .tags
         .iter()
@@ -287,8 +355,12 @@ async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
 }
 
 /// Fails if an existing table lacks the model's key, or one of its indexes.
-fn check<M: Model>(call: &Call, table: &TableDescription) -> Result<(), Error> {
-    let expected = TableDefinition::of::<M>(M::BILLING).ok();
+fn check<M: Model>(
+    call: &Call,
+    table: &TableDescription,
+    more_indexes: &[IndexDefinition],
+) -> Result<(), Error> {
+    let expected = TableDefinition::of::<M>(M::BILLING, more_indexes).ok();
     let problem = match expected.map(|expected| expected.missing_in(table)) {
         Some(None) => return Ok(()),
         Some(Some(Missing::Index(name))) => format!(

@@ -9,7 +9,7 @@ mod ttl;
 
 pub use binary::Binary;
 pub use key_attribute::{
-    EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyType,
+    EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyText, KeyType,
 };
 pub use key_value::KeyValue;
 pub use number::{Number, ParseNumberError};

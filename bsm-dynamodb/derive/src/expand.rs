@@ -45,11 +45,12 @@ impl Expansion {
         let options = StructOptions::parse(input, &mut errors);
         let container = SerdeContainer::parse(&input.attrs);
         let container = errors.ok(container).unwrap_or_default();
-        let fields = ModelField::parse_all(input, container.rename_all, &mut errors);
+        let mut fields = ModelField::parse_all(input, container.rename_all, &mut errors);
+        options.mark_components(&mut fields);
         Self {
             model: model::expand(input, &options, &container, &fields, &mut errors),
             paths: paths::expand(input, &fields, options.paths.as_ref(), &mut errors),
-            stub: stub::expand(input, &fields),
+            stub: stub::expand(input, &fields, &options),
             errors,
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct ModelField<'a> {
     position: usize,
     pub(crate) options: FieldOptions,
     pub(crate) serde: SerdeField,
+    /// Whether the template of a key has the field.
+    pub(crate) is_component: bool,
 }
 
 impl<'a> ModelField<'a> {
@@ -46,6 +48,7 @@ impl<'a> ModelField<'a> {
                     position,
                     options: FieldOptions::parse(field, errors),
                     serde: errors.ok(SerdeField::parse(field, rename_all))?,
+                    is_component: false,
                 })
             })
             .collect()
@@ -105,7 +108,16 @@ impl<'a> ModelField<'a> {
     }
 
     pub(crate) fn is_key(&self) -> bool {
-        self.options.key.is_some() || !self.options.indexes.is_empty()
+        self.options.key.is_some() || !self.options.indexes.is_empty() || self.is_component
+    }
+
+    /// Returns an error if the type of a key is declared for a field that is none.
+    pub(crate) fn check_key_type(&self) -> Result<()> {
+        if self.options.key_type.is_none() || self.is_key() {
+            return Ok(());
+        }
+        let message = "`key_type` is for a field that is a key of the table or of an index";
+        Err(Error::new(self.field.ty.span(), message))
     }
 
     /// The implementations that encode the field, for `model`.
@@ -273,10 +285,6 @@ impl FieldOptions {
         if let (Some((_, _)), Some(at)) = (options.key, options.version) {
             errors.push(Error::new(at, "a key cannot change, and a version does"));
         }
-        if options.key_type.is_some() && options.key.is_none() && options.indexes.is_empty() {
-            let message = "`key_type` is for a field that is a key of the table or of an index";
-            errors.push(Error::new(field.ty.span(), message));
-        }
         options
     }
 
@@ -374,7 +382,7 @@ impl IndexOptions {
 }
 
 impl ProjectionOption {
-    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+    pub(crate) fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
         let input = meta.value()?;
         let word: Ident = input.parse()?;
         if word == "all" {
@@ -401,7 +409,7 @@ impl ProjectionOption {
 /// Refuses a name that DynamoDB would refuse for an index.
 ///
 /// Source: "Naming rules" in the Amazon DynamoDB Developer Guide.
-fn check_index_name(name: &str, at: Span) -> Result<()> {
+pub(crate) fn check_index_name(name: &str, at: Span) -> Result<()> {
     if is_resource_name(name) {
         return Ok(());
     }

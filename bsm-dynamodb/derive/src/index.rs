@@ -80,33 +80,52 @@ impl<'a> Index<'a> {
     pub(crate) fn expand(
         &self,
         input: &DeriveInput,
-        table_hash: &ModelField<'_>,
+        table_hash: Option<&ModelField<'_>>,
         fields: &[ModelField<'_>],
+        entity: Option<&str>,
         errors: &mut Errors,
     ) -> TokenStream {
         let Self { marker, .. } = self;
-        let (model, visibility) = (&input.ident, &input.vis);
+        let model = &input.ident;
         let name = self.name.clone().unwrap_or_else(|| marker.to_string());
-        let (key, schema) = expand_key(
-            &quote! { #model },
-            self.hash.unwrap_or(table_hash),
-            self.range,
-        );
+        // Without either, there is an error about it.
+        let Some(hash) = self.hash.or(table_hash) else {
+            return TokenStream::new();
+        };
+        let (key, schema) = expand_key(&quote! { #model }, hash, self.range);
         let kind = match self.is_local {
             true => quote! { LocalIndex },
             false => quote! { GlobalIndex },
         };
-        let projection = match self.projection {
-            None | Some(ProjectionOption::All) => quote! { All },
-            Some(ProjectionOption::KeysOnly) => quote! { KeysOnly },
-            Some(ProjectionOption::Include(included)) => {
-                let names: Vec<_> = included
-                    .iter()
-                    .filter_map(|ident| errors.ok(attribute_name(ident, fields)))
-                    .collect();
-                quote! { Include(&[#(#names),*]) }
-            }
+        let projection = expand_projection(self.projection, fields, entity, errors);
+        let parts = IndexParts {
+            key,
+            schema,
+            kind,
+            projection,
         };
+        parts.expand(input, marker, &name)
+    }
+}
+
+/// What an index of fields and an index of templates have in common.
+pub(crate) struct IndexParts {
+    pub(crate) key: TokenStream,
+    pub(crate) schema: TokenStream,
+    pub(crate) kind: TokenStream,
+    pub(crate) projection: TokenStream,
+}
+
+impl IndexParts {
+    /// Writes the type that stands for the index.
+    pub(crate) fn expand(self, input: &DeriveInput, marker: &Ident, name: &str) -> TokenStream {
+        let (model, visibility) = (&input.ident, &input.vis);
+        let Self {
+            key,
+            schema,
+            kind,
+            projection,
+        } = self;
         let doc = format!("The index `{name}` of [`{model}`].");
         quote! {
             #[doc = #doc]
@@ -124,6 +143,27 @@ impl<'a> Index<'a> {
                 const PROJECTION: ::bsm_dynamodb::Projection =
                     ::bsm_dynamodb::Projection::#projection;
             }
+        }
+    }
+}
+
+/// Writes the projection of an index, which includes the attribute that tells entities apart.
+pub(crate) fn expand_projection(
+    projection: Option<&ProjectionOption>,
+    fields: &[ModelField<'_>],
+    entity: Option<&str>,
+    errors: &mut Errors,
+) -> TokenStream {
+    match projection {
+        None | Some(ProjectionOption::All) => quote! { All },
+        Some(ProjectionOption::KeysOnly) => quote! { KeysOnly },
+        Some(ProjectionOption::Include(included)) => {
+            let names: Vec<_> = included
+                .iter()
+                .filter_map(|ident| errors.ok(attribute_name(ident, fields)))
+                .chain(entity)
+                .collect();
+            quote! { Include(&[#(#names),*]) }
         }
     }
 }

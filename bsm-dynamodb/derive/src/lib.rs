@@ -3,6 +3,7 @@
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
+mod entities;
 mod errors;
 mod expand;
 mod field;
@@ -12,12 +13,21 @@ mod model;
 mod paths;
 mod serde_attributes;
 mod stub;
+mod template;
+mod template_index;
 
 /// Derives `Model` for a struct with named fields.
 #[proc_macro_derive(Model, attributes(model))]
 pub fn derive_model(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::model(&input).into()
+}
+
+/// Derives `Entities` for an enum over models.
+#[proc_macro_derive(Entities)]
+pub fn derive_entities(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    entities::derive(&input).into()
 }
 
 /// Derives `KeyAttribute` for a newtype or an enum of unit variants.

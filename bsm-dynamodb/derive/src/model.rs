@@ -3,22 +3,31 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result};
+use syn::{DeriveInput, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
 
 use crate::errors::Errors;
 use crate::field::{KeyRole, ModelField, is_resource_name, model_attributes, set_once};
 use crate::index::{Index, expand_key};
 use crate::serde_attributes::SerdeContainer;
+use crate::template::{Template, TemplateKey};
+use crate::template_index::TemplateIndex;
 
-const OF_FIELDS: [&str; 7] = [
+const OF_FIELDS: [&str; 6] = [
     "hash_key",
     "range_key",
     "key_type",
     "ttl",
     "version",
-    "index",
     "local_index",
 ];
+
+/// The names of the key attributes that have templates, unless others are given.
+///
+/// They are those of the examples in AWS's documentation of single-table design.
+const KEY_NAMES: (&str, &str) = ("pk", "sk");
+
+/// The attribute that tells the models of a table apart, unless another one is given.
+const ENTITY_ATTRIBUTE: &str = "entity";
 
 /// What `#[model(…)]` says on the struct.
 #[derive(Default)]
@@ -28,6 +37,13 @@ pub(crate) struct StructOptions {
     billing: Option<Expr>,
     codec: Option<Path>,
     pub(crate) paths: Option<Ident>,
+    hash: Option<Template>,
+    range: Option<Template>,
+    hash_name: Option<LitStr>,
+    range_name: Option<LitStr>,
+    pub(crate) indexes: Vec<TemplateIndex>,
+    entity: Option<LitStr>,
+    entity_attribute: Option<LitStr>,
 }
 
 impl StructOptions {
@@ -49,14 +65,79 @@ impl StructOptions {
                     set_once("codec", &mut options.codec, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("paths") {
                     set_once("paths", &mut options.paths, meta.value()?.parse()?, at)
+                } else if meta.path.is_ident("hash_key") && meta.input.peek(Token![=]) {
+                    set_once("hash_key", &mut options.hash, Template::parse(&meta)?, at)
+                } else if meta.path.is_ident("range_key") && meta.input.peek(Token![=]) {
+                    set_once("range_key", &mut options.range, Template::parse(&meta)?, at)
+                } else if meta.path.is_ident("hash_name") {
+                    set_once(
+                        "hash_name",
+                        &mut options.hash_name,
+                        meta.value()?.parse()?,
+                        at,
+                    )
+                } else if meta.path.is_ident("range_name") {
+                    set_once(
+                        "range_name",
+                        &mut options.range_name,
+                        meta.value()?.parse()?,
+                        at,
+                    )
+                } else if meta.path.is_ident("index") {
+                    options.indexes.push(TemplateIndex::parse(&meta)?);
+                    Ok(())
+                } else if meta.path.is_ident("entity") {
+                    set_once("entity", &mut options.entity, meta.value()?.parse()?, at)
+                } else if meta.path.is_ident("entity_attribute") {
+                    let name = meta.value()?.parse()?;
+                    set_once("entity_attribute", &mut options.entity_attribute, name, at)
                 } else if OF_FIELDS.iter().any(|name| meta.path.is_ident(name)) {
-                    Err(meta.error("this belongs on a field"))
+                    Err(meta.error(
+                        "this goes on a field; on the struct, a key has a template, as in \
+                         `hash_key = \"USER#{id}\"`",
+                    ))
                 } else {
-                    Err(meta.error("expected `table`, `region`, `billing`, `codec` or `paths`"))
+                    Err(meta.error(
+                        "expected `table`, `region`, `billing`, `codec`, `paths`, `entity`, \
+                         `hash_key = \"…\"`, `range_key = \"…\"` or `index(…)`",
+                    ))
                 }
             }));
         }
         options
+    }
+
+    /// Marks the fields that are parts of keys.
+    pub(crate) fn mark_components(&self, fields: &mut [ModelField<'_>]) {
+        let of_indexes = self.indexes.iter().flat_map(TemplateIndex::templates);
+        let of_table = self.hash.iter().chain(&self.range);
+        let names: Vec<_> = of_indexes
+            .chain(of_table)
+            .flat_map(Template::names)
+            .collect();
+        for field in fields {
+            field.is_component = names.contains(&field.plain_name().as_str());
+        }
+    }
+
+    /// The templates of the table's key, if it has them.
+    fn key(&self) -> Option<TemplateKey<'_>> {
+        let name = |given: &Option<LitStr>, default: &str| {
+            let given = given.as_ref().map(LitStr::value);
+            given.unwrap_or_else(|| default.to_owned())
+        };
+        let range = self.range.as_ref();
+        Some(TemplateKey {
+            hash: (self.hash.as_ref()?, name(&self.hash_name, KEY_NAMES.0)),
+            range: range.map(|range| (range, name(&self.range_name, KEY_NAMES.1))),
+        })
+    }
+
+    /// The attribute and the value of the entity, if the model has one.
+    fn entity(&self) -> Option<(String, &LitStr)> {
+        let given = self.entity_attribute.as_ref().map(LitStr::value);
+        let attribute = given.unwrap_or_else(|| ENTITY_ATTRIBUTE.to_owned());
+        Some((attribute, self.entity.as_ref()?))
     }
 }
 
@@ -82,15 +163,67 @@ fn check_table_name(name: &Expr) -> Result<()> {
 
 /// The attributes that have a meaning to the table.
 struct Attributes<'a> {
-    hash: &'a ModelField<'a>,
-    range: Option<&'a ModelField<'a>>,
+    key: TableKey<'a>,
     ttl: Option<&'a ModelField<'a>>,
     version: Option<&'a ModelField<'a>>,
+}
+
+/// The key of the table: fields, or templates of fields.
+enum TableKey<'a> {
+    Fields {
+        hash: &'a ModelField<'a>,
+        range: Option<&'a ModelField<'a>>,
+    },
+    Templates {
+        key: TemplateKey<'a>,
+        fields: Vec<&'a ModelField<'a>>,
+    },
+}
+
+impl<'a> TableKey<'a> {
+    fn of_templates(
+        key: TemplateKey<'a>,
+        fields: &'a [ModelField<'a>],
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        let all = errors.ok(key.fields(fields))?;
+        errors.ok(key.demand_present(&all));
+        Some(Self::Templates { key, fields: all })
+    }
+
+    /// Writes the type and the schema of the key.
+    fn expand(&self, model: &TokenStream) -> (TokenStream, TokenStream) {
+        match self {
+            Self::Fields { hash, range } => expand_key(model, hash, *range),
+            Self::Templates { key, fields } => (
+                key.key_type(model, model, fields),
+                quote! { ::bsm_dynamodb::KeySchema::composite() },
+            ),
+        }
+    }
+
+    fn fields(&self) -> Vec<&'a ModelField<'a>> {
+        match self {
+            Self::Fields { hash, range } => std::iter::once(*hash).chain(*range).collect(),
+            Self::Templates { fields, .. } => fields.clone(),
+        }
+    }
+
+    /// Writes the values of a model's key, as they are given to `get`.
+    fn of_self(&self) -> TokenStream {
+        let fields = self.fields();
+        let values = fields.iter().map(|field| field.ident);
+        match fields.len() {
+            1 => quote! { #(&self.#values)* },
+            _ => quote! { (#(&self.#values),*) },
+        }
+    }
 }
 
 impl<'a> Attributes<'a> {
     fn find(
         input: &DeriveInput,
+        options: &'a StructOptions,
         fields: &'a [ModelField<'a>],
         errors: &mut Errors,
     ) -> Option<Self> {
@@ -120,15 +253,30 @@ impl<'a> Attributes<'a> {
                 }
             }
         }
-        if hash.is_none() {
-            errors.push(Error::new(
-                input.ident.span(),
-                "a model needs a hash key: add `#[model(hash_key)]` to a field",
-            ));
+        let key = match (options.key(), hash) {
+            (Some(key), None) if range.is_none() => TableKey::of_templates(key, fields, errors),
+            (Some(key), _) => {
+                let message = "the key of the table has a template: remove `hash_key` and \
+                               `range_key` from the fields";
+                errors.push(Error::new(key.hash.0.span(), message));
+                None
+            }
+            (None, Some(hash)) => Some(TableKey::Fields { hash, range }),
+            (None, None) => {
+                errors.push(Error::new(
+                    input.ident.span(),
+                    "a model needs a hash key: add `#[model(hash_key)]` to a field",
+                ));
+                None
+            }
+        };
+        if let (Some(range), None) = (&options.range, &options.hash) {
+            let message = "a range key that has a template needs a hash key that has one: add \
+                           `hash_key = \"…\"`";
+            errors.push(Error::new(range.span(), message));
         }
         Some(Self {
-            hash: hash?,
-            range,
+            key: key?,
             ttl,
             version,
         })
@@ -177,6 +325,56 @@ fn check_names(fields: &[ModelField<'_>], errors: &mut Errors) {
     }
 }
 
+/// Refuses attributes that the derive adds under the name of a field, or of another one.
+fn check_added(options: &StructOptions, fields: &[ModelField<'_>], errors: &mut Errors) {
+    let keys: Vec<_> = options
+        .key()
+        .into_iter()
+        .chain(options.indexes.iter().map(TemplateIndex::key))
+        .collect();
+    let of_keys = keys.iter().flat_map(TemplateKey::attributes);
+    let of_keys = of_keys.map(|(name, template)| (name, template.span(), Some(template)));
+    let entity = options.entity();
+    let entity = entity.as_ref();
+    let entity = entity.map(|(attribute, value)| (attribute.as_str(), value.span(), None));
+    let mut known: Vec<(&str, Option<&Template>)> = Vec::new();
+    for (name, span, template) in of_keys.chain(entity) {
+        let is_field = fields
+            .iter()
+            .any(|field| field.serde.unwritten.is_none() && field.serde.name == name);
+        // An index may have an attribute of the table's key as its own, with the same template.
+        let is_other = known.iter().any(|(other_name, other)| {
+            let is_same = other
+                .zip(template)
+                .is_some_and(|(one, two)| one.is_same(two));
+            *other_name == name && !is_same
+        });
+        if is_field {
+            let message = format!("a field is written as the attribute `{name}` already");
+            errors.push(Error::new(span, message));
+        } else if is_other {
+            let message = format!(
+                "the attribute `{name}` has another template already: give this one another name, with \
+                 `hash_name` or `range_name`"
+            );
+            errors.push(Error::new(span, message));
+        }
+        known.push((name, template));
+    }
+}
+
+/// Refuses templates on a generic model, whose indexes and keys would need parameters.
+fn check_no_parameters(input: &DeriveInput, options: &StructOptions, errors: &mut Errors) {
+    let templates = options.hash.iter().map(Template::span);
+    let indexes = options.indexes.iter().map(|index| index.marker.span());
+    if !input.generics.params.is_empty()
+        && let Some(span) = templates.chain(indexes).next()
+    {
+        let message = "the keys of a generic model cannot have templates";
+        errors.push(Error::new(span, message));
+    }
+}
+
 /// Writes the implementation and the types of the indexes, or nothing if that cannot be done.
 pub(crate) fn expand(
     input: &DeriveInput,
@@ -187,6 +385,11 @@ pub(crate) fn expand(
 ) -> TokenStream {
     check_container(container, errors);
     check_names(fields, errors);
+    check_added(options, fields, errors);
+    check_no_parameters(input, options, errors);
+    for field in fields {
+        errors.ok(field.check_key_type());
+    }
     if let Some(lifetime) = input.generics.lifetimes().next() {
         errors.push(Error::new(
             lifetime.span(),
@@ -200,7 +403,7 @@ pub(crate) fn expand(
         ));
     }
     let indexes = Index::find_all(input, fields, options.codec.is_some(), errors);
-    match Attributes::find(input, fields, errors) {
+    match Attributes::find(input, options, fields, errors) {
         Some(attributes) => expand_model(input, options, fields, &attributes, &indexes, errors),
         None => TokenStream::new(),
     }
@@ -218,14 +421,19 @@ fn expand_model(
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let bounds = where_clause.map(|clause| &clause.predicates);
     let bounds = bounds.into_iter().flatten();
-    let (hash, range) = (attributes.hash, attributes.range);
+    let key_fields = attributes.key.fields();
     let codec = match &options.codec {
         Some(codec) => quote! { #codec },
         None => quote! { ::bsm_dynamodb::Serde },
     };
 
     let index_keys = indexes.iter().flat_map(Index::key_fields);
-    let key_bounds = std::iter::once(hash).chain(range).chain(index_keys);
+    let components = fields.iter().filter(|field| field.is_component);
+    let key_bounds = key_fields
+        .iter()
+        .copied()
+        .chain(index_keys)
+        .chain(components);
     let key_bounds = key_bounds.filter_map(ModelField::key_bound);
     let ttl_bound = attributes.ttl.and_then(|field| {
         let ty = field.ty();
@@ -241,7 +449,7 @@ fn expand_model(
         }
     });
 
-    let (key, schema) = expand_key(&quote! { Self }, hash, range);
+    let (key, schema) = attributes.key.expand(&quote! { Self });
     let region = options.region.as_ref().map(|region| {
         quote! {
             const REGION: ::core::option::Option<&'static str> =
@@ -258,25 +466,42 @@ fn expand_model(
         }
     });
     let version = attributes.version.map(expand_version);
-    let markers = indexes.iter().map(Index::marker);
-    let definitions = (!indexes.is_empty()).then(|| {
+    let entity = options.entity();
+    let entity_attribute = entity.as_ref().map(|(attribute, _)| attribute.as_str());
+    let of_struct = options.indexes.iter().map(|index| &index.marker);
+    let markers: Vec<_> = indexes.iter().map(Index::marker).chain(of_struct).collect();
+    let definitions = (!markers.is_empty()).then(|| {
         quote! {
             const INDEXES: &'static [::bsm_dynamodb::IndexDefinition] =
                 &[#(::bsm_dynamodb::IndexDefinition::of::<#markers>()),*];
         }
     });
-    let index_types: Vec<_> = indexes
+    let table_hash = match &attributes.key {
+        TableKey::Fields { hash, .. } => Some(*hash),
+        TableKey::Templates { .. } => None,
+    };
+    let mut index_types: Vec<_> = indexes
         .iter()
-        .map(|index| index.expand(input, hash, fields, errors))
+        .map(|index| index.expand(input, table_hash, fields, entity_attribute, errors))
         .collect();
+    let of_struct = options.indexes.iter();
+    index_types
+        .extend(of_struct.map(|index| index.expand(input, fields, entity_attribute, errors)));
+    let templates = expand_templates(input, options, fields);
+    let key_templates = match &attributes.key {
+        TableKey::Fields { .. } => None,
+        TableKey::Templates { key, .. } => errors.ok(key.expand(input, &quote! { #name }, fields)),
+    };
+    let entity_constant = entity.as_ref().map(|(attribute, value)| {
+        quote! {
+            const ENTITY: ::core::option::Option<::bsm_dynamodb::Entity> =
+                ::core::option::Option::Some(::bsm_dynamodb::Entity::new(#attribute, #value));
+        }
+    });
     let encodings = fields
         .iter()
         .filter_map(|field| field.expand_encoding(input));
-    let hash_ident = hash.ident;
-    let key_of_self = match range.map(|range| range.ident) {
-        None => quote! { &self.#hash_ident },
-        Some(range_ident) => quote! { (&self.#hash_ident, &self.#range_ident) },
-    };
+    let key_of_self = attributes.key.of_self();
     let table = &options.table;
 
     quote! {
@@ -297,6 +522,8 @@ fn expand_model(
             #definitions
             #ttl
             #version
+            #entity_constant
+            #templates
 
             fn table_name() -> ::std::borrow::Cow<'static, str> {
                 ::core::convert::Into::into(#table)
@@ -311,7 +538,27 @@ fn expand_model(
 
         #(#encodings)*
         #(#index_types)*
+        #key_templates
     }
+}
+
+/// Writes the templates of all keys as a constant.
+fn expand_templates(
+    input: &DeriveInput,
+    options: &StructOptions,
+    fields: &[ModelField<'_>],
+) -> Option<TokenStream> {
+    let name = &input.ident;
+    let model = quote! { #name };
+    let of_table = options.key();
+    let of_indexes = options.indexes.iter().map(TemplateIndex::key);
+    let keys = of_table.into_iter().chain(of_indexes);
+    let constants: Vec<_> = keys.flat_map(|key| key.constants(&model, fields)).collect();
+    (!constants.is_empty()).then(|| {
+        quote! {
+            const TEMPLATES: &'static [::bsm_dynamodb::KeyTemplate] = &[#(#constants),*];
+        }
+    })
 }
 
 /// Writes the version attribute. That the field is a `Version` is an error at its type if not.

@@ -5,15 +5,20 @@ use quote::quote;
 use syn::{DeriveInput, Ident};
 
 use crate::field::ModelField;
+use crate::model::StructOptions;
 
 /// Writes an implementation of `Model` that accepts every key, and types for the indexes.
-pub(crate) fn expand(input: &DeriveInput, fields: &[ModelField<'_>]) -> TokenStream {
+pub(crate) fn expand(
+    input: &DeriveInput,
+    fields: &[ModelField<'_>],
+    options: &StructOptions,
+) -> TokenStream {
     // A model with parameters would need bounds, which may be what is missing.
     if !input.generics.params.is_empty() {
         return TokenStream::new();
     }
     let name = &input.ident;
-    let indexes = indexes(fields)
+    let indexes = indexes(fields, options)
         .into_iter()
         .map(|marker| index(input, marker));
     let encodings = fields
@@ -39,11 +44,14 @@ pub(crate) fn expand(input: &DeriveInput, fields: &[ModelField<'_>]) -> TokenStr
 }
 
 /// The types of the indexes, each once.
-fn indexes<'a>(fields: &'a [ModelField<'a>]) -> Vec<&'a Ident> {
+fn indexes<'a>(fields: &'a [ModelField<'a>], options: &'a StructOptions) -> Vec<&'a Ident> {
+    let of_fields = fields.iter().flat_map(|field| &field.options.indexes);
+    let of_fields = of_fields.map(|index| &index.marker);
+    let of_struct = options.indexes.iter().map(|index| &index.marker);
     let mut markers: Vec<&Ident> = Vec::new();
-    for index in fields.iter().flat_map(|field| &field.options.indexes) {
-        if !markers.contains(&&index.marker) {
-            markers.push(&index.marker);
+    for marker in of_fields.chain(of_struct) {
+        if !markers.contains(&marker) {
+            markers.push(marker);
         }
     }
     markers

@@ -12,9 +12,9 @@ use crate::codec::{CodecError, Item};
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
-use crate::model::Model;
 use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored::{self, key_of};
+use crate::model::{Model, entity};
 use crate::operation::bind_when_awaited;
 use crate::operation::projection::ReadAs;
 use crate::throttle::backoff::Backoff;
@@ -158,7 +158,13 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         found.sort_by_key(|(index, _)| *index);
         let items = found.into_iter();
         items
-            .map(|(_, item)| call.decode(self.read_as.decode, item, M::KEY.names()))
+            .map(|(_, item)| {
+                // A projection doesn't decode the model, which checks this.
+                let belongs_here = entity::check::<M>(&item);
+                belongs_here
+                    .map_err(|cause| call.decode_error::<T>(cause, &item, M::KEY.names()))?;
+                call.decode(self.read_as.decode, item, M::KEY.names())
+            })
             .collect()
     }
 }
@@ -167,7 +173,8 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
 fn request<M: Model, T>(read_as: &ReadAs<T>, consistent_read: bool) -> KeysAndAttributesBuilder {
     let mut writer = Writer::default();
     // The keys of the items tell their order.
-    let key: Vec<_> = M::KEY.names().collect();
+    let entity = M::ENTITY.map(|entity| entity.attribute());
+    let key: Vec<_> = M::KEY.names().chain(entity).collect();
     let projection = read_as.projection_expression(&mut writer, &key);
     let (names, _) = writer.finish();
     KeysAndAttributes::builder()

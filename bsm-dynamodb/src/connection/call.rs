@@ -95,14 +95,26 @@ impl Call {
         key_names: impl IntoIterator<Item = &'static str>,
     ) -> Result<T, Error> {
         let key = attributes_of(&item, key_names);
-        decode(item).map_err(|cause| {
-            let message = format!(
-                "an item of the table does not fit the type {}: an attribute is missing or has \
-                 another type; item_key() returns its key",
-                std::any::type_name::<T>()
-            );
-            self.invalid_item(message, cause).with_item_key(key)
-        })
+        decode(item).map_err(|cause| self.misfit::<T>(cause, key))
+    }
+
+    /// Builds the error of an item that cannot be read as a `T`. It has the attributes of these names.
+    pub(crate) fn decode_error<T>(
+        &self,
+        cause: CodecError,
+        item: &Item,
+        key_names: impl IntoIterator<Item = &'static str>,
+    ) -> Error {
+        self.misfit::<T>(cause, attributes_of(item, key_names))
+    }
+
+    fn misfit<T>(&self, cause: CodecError, key: Item) -> Error {
+        let message = format!(
+            "an item of the table does not fit the type {}: an attribute is missing or has another \
+             type; item_key() returns its key",
+            std::any::type_name::<T>()
+        );
+        self.invalid_item(message, cause).with_item_key(key)
     }
 
     /// Converts an item that a write returned.

@@ -142,6 +142,11 @@ impl DocumentPath {
         self
     }
 
+    /// Returns `true` if this is the attribute, or a place in it.
+    pub(crate) fn is_inside(&self, attribute: &str) -> bool {
+        matches!(self.0.first(), Some(Segment::Name(name)) if name == attribute)
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! Secondary indexes, as types.
 
-use crate::model::Model;
 use crate::model::key::{IntoKey, Key, KeySchema};
+use crate::model::{Model, entity};
 use crate::operation::page_reader::ReadSource;
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
@@ -164,7 +164,9 @@ pub(crate) fn source<M: Model, S: Source<M>>() -> ReadSource {
     ReadSource {
         index: S::INDEX,
         hash_name: S::KEY.hash_name(),
+        range_prefix: S::KEY.range_name().zip(Some(S::Key::RANGE_PREFIX)),
         key_names,
+        entity: entity::filter::<M, S>,
     }
 }
 
@@ -246,6 +248,12 @@ impl IndexDefinition {
                 _ => None,
             },
         }
+    }
+
+    /// Returns `true` if both are the same index of a table.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let identity = |it: &Self| (it.name, it.is_global, it.hash, it.range, it.projection);
+        identity(self) == identity(other)
     }
 
     /// Returns the name of the index.

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::codec::{Codec, CodecError, Encode as _, Item, Serde, SerdeError};
+use crate::model::composite::{Composite, KeyTemplates};
 use crate::types::{
     EncodeKey, Encoded, KeyAttribute, KeyElement, KeyScalar as _, KeyType, KeyValue,
 };
@@ -25,6 +26,10 @@ pub trait Key: Send + 'static {
 
     /// The types of the hash key and of the range key in the table.
     const TYPES: (KeyType, Option<KeyType>);
+
+    /// The text with which every range key of the model begins.
+    #[doc(hidden)]
+    const RANGE_PREFIX: &'static str = "";
 }
 
 impl<H: KeyElement> Key for H {
@@ -128,6 +133,14 @@ pub struct KeyValues {
 }
 
 impl KeyValues {
+    pub(super) fn new(hash: KeyValue, range: Option<KeyValue>) -> Self {
+        Self { hash, range }
+    }
+
+    pub(super) fn into_hash(self) -> KeyValue {
+        self.hash
+    }
+
     fn hash(encoded: Result<AttributeValue, CodecError>) -> Result<Self, CodecError> {
         let value = encoded?;
         match KeyValue::from_attribute(&value) {
@@ -182,6 +195,20 @@ impl<H: KeyElement, R: KeyElement> KeySchema<(H, R)> {
         Self {
             hash,
             range: Some(range),
+            key: PhantomData,
+        }
+    }
+}
+
+impl<C: 'static, E: KeyTemplates> KeySchema<Composite<C, E>> {
+    /// Describes a table whose key attributes have templates.
+    pub const fn composite() -> Self {
+        Self {
+            hash: E::HASH.attribute(),
+            range: match E::RANGE {
+                Some(range) => Some(range.attribute()),
+                None => None,
+            },
             key: PhantomData,
         }
     }

@@ -6,12 +6,13 @@
 //! direction.
 
 use crate::codec::{Codec, CodecError, Item};
-use crate::model::Model;
 use crate::model::key::KeyValues;
+use crate::model::{Model, entity};
 
 /// Turns a model into an item.
 pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
-    let item = M::Codec::to_item(model)?;
+    let mut item = M::Codec::to_item(model)?;
+    entity::complete::<M>(&mut item)?;
     let stored = key_of::<M>(&item)?;
     M::KEY.check_types(&stored)?;
     match own_key(model)? {
@@ -24,9 +25,10 @@ pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
 }
 
 /// Turns an item into a model.
-pub(crate) fn decode<M: Model>(item: Item) -> Result<M, CodecError> {
+pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     // An item of an index or of a projection may lack what the codec does not need.
     let stored = key_of::<M>(&item).ok();
+    entity::reduce::<M>(&mut item)?;
     let model = M::Codec::from_item(item)?;
     match (stored, own_key(&model)?) {
         (Some(stored), Some(own)) if own != stored => Err(

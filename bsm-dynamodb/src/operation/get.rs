@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
 use crate::model::key::{IntoKey, KeyValues};
 use crate::model::stored::{self, key_of};
-use crate::model::{Model, bind};
+use crate::model::{Model, bind, entity};
 use crate::operation::optional::Optional;
 use crate::operation::projection::ReadAs;
 use crate::operation::raw::Raw;
@@ -148,8 +148,11 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
         let decode = self.read_as.decode;
         let output = self.build(call).await?.send().await;
         let item = output.map_err(|error| call.sdk_error(error))?.item;
-        item.map(|item| call.decode(decode, item, M::KEY.names()))
-            .transpose()
+        let Some(item) = item else { return Ok(None) };
+        // A projection doesn't decode the model, which checks this.
+        let belongs_here = entity::check::<M>(&item);
+        belongs_here.map_err(|cause| call.decode_error::<T>(cause, &item, M::KEY.names()))?;
+        call.decode(decode, item, M::KEY.names()).map(Some)
     }
 }
 
@@ -162,9 +165,11 @@ impl<M: Model, T: Send + 'static> Request for Get<M, T> {
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
         let mut writer = Writer::default();
         // With the key among them, an item that has none of the attributes differs from no item.
-        let projection = self
-            .read_as
-            .projection_expression(&mut writer, &[M::KEY.hash_name()]);
+        let additional: Vec<_> = M::KEY
+            .names()
+            .chain(M::ENTITY.map(|entity| entity.attribute()))
+            .collect();
+        let projection = self.read_as.projection_expression(&mut writer, &additional);
         let (names, _) = writer.finish();
         let request = call.client().await?.get_item();
         Ok(request

@@ -13,6 +13,7 @@ use crate::codec::Item;
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Comparator, Condition, DocumentPath, Node, Term, Writer, and_condition};
+use crate::model::entities::{self, Entities};
 use crate::operation::cursor::{Cursor, Location, SegmentPosition};
 use crate::operation::projection::ReadAs;
 use crate::throttle::rate_limit::RateLimit;
@@ -23,6 +24,10 @@ pub(crate) struct ReadSource {
     /// The name of the index, unless it is the table.
     pub(crate) index: Option<&'static str>,
     pub(crate) hash_name: &'static str,
+    /// The name of the range key and the text with which the model's begin.
+    pub(crate) range_prefix: Option<(&'static str, &'static str)>,
+    /// Returns the condition that leaves out the items of other models, of a query or of a scan.
+    pub(crate) entity: fn(is_query: bool) -> Option<Node>,
     /// The attributes that identify a position: the key of the table, and that of the index.
     pub(crate) key_names: Vec<&'static str>,
 }
@@ -72,6 +77,14 @@ impl<T> ReadSettings<T> {
             read_as,
             rejected: self.rejected,
         }
+    }
+
+    /// Reads the items of all models of an enum.
+    pub(crate) fn entities<E: Entities>(self) -> ReadSettings<E> {
+        let mut settings = self.read_as(ReadAs::whole(E::from_item));
+        settings.source.range_prefix = None;
+        settings.source.entity = entities::filter::<E>;
+        settings
     }
 
     pub(crate) fn and_filter<M>(&mut self, condition: Condition<M>) {
@@ -187,11 +200,13 @@ pub(crate) struct PageReader<T> {
 }
 
 impl<T: Send + 'static> PageReader<T> {
-    pub(crate) fn new(kind: impl Into<QueryOrScan>, settings: ReadSettings<T>) -> Self {
-        Self {
-            kind: kind.into(),
-            settings,
+    pub(crate) fn new(kind: impl Into<QueryOrScan>, mut settings: ReadSettings<T>) -> Self {
+        let kind = kind.into();
+        let is_query = matches!(kind, QueryOrScan::Query(_));
+        if let Some(entity) = (settings.source.entity)(is_query) {
+            and_condition(&mut settings.filter, entity);
         }
+        Self { kind, settings }
     }
 
     pub(crate) fn operation(&self) -> &'static str {
@@ -335,7 +350,7 @@ impl<T: Send + 'static> PageReader<T> {
         let settings = &self.settings;
         let mut writer = (settings.writer)();
         let condition = writer
-            .condition(&query.key_condition(settings.source.hash_name))
+            .condition(&query.key_condition(&settings.source))
             .map_err(|cause| call.expression_error(cause))?;
         let filter = writer
             .optional_condition(settings.filter.as_ref())
@@ -395,12 +410,18 @@ impl<T: Send + 'static> PageReader<T> {
 }
 
 impl KeyCondition {
-    fn key_condition(&self, hash_name: &'static str) -> Node {
-        let name = Term::Path(DocumentPath::attribute(hash_name));
+    fn key_condition(&self, source: &ReadSource) -> Node {
+        let name = Term::Path(DocumentPath::attribute(source.hash_name));
         let hash = Node::Compare(name, Comparator::Eq, self.hash.clone());
-        match &self.range {
-            Some(range) => hash.and(range.clone()),
-            None => hash,
+        match (&self.range, source.range_prefix) {
+            (Some(range), _) => hash.and(range.clone()),
+            // Items of other models have other prefixes, so DynamoDB doesn't read them.
+            (None, Some((name, prefix))) if !prefix.is_empty() => {
+                let prefix = Term::literal(&prefix);
+                let name = DocumentPath::attribute(name);
+                hash.and(Node::Function("begins_with", name, Some(prefix)))
+            }
+            (None, _) => hash,
         }
     }
 }

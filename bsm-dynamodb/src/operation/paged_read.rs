@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::expression::{Condition, Writer};
+use crate::model::entities::Entities;
 use crate::model::index::{ConsistentRead, Source, Table, source};
 use crate::model::stored;
 use crate::model::{Model, bind};
@@ -138,6 +139,17 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
         PagedRead {
             kind: self.kind,
             settings: self.settings.read_as(ReadAs::fields()),
+            source: PhantomData,
+        }
+    }
+
+    /// Reads the items of all models of an enum, where several models share the table.
+    ///
+    /// See [`Entities`](crate::Entities). The filters compare attributes of `M`.
+    pub fn entities<E: Entities>(self) -> PagedRead<K, M, S, E> {
+        PagedRead {
+            kind: self.kind,
+            settings: self.settings.entities(),
             source: PhantomData,
         }
     }

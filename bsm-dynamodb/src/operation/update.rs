@@ -1,5 +1,7 @@
 //! Updating attributes of one item.
 
+mod composed;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -239,8 +241,6 @@ impl<M: Model, T: Send + 'static> Update<M, T> {
         let request = self.build(call).await?.return_values(item).customize();
         let output = request.interceptor(call.attempts()).send().await;
         let item = output.map_err(|error| call.sdk_error(error))?.attributes;
-        // An item has a key at least, so an empty one is none.
-        let item = item.filter(|item| !item.is_empty());
         item.map(|item| call.decode_written(decode, item, M::KEY.names()))
             .transpose()
     }
@@ -252,8 +252,10 @@ impl<M: Model, T: Send + 'static> Request for Update<M, T> {
     const NAME: &'static str = "UpdateItem";
 
     async fn build(self, call: &Call) -> Result<UpdateItemFluentBuilder, Error> {
-        let changes = &self.changes;
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
+        let mut changes = self.changes;
+        let completed = changes.complete::<M>(&key);
+        completed.map_err(|cause| call.expression_error(cause))?;
         let expressions = Expressions::write::<M, M::Codec>(self.condition.as_ref(), |writer| {
             changes.expression(writer)
         });

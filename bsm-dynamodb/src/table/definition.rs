@@ -35,7 +35,11 @@ pub(super) enum Missing {
 }
 
 impl TableDefinition {
-    pub(super) fn of<M: Model>(billing: Billing) -> Result<Self, BuildError> {
+    /// The table of the model `M`, with its indexes and with those of other models.
+    pub(super) fn of<M: Model>(
+        billing: Billing,
+        more_indexes: &[IndexDefinition],
+    ) -> Result<Self, BuildError> {
         let (hash, range) = M::Key::TYPES;
         let hash = (M::KEY.hash_name(), hash);
         let range = M::KEY.range_name().zip(range);
@@ -43,12 +47,9 @@ impl TableDefinition {
             Billing::OnDemand => None,
             Billing::Provisioned { read, write } => Some(units(read, write)?),
         };
-        let (global, local): (Vec<_>, Vec<_>) = M::INDEXES
-            .iter()
-            .partition(|index: &&IndexDefinition| index.is_global);
-        let of_indexes = M::INDEXES
-            .iter()
-            .flat_map(|index| std::iter::once(index.hash).chain(index.range));
+        let indexes = M::INDEXES.iter().chain(more_indexes);
+        let (global, local): (Vec<_>, Vec<_>) = indexes.clone().partition(|index| index.is_global);
+        let of_indexes = indexes.flat_map(|index| std::iter::once(index.hash).chain(index.range));
         let attributes: BTreeMap<_, _> = std::iter::once(hash)
             .chain(range)
             .chain(of_indexes)

@@ -10,7 +10,7 @@ use crate::codec::{CodecError, Item};
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Writer;
-use crate::model::Model;
+use crate::model::{Model, entity};
 use crate::operation::Pending;
 use crate::operation::get::Get;
 
@@ -134,8 +134,10 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
     fn into_requests(self, requests: &mut GetRequests) -> Decode<Option<T>> {
         let (key, read_as) = self.into_parts();
         let mut writer = Writer::default();
+        let entity = M::ENTITY.map(|entity| entity.attribute());
+        let additional: Vec<_> = M::KEY.names().chain(entity).collect();
         // With the key among them, an item that has none of the attributes differs from no item.
-        let projection = read_as.projection_expression(&mut writer, &[M::KEY.hash_name()]);
+        let projection = read_as.projection_expression(&mut writer, &additional);
         let (names, _) = writer.finish();
         let get = key.and_then(|key| {
             let get = SdkGet::builder()
@@ -152,7 +154,9 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
         Box::new(move |items| {
             // The response for a key that no item has is without an item, or with an empty one.
             let item = items.next().flatten().filter(|item| !item.is_empty());
-            item.map(decode).transpose()
+            let Some(item) = item else { return Ok(None) };
+            entity::check::<M>(&item)?;
+            decode(item).map(Some)
         })
     }
 }

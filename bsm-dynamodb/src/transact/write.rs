@@ -11,7 +11,7 @@ use crate::batch::least_stored_bytes;
 use crate::codec::CodecError;
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
-use crate::expression::{Condition, Expressions};
+use crate::expression::{Condition, Expressions, Writer};
 use crate::model::Model;
 use crate::model::key::IntoKey;
 use crate::model::version::VersionLock;
@@ -260,12 +260,11 @@ impl<M: Model, T> Action for Update<M, T> {
     type Model = M;
 
     fn into_request(self) -> ActionRequest {
-        let (key, changes, condition) = self.into_parts();
-        let expressions = Expressions::write::<M, M::Codec>(condition.as_ref(), |writer| {
-            changes.expression(writer)
-        });
+        let (key, mut changes, condition) = self.into_parts();
         let item = key.and_then(|key| {
-            let expressions = expressions?;
+            changes.complete::<M>(&key)?;
+            let update = |writer: &mut Writer| changes.expression(writer);
+            let expressions = Expressions::write::<M, M::Codec>(condition.as_ref(), update)?;
             let update = SdkUpdate::builder()
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))

@@ -50,6 +50,13 @@ pub trait KeyScalar: sealed::Sealed + 'static {
 )]
 pub trait KeyPrefix: KeyScalar + Serialize {}
 
+/// A type of attributes that can stand in the text of a composite key: `String` and [`Number`].
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` cannot stand in the template of a key",
+    note = "strings and numbers can"
+)]
+pub trait KeyText: KeyScalar {}
+
 /// The type of a key attribute.
 ///
 /// Source: [AttributeDefinition](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeDefinition.html)
@@ -99,6 +106,10 @@ impl KeyScalar for Binary {
 impl KeyPrefix for String {}
 
 impl KeyPrefix for Binary {}
+
+impl KeyText for String {}
+
+impl KeyText for Number {}
 
 impl KeyAttribute for String {
     type Stored = Self;

@@ -17,6 +17,7 @@ mod manual;
 mod queries;
 mod results;
 mod sessions;
+mod single_table;
 mod support;
 mod tables;
 mod transactions;

@@ -1,0 +1,187 @@
+//! The keys of models whose key attributes are composed of fields.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::codec::CodecError;
+use crate::model::key::{IntoKey, Key, KeyValues, RangedKey};
+use crate::model::template::KeyTemplate;
+use crate::types::{KeyElement, KeyText, KeyType, KeyValue};
+
+/// The templates of a key, of the table or of an index.
+///
+/// `#[derive(Model)]` implements it for a model, and for an index, whose key has templates.
+pub trait KeyTemplates: 'static {
+    /// The types of the fields of the hash key, as a tuple.
+    type Hash: 'static;
+
+    /// The attributes of the fields of the whole key, each once: those of the hash key first.
+    const FIELDS: &'static [&'static str];
+
+    /// The template of the hash key.
+    const HASH: KeyTemplate;
+
+    /// The template of the range key, if there is one.
+    const RANGE: Option<KeyTemplate> = None;
+}
+
+/// The templates of a key that has a range key.
+pub trait RangedTemplates: KeyTemplates {
+    /// The types of the fields of the range key, as a tuple.
+    type Range: 'static;
+}
+
+/// A key whose attributes are composed of fields of the types `C`, a tuple, by the templates of `E`.
+///
+/// A tuple of their values is given for it, as in `Order::get(("ada", 7))`, or the value itself if there
+/// is only one.
+pub struct Composite<C, E>(PhantomData<fn() -> (C, E)>);
+
+impl<C: 'static, E: KeyTemplates> Key for Composite<C, E> {
+    type Hash = CompositePart<E::Hash, OfHash<E>>;
+
+    const TYPES: (KeyType, Option<KeyType>) = (
+        KeyType::String,
+        match E::RANGE {
+            Some(_) => Some(KeyType::String),
+            None => None,
+        },
+    );
+
+    const RANGE_PREFIX: &'static str = match E::RANGE {
+        Some(template) => template.prefix(),
+        None => "",
+    };
+}
+
+impl<C: 'static, E: RangedTemplates> RangedKey for Composite<C, E> {
+    type Range = CompositePart<E::Range, OfRange<E>>;
+}
+
+/// One attribute of a [`Composite`] key: its hash key or its range key.
+pub struct CompositePart<C, T>(PhantomData<fn() -> (C, T)>);
+
+impl<C: 'static, T: PartTemplate> KeyElement for CompositePart<C, T> {
+    type Stored = String;
+}
+
+/// The template of a [`CompositePart`].
+pub trait PartTemplate: 'static {
+    /// The template.
+    const TEMPLATE: KeyTemplate;
+}
+
+/// The hash key of the templates `E`.
+#[derive(Clone, Copy, Debug)]
+pub struct OfHash<E>(PhantomData<fn() -> E>);
+
+impl<E: KeyTemplates> PartTemplate for OfHash<E> {
+    const TEMPLATE: KeyTemplate = E::HASH;
+}
+
+/// The range key of the templates `E`.
+#[derive(Clone, Copy, Debug)]
+pub struct OfRange<E>(PhantomData<fn() -> E>);
+
+impl<E: RangedTemplates> PartTemplate for OfRange<E> {
+    const TEMPLATE: KeyTemplate = match E::RANGE {
+        Some(template) => template,
+        None => E::HASH,
+    };
+}
+
+/// A type of fields that can stand in a template: text or a number.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in the template of a key",
+    note = "strings and numbers can, and types that serde writes as one"
+)]
+pub trait Component: KeyElement {}
+
+impl<K: KeyElement<Stored: KeyText>> Component for K {}
+
+macro_rules! components {
+    ($($component:ident $value:ident),*; $given:ty) => {
+        impl<E: KeyTemplates, $($component: Component, $value: IntoKey<$component>),*>
+            IntoKey<Composite<($($component,)*), E>> for $given
+        {
+            #[expect(non_snake_case, reason = "each value has the name of its type")]
+            fn into_key(self) -> Result<KeyValues, CodecError> {
+                components!(@destructure self $($value)*);
+                whole_key::<E>(&[$($value.into_key()?.into_hash()),*])
+            }
+        }
+
+        impl<T: PartTemplate, $($component: Component, $value: IntoKey<$component>),*>
+            IntoKey<CompositePart<($($component,)*), T>> for $given
+        {
+            #[expect(non_snake_case, reason = "each value has the name of its type")]
+            fn into_key(self) -> Result<KeyValues, CodecError> {
+                components!(@destructure self $($value)*);
+                part_of_key::<T>(&[$($value.into_key()?.into_hash()),*])
+            }
+        }
+    };
+    (@destructure $self:ident $only:ident) => { let $only = $self; };
+    (@destructure $self:ident $($value:ident)+) => { let ($($value,)+) = $self; };
+}
+
+components!(A VA; VA);
+components!(A VA, B VB; (VA, VB));
+components!(A VA, B VB, C VC; (VA, VB, VC));
+components!(A VA, B VB, C VC, D VD; (VA, VB, VC, VD));
+components!(A VA, B VB, C VC, D VD, F VF; (VA, VB, VC, VD, VF));
+components!(A VA, B VB, C VC, D VD, F VF, G VG; (VA, VB, VC, VD, VF, VG));
+
+/// A key without fields, such as that of the only item of its kind.
+impl<E: KeyTemplates> IntoKey<Composite<(), E>> for () {
+    fn into_key(self) -> Result<KeyValues, CodecError> {
+        whole_key::<E>(&[])
+    }
+}
+
+impl<T: PartTemplate> IntoKey<CompositePart<(), T>> for () {
+    fn into_key(self) -> Result<KeyValues, CodecError> {
+        part_of_key::<T>(&[])
+    }
+}
+
+fn whole_key<E: KeyTemplates>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+    let composed = |template: KeyTemplate| composed(template, E::FIELDS, values);
+    Ok(KeyValues::new(
+        composed(E::HASH)?,
+        E::RANGE.map(composed).transpose()?,
+    ))
+}
+
+fn part_of_key<T: PartTemplate>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+    let key = composed(T::TEMPLATE, &T::TEMPLATE.fields(), values)?;
+    Ok(KeyValues::new(key, None))
+}
+
+fn composed(
+    template: KeyTemplate,
+    fields: &[&str],
+    values: &[KeyValue],
+) -> Result<KeyValue, CodecError> {
+    let value_of = |name: &str| {
+        let position = fields.iter().position(|field| *field == name)?;
+        values.get(position).cloned()
+    };
+    let key = template.compose(value_of)?;
+    key.map(KeyValue::S).ok_or_else(|| {
+        let attribute = template.attribute();
+        format!("the templates of the key lack a field of `{attribute}`").into()
+    })
+}
+
+impl<C, E> fmt::Debug for Composite<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Composite<{}>", std::any::type_name::<C>())
+    }
+}
+
+impl<C, T> fmt::Debug for CompositePart<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CompositePart<{}>", std::any::type_name::<C>())
+    }
+}
