@@ -4,6 +4,7 @@ mod attempts;
 pub(crate) mod call;
 mod client;
 mod fixed;
+mod conflicts;
 pub(crate) mod slot;
 mod switch;
 

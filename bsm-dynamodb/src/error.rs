@@ -98,6 +98,12 @@ pub enum ErrorKind {
     /// A transaction was cancelled, and none of its actions took effect; see
     /// [`Error::cancellation_reasons`].
     TransactionCancelled,
+    /// Another request was changing the item at the same time, and nothing was done. The SDK has retried it.
+    Conflict,
+    /// A transaction with the same token is still in progress.
+    TransactionInProgress,
+    /// The items of a hash key, with their local indexes, have more than 10 GB.
+    ItemCollectionTooLarge,
     /// DynamoDB throttled the request.
     Throttled,
     /// The identity lacks the permission.
@@ -366,6 +372,18 @@ impl Error {
         self.kind() == ErrorKind::TransactionCancelled
     }
 
+    /// Returns `true` if another request was changing an item at the same time, so that nothing was done.
+    ///
+    /// It is also `true` for a transaction that was cancelled for that reason alone.
+    #[doc(alias = "TransactionConflictException")]
+    pub fn is_conflict(&self) -> bool {
+        let failures = self.cancellation_reasons().iter();
+        let mut failures = failures.filter(|reason| reason.is_failure()).peekable();
+        let of_transaction =
+            failures.peek().is_some() && failures.all(CancellationReason::is_conflict);
+        self.kind() == ErrorKind::Conflict || of_transaction
+    }
+
     /// Returns `true` if DynamoDB throttled the request.
     #[doc(alias = "ProvisionedThroughputExceededException")]
     pub fn is_throttled(&self) -> bool {
@@ -508,12 +526,14 @@ impl ErrorKind {
             }
             "ConditionalCheckFailedException" => Self::ConditionalCheckFailed,
             "TransactionCanceledException" => Self::TransactionCancelled,
+            "ReplicatedWriteConflictException" | "TransactionConflictException" => Self::Conflict,
+            "TransactionInProgressException" => Self::TransactionInProgress,
+            "ItemCollectionSizeLimitExceededException" => Self::ItemCollectionTooLarge,
             "LimitExceededException"
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException" => Self::Throttled,
             "IdempotentParameterMismatchException"
-            | "ItemCollectionSizeLimitExceededException"
             | "SerializationException"
             | "ValidationException" => Self::InvalidRequest,
             _ => match adapter::kind_of_code(code) {
@@ -538,6 +558,16 @@ impl ErrorKind {
             Self::TransactionCancelled => {
                 "the transaction was cancelled and none of its actions took effect: \
                  cancellation_reasons() has the reason for each action"
+            }
+            Self::Conflict => {
+                "another request was changing the item at the same time, and nothing was done: try again"
+            }
+            Self::TransactionInProgress => {
+                "a transaction with the same token is still in progress: try again with the same token"
+            }
+            Self::ItemCollectionTooLarge => {
+                "the items of this hash key have more than 10 GB with their local indexes: delete some, \
+                 or use a table without local indexes"
             }
             Self::Throttled => {
                 "DynamoDB throttled the request: send fewer requests, or give the table more \

@@ -13,7 +13,7 @@ mod writer;
 pub use condition::{Condition, Size};
 pub use operand::{Operand, Untyped};
 pub(crate) use path::ValueCheck;
-pub use path::{AttributeType, Path};
+pub use path::{AttributeType, Elements, Path};
 
 pub(crate) use tree::{Comparator, DocumentPath, Node, Term, and_condition};
 pub(crate) use writer::{Expressions, Writer};

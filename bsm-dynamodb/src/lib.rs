@@ -107,6 +107,7 @@
 //! | read or write many items | [`get_many`](Model::get_many), [`batch_write`](Model::batch_write) |
 //! | do several actions or none | [`transact_write`], [`transact_get`] |
 //! | detect concurrent changes | a [`Version`] field |
+//! | keep attributes that the model doesn't declare | [`Rest`] |
 //! | several models in one table | `#[model(entity = "…")]`, [`Entities`] |
 //! | create or delete a table | [`create_table`](Model::create_table), [`delete_table`](Model::delete_table) |
 //! | continue a query or scan later | [`Cursor`] |
@@ -214,6 +215,40 @@ mod wire;
 #[doc(inline)]
 pub use bsm_dynamodb_derive::KeyAttribute;
 
+/// Derives typed paths into a struct that is nested in a model.
+///
+/// For a struct `Address` it creates a trait `AddressPaths`, with a method for each field, for paths of the
+/// types `Address` and `Option<Address>`. Bring it into scope where the paths are used. The names of the
+/// entries are those that serde writes. A field that is named like a method of [`Path`], such as `size`,
+/// has a method with `_` behind its name.
+///
+/// ```
+/// use bsm_dynamodb::{Document, Model};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Document)]
+/// #[serde(rename_all = "camelCase")]
+/// struct Address {
+///     zip_code: String,
+///     lines: Vec<String>,
+/// }
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "users")]
+/// struct User {
+///     #[model(hash_key)]
+///     id: String,
+///     address: Option<Address>,
+///     former: Vec<Address>,
+/// }
+///
+/// let berlin = User::address().zip_code().begins_with("10");
+/// let moved = User::former().index(0).lines().index(1).eq("2nd floor");
+/// let either = berlin | moved;
+/// ```
+#[doc(inline)]
+pub use bsm_dynamodb_derive::Document;
+
 /// Derives [`Entities`] for an enum whose variants contain one model each.
 #[doc(inline)]
 pub use bsm_dynamodb_derive::Entities;
@@ -244,7 +279,8 @@ pub use bsm_dynamodb_derive::Entities;
 /// | `index(ByEmail)` | The hash key of a global index; see below. |
 /// | `local_index(ByDate)` | The range key of a local index. Its hash key is the table's. |
 /// | `ttl` | The expiry of the item, after which DynamoDB deletes it: seconds of the Unix epoch, such as a `u64`, or a `SystemTime` with [`epoch_seconds`]. |
-/// | `key_type = String` | The type as which a key is stored: `String`, `Number` or `Binary`. Default: that of the field's type. |
+/// | `key_type = String` | The type as which a key is stored: `String`, `Number` or `Binary`. Default: that of the field's type; a string for a `Uuid` and with [`rfc3339`], a number with [`epoch_seconds`]. |
+/// | `rest` | A [`Rest`], which keeps the attributes of an item that the model doesn't declare. |
 /// | `version` | A [`Version`], for optimistic locking. |
 ///
 /// The name of an attribute is the one that serde writes: `#[serde(rename)]` and
@@ -272,8 +308,8 @@ pub use bsm_dynamodb_derive::Entities;
 /// struct Reading {
 ///     #[model(hash_key)]
 ///     sensor: String,
-///     #[model(range_key, key_type = Number)]
-///     #[serde(with = "bsm_dynamodb::epoch_seconds")]
+///     #[model(range_key)]
+///     #[serde(with = "bsm_dynamodb::rfc3339")]
 ///     at: SystemTime,
 /// }
 ///
@@ -428,7 +464,7 @@ pub use bsm_dynamodb_derive::Entities;
 pub use bsm_dynamodb_derive::Model;
 
 pub use batch::{BatchWrite, GetMany};
-pub use codec::with::{epoch_seconds, set};
+pub use codec::with::{epoch_seconds, rfc3339, set};
 pub use codec::{Codec, CodecError, Encode, FieldOf, Item, Serde, SerializeField, Sparse};
 pub use connection::{
     BotoSession, ConnectionSlot, Models, Slot, fix_model, reset_connection, slot, unfix_model,
@@ -442,7 +478,7 @@ pub use copy::{
 pub use error::cancellation::CancellationReason;
 pub use error::unprocessed::Unprocessed;
 pub use error::{Error, ErrorKind};
-pub use expression::{AttributeType, Condition, Operand, Path, Size, Untyped};
+pub use expression::{AttributeType, Condition, Elements, Operand, Path, Size, Untyped};
 pub use model::Model;
 pub use model::billing::Billing;
 pub use model::composite::{
@@ -456,6 +492,7 @@ pub use model::index::{
     Table,
 };
 pub use model::key::{IntoKey, Key, KeySchema, KeyValues, RangedKey};
+pub use model::rest::Rest;
 pub use model::template::{KeyTemplate, TemplatePart};
 pub use model::version::{Version, VersionAttribute};
 pub use operation::Pending;
@@ -474,7 +511,9 @@ pub use operation::return_old::ReturnOld;
 pub use operation::save::Save;
 pub use operation::scan::Scan;
 pub use operation::update::Update;
-pub use table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
+pub use table::{
+    CreateIndex, CreateTable, DeleteIndex, DeleteTable, DescribeTable, Exists, UpdateTtl,
+};
 pub use transact::{Action, Gets, TransactGet, TransactWrite, transact_get, transact_write};
 pub use types::{
     Binary, EncodeKey, Encoded, KeyAttribute, KeyElement, KeyField, KeyPrefix, KeyScalar, KeyText,

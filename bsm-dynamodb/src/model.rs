@@ -6,6 +6,7 @@ pub(crate) mod entities;
 pub(crate) mod entity;
 pub(crate) mod index;
 pub(crate) mod key;
+pub(crate) mod rest;
 pub(crate) mod stored;
 pub(crate) mod template;
 pub(crate) mod version;
@@ -21,6 +22,7 @@ use crate::model::billing::Billing;
 use crate::model::entity::Entity;
 use crate::model::index::IndexDefinition;
 use crate::model::key::{IntoKey, Key, KeySchema, KeyValues};
+use crate::model::rest::Rest;
 use crate::model::template::KeyTemplate;
 use crate::model::version::VersionAttribute;
 use crate::operation::delete::Delete;
@@ -408,6 +410,22 @@ pub trait Model: Sized + Send + 'static {
     /// The derive implements it; a model that is written by hand has no such check.
     #[doc(hidden)]
     fn __key(&self) -> Option<Result<KeyValues, CodecError>> {
+        None
+    }
+
+    /// The attributes that the fields are written as, of a model with a [`Rest`].
+    #[doc(hidden)]
+    const DECLARED: &'static [&'static str] = &[];
+
+    /// Returns the attributes that the model keeps without declaring them.
+    #[doc(hidden)]
+    fn __rest(&self) -> Option<&Rest> {
+        None
+    }
+
+    /// Returns the attributes that the model keeps without declaring them, to be set.
+    #[doc(hidden)]
+    fn __rest_mut(&mut self) -> Option<&mut Rest> {
         None
     }
 }

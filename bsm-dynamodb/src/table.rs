@@ -1,6 +1,7 @@
 //! Operations on tables.
 
 mod definition;
+mod index;
 mod ttl;
 
 use std::marker::PhantomData;
@@ -8,10 +9,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
-    IndexStatus, StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag,
+    IndexStatus, PointInTimeRecoverySpecification, StreamSpecification, StreamViewType,
+    TableDescription, TableStatus, Tag,
 };
 
 use self::definition::{Missing, TableDefinition};
+pub use self::index::{CreateIndex, DeleteIndex};
 pub use self::ttl::UpdateTtl;
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
@@ -49,6 +52,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(300);
 ///     .tag("team", "accounts")
 ///     .stream(StreamViewType::NewAndOldImages)
 ///     .deletion_protection(true)
+///     .point_in_time_recovery()
 ///     .wait()
 ///     .await?;
 /// # Ok(())
@@ -71,6 +75,7 @@ struct Options {
     tags: Vec<(String, String)>,
     stream: Option<StreamViewType>,
     deletion_protection: Option<bool>,
+    point_in_time_recovery: bool,
 }
 
 impl<M: Model> CreateTable<M> {
@@ -85,6 +90,7 @@ impl<M: Model> CreateTable<M> {
                 tags: Vec::new(),
                 stream: None,
                 deletion_protection: None,
+                point_in_time_recovery: false,
             },
             wait: None,
             model: PhantomData,
@@ -143,6 +149,17 @@ impl<M: Model> CreateTable<M> {
         self
     }
 
+    /// Turns on point-in-time recovery. Default: off. It needs [`wait`](Self::wait), because DynamoDB turns
+    /// it on for an active table only; without, the operation fails with [`ErrorKind::InvalidRequest`].
+    ///
+    /// Source: [Point-in-time backups](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html)
+    /// in the Developer Guide.
+    #[doc(alias = "PITR")]
+    pub fn point_in_time_recovery(mut self) -> Self {
+        self.options.point_in_time_recovery = true;
+        self
+    }
+
     /// Waits until the table and its indexes are active, at most 5 minutes, and then turns on time to
     /// live if the model has an attribute for it.
     ///
@@ -167,6 +184,11 @@ impl<M: Model> CreateTable<M> {
         if let Some(problem) = &self.options.rejected {
             return Err(call.error(ErrorKind::InvalidRequest, problem.clone()));
         }
+        if self.options.point_in_time_recovery && self.wait.is_none() {
+            let message =
+                "point-in-time recovery is turned on for an active table only: add wait()";
+            return Err(call.error(ErrorKind::InvalidRequest, message));
+        }
         let mut wait = self.wait.map(PollInterval::new);
         while let Err(error) = create::<M>(&call, &self.options).await {
             if error.kind() != ErrorKind::TableInUse {
@@ -187,6 +209,9 @@ impl<M: Model> CreateTable<M> {
         }
         if let Some(wait) = &mut wait {
             until_active(&call, wait).await?;
+            if self.options.point_in_time_recovery {
+                turn_on_recovery(&call.with_operation("UpdateContinuousBackups")).await?;
+            }
             if M::TTL.is_some() {
                 let call = call.with_operation(UpdateTtl::<M>::NAME);
                 M::update_ttl().run(call).await?;
@@ -302,15 +327,7 @@ impl<M: Model> DescribeTable<M> {
     }
 
     async fn run(self, call: Call) -> Result<TableDescription, Error> {
-        let request = call.client().await?.describe_table();
-        let output = request.table_name(call.table()).send().await;
-        let output = output.map_err(|error| call.sdk_error(error))?;
-        output.table.ok_or_else(|| {
-            call.error(
-                ErrorKind::Service,
-                "DynamoDB returned no description of the table",
-            )
-        })
+        describe_existing(&call).await
     }
 }
 
@@ -354,6 +371,17 @@ async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+async fn turn_on_recovery(call: &Call) -> Result<(), Error> {
+    let recovery = PointInTimeRecoverySpecification::builder();
+    let recovery = recovery.point_in_time_recovery_enabled(true).build();
+    let recovery = recovery.map_err(|error| call.build_error(error))?;
+    let request = call.client().await?.update_continuous_backups();
+    let request = request.table_name(call.table());
+    let request = request.point_in_time_recovery_specification(recovery);
+    let output = request.send().await;
+    output.map(drop).map_err(|error| call.sdk_error(error))
+}
+
 /// Fails if an existing table lacks the model's key, or one of its indexes.
 fn check<M: Model>(
     call: &Call,
@@ -372,6 +400,19 @@ fn check<M: Model>(
             .to_owned(),
     };
     Err(call.error(ErrorKind::TableMismatch, problem))
+}
+
+/// Returns the description of the table, which must exist.
+async fn describe_existing(call: &Call) -> Result<TableDescription, Error> {
+    let request = call.client().await?.describe_table();
+    let output = request.table_name(call.table()).send().await;
+    let output = output.map_err(|error| call.sdk_error(error))?;
+    output.table.ok_or_else(|| {
+        call.error(
+            ErrorKind::Service,
+            "DynamoDB returned no description of the table",
+        )
+    })
 }
 
 /// Returns the description of the table, or `None` if it does not exist.

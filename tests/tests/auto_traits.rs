@@ -90,14 +90,15 @@ mod dynamodb {
     use bsm_dynamodb::{
         BatchWrite, Billing, Binary, BotoSession, CancellationReason, Collect, Composite,
         CompositePart, Condition, CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary,
-        CopyTable, CopyTables, CopyTablesSummary, Count, CreateTable, Cursor, Delete, DeleteTable,
-        DescribeTable, Encoded, Entity, Error, ErrorKind, Exists, FieldOf, Get, GetMany,
-        GlobalIndex, IndexDefinition, Item, Items, KeyCondition, KeySchema, KeyTemplate, KeyType,
-        KeyValue, KeyValues, LocalIndex, Model, Number, OfHash, OfRange, Optional, Page, PagedRead,
-        Pages, ParseNumberError, Path, Pending, PlannedSetting, Projection, Query, Raw,
-        ReportedKeys, ReturnNothing, ReturnOld, Save, Scan, ScanSegments, Serde, Set,
-        SettingOutcome, Size, Slot, Sparse, Table, TablePlace, TableSetting, TemplatePart,
-        TransactGet, TransactWrite, Unprocessed, Untyped, Update, UpdateTtl, Verification, Version,
+        CopyTable, CopyTables, CopyTablesSummary, Count, CreateIndex, CreateTable, Cursor, Delete,
+        DeleteIndex, DeleteTable, DescribeTable, Encoded, Entity, Error, ErrorKind, Exists,
+        FieldOf, Get, GetMany, GlobalIndex, IndexDefinition, Item, Items, KeyCondition, KeySchema,
+        KeyTemplate, KeyType, KeyValue, KeyValues, LocalIndex, Model, Number, OfHash, OfRange,
+        Optional, Page, PagedRead, Pages, ParseNumberError, Path, Pending, PlannedSetting,
+        Projection, Query, Raw, ReportedKeys, Rest, ReturnNothing, ReturnOld, Save, Scan,
+        ScanSegments, Serde, Set, SettingOutcome, Size, Slot, Sparse, Table, TablePlace,
+        TableSetting, TemplatePart, TransactGet, TransactWrite, Unprocessed, Untyped, Update,
+        UpdateTtl, Verification, Version,
     };
     use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,8 @@ mod dynamodb {
     struct User {
         #[model(hash_key)]
         id: String,
+        #[model(index(ByEmail))]
+        email: String,
         visits: std::cell::Cell<u32>,
     }
 
@@ -126,11 +129,13 @@ mod dynamodb {
         CopySummary:             true  true  true,
         CopyTablesSummary:       true  true  true,
         Count<User>:             true  true  true,
+        CreateIndex<ByEmail>:    true  true  true,
         CreateTable<User>:       true  true  true,
         Cursor:                  true  true  true,
         Composite<(String,), User>: true true true,
         CompositePart<(String,), OfHash<User>>: true true true,
         Delete<User>:            true  true  true,
+        DeleteIndex<ByEmail>:    true  true  true,
         DeleteTable<User>:       true  true  true,
         DescribeTable<User>:     true  true  true,
         Encoded<String, Serde>:  true  true  true,
@@ -163,6 +168,7 @@ mod dynamodb {
         Query<User>:             true  true  true,
         Raw<User, ()>:           true  true  true,
         ReportedKeys:            true  true  true,
+        Rest:                    true  true  true,
         ReturnNothing<Update<User>>: true  true  true,
         ReturnOld<Save<User>>:   true  true  true,
         Save<User>:              true  true  true,
@@ -211,6 +217,7 @@ mod dynamodb {
                 "ConnectionSlot",
                 "ConsistentRead",
                 "Encode",
+                "Elements",
                 "EncodeKey",
                 "Entities",
                 "Gets",

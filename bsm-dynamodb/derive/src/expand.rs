@@ -404,6 +404,87 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_is_skipped_by_serde_and_has_no_rival() {
+        let refused_rest = |rest: TokenStream, wanted: &str| {
+            let message = refused(&parse_quote! {
+                #[model(table = "users")]
+                struct User { #[model(hash_key)] id: String, #rest }
+            });
+            assert!(message.contains(wanted), "{message}");
+        };
+        refused_rest(quote! { #[model(rest)] rest: Rest }, "#[serde(skip)]");
+        refused_rest(
+            quote! { #[model(rest)] #[serde(flatten)] rest: Rest },
+            "#[serde(skip)]",
+        );
+        refused_rest(
+            quote! { #[model(rest)] #[serde(skip)] a: Rest, #[model(rest)] #[serde(skip)] b: Rest },
+            "one `rest`",
+        );
+        refused_rest(
+            quote! { #[model(rest)] #[serde(skip)] rest: Rest, #[serde(flatten)] more: More },
+            "both take the attributes",
+        );
+    }
+
+    #[test]
+    fn templates_that_cannot_work_are_refused_at_the_template() {
+        let refused_model = |attributes: TokenStream, wanted: &str| {
+            let input: DeriveInput = parse_quote! {
+                #[model(table = "shop")]
+                #attributes
+                struct Order {
+                    customer: String,
+                    number: Option<u64>,
+                    #[serde(skip)] cached: u64,
+                    pk: String,
+                }
+            };
+            let errors = Expansion::new(&input).errors.finish().unwrap_err();
+            let messages: Vec<_> = errors.into_iter().map(|error| error.to_string()).collect();
+            assert_eq!(messages.len(), 1, "{messages:?}");
+            assert!(messages[0].contains(wanted), "{messages:?}");
+        };
+        let other = quote! { hash_name = "PK", range_name = "SK" };
+        for (attributes, wanted) in [
+            (
+                quote! { hash_key = "A#{nobody}", #other },
+                "no field `nobody`",
+            ),
+            (
+                quote! { hash_key = "A#{number}", #other },
+                "must always have a value",
+            ),
+            (
+                quote! { hash_key = "A#{cached}", #other },
+                "must write and read",
+            ),
+            (
+                quote! { hash_key = "{customer}{pk}", #other },
+                "no text between",
+            ),
+            (
+                quote! { hash_key = "A#{customer}" },
+                "written as the attribute `pk`",
+            ),
+            (
+                quote! { hash_key = "A", range_key = "B", hash_name = "a", range_name = "a" },
+                "another template already",
+            ),
+        ] {
+            refused_model(quote! { #[model(#attributes)] }, wanted);
+        }
+        let two = quote! {
+            #[model(hash_key = "A", #other)]
+            #[model(index(One, name = "gsi1", hash_key = "A"))]
+            #[model(index(Two, name = "gsi1", hash_key = "B"))]
+        };
+        refused_model(two, "another template already");
+        let no_hash = quote! { #[model(hash_key = "A", #other)] #[model(index(One))] };
+        refused_model(no_hash, "a template for its hash key");
+    }
+
+    #[test]
     fn after_an_error_there_is_a_stub_with_all_names() {
         let text = model(&parse_quote! {
             #[model(table = "users")]

@@ -83,7 +83,35 @@ impl<'a> ModelField<'a> {
     }
 
     fn has_encoding(&self) -> bool {
-        self.serde.serialize_with.is_some() || self.options.key_type.is_some()
+        self.serde.serialize_with.is_some() || self.key_type().is_some()
+    }
+
+    /// The type of the key attribute, where it is declared or known.
+    fn key_type(&self) -> Option<KeyType> {
+        let known = || self.is_key().then(|| self.known_key_type()).flatten();
+        self.options.key_type.or_else(known)
+    }
+
+    /// The type as which a type of another crate, or a module of ours, stores a key.
+    fn known_key_type(&self) -> Option<KeyType> {
+        if let Some(with) = &self.serde.serialize_with {
+            let names: Vec<_> = with
+                .segments
+                .iter()
+                .map(|it| it.ident.to_string())
+                .collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            return match *names.as_slice() {
+                ["bsm_dynamodb", "rfc3339", "serialize"] => Some(KeyType::String),
+                ["bsm_dynamodb", "epoch_seconds", "serialize"] => Some(KeyType::Number),
+                _ => None,
+            };
+        }
+        // The crate `uuid` writes text. It is no dependency, so there is no implementation for it.
+        match self.key_value_type() {
+            Type::Path(path) if path.path.segments.last()?.ident == "Uuid" => Some(KeyType::String),
+            _ => None,
+        }
     }
 
     /// The type of the key attribute that the field is: its own, without an `Option`.
@@ -104,7 +132,7 @@ impl<'a> ModelField<'a> {
     pub(crate) fn key_bound(&self) -> Option<TokenStream> {
         let ty = self.key_value_type();
         let bound = quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::KeyAttribute, };
-        self.options.key_type.is_none().then_some(bound)
+        self.key_type().is_none().then_some(bound)
     }
 
     pub(crate) fn is_key(&self) -> bool {
@@ -165,7 +193,7 @@ impl<'a> ModelField<'a> {
             });
         let key = self.is_key().then(|| {
             let ty = self.key_value_type();
-            let stored = match self.options.key_type {
+            let stored = match self.key_type() {
                 Some(declared) => declared.stored(),
                 None => {
                     quote_spanned! { ty.span() => <#ty as ::bsm_dynamodb::KeyAttribute>::Stored }
@@ -204,6 +232,7 @@ pub(crate) struct FieldOptions {
     pub(crate) key_type: Option<KeyType>,
     pub(crate) ttl: Option<Span>,
     pub(crate) version: Option<Span>,
+    pub(crate) rest: Option<Span>,
     pub(crate) indexes: Vec<IndexOptions>,
 }
 
@@ -302,6 +331,8 @@ impl FieldOptions {
             set_once("ttl", &mut self.ttl, at, at)
         } else if meta.path.is_ident("version") {
             set_once("version", &mut self.version, at, at)
+        } else if meta.path.is_ident("rest") {
+            set_once("rest", &mut self.rest, at, at)
         } else if meta.path.is_ident("index") {
             self.indexes.push(IndexOptions::parse(meta, false)?);
             Ok(())
@@ -310,8 +341,8 @@ impl FieldOptions {
             Ok(())
         } else {
             Err(meta.error(
-                "expected `hash_key`, `range_key`, `key_type`, `ttl`, `version`, `index` or \
-                 `local_index`",
+                "expected `hash_key`, `range_key`, `key_type`, `ttl`, `version`, `rest`, `index` \
+                 or `local_index`",
             ))
         }
     }

@@ -3,6 +3,7 @@
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
+mod document;
 mod entities;
 mod errors;
 mod expand;
@@ -21,6 +22,13 @@ mod template_index;
 pub fn derive_model(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::model(&input).into()
+}
+
+/// Derives typed paths into a struct that is nested in a model.
+#[proc_macro_derive(Document, attributes(model))]
+pub fn derive_document(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    document::derive(&input).into()
 }
 
 /// Derives `Entities` for an enum over models.

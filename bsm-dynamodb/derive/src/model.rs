@@ -1,6 +1,6 @@
 //! The implementation of `Model`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
@@ -12,13 +12,14 @@ use crate::serde_attributes::SerdeContainer;
 use crate::template::{Template, TemplateKey};
 use crate::template_index::TemplateIndex;
 
-const OF_FIELDS: [&str; 6] = [
+const OF_FIELDS: [&str; 7] = [
     "hash_key",
     "range_key",
     "key_type",
     "ttl",
     "version",
     "local_index",
+    "rest",
 ];
 
 /// The names of the key attributes that have templates, unless others are given.
@@ -166,6 +167,7 @@ struct Attributes<'a> {
     key: TableKey<'a>,
     ttl: Option<&'a ModelField<'a>>,
     version: Option<&'a ModelField<'a>>,
+    rest: Option<&'a ModelField<'a>>,
 }
 
 /// The key of the table: fields, or templates of fields.
@@ -228,7 +230,7 @@ impl<'a> Attributes<'a> {
         errors: &mut Errors,
     ) -> Option<Self> {
         let (mut hash, mut range) = (None, None);
-        let (mut ttl, mut version) = (None, None);
+        let (mut ttl, mut version, mut rest) = (None, None, None);
         for field in fields {
             let options = &field.options;
             if let Some((role, at)) = options.key {
@@ -244,6 +246,10 @@ impl<'a> Attributes<'a> {
             }
             if let Some(at) = options.ttl {
                 errors.ok(set_once("ttl", &mut ttl, field, at));
+            }
+            if let Some(at) = options.rest {
+                errors.ok(set_once("rest", &mut rest, field, at));
+                errors.ok(check_rest(field, fields, at));
             }
             if let Some(at) = options.version {
                 errors.ok(set_once("version", &mut version, field, at));
@@ -279,7 +285,25 @@ impl<'a> Attributes<'a> {
             key: key?,
             ttl,
             version,
+            rest,
         })
+    }
+}
+
+/// Refuses a rest that serde would write as an attribute, or that has a rival.
+fn check_rest(field: &ModelField<'_>, fields: &[ModelField<'_>], at: Span) -> Result<()> {
+    if field.serde.unwritten.is_none() || field.serde.flatten.is_some() {
+        return Err(Error::new(
+            at,
+            "the rest is no attribute, and bsm-dynamodb keeps it exactly: add `#[serde(skip)]`",
+        ));
+    }
+    match fields.iter().find_map(|field| field.serde.flatten) {
+        None => Ok(()),
+        Some(span) => Err(Error::new(
+            span,
+            "a model has a rest or a flattened field: both take the attributes that are left",
+        )),
     }
 }
 
@@ -466,6 +490,7 @@ fn expand_model(
         }
     });
     let version = attributes.version.map(expand_version);
+    let rest = attributes.rest.map(|field| expand_rest(field, fields));
     let entity = options.entity();
     let entity_attribute = entity.as_ref().map(|(attribute, _)| attribute.as_str());
     let of_struct = options.indexes.iter().map(|index| &index.marker);
@@ -534,6 +559,8 @@ fn expand_model(
                     ::bsm_dynamodb::IntoKey::<Self::Key>::into_key(#key_of_self)
                 )
             }
+
+            #rest
         }
 
         #(#encodings)*
@@ -559,6 +586,30 @@ fn expand_templates(
             const TEMPLATES: &'static [::bsm_dynamodb::KeyTemplate] = &[#(#constants),*];
         }
     })
+}
+
+/// Writes the access to the rest. That the field is a `Rest` is an error at its type if not.
+fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream {
+    let (ident, ty) = (field.ident, field.ty());
+    let names = fields
+        .iter()
+        .filter(|field| field.serde.unwritten.is_none())
+        .map(|field| &field.serde.name);
+    let (rest, rest_mut) = (
+        quote_spanned! { ty.span() => &self.#ident },
+        quote_spanned! { ty.span() => &mut self.#ident },
+    );
+    quote! {
+        const DECLARED: &'static [&'static str] = &[#(#names),*];
+
+        fn __rest(&self) -> ::core::option::Option<&::bsm_dynamodb::Rest> {
+            ::core::option::Option::Some(#rest)
+        }
+
+        fn __rest_mut(&mut self) -> ::core::option::Option<&mut ::bsm_dynamodb::Rest> {
+            ::core::option::Option::Some(#rest_mut)
+        }
+    }
 }
 
 /// Writes the version attribute. That the field is a `Version` is an error at its type if not.

@@ -8,8 +8,10 @@ use crate::errors::Errors;
 use crate::field::ModelField;
 
 /// The functions of the trait `Model` that can be called as `User::name()`.
-pub(crate) const TAKEN: [&str; 17] = [
+pub(crate) const TAKEN: [&str; 19] = [
     "__key",
+    "__rest",
+    "__rest_mut",
     "batch_write",
     "create_table",
     "delete",

@@ -108,6 +108,8 @@ pub(crate) struct SerdeField {
     pub(crate) unwritten: Option<Span>,
     /// Where it is said that serde does not read the field, if it is.
     pub(crate) unread: Option<Span>,
+    /// Where it is said that the field has no name of its own, if it is.
+    pub(crate) flatten: Option<Span>,
     /// Where it is said that serde may leave the field out, if it is.
     pub(crate) conditional: Option<Span>,
     /// The function that writes it, if it is not the `Serialize` of its type.
@@ -121,6 +123,7 @@ impl SerdeField {
         let mut renamed = None;
         let mut unwritten = None;
         let mut unread = None;
+        let mut flatten = None;
         let mut conditional = None;
         let mut serialize_with = None;
         let mut is_read_otherwise = false;
@@ -142,6 +145,9 @@ impl SerdeField {
             }
             let at = meta.path.span();
             let is_any = |names: &[&str]| names.iter().any(|name| meta.path.is_ident(name));
+            if is_any(&["flatten"]) {
+                flatten.get_or_insert(at);
+            }
             if is_any(&["skip", "skip_serializing", "flatten"]) {
                 unwritten.get_or_insert(at);
             } else if is_any(&["skip_deserializing"]) {
@@ -162,6 +168,7 @@ impl SerdeField {
             name,
             unwritten,
             unread,
+            flatten,
             conditional,
             serialize_with,
             is_read_otherwise,

@@ -1,4 +1,6 @@
 //! Helpers for `#[serde(with)]`.
 
 pub mod epoch_seconds;
+pub mod rfc3339;
 pub mod set;
+mod time;

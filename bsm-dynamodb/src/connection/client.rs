@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use bsm_core::BotoSesManager;
 
+use super::conflicts::RetryConflicts;
+
 /// Returns the client of a manager, creating it on first use.
 pub(super) async fn client_of(manager: &BotoSesManager) -> Result<Client, bsm_core::Error> {
     let client = manager.client(|config| SlotClient::new(config.into()));
@@ -25,6 +27,9 @@ impl SlotClient {
         static CREATED: AtomicU64 = AtomicU64::new(0);
         let number = CREATED.fetch_add(1, Ordering::Relaxed);
         let partition = RetryPartition::custom(format!("bsm-dynamodb-{number}")).build();
-        Self(Client::from_conf(config.retry_partition(partition).build()))
+        let config = config.retry_partition(partition);
+        Self(Client::from_conf(
+            config.retry_classifier(RetryConflicts).build(),
+        ))
     }
 }

@@ -14,9 +14,9 @@ pub enum Untyped {}
 
 /// A value for an attribute of the type `T`, such as `18` in `User::age().ge(18)`.
 ///
-/// It is a `T` or a reference to one, `&str` for a `String`, a value of the inner type for an `Option`,
-/// or another [`Path`](crate::Path) of the same type. For an [`Untyped`] path, it is anything that serde
-/// can serialize.
+/// A `T` or a reference to it; `&str` for a `String`, and an array of them for a `Vec<String>`; what is in
+/// the `Option`, or a reference to it, for an `Option`; another [`Path`](crate::Path) of the same type. For a path that is [`Untyped`], anything that serde can
+/// serialize.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value for an attribute of the type `{T}`",
     note = "a value of that type, a reference to one, and another path of that type are"
@@ -41,6 +41,18 @@ impl<M, T, E: Encode<T>> Operand<M, T, E> for &T {
 impl<M, T, E: Encode<Option<T>>> Operand<M, Option<T>, E> for T {
     fn into_operand(self) -> OperandValue {
         OperandValue::value(E::encode(&Some(self)))
+    }
+}
+
+impl<M, T: Clone, E: Encode<Option<T>>> Operand<M, Option<T>, E> for &T {
+    fn into_operand(self) -> OperandValue {
+        OperandValue::value(E::encode(&Some(self.clone())))
+    }
+}
+
+impl<M, E: Encode<Vec<String>>, const N: usize> Operand<M, Vec<String>, E> for [&str; N] {
+    fn into_operand(self) -> OperandValue {
+        OperandValue::value(E::encode(&self.map(str::to_owned).into()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where in an item a value is.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -74,6 +75,36 @@ pub struct Path<M, T = Untyped, E = Serde> {
     value: PhantomData<fn() -> (T, E)>,
 }
 
+/// A type of lists whose elements have paths of their own type; see [`Path::index`].
+#[diagnostic::on_unimplemented(
+    message = "the elements of a `{Self}` have no type that is known here",
+    note = "say what the list contains, as in `.typed::<Vec<String>>().index(0)`"
+)]
+pub trait Elements<E> {
+    /// The type of the elements.
+    type Element;
+}
+
+impl<T> Elements<Serde> for Vec<T> {
+    type Element = T;
+}
+
+impl<T> Elements<Serde> for VecDeque<T> {
+    type Element = T;
+}
+
+impl<T, const N: usize> Elements<Serde> for [T; N] {
+    type Element = T;
+}
+
+impl<E, T: Elements<E>> Elements<E> for Option<T> {
+    type Element = T::Element;
+}
+
+impl<E> Elements<E> for Untyped {
+    type Element = Untyped;
+}
+
 /// Checks that a value is read back as it is written.
 pub(crate) type ValueCheck = fn(&AttributeValue) -> Result<(), CodecError>;
 
@@ -99,13 +130,25 @@ impl<M, T, E> Path<M, T, E> {
         self.then(Segment::Name(name.into()))
     }
 
-    /// Returns the path of an element of this list. The index of the first one is 0.
-    pub fn index(self, index: usize) -> Path<M> {
-        self.then(Segment::Index(index))
+    /// Goes to an element of the list that is here; the first one is 0.
+    ///
+    /// It has the type of the elements. A list of another type than `Vec`, `VecDeque` or an array takes
+    /// [`typed`](Self::typed) first.
+    pub fn index(self, index: usize) -> Path<M, T::Element>
+    where
+        T: Elements<E>,
+    {
+        Path::at(self.place.then(Segment::Index(index)))
     }
 
     /// Returns the same path for values of the type `U`.
     pub fn typed<U>(self) -> Path<M, U> {
+        Path::at(self.place)
+    }
+
+    /// Takes the value here to be a `U` with the encoding `F` of a field.
+    #[doc(hidden)]
+    pub fn __encoded<U, F>(self) -> Path<M, U, F> {
         Path::at(self.place)
     }
 
@@ -143,14 +186,27 @@ impl<M, T, E> Path<M, T, E> {
 ///
 /// If there is no value at the path, only [`ne`](Self::ne) and [`not_exists`](Self::not_exists) are true.
 impl<M, T, E> Path<M, T, E> {
-    /// Returns a condition that is true if the value equals `other`.
+    /// Demands that the value is equal.
+    ///
+    /// `eq(None)` is true for every item that is read as `None`: one without the attribute, and one that
+    /// has NULL there. [`not_exists`](Self::not_exists) tells the two apart.
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
-        self.compare(Comparator::Eq, other)
+        let other = other.into_operand().term();
+        match other.is_null() {
+            true => self.is_none(),
+            false => self.compare_term(Comparator::Eq, other),
+        }
     }
 
-    /// Returns a condition that is true if the value differs from `other`, or if there is none.
+    /// Demands that the value is not equal, or that there is none.
+    ///
+    /// `ne(None)` is true for every item that is read as `Some`.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
-        self.compare(Comparator::Ne, other)
+        let other = other.into_operand().term();
+        match other.is_null() {
+            true => self.is_none().not(),
+            false => self.compare_term(Comparator::Ne, other),
+        }
     }
 
     /// Returns a condition that is true if the value is less than `other`.
@@ -229,7 +285,19 @@ impl<M, T, E> Path<M, T, E> {
 
     fn compare(self, comparator: Comparator, other: impl Operand<M, T, E>) -> Condition<M> {
         let other = other.into_operand().term();
+        self.compare_term(comparator, other)
+    }
+
+    fn compare_term(self, comparator: Comparator, other: Term) -> Condition<M> {
         Condition::new(Node::Compare(self.into_term(), comparator, other))
+    }
+
+    fn is_none(self) -> Condition<M> {
+        let null = Term::Literal(AttributeValue::Null(true));
+        Condition::new(Node::Any(vec![
+            Node::Function("attribute_not_exists", self.place.clone(), None),
+            Node::Compare(self.into_term(), Comparator::Eq, null),
+        ]))
     }
 
     fn function(self, name: &'static str, argument: Option<Term>) -> Condition<M> {

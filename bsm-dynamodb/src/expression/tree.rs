@@ -92,6 +92,11 @@ impl Term {
         }
     }
 
+    /// Returns `true` for the value that serde writes for `None`.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, Self::Value(Ok(AttributeValue::Null(_))))
+    }
+
     /// A key that has been encoded.
     pub(crate) fn key(key: Result<KeyValue, CodecError>) -> Self {
         match key {

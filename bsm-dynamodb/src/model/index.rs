@@ -5,6 +5,7 @@ use crate::model::{Model, entity};
 use crate::operation::page_reader::ReadSource;
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
+use crate::table::{CreateIndex, DeleteIndex};
 use crate::types::KeyType;
 
 /// A secondary index of a model's table: another key by which its items can be queried.
@@ -115,6 +116,50 @@ pub trait Index: Sized + 'static {
     /// ```
     fn query(hash: impl IntoKey<<Self::Key as Key>::Hash>) -> Query<Self::Model, Self> {
         Query::new(hash)
+    }
+
+    /// Adds the index to a table that exists.
+    ///
+    /// Does nothing if the table has it. An index of a new table is created by
+    /// [`create_table`](Model::create_table). Add [`wait()`](CreateIndex::wait) to wait until it can be
+    /// queried. DynamoDB creates one index of a table at a time.
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{Index, Model};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// # #[model(table = "users")]
+    /// # struct User { #[model(hash_key)] id: String, #[model(index(ByEmail))] email: String }
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// ByEmail::create_index().wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
+    /// - [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if the table has an index of this
+    ///   name with another key;
+    /// - [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) or
+    ///   [`ErrorKind::Throttled`](crate::ErrorKind::Throttled) if another index is being created.
+    fn create_index() -> CreateIndex<Self>
+    where
+        Self: Index<Kind = GlobalIndex>,
+    {
+        CreateIndex::new()
+    }
+
+    /// Removes the index from the table. Does nothing if the table has no index of this name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_index`](Self::create_index), except for
+    /// [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch).
+    fn delete_index() -> DeleteIndex<Self>
+    where
+        Self: Index<Kind = GlobalIndex>,
+    {
+        DeleteIndex::new()
     }
 
     /// Reads every item of the index. An item without the index's key is not in the index.

@@ -7,11 +7,15 @@
 
 use crate::codec::{Codec, CodecError, Item};
 use crate::model::key::KeyValues;
+use crate::model::rest::Rest;
 use crate::model::{Model, entity};
 
 /// Turns a model into an item.
 pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
     let mut item = M::Codec::to_item(model)?;
+    if let Some(rest) = model.__rest() {
+        rest.add_to(&mut item);
+    }
     entity::complete::<M>(&mut item)?;
     let stored = key_of::<M>(&item)?;
     M::KEY.check_types(&stored)?;
@@ -29,7 +33,12 @@ pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     // An item of an index or of a projection may lack what the codec does not need.
     let stored = key_of::<M>(&item).ok();
     entity::reduce::<M>(&mut item)?;
-    let model = M::Codec::from_item(item)?;
+    // A model without a rest may have a codec that reads attributes which it does not declare.
+    let rest = (!M::DECLARED.is_empty()).then(|| Rest::take(&mut item, M::DECLARED));
+    let mut model = M::Codec::from_item(item)?;
+    if let (Some(place), Some(rest)) = (model.__rest_mut(), rest) {
+        *place = rest;
+    }
     match (stored, own_key(&model)?) {
         (Some(stored), Some(own)) if own != stored => Err(
             "the key was read as another one than is stored, so that a save would write \

@@ -245,7 +245,7 @@ impl<T: Send + 'static> PageReader<T> {
     pub(crate) async fn location(&self, call: &Call) -> Result<Location, Error> {
         let region = call.client().await?.config().region();
         Ok(Location {
-            account: call.account().await?,
+            account: account(call).await?,
             region: region.map(ToString::to_string).unwrap_or_default(),
             table: call.table().to_owned(),
             index: self.settings.source.index.map(str::to_owned),
@@ -407,6 +407,22 @@ impl<T: Send + 'static> PageReader<T> {
             .set_exclusive_start_key(page.start)
             .set_return_consumed_capacity(self.return_capacity()))
     }
+}
+
+/// Returns the account that the cursor belongs to: that of the identity, or, where there is no STS, as with a
+/// local DynamoDB, that in the ARN of the table.
+async fn account(call: &Call) -> Result<String, Error> {
+    let error = match call.account().await {
+        Ok(account) => return Ok(account),
+        Err(error) => error,
+    };
+    let request = call.client().await?.describe_table();
+    let output = request.table_name(call.table()).send().await;
+    let table = output.ok().and_then(|output| output.table);
+    // arn:aws:dynamodb:us-east-1:111122223333:table/users
+    let arn = table.and_then(|table| table.table_arn);
+    let account = arn.and_then(|arn| arn.split(':').nth(4).map(str::to_owned));
+    account.filter(|account| !account.is_empty()).ok_or(error)
 }
 
 impl KeyCondition {

@@ -213,6 +213,27 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
     }
 }
 
+/// Makes `.await` on a query an error that says what to add.
+impl<K, M, S, T> IntoFuture for PagedRead<K, M, S, T>
+where
+    Self: sealed::Awaited,
+{
+    type Output = std::convert::Infallible;
+    type IntoFuture = std::future::Pending<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        std::future::pending()
+    }
+}
+
+mod sealed {
+    #[diagnostic::on_unimplemented(
+        message = "a query or scan has no single result to await",
+        label = "add `.collect()` for a `Vec`, `.count()`, `.stream()` or `.pages()`"
+    )]
+    pub trait Awaited {}
+}
+
 /// Shows the settings, and no keys or values.
 impl<K: ReadKind, M, S, T> fmt::Debug for PagedRead<K, M, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

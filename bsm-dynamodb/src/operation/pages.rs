@@ -48,7 +48,7 @@ impl<T> Items<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the manager cannot get its account from
-    /// STS. It asks once.
+    /// STS, which it asks once, nor from the ARN of the table.
     pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
         self.progress.cursor()
     }
@@ -116,7 +116,7 @@ impl<T> Pages<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Session`](crate::ErrorKind::Session) if the manager cannot get its account from
-    /// STS. It asks once.
+    /// STS, which it asks once, nor from the ARN of the table.
     pub fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<T> {
         self.progress.cursor()
     }

@@ -17,7 +17,7 @@ use crate::model::key::Key;
 use crate::types::KeyType;
 
 /// The name and the type of a key attribute.
-type Attribute = (&'static str, KeyType);
+pub(super) type Attribute = (&'static str, KeyType);
 
 /// The keys, indexes and billing of a table.
 pub(super) struct TableDefinition {
@@ -57,10 +57,7 @@ impl TableDefinition {
         Ok(Self {
             attributes: attributes
                 .into_iter()
-                .map(|(name, key_type)| {
-                    let attribute = AttributeDefinition::builder().attribute_name(name);
-                    attribute.attribute_type(key_type.into()).build()
-                })
+                .map(attribute_definition)
                 .collect::<Result<_, _>>()?,
             key: key_schema(hash, range)?,
             local: local
@@ -125,7 +122,14 @@ impl TableDefinition {
     }
 }
 
-fn key_schema(
+pub(super) fn attribute_definition(
+    (name, key_type): Attribute,
+) -> Result<AttributeDefinition, BuildError> {
+    let attribute = AttributeDefinition::builder().attribute_name(name);
+    attribute.attribute_type(key_type.into()).build()
+}
+
+pub(super) fn key_schema(
     hash: Attribute,
     range: Option<Attribute>,
 ) -> Result<Vec<KeySchemaElement>, BuildError> {
@@ -159,7 +163,7 @@ fn global_index(
         .build()
 }
 
-fn projection(projection: Projection) -> SdkProjection {
+pub(super) fn projection(projection: Projection) -> SdkProjection {
     let (kind, attributes) = match projection {
         Projection::All => (ProjectionType::All, None),
         Projection::KeysOnly => (ProjectionType::KeysOnly, None),

@@ -30,7 +30,8 @@ use crate::codec::{Encode, FieldOf, SerializeField};
     message = "`{Self}` cannot be a key attribute",
     label = "a key is a string, an integer, or a newtype of them",
     note = "derive `KeyAttribute` for a newtype, or say on the field how serde writes the type: \
-            `#[model(key_type = String)]`"
+            `#[model(key_type = String)]`",
+    note = "a time is a key with `#[serde(with = \"bsm_dynamodb::rfc3339\")]`, whose text sorts"
 )]
 pub trait KeyAttribute: Serialize + Send + 'static {
     /// The type of the attribute that serde writes: `String`, [`Number`] or [`Binary`].

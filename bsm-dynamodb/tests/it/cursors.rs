@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use bsm_dynamodb::{Cursor, Error, ErrorKind, Index, Items, Model, Pages};
+use bsm_local_aws::Fault;
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -211,4 +212,16 @@ async fn debug_of_a_cursor_hides_the_key() {
         "{text}"
     );
     assert!(!text.contains("paid"), "{text}");
+}
+
+#[tokio::test]
+async fn a_cursor_needs_no_sts_where_there_is_none() {
+    let local = with_orders(11).await;
+    let _default = local.manager("default").awsenv();
+    let sts = Fault::error(404, "UnknownOperationException", "no STS").service("sts");
+    local.aws.faults().add(sts);
+    let (mut keys, cursor) = take(Order::scan().page_size(2).stream(), 5).await;
+    let (more, _) = rest(Order::scan().resume(cursor).stream()).await;
+    keys.extend(more);
+    assert_eq!(keys.len(), 11);
 }

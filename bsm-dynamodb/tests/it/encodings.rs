@@ -113,6 +113,25 @@ impl<'de> Deserialize<'de> for Foreign {
     }
 }
 
+/// Serializes as the crate `uuid` does with a format for people.
+#[derive(Clone, Debug, PartialEq)]
+struct Uuid(u128);
+
+impl Serialize for Uuid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(reader)?;
+        u128::from_str_radix(&text, 16)
+            .map(Self)
+            .map_err(D::Error::custom)
+    }
+}
+
 /// A codec of the user's own, which stores the key attributes with a prefix.
 #[derive(Clone, Copy, Debug)]
 enum Prefixed {}
@@ -326,6 +345,13 @@ every_path_finds!(a_foreign_type: [] [#[model(key_type = String)]] Foreign,
 every_path_finds!(a_time: []
     [#[serde(with = "bsm_dynamodb::epoch_seconds")] #[model(key_type = Number)]] SystemTime,
     any::<u32>().prop_map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s.into())));
+every_path_finds!(a_time_as_seconds: [] [#[serde(with = "bsm_dynamodb::epoch_seconds")]] SystemTime,
+    any::<u32>().prop_map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s.into())));
+every_path_finds!(a_time_as_text: [] [#[serde(with = "bsm_dynamodb::rfc3339")]] SystemTime,
+    any::<u64>().prop_map(|n| SystemTime::UNIX_EPOCH + Duration::from_nanos(n)));
+every_path_finds!(a_date_as_text: [] [#[serde(with = "bsm_dynamodb::rfc3339")]]
+    chrono::DateTime<chrono::Utc>, any::<i64>().prop_map(chrono::DateTime::from_timestamp_nanos));
+every_path_finds!(a_uuid: [] [] Uuid, any::<u128>().prop_map(Uuid));
 every_path_finds!(an_own_codec: [#[model(codec = Prefixed)]] [] String, words());
 every_path_finds!(an_own_codec_and_a_field_with: [#[model(codec = Prefixed)]]
     [#[serde(with = "upper")]] String, words());

@@ -210,6 +210,46 @@ async fn the_cause_says_what_aws_said_and_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_conflict_with_another_request_is_retried_and_a_kind_of_its_own() {
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    User::create_table().wait().await.unwrap();
+    let codes = [
+        "TransactionConflictException",
+        "ReplicatedWriteConflictException",
+    ];
+    for code in codes {
+        let fault = || Fault::error(400, code, "conflict").operation("PutItem");
+        let id = local.aws.faults().add(fault().times(1));
+        User::new("1").save().await.unwrap();
+        local.aws.faults().remove(id);
+        let id = local.aws.faults().add(fault());
+        let calls = local.accounts("PutItem").len();
+        let error = User::new("1").save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{code}");
+        assert!(error.is_conflict() && !error.may_have_been_applied());
+        assert_eq!(local.accounts("PutItem").len() - calls, 3, "attempts");
+        local.aws.faults().remove(id);
+    }
+    for (code, kind) in [
+        (
+            "TransactionInProgressException",
+            ErrorKind::TransactionInProgress,
+        ),
+        (
+            "ItemCollectionSizeLimitExceededException",
+            ErrorKind::ItemCollectionTooLarge,
+        ),
+    ] {
+        let fault = Fault::error(400, code, "no").operation("PutItem");
+        let id = local.aws.faults().add(fault);
+        let error = User::new("1").save().await.unwrap_err();
+        assert_eq!((error.kind(), error.is_conflict()), (kind, false));
+        local.aws.faults().remove(id);
+    }
+}
+
+#[tokio::test]
 async fn an_empty_key_is_an_invalid_request() {
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();

@@ -208,6 +208,87 @@ async fn time_to_live(client: &aws_sdk_dynamodb::Client) -> (TimeToLiveStatus, S
 }
 
 #[tokio::test]
+async fn an_index_is_added_to_a_table_that_exists_and_removed() {
+    use bsm_dynamodb::Index as _;
+
+    /// The same table before the index.
+    #[derive(serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "people")]
+    struct Before {
+        #[model(hash_key)]
+        id: String,
+        email: String,
+    }
+    #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "people")]
+    struct Person {
+        #[model(hash_key)]
+        id: String,
+        #[model(index(ByEmail, name = "by-email", projection = keys_only))]
+        email: String,
+    }
+    #[derive(serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "people")]
+    struct Other {
+        #[model(hash_key)]
+        id: String,
+        #[model(index(OtherKey, name = "by-email"))]
+        name: String,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let missing = ByEmail::create_index().await.unwrap_err();
+    assert!(missing.is_table_not_found(), "{missing}");
+    for billing in [
+        Billing::OnDemand,
+        Billing::Provisioned { read: 5, write: 5 },
+    ] {
+        Before::create_table()
+            .billing(billing)
+            .wait()
+            .await
+            .unwrap();
+        let (id, email) = ("1".to_owned(), "a@example.com".to_owned());
+        Before { id, email }.save().await.unwrap();
+        ByEmail::create_index().wait().await.unwrap();
+        ByEmail::create_index().wait().await.unwrap();
+        let found = ByEmail::query("a@example.com").collect().await.unwrap();
+        assert_eq!(found.len(), 1);
+        let error = OtherKey::create_index().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TableMismatch);
+        assert!(error.to_string().contains("by-email"), "{error}");
+        ByEmail::delete_index().wait().await.unwrap();
+        ByEmail::delete_index().wait().await.unwrap();
+        let gone = ByEmail::query("a@example.com").collect().await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::InvalidRequest);
+        Before::delete_table().wait().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn point_in_time_recovery_is_turned_on_once_the_table_is_active() {
+    #[derive(serde::Serialize, serde::Deserialize, Model)]
+    #[model(table = "people")]
+    struct Person {
+        #[model(hash_key)]
+        id: String,
+    }
+    let local = Local::start().await;
+    let _default = local.manager("default").awsenv();
+    let create = || Person::create_table().point_in_time_recovery();
+    let error = create().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(local.aws.calls().is_empty());
+    create().wait().await.unwrap();
+    let client = bsm_dynamodb::slot::<Person>().client().await.unwrap();
+    let backups = client.describe_continuous_backups().table_name("people");
+    let backups = backups.send().await.unwrap().continuous_backups_description;
+    let recovery = backups.unwrap().point_in_time_recovery_description.unwrap();
+    let status = recovery.point_in_time_recovery_status.unwrap();
+    assert_eq!(status.as_str(), "ENABLED");
+}
+
+#[tokio::test]
 async fn an_item_without_the_key_of_an_index_is_not_in_it() {
     let local = Local::start().await;
     let _default = local.manager("default").awsenv();

@@ -1,0 +1,67 @@
+//! The attributes of an item that its model does not declare.
+
+use std::fmt;
+
+use crate::codec::Item;
+
+/// The attributes of an item that the model does not declare, exactly as they are stored.
+///
+/// A field of this type with `#[model(rest)] #[serde(skip)]` keeps them, so that reading an item, changing
+/// it and saving it removes nothing that another program, or another version of this one, has written.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_dynamodb::{Model, Rest};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Model)]
+/// #[model(table = "users")]
+/// struct User {
+///     #[model(hash_key)]
+///     id: String,
+///     name: String,
+///     #[model(rest)]
+///     #[serde(skip)]
+///     rest: Rest,
+/// }
+///
+/// let user = User { id: "1".into(), name: "Ada".into(), rest: Rest::default() };
+/// assert!(user.rest.attributes().is_empty());
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct Rest(Item);
+
+impl Rest {
+    /// Returns the attributes.
+    pub fn attributes(&self) -> &Item {
+        &self.0
+    }
+
+    /// Returns the attributes, to be changed. Those that the model declares are not written.
+    pub fn attributes_mut(&mut self) -> &mut Item {
+        &mut self.0
+    }
+
+    /// Takes the attributes that are not declared out of an item.
+    pub(crate) fn take(item: &mut Item, declared: &[&str]) -> Self {
+        let rest = item.extract_if(|name, _| !declared.contains(&name.as_str()));
+        Self(rest.collect())
+    }
+
+    /// Adds the attributes to an item that does not have them.
+    pub(crate) fn add_to(&self, item: &mut Item) {
+        for (name, value) in &self.0 {
+            item.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// Shows the names of the attributes, and no values.
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<_> = self.0.keys().collect();
+        names.sort();
+        f.debug_tuple("Rest").field(&names).finish()
+    }
+}
