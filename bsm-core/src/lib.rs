@@ -101,6 +101,9 @@ mod environment;
 mod error;
 mod export;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod identity;
 mod manager;

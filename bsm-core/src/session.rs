@@ -390,6 +390,7 @@ impl Session {
             cli_cache: settings.cli_cache(),
             process_streams: settings.process_streams,
             process_timeout: settings.process_timeout(),
+            process_variables: &settings.process_variables,
             time_source: settings.time_source(),
             sts: &sts,
         };

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bsm_core::{BotoSesManager, Error, ErrorKind};
-use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, STAGING_ACCOUNT, STAGING_ROLE_ARN};
+use bsm_local_aws::standard::{
+    DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT, STAGING_ROLE_ARN,
+};
 use bsm_tests::Playground;
 
 /// Returns the errors of all uses of a manager.
@@ -70,6 +72,24 @@ async fn the_identity_is_requested_once_for_the_guard_and_the_caller() {
     assert_eq!(manager.aws_account_id().await.unwrap(), STAGING_ACCOUNT);
     manager.who_am_i().await.unwrap();
     assert_eq!(playground.aws().call_count("sts", "GetCallerIdentity"), 1);
+}
+
+#[tokio::test]
+async fn a_role_has_an_expected_account_of_its_own() {
+    let playground = Playground::start().await;
+    let parent = playground
+        .builder()
+        .profile_name("default")
+        .expect_account(DEFAULT_ACCOUNT)
+        .build();
+    let right = parent.assume_role(STAGING_ROLE_ARN);
+    let right = right.expect_account(STAGING_ACCOUNT).build();
+    assert_eq!(right.aws_account_id().await.unwrap(), STAGING_ACCOUNT);
+    let wrong = parent.assume_role(STAGING_ROLE_ARN);
+    let wrong = wrong.expect_account(DEFAULT_ACCOUNT).build();
+    for error in errors(&wrong).await {
+        assert!(error.is_account_mismatch(), "{error}");
+    }
 }
 
 #[tokio::test]

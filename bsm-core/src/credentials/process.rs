@@ -32,6 +32,8 @@ pub(crate) struct CredentialProcess {
     account_id: Option<String>,
     streams: Streams,
     limit: Duration,
+    /// Variables that the program gets in addition to those of this process.
+    variables: Vec<(String, String)>,
 }
 
 impl CredentialProcess {
@@ -48,7 +50,12 @@ impl CredentialProcess {
             account_id,
             streams,
             limit,
+            variables: Vec::new(),
         }
+    }
+
+    pub(crate) fn with_variables(self, variables: Vec<(String, String)>) -> Self {
+        Self { variables, ..self }
     }
 
     async fn run(&self) -> Result<Credentials, Error> {
@@ -57,7 +64,9 @@ impl CredentialProcess {
             program = self.program(),
             "running a credential_process"
         );
-        let process = Process::spawn(self.command()?, self.streams).map_err(|error| {
+        let mut command = self.command()?;
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let process = Process::spawn(command, self.streams).map_err(|error| {
             self.failed("could not be started: check the path of the program")
                 .with_source(error)
         })?;

@@ -64,6 +64,7 @@ pub(crate) struct ProviderFactory<'a> {
     pub(crate) cli_cache: Option<Store>,
     pub(crate) process_streams: Streams,
     pub(crate) process_timeout: Duration,
+    pub(crate) process_variables: &'a [(String, String)],
     pub(crate) time_source: SharedTimeSource,
     /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
@@ -120,7 +121,8 @@ impl ProviderFactory<'_> {
                     streams,
                     self.process_timeout,
                 );
-                Arc::new(process)
+                let variables = self.process_variables.to_vec();
+                Arc::new(process.with_variables(variables))
             }
             BaseProvider::Environment => match self.environment.keys()? {
                 Some(keys) => Arc::new(keys),

@@ -56,6 +56,7 @@ pub struct AssumeRole {
     parent: BotoSesManager,
     request: RoleRequest,
     region: Option<String>,
+    expect_account: Option<String>,
     mfa: Option<TokenCodes>,
 }
 
@@ -68,6 +69,7 @@ impl AssumeRole {
                 ..RoleRequest::default()
             },
             region: None,
+            expect_account: None,
             mfa: None,
         }
     }
@@ -176,6 +178,14 @@ impl AssumeRole {
         self
     }
 
+    /// Fails every use of the new manager if the role's credentials belong to another account; see
+    /// [`Builder::expect_account`](crate::Builder::expect_account). Default: any account, whatever
+    /// this manager expects of its own.
+    pub fn expect_account(mut self, account: impl Into<String>) -> Self {
+        self.expect_account = Some(account.into());
+        self
+    }
+
     /// Builds the manager. The role is assumed on first use.
     pub fn build(self) -> BotoSesManager {
         let parent = self.parent.session();
@@ -183,7 +193,7 @@ impl AssumeRole {
         let settings = Settings {
             region: self.region,
             // The parent's account is not the role's.
-            expect_account: None,
+            expect_account: self.expect_account,
             mfa: self.mfa.or(inherited.mfa.clone()),
             ..inherited
         };

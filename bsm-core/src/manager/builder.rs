@@ -325,6 +325,17 @@ impl Builder {
         self
     }
 
+    /// Sets an environment variable of a `credential_process`, in addition to those that it inherits
+    /// from this process.
+    ///
+    /// A program that is itself the `credential_process` of a profile can tell by such a variable
+    /// that it was started by itself, and end there.
+    pub fn process_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let variable = (name.into(), value.into());
+        self.settings.process_variables.push(variable);
+        self
+    }
+
     /// Shares the credentials of assumed roles with the AWS CLI and with other processes, through
     /// the CLI's own cache. Default: off.
     pub fn cli_cache(mut self, cache: CliCache) -> Self {

@@ -38,6 +38,7 @@ struct OfFile {
 }
 
 /// The settings of one profile, without its keys: a session keeps them for as long as it lives.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SettingsWithoutKeys {
     profile: Box<str>,
     settings: Box<[(Box<str>, Box<str>)]>,

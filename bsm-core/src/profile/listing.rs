@@ -1,13 +1,16 @@
 //! The list of profiles.
 
-use super::files::{Profile, Profiles};
+use std::fmt;
+
+use super::files::{Profile, Profiles, SettingsWithoutKeys};
 
 /// A profile, as [`BotoSesManager::profiles`](crate::BotoSesManager::profiles) lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form shows name, kind and region, and none of the other settings.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProfileInfo {
-    name: String,
     kind: ProfileKind,
-    region: Option<String>,
+    settings: SettingsWithoutKeys,
 }
 
 /// How a profile gets its credentials, by its own settings.
@@ -35,7 +38,7 @@ pub enum ProfileKind {
 impl ProfileInfo {
     /// Returns the name, as it is given to [`from_profile`](crate::BotoSesManager::from_profile).
     pub fn name(&self) -> &str {
-        &self.name
+        self.settings.profile()
     }
 
     /// Returns how the profile gets its credentials.
@@ -45,7 +48,26 @@ impl ProfileInfo {
 
     /// Returns the region that the profile names.
     pub fn region(&self) -> Option<&str> {
-        self.region.as_deref()
+        self.setting("region")
+    }
+
+    /// Returns a setting of the profile by its key in lower case: `role_arn`, `sso_session`, or a
+    /// key that only your program reads. An empty setting counts as not set.
+    ///
+    /// Access keys and session tokens are not returned. Other settings can contain secrets too, such
+    /// as a `credential_process` with a password in its arguments.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key)
+    }
+}
+
+impl fmt::Debug for ProfileInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProfileInfo")
+            .field("name", &self.name())
+            .field("kind", &self.kind)
+            .field("region", &self.region())
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,9 +76,8 @@ impl Profiles {
     pub(crate) fn list(&self) -> Vec<ProfileInfo> {
         self.iter()
             .map(|profile| ProfileInfo {
-                name: profile.name().to_owned(),
                 kind: kind(&profile),
-                region: profile.get("region").map(str::to_owned),
+                settings: profile.settings_without_keys(),
             })
             .collect()
     }

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) process_streams: Streams,
     pub(crate) process_timeout: Option<Duration>,
     pub(crate) provider_timeout: Option<Duration>,
+    /// Variables that a `credential_process` gets in addition to those of this process.
+    pub(crate) process_variables: Vec<(String, String)>,
     pub(crate) environment: Environment,
 }
 

@@ -116,7 +116,7 @@ impl<M, T, E> Path<M, T, E> {
         Self::at(DocumentPath::attribute(attribute))
     }
 
-    /// Makes the path of a field, whose values an update checks.
+    /// Creates the path of a field, whose values an update checks.
     #[doc(hidden)]
     pub fn __field(attribute: &'static str, check: Option<ValueCheck>) -> Self {
         Self {
@@ -125,12 +125,12 @@ impl<M, T, E> Path<M, T, E> {
         }
     }
 
-    /// Goes to an entry of the map that is here.
+    /// Returns the path of an entry of this map.
     pub fn field(self, name: impl Into<Cow<'static, str>>) -> Path<M> {
         self.then(Segment::Name(name.into()))
     }
 
-    /// Goes to an element of the list that is here; the first one is 0.
+    /// Returns the path of an element of this list. The index of the first one is 0.
     ///
     /// It has the type of the elements. A list of another type than `Vec`, `VecDeque` or an array takes
     /// [`typed`](Self::typed) first.
@@ -186,7 +186,7 @@ impl<M, T, E> Path<M, T, E> {
 ///
 /// If there is no value at the path, only [`ne`](Self::ne) and [`not_exists`](Self::not_exists) are true.
 impl<M, T, E> Path<M, T, E> {
-    /// Demands that the value is equal.
+    /// Returns a condition that is true if the value equals `other`.
     ///
     /// `eq(None)` is true for every item that is read as `None`: one without the attribute, and one that
     /// has NULL there. [`not_exists`](Self::not_exists) tells the two apart.
@@ -198,7 +198,7 @@ impl<M, T, E> Path<M, T, E> {
         }
     }
 
-    /// Demands that the value is not equal, or that there is none.
+    /// Returns a condition that is true if the value differs from `other`, or if there is none.
     ///
     /// `ne(None)` is true for every item that is read as `Some`.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {

@@ -33,6 +33,18 @@ fn process(dir: &tempfile::TempDir, script: &str) -> bsm_core::Builder {
 }
 
 #[tokio::test]
+async fn a_credential_process_gets_the_variables_of_the_builder() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let script = "echo \"{\\\"Version\\\": 1, \\\"AccessKeyId\\\": \\\"$OURS\\\", \
+                  \\\"SecretAccessKey\\\": \\\"hush\\\"}\"";
+    let bsm = process(&dir, script)
+        .process_env("OURS", "AKIAOURS")
+        .build();
+    let credentials = bsm.credentials().await.expect("credentials");
+    assert_eq!(credentials.access_key_id(), "AKIAOURS");
+}
+
+#[tokio::test]
 async fn nothing_that_a_credential_process_prints_is_shown() {
     let seen = Seen::default();
     let _log = seen.log_everything();

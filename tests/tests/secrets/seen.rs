@@ -56,8 +56,8 @@ impl Seen {
     /// Checks that all was seen.
     pub(crate) fn assert_with(&self, texts: &[&str]) {
         let elsewhere = ELSEWHERE.get_or_init(Self::default);
-        let mut seen = self.0.lock().expect("nobody panics").clone();
-        seen.push_str(&elsewhere.0.lock().expect("nobody panics"));
+        let mut seen = self.0.lock().expect("no thread panics").clone();
+        seen.push_str(&elsewhere.0.lock().expect("no thread panics"));
         for text in texts {
             assert!(seen.contains(text), "{text:?} is missing: was all seen?");
         }

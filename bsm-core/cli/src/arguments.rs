@@ -1,0 +1,93 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    completions::Completions, credential_process::CredentialProcess, env::Env, exec::Exec,
+    export::Export, list::List, man::Man, whoami::Whoami,
+};
+use crate::failure::Failure;
+use crate::session::SessionArguments;
+
+const AFTER_HELP: &str = "\
+Examples:
+  bsm list                               which profiles there are
+  bsm whoami -p staging                  which account a profile is, and why
+  bsm exec -p staging -- aws s3 ls       run a program as a profile
+  eval \"$(bsm env -p staging)\"           give this shell the credentials
+
+Exit codes:
+  0  success
+  1  AWS, the network or the system refused or failed
+  2  the command line is wrong
+  3  a profile is missing, or a profile file or a variable says something that cannot be used
+  4  there are no credentials, or they have expired: sign in
+  5  refused to protect you: another account or region than expected, or a question answered with no
+`bsm exec` ends with the status of the program that it runs; its own failures are 125, and 126 or 127 if
+the program cannot be run or found.";
+
+/// AWS sessions for people and scripts that work with more than one account.
+///
+/// It reads the profiles that the AWS CLI reads. A profile that you name is used whatever the
+/// environment contains, and a profile that does not exist is an error: no command falls back to
+/// another account.
+#[derive(Parser)]
+#[command(name = "bsm", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options of every command.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Print JSON, for programs to read; errors too, on the standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say on the standard error what is read and chosen, and the causes of an error
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    // Last, because its heading would otherwise also stand above the others.
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Whoami(Whoami),
+    List(List),
+    Exec(Exec),
+    Env(Env),
+    Export(Export),
+    CredentialProcess(CredentialProcess),
+    Completions(Completions),
+    Man(Man),
+}
+
+impl Command {
+    pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Whoami(command) => command.run(global).await,
+            Self::List(command) => command.run(global),
+            Self::Exec(command) => command.run(global).await,
+            Self::Env(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
+            Self::CredentialProcess(command) => command.run(global).await,
+            Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(),
+        }
+    }
+
+    /// Returns the exit code for a failure.
+    pub(crate) fn exit_code(&self, failure: &Failure) -> ExitCode {
+        match self {
+            // As env(1) does, so that a script can tell its own failures from the program's.
+            Self::Exec(_) => ExitCode::from(failure.exec_status()),
+            _ => ExitCode::from(failure.status()),
+        }
+    }
+}

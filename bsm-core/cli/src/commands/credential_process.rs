@@ -1,0 +1,30 @@
+//! `bsm credential-process`
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::arguments::Global;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::session::Questions;
+use crate::shell::Form;
+
+/// Print credentials for `credential_process` in a profile, which every SDK and the AWS CLI run
+///
+///   [profile staging-for-others]
+///   credential_process = bsm credential-process -p staging
+///
+/// It asks nothing but MFA codes, and those only on a terminal. A profile must not name itself.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CredentialProcess {}
+
+impl CredentialProcess {
+    pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let session = global.session.select(Questions::Never)?;
+        let variables = session.manager.env_vars().await?;
+        print(&Form::CredentialProcess.write(&variables)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

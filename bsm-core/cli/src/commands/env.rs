@@ -1,0 +1,55 @@
+//! `bsm env`
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::arguments::Global;
+use crate::failure::Failure;
+use crate::lifetime::MinLifetime;
+use crate::output::print;
+use crate::session::Questions;
+use crate::shell::ShellName;
+use crate::terminal;
+
+/// Print the commands that give a shell a session's credentials
+///
+///   eval "$(bsm env -p staging)"                            bash, zsh, sh
+///   bsm env -p staging | source                             fish
+///   bsm env -p staging | Out-String | Invoke-Expression     PowerShell
+///
+/// It clears the variables that would select another identity. The credentials are not refreshed.
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Env {
+    /// The shell [default: that of SHELL, or the platform's]
+    #[arg(long, value_name = "SHELL")]
+    shell: Option<ShellName>,
+    /// Do not ask before the credentials of a production profile are printed
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    lifetime: MinLifetime,
+}
+
+impl Env {
+    pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let session = global.session.select(Questions::Allowed)?;
+        if let Some(at_least) = self.lifetime.min_lifetime {
+            session.manager.credentials_for(at_least).await?;
+        }
+        let variables = session.manager.env_vars().await?;
+        session.confirm_production("Give the credentials to this shell", self.yes)?;
+        let shell = self.shell.unwrap_or_else(ShellName::of_user);
+        print(&shell.form().write(&variables)?)?;
+        if io::stdout().is_terminal() {
+            let command = format!("bsm env -p {}", session.profile_name());
+            terminal::note(format_args!(
+                "this shell has not changed; run: {}",
+                shell.evaluating(&command)
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,63 @@
+//! `bsm`: AWS sessions for people and scripts that work with more than one account.
+
+mod arguments;
+mod commands;
+mod failure;
+mod lifetime;
+mod output;
+mod session;
+mod shell;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.global.verbose {
+        log_to_stderr();
+    }
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            let failure = failure.or_hint(|| arguments.global.session.advice());
+            failure.report(&arguments.global);
+            arguments.command.exit_code(&failure)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
+    // One thread: a command has one thing to wait for at a time, and starting workers would take
+    // longer than reading credentials from a cache.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failure::Failure::io("the program could not start", error))?;
+    let outcome = runtime.block_on(arguments.command.run(&arguments.global));
+    // A lookup of a host name may still be under way, and nothing waits for it any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn log_to_stderr() {
+    let targets = Targets::new()
+        .with_target("bsm", LevelFilter::DEBUG)
+        .with_target("bsm_core", LevelFilter::DEBUG)
+        .with_target("bsm_dynamodb", LevelFilter::DEBUG);
+    tracing_subscriber::registry()
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_ansi(terminal::stderr_has_colour())
+                .with_writer(std::io::stderr),
+        )
+        .with(targets)
+        .init();
+}

@@ -1,0 +1,112 @@
+use bsm_local_aws::LocalAws;
+use bsm_local_aws::standard::{
+    ACCESS_KEY_ID, DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, SECRET_ACCESS_KEY,
+    STAGING_ACCOUNT,
+};
+use serde_json::json;
+
+use crate::support::{Home, run};
+
+#[test]
+fn whoami_names_the_account_and_the_source_of_the_credentials() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let printed = home.run(&["whoami", "-p", "staging"]).ok();
+    let facts: Vec<_> = printed.lines().map(|line| &line[..7]).collect();
+    assert_eq!(
+        facts,
+        [
+            "account", "arn    ", "user id", "region ", "source ", "expires"
+        ]
+    );
+    assert!(printed.contains(STAGING_ACCOUNT), "{printed}");
+    assert!(
+        printed.contains("keys of profile \"default\" in the credentials file"),
+        "{printed}"
+    );
+
+    let json = home.run(&["--json", "-p", "staging", "whoami"]).json();
+    assert_eq!(json["account"], STAGING_ACCOUNT);
+    assert_eq!(json["profile"], "staging");
+    assert!(json["expiration"].as_str().unwrap().ends_with('Z'));
+
+    let masked = home.run(&["whoami", "-p", "staging", "--masked"]).ok();
+    let (identity, _) = masked.split_once("source").unwrap();
+    assert!(!identity.contains(STAGING_ACCOUNT), "{masked}");
+}
+
+#[test]
+fn a_named_profile_beats_keys_in_the_environment_and_both_are_explained() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let with_keys = |arguments: &[&str], profile: Option<&str>| {
+        let mut command = home.bsm(arguments);
+        command
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("AWS_ENDPOINT_URL", aws.endpoint_url());
+        command.envs(profile.map(|profile| ("AWS_PROFILE", profile)));
+        run(command)
+    };
+
+    let named = with_keys(&["whoami", "-p", "production"], None);
+    assert!(
+        named
+            .stderr
+            .contains("is set and not used, because --profile production"),
+        "{named:?}"
+    );
+    assert!(named.ok().contains(PRODUCTION_ACCOUNT));
+
+    let ambient = with_keys(&["whoami"], Some("production"));
+    assert!(
+        ambient.stderr.contains("takes precedence over AWS_PROFILE"),
+        "{ambient:?}"
+    );
+    let ambient = ambient.ok();
+    assert!(ambient.contains(DEFAULT_ACCOUNT), "{ambient}");
+    assert!(ambient.contains("source   environment"), "{ambient}");
+}
+
+#[test]
+fn roles_are_assumed_on_top_of_a_profile_and_shared_through_the_cache() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let role = ["whoami", "--json", "--role", PRODUCTION_ROLE_ARN];
+    assert_eq!(home.run(&role).json()["account"], PRODUCTION_ACCOUNT);
+    assert_eq!(home.run(&role).json()["account"], PRODUCTION_ACCOUNT);
+    assert_eq!(aws.call_count("sts", "AssumeRole"), 1);
+
+    let anew = [role.as_slice(), &["--no-cache"]].concat();
+    home.run(&anew).ok();
+    assert_eq!(aws.call_count("sts", "AssumeRole"), 2);
+
+    // The role Production does not trust the role Staging.
+    let chain = [&anew[..], &["-p", "staging"]].concat();
+    let refused = home.run(&chain).fails_with(1);
+    assert!(refused.contains("AccessDenied"), "{refused}");
+}
+
+#[test]
+fn the_list_shows_what_the_settings_say() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    home.add_config("[profile live]\nsso_account_id = 444444444444\nsso_role_name = Admin\nsso_session = corp\nbsm_production = true");
+    let printed = home.run(&["list"]).ok();
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines.len(), 5, "{printed}");
+    assert!(lines[2].starts_with("live (production)"), "{printed}");
+    assert!(lines[2].ends_with("corp"), "{printed}");
+
+    let json = home.run(&["list", "--json"]).json();
+    assert_eq!(
+        json[1],
+        json!({
+            "name": "live", "kind": "sso", "account": "444444444444", "region": null,
+            "source_profile": null, "production": true,
+        })
+    );
+    assert_eq!(json[3]["account"], STAGING_ACCOUNT);
+    // Not a single request.
+    assert_eq!(aws.calls().len(), 0);
+}
