@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    completions::Completions, credential_process::CredentialProcess, env::Env, exec::Exec,
-    export::Export, list::List, man::Man, whoami::Whoami,
+    completions::Completions, console::Console, credential_process::CredentialProcess,
+    doctor::Doctor, env::Env, exec::Exec, export::Export, list::List, man::Man, serve::Serve,
+    whoami::Whoami,
 };
+#[cfg(feature = "dynamodb")]
+use crate::commands::{copy::CopyCommand, tables::Tables};
 use crate::failure::Failure;
 use crate::session::SessionArguments;
 
@@ -17,6 +20,8 @@ Examples:
   bsm whoami -p staging                  which account a profile is, and why
   bsm exec -p staging -- aws s3 ls       run a program as a profile
   eval \"$(bsm env -p staging)\"           give this shell the credentials
+  bsm exec --server -p staging -- CMD    run a program that works for hours
+  bsm doctor                             what is wrong with the profiles
 
 Exit codes:
   0  success
@@ -64,6 +69,13 @@ pub(crate) enum Command {
     Env(Env),
     Export(Export),
     CredentialProcess(CredentialProcess),
+    Serve(Serve),
+    Console(Console),
+    Doctor(Doctor),
+    #[cfg(feature = "dynamodb")]
+    Tables(Tables),
+    #[cfg(feature = "dynamodb")]
+    Copy(Box<CopyCommand>),
     Completions(Completions),
     Man(Man),
 }
@@ -77,9 +89,25 @@ impl Command {
             Self::Env(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::CredentialProcess(command) => command.run(global).await,
+            Self::Serve(command) => command.run(global).await,
+            Self::Console(command) => command.run(global).await,
+            Self::Doctor(command) => command.run(global).await,
+            #[cfg(feature = "dynamodb")]
+            Self::Tables(command) => command.run(global).await,
+            #[cfg(feature = "dynamodb")]
+            Self::Copy(command) => command.run(global).await,
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(),
         }
+    }
+
+    /// Returns `true` if a command has enough to do for more than one thread.
+    pub(crate) fn needs_workers(&self) -> bool {
+        #[cfg(feature = "dynamodb")]
+        if matches!(self, Self::Copy(_)) {
+            return true;
+        }
+        false
     }
 
     /// Returns the exit code for a failure.

@@ -1,10 +1,17 @@
 //! The subcommands, a file each.
 
 pub(crate) mod completions;
+pub(crate) mod console;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod copy;
 pub(crate) mod credential_process;
+pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod serve;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod tables;
 pub(crate) mod whoami;

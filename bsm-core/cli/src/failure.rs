@@ -47,6 +47,15 @@ impl Failure {
         }
     }
 
+    /// Creates a failure from an error whose message and causes contain no secrets.
+    pub(crate) fn of_error(class: Class, kind: String, error: &dyn StdError) -> Self {
+        Self {
+            kind,
+            causes: causes(error),
+            ..Self::new(class, error.to_string())
+        }
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Class::Usage, message)
     }
@@ -67,6 +76,14 @@ impl Failure {
             self.hint = hint();
         }
         self
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn status(&self) -> u8 {
@@ -126,16 +143,12 @@ impl From<bsm_core::Error> for Failure {
             ErrorKind::AccountMismatch | ErrorKind::RegionMismatch => Class::Refused,
             _ => Class::Failed,
         };
-        let hint = match error.kind() {
-            ErrorKind::NoRegion => Some("on the command line, that is --region"),
-            _ => None,
-        };
+        let is_no_region = error.is_no_region();
+        let hint = is_no_region.then_some("on the command line, that is --region");
+        let failure = Self::of_error(class, format!("{:?}", error.kind()), &error);
         Self {
-            class,
-            kind: format!("{:?}", error.kind()),
-            message: error.to_string(),
             hint: hint.map(str::to_owned),
-            causes: causes(&error),
+            ..failure
         }
     }
 }

@@ -1,12 +1,17 @@
 //! `bsm`: AWS sessions for people and scripts that work with more than one account.
 
 mod arguments;
+mod audit;
 mod commands;
+mod doctor;
 mod failure;
 mod lifetime;
 mod output;
+mod serve;
 mod session;
 mod shell;
+mod similar;
+mod small_file;
 mod terminal;
 
 use std::process::ExitCode;
@@ -35,9 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
-    // One thread: a command has one thing to wait for at a time, and starting workers would take
-    // longer than reading credentials from a cache.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let mut runtime = match arguments.command.needs_workers() {
+        true => tokio::runtime::Builder::new_multi_thread(),
+        // One thread: a command has one thing to wait for at a time, and starting workers would take
+        // longer than reading credentials from a cache.
+        false => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| failure::Failure::io("the program could not start", error))?;

@@ -1,23 +1,28 @@
 //! The session of a command: which profile, which roles, and what guards it.
 
 mod guard;
+mod narrow;
 mod under_way;
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 
-use bsm_core::{BotoSesManager, Builder, CliCache, Error, ProfileInfo, mfa::TerminalPrompt};
+use bsm_core::mfa::TerminalPrompt;
+use bsm_core::{BotoSesManager, Builder, CliCache, EnvVars, Error, ProfileInfo};
 use clap::Args;
 
 use self::guard::Guard;
 pub(crate) use self::guard::{EXPECT_ACCOUNT, is_production};
+pub(crate) use self::narrow::Narrow;
 use self::under_way::UnderWay;
+use crate::audit::Audit;
 use crate::commands::list;
 use crate::failure::{Class, Failure};
+use crate::similar::closest;
 use crate::terminal::{self, STRONG, WARNING};
 
 /// The options that select a session.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct SessionArguments {
     /// The profile; keys in the environment never override it [default: AWS_DEFAULT_PROFILE,
@@ -49,6 +54,8 @@ pub(crate) enum Questions {
 /// The session that the options and the environment select.
 pub(crate) struct Session {
     pub(crate) manager: BotoSesManager,
+    /// The session whose credentials the last role is assumed with, if an option names that role.
+    pub(crate) parent: Option<BotoSesManager>,
     profile_name: String,
     /// `None` if the profile does not exist, which is an error only if it was named.
     pub(crate) profile: Option<ProfileInfo>,
@@ -58,16 +65,25 @@ pub(crate) struct Session {
 impl SessionArguments {
     /// Selects the session. Sends no request.
     pub(crate) fn select(&self, questions: Questions) -> Result<Session, Failure> {
+        self.select_narrowed(questions, &Narrow::default())
+    }
+
+    /// Selects a session whose credentials can do less. Sends no request.
+    pub(crate) fn select_narrowed(
+        &self,
+        questions: Questions,
+        narrow: &Narrow,
+    ) -> Result<Session, Failure> {
         let profiles = BotoSesManager::profiles()?;
         let named = match &self.profile {
             Some(name) => Some(name.clone()),
             None if questions == Questions::Allowed => picked(&profiles)?,
             None => None,
         };
-        let profile_name = named.clone().or_else(ambient_profile);
-        let profile_name = profile_name.unwrap_or_else(|| "default".to_owned());
+        let selected = named.clone().or_else(ambient_profile);
+        let profile_name = selected.as_deref().unwrap_or("default").to_owned();
         let profile = profiles.iter().find(|info| info.name() == profile_name);
-        if let (Some(name), None) = (&named, profile) {
+        if let (Some(name), None) = (&selected, profile) {
             return Err(not_found(name, &profiles));
         }
         let guard = Guard::of(profile)?;
@@ -76,19 +92,34 @@ impl SessionArguments {
             false => guard.account(),
         };
         // A role in the cache would be used without a look at the credentials that it was assumed with.
-        let cache = match guard.account() {
-            Some(_) => CliCache::new().same_source_only(),
-            None => CliCache::new(),
+        let cache = match (guard.account(), self.roles.is_empty()) {
+            (Some(_), false) => CliCache::new().same_source_only(),
+            _ => CliCache::new(),
         };
         let mut builder = self.builder(&profile_name, cache)?;
-        if let Some(name) = named {
-            builder = builder.profile_name(name);
-        }
-        if let Some(account) = expected {
-            builder = builder.expect_account(account);
-        }
+        let (manager, parent) = if self.roles.is_empty() && !narrow.is_empty() {
+            // Keys in the environment take precedence over a profile that is not named.
+            let has_keys = named.is_none() && variable("AWS_ACCESS_KEY_ID").is_some();
+            let profile = profile.filter(|_| !has_keys);
+            let profile = profile.ok_or_else(|| narrow::not_narrowable(&profile_name))?;
+            let (parent, role) = narrow::role_of_profile(builder, profile, self.region.is_some())?;
+            let mut role = narrow.apply(role, profile.setting("role_arn").unwrap_or_default())?;
+            if let Some(account) = expected {
+                role = role.expect_account(account);
+            }
+            (role.build(), Some(parent))
+        } else {
+            if let Some(name) = named {
+                builder = builder.profile_name(name);
+            }
+            if let Some(account) = expected {
+                builder = builder.expect_account(account);
+            }
+            self.assume_roles(builder.build(), narrow)?
+        };
         Ok(Session {
-            manager: self.assume_roles(builder.build()),
+            manager,
+            parent,
             profile_name,
             profile: profile.cloned(),
             guard,
@@ -129,16 +160,22 @@ impl SessionArguments {
         })
     }
 
-    fn assume_roles(&self, base: BotoSesManager) -> BotoSesManager {
-        let last = self.roles.len().saturating_sub(1);
-        let roles = self.roles.iter().enumerate();
-        roles.fold(base, |parent, (index, arn)| {
-            let role = parent.assume_role(arn);
-            match &self.expect_account {
-                Some(account) if index == last => role.expect_account(account).build(),
-                _ => role.build(),
-            }
-        })
+    /// Returns the manager of the last role, and that of the session it is assumed with.
+    fn assume_roles(
+        &self,
+        base: BotoSesManager,
+        narrow: &Narrow,
+    ) -> Result<(BotoSesManager, Option<BotoSesManager>), Failure> {
+        let Some((last, others)) = self.roles.split_last() else {
+            return Ok((base, None));
+        };
+        let assume = |parent: BotoSesManager, arn| parent.assume_role(arn).build();
+        let parent = others.iter().fold(base, assume);
+        let mut role = narrow.apply(parent.assume_role(last), last)?;
+        if let Some(account) = &self.expect_account {
+            role = role.expect_account(account);
+        }
+        Ok((role.build(), Some(parent)))
     }
 }
 
@@ -146,6 +183,26 @@ impl Session {
     /// Returns the name of the profile whose settings apply.
     pub(crate) fn profile_name(&self) -> &str {
         &self.profile_name
+    }
+
+    /// Returns the audit of a command, if the environment asks for one.
+    pub(crate) fn audit(&self, command: &str) -> Option<Audit> {
+        Audit::of(&self.profile_name, command)
+    }
+
+    /// Returns the credentials and settings for another program, once they are recorded.
+    pub(crate) async fn issue(&self, audit: Option<&Audit>) -> Result<EnvVars, Failure> {
+        let variables = self.manager.env_vars().await?;
+        if let Some(audit) = audit {
+            let id = variables
+                .set()
+                .find(|(name, _)| *name == "AWS_ACCESS_KEY_ID");
+            let id = id.map(|(_, value)| value).unwrap_or_default();
+            audit
+                .record(&self.manager, id, variables.expiration())
+                .await?;
+        }
+        Ok(variables)
     }
 
     /// Asks before something is done with a profile that is marked as production.
@@ -220,53 +277,12 @@ fn not_found(name: &str, profiles: &[ProfileInfo]) -> Failure {
     let missing = || Error::new(bsm_core::ErrorKind::ProfileNotFound, "no such profile");
     let failure = Failure::from(error.unwrap_or_else(missing));
     let names = profiles.iter().map(ProfileInfo::name);
-    let similar = names
-        .map(|known| (edit_distance(name, known), known))
-        .min_by_key(|(distance, _)| *distance);
-    match similar {
-        // One typo in three letters; more is another word.
-        Some((distance, known)) if distance <= name.chars().count().div_ceil(3) => {
-            failure.with_hint(format!("did you mean {known:?}?"))
-        }
-        None => failure.with_hint(
+    // One typo in three letters; more is another word.
+    match closest(name, names, name.chars().count().div_ceil(3)) {
+        Some(known) => failure.with_hint(format!("did you mean {known:?}?")),
+        None if profiles.is_empty() => failure.with_hint(
             "there are no profiles yet: `aws configure` or `aws configure sso` creates one",
         ),
-        _ => failure.with_hint("`bsm list` shows the profiles there are"),
-    }
-}
-
-/// Returns how many letters have to be inserted, removed or replaced; two swapped neighbours are two.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_distance_counts_typos() {
-        for (one, other, distance) in [
-            ("", "", 0),
-            ("staging", "staging", 0),
-            ("stagign", "staging", 2),
-            ("stagin", "staging", 1),
-            ("prod", "production", 6),
-            ("é", "e", 1),
-        ] {
-            assert_eq!(edit_distance(one, other), distance, "{one} {other}");
-            assert_eq!(edit_distance(other, one), distance, "{other} {one}");
-        }
+        None => failure.with_hint("`bsm list` shows the profiles there are"),
     }
 }

@@ -393,6 +393,14 @@ impl Builder {
         Ok(Profiles::load(&self.settings.environment)?.list())
     }
 
+    /// Returns the paths of the config file and of the credentials file that the manager would read,
+    /// whether they exist or not. Without a home directory, there may be none.
+    pub fn profile_files(&self) -> Vec<PathBuf> {
+        let environment = &self.settings.environment;
+        let files = [environment.config_file(), environment.credentials_file()];
+        files.into_iter().flatten().collect()
+    }
+
     /// Builds the manager.
     pub fn build(mut self) -> BotoSesManager {
         let explicit = match self.snapshot {

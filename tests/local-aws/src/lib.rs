@@ -82,6 +82,7 @@
 //!   GetSessionToken, with trust policies, MFA, role chaining, session tags, source identity and AWS's
 //!   limits.
 //! - **IAM.** ListAccountAliases.
+//! - **Console sign-in.** The federation endpoint, at `/federation`.
 //! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, tags and time
 //!   to live, by the dynoxide engine.
 //! - **DynamoDB Streams.** Every table with a stream has two shards at a time, which are succeeded by
@@ -120,6 +121,7 @@ mod clock;
 mod dynamodb;
 mod error;
 mod faults;
+mod federation;
 mod iam;
 mod ids;
 mod layout;

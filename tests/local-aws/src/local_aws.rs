@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::dynamodb::Databases;
 use crate::error::Error;
 use crate::faults::Faults;
+use crate::federation::SigninTokens;
 use crate::layout::{Account, Layout, Profile};
 use crate::profile_files;
 use crate::server::{Server, ServerState};
@@ -265,6 +266,7 @@ impl LocalAwsBuilder {
             calls: CallLog::default(),
             #[cfg(feature = "s3")]
             s3,
+            signin_tokens: SigninTokens::default(),
         });
         let server = Server::start(self.port, Arc::clone(&state))?;
         Ok(LocalAws {

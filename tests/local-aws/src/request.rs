@@ -110,7 +110,7 @@ impl Target {
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    fn from_request(request: &Request) -> Self {
+    pub(crate) fn from_request(request: &Request) -> Self {
         let query = request.uri.query().unwrap_or_default().as_bytes();
         let fields = form_urlencoded::parse(query).chain(form_urlencoded::parse(&request.body));
         let owned = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));

@@ -30,6 +30,7 @@ use self::dispatch::Reply;
 pub(crate) use self::state::ServerState;
 use crate::clock::http_date;
 use crate::error::{Error, ErrorKind};
+use crate::federation;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -162,6 +163,9 @@ async fn respond(
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let request = Request::new(parts, body.to_bytes());
+    if request.uri.path() == federation::PATH {
+        return Ok(dated(federated(&state, &request), &state));
+    }
     let response = match control::respond(&state, &request) {
         Some((status, body)) => {
             let mut response = HttpResponse::new(full(body));
@@ -178,6 +182,18 @@ async fn respond(
         },
     };
     Ok(dated(response, &state))
+}
+
+/// Serves a request to the federation endpoint, which is unsigned and not an API of the SDKs.
+fn federated(state: &ServerState, request: &Request) -> HttpResponse<Body> {
+    let tokens = &state.signin_tokens;
+    let answer = tokens.respond(request, &state.identities, &state.clock);
+    let mut response = HttpResponse::new(full(answer.body));
+    *response.status_mut() = answer.status;
+    if let Some(location) = answer.location.and_then(|location| location.parse().ok()) {
+        response.headers_mut().insert("location", location);
+    }
+    response
 }
 
 /// Creates the HTTP response. `Content-Length` is the size of the complete response even if `body` is

@@ -23,7 +23,8 @@ pub(crate) struct CredentialProcess {}
 impl CredentialProcess {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         let session = global.session.select(Questions::Never)?;
-        let variables = session.manager.env_vars().await?;
+        let audit = session.audit("credential-process");
+        let variables = session.issue(audit.as_ref()).await?;
         print(&Form::CredentialProcess.write(&variables)?)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -9,7 +9,7 @@ use crate::arguments::Global;
 use crate::failure::Failure;
 use crate::lifetime::MinLifetime;
 use crate::output::print;
-use crate::session::Questions;
+use crate::session::{Narrow, Questions};
 use crate::shell::ShellName;
 use crate::terminal;
 
@@ -31,15 +31,19 @@ pub(crate) struct Env {
     yes: bool,
     #[command(flatten)]
     lifetime: MinLifetime,
+    #[command(flatten)]
+    narrow: Narrow,
 }
 
 impl Env {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let session = global.session.select(Questions::Allowed)?;
+        let session = global
+            .session
+            .select_narrowed(Questions::Allowed, &self.narrow)?;
         if let Some(at_least) = self.lifetime.min_lifetime {
             session.manager.credentials_for(at_least).await?;
         }
-        let variables = session.manager.env_vars().await?;
+        let variables = session.issue(session.audit("env").as_ref()).await?;
         session.confirm_production("Give the credentials to this shell", self.yes)?;
         let shell = self.shell.unwrap_or_else(ShellName::of_user);
         print(&shell.form().write(&variables)?)?;

@@ -1,7 +1,13 @@
 //! `bsm exec`
 
+mod replace;
+mod server;
+#[cfg(unix)]
+mod supervise;
+
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
@@ -9,19 +15,30 @@ use clap::Args;
 use crate::arguments::Global;
 use crate::failure::{Class, Failure};
 use crate::lifetime::MinLifetime;
-use crate::session::{Questions, Session};
+use crate::session::{Narrow, Questions, Session};
 
-/// Run a program with a session's credentials in its environment
+/// Run a program with a session's credentials
 ///
-/// The program replaces bsm: it has the same process id, and gets signals and ends as if it had been
-/// started without bsm. It cannot refresh its credentials.
+/// The program replaces bsm: it has the same process id, gets the same signals, and its exit status is
+/// the command's. It gets credentials in its environment, and cannot refresh them. With --server, bsm
+/// stays, and the program gets its credentials from it for as long as it runs. Keys that do not expire
+/// need no server, and are put into the environment even so.
+///
+/// --read-only, --policy, --tag and --source-identity restrict the credentials that the program gets,
+/// and nothing can widen them again. They need a role: that of the profile, or of --role. They are no
+/// sandbox: a program that can read this home directory can use the profiles in it.
 #[derive(Args)]
 pub(crate) struct Exec {
+    /// Serve credentials to the program and refresh them, instead of putting them into its environment
+    #[arg(long, conflicts_with = "min_lifetime")]
+    server: bool,
     /// Do not ask before a program runs with a production profile
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     lifetime: MinLifetime,
+    #[command(flatten)]
+    narrow: Narrow,
     /// The program and its arguments; write -- in front of it if they begin with a dash
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -34,42 +51,33 @@ impl Exec {
                 "there is no program to run: write bsm exec -p PROFILE -- PROGRAM ARGUMENTS",
             ));
         };
-        let session = global.session.select(Questions::Allowed)?;
-        let mut command = Command::new(program);
-        command.args(arguments);
-        self.apply_credentials(&session, &mut command).await?;
-        let action = format!("Run {}", program.display());
-        session.confirm_production(&action, self.yes)?;
-        become_program(command).map_err(|error| cannot_run(program, &error))
-    }
-
-    async fn apply_credentials(
-        &self,
-        session: &Session,
-        command: &mut Command,
-    ) -> Result<(), Failure> {
+        let session = global
+            .session
+            .select_narrowed(Questions::Allowed, &self.narrow)?;
+        let name = Path::new(program).file_name().unwrap_or(program);
+        let audit = session.audit(&format!("exec {}", name.display()));
         if let Some(at_least) = self.lifetime.min_lifetime {
             session.manager.credentials_for(at_least).await?;
         }
-        session.manager.env_vars().await?.apply_to(command);
-        Ok(())
+        let mut command = Command::new(program);
+        command.args(arguments);
+        // Before the question, because it is pointless if there are no credentials or they belong to
+        // another account.
+        let variables = session.issue(audit.as_ref()).await?;
+        self.confirm(&session, program)?;
+        let failed = |error: io::Error| cannot_run(program, &error);
+        if self.server && variables.expiration().is_some() {
+            return server::run(&session, &variables, audit, command)
+                .await?
+                .map_err(failed);
+        }
+        variables.apply_to(&mut command);
+        replace::become_program(command).map_err(failed)
     }
-}
 
-/// Replaces this process, so that nothing stands between the program and its signals, its process
-/// group and its terminal. Returns only if the program cannot be started.
-#[cfg(unix)]
-fn become_program(mut command: Command) -> io::Result<ExitCode> {
-    use std::os::unix::process::CommandExt as _;
-
-    Err(command.exec())
-}
-
-/// Windows cannot replace a process: this one waits, and ends with the program's status.
-#[cfg(not(unix))]
-fn become_program(mut command: Command) -> io::Result<ExitCode> {
-    let status = command.status()?;
-    std::process::exit(status.code().unwrap_or(1))
+    fn confirm(&self, session: &Session, program: &OsString) -> Result<(), Failure> {
+        session.confirm_production(&format!("Run {}", program.display()), self.yes)
+    }
 }
 
 fn cannot_run(program: &OsString, error: &io::Error) -> Failure {

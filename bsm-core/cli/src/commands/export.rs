@@ -49,7 +49,8 @@ impl Export {
             Format::Powershell => Form::Shell(Shell::PowerShell),
             Format::WindowsCmd => Form::Cmd,
         };
-        print(&form.write(&session.manager.env_vars().await?)?)?;
+        let variables = session.issue(session.audit("export").as_ref()).await?;
+        print(&form.write(&variables)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

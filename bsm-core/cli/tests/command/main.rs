@@ -5,10 +5,17 @@
     reason = "a failure in the surroundings of a test fails the test"
 )]
 
+mod console;
 mod credential_process;
+mod doctor;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod env;
 mod exec;
 mod guards;
+mod narrow;
 mod screens;
+mod serve;
 mod support;
+mod terminal;
 mod whoami;

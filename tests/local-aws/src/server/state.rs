@@ -5,6 +5,7 @@ use crate::call_log::CallLog;
 use crate::clock::Clock;
 use crate::dynamodb::Databases;
 use crate::faults::Faults;
+use crate::federation::SigninTokens;
 
 /// The state of a server, shared by its connections and the [`LocalAws`](crate::LocalAws) handle.
 #[derive(Debug)]
@@ -16,4 +17,5 @@ pub(crate) struct ServerState {
     pub(crate) calls: CallLog,
     #[cfg(feature = "s3")]
     pub(crate) s3: std::sync::Arc<crate::s3::S3>,
+    pub(crate) signin_tokens: SigninTokens,
 }

@@ -1,0 +1,207 @@
+//! `bsm copy`
+
+mod progress;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bsm_core::BotoSesManager;
+use bsm_dynamodb::{CopyPlan, CopyPolicy, CopyTable, ErrorKind, copy_table};
+use clap::{Args, ValueEnum};
+
+use crate::arguments::Global;
+use crate::failure::{Class, Failure};
+use crate::session::{Questions, Session, SessionArguments};
+use crate::terminal;
+
+/// Copy a DynamoDB table to another account, region or name, with every attribute of every item
+///
+/// It shows what it is going to do, asks, and shows its progress. Ctrl-C stops it; with --checkpoint, the
+/// same command resumes it. It ends with 1 if the tables differ after --verify.
+#[derive(Args)]
+pub(crate) struct CopyCommand {
+    /// The table to read
+    table: String,
+    /// The profile to read from [default: as for every command]
+    #[arg(long, value_name = "PROFILE", conflicts_with = "profile")]
+    from: Option<String>,
+    /// The profile to write to [default: the one that is read from]
+    #[arg(long, value_name = "PROFILE")]
+    to: Option<String>,
+    /// The region to write to [default: that of the profile]
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
+    /// The table to write [default: the same name]
+    #[arg(long = "as", value_name = "TABLE")]
+    target_table: Option<String>,
+    /// What to do with items that are in the target already
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    policy: Policy,
+    /// Create the table in the target if it does not exist
+    #[arg(long)]
+    create: bool,
+    /// Read both tables afterwards, and report every difference
+    #[arg(long)]
+    verify: bool,
+    /// Write the progress to this file, and resume from it
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Read everything, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Read at most this many capacity units a second
+    #[arg(long, value_name = "UNITS")]
+    read_capacity: Option<u32>,
+    /// Write at most this many capacity units a second
+    #[arg(long, value_name = "UNITS")]
+    write_capacity: Option<u32>,
+    /// Do not ask before anything is written
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Policy {
+    /// Copy to an empty table only
+    Fail,
+    /// Replace items with the same key
+    Overwrite,
+    /// Leave items with the same key alone; slower
+    Skip,
+}
+
+impl CopyCommand {
+    pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let source = self.source(&global.session)?;
+        let target = self.target(&global.session)?;
+        let copy = self.copy(&source.manager, &target.manager);
+        let plan = copy.preflight().await?;
+        if !global.json {
+            terminal::say(&plan);
+        }
+        self.confirm(&target, &plan)?;
+        let (copy, bar) = progress::with_bar(copy);
+        let copied = copy.stop_when(ctrl_c()).await;
+        bar.finish_and_clear();
+        let summary = match copied {
+            Ok(summary) => summary,
+            Err(error) if error.kind() == ErrorKind::Stopped => {
+                return Err(Failure::new(Class::Failed, self.stopped()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match global.json {
+            true => summary::print_json(&summary)?,
+            false => summary::print(&summary)?,
+        }
+        let found = summary.verification();
+        Ok(match found.is_none_or(|found| found.is_identical()) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+
+    fn source(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
+        let profile = self.from.clone().or_else(|| arguments.profile.clone());
+        let arguments = SessionArguments {
+            profile,
+            // It is the target that must be the right one.
+            expect_account: None,
+            ..arguments.clone()
+        };
+        arguments.select(Questions::Allowed)
+    }
+
+    fn target(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
+        let to = self.to.clone().or_else(|| self.from.clone());
+        let region = self.to_region.clone().or_else(|| arguments.region.clone());
+        let arguments = SessionArguments {
+            profile: to.or_else(|| arguments.profile.clone()),
+            region,
+            ..arguments.clone()
+        };
+        arguments.select(Questions::Allowed)
+    }
+
+    fn copy(&self, source: &BotoSesManager, target: &BotoSesManager) -> CopyTable {
+        let policy = match self.policy {
+            Policy::Fail => CopyPolicy::FailIfNotEmpty,
+            Policy::Overwrite => CopyPolicy::Overwrite,
+            Policy::Skip => CopyPolicy::SkipExisting,
+        };
+        let mut copy = copy_table(source, target, &self.table)
+            .policy(policy)
+            .create_target(self.create)
+            .verify(self.verify)
+            .dry_run(self.dry_run);
+        if let Some(table) = &self.target_table {
+            copy = copy.target_table(table);
+        }
+        if let Some(path) = &self.checkpoint {
+            copy = copy.checkpoint(path);
+        }
+        if let Some(units) = self.read_capacity {
+            copy = copy.read_capacity(units);
+        }
+        if let Some(units) = self.write_capacity {
+            copy = copy.write_capacity(units);
+        }
+        copy
+    }
+
+    /// Asks before anything is written. A script must say --yes, because nobody could answer.
+    fn confirm(&self, target: &Session, plan: &CopyPlan) -> Result<(), Failure> {
+        if self.dry_run {
+            return Ok(());
+        }
+        target.confirm_production("Write to it", self.yes)?;
+        if self.yes {
+            return Ok(());
+        }
+        if !terminal::is_interactive() {
+            return Err(Failure::usage(
+                "there is no terminal to ask on before the copy writes: add --yes",
+            ));
+        }
+        let (table, account) = (plan.target().table(), plan.target().account());
+        match terminal::confirm(&format!("Write to table {table} of account {account}?"))? {
+            true => Ok(()),
+            false => Err(Failure::new(
+                Class::Refused,
+                "not confirmed: nothing was written",
+            )),
+        }
+    }
+
+    fn stopped(&self) -> String {
+        match &self.checkpoint {
+            Some(path) => format!(
+                "stopped: run the same command again to resume from {}",
+                path.display()
+            ),
+            None => "stopped: without --checkpoint, the copy starts anew next time".to_owned(),
+        }
+    }
+}
+
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl From<bsm_dynamodb::Error> for Failure {
+    fn from(error: bsm_dynamodb::Error) -> Self {
+        // The session knows better what a script can do about it.
+        if let Some(session) = error.session_error() {
+            return Self::from(session.clone());
+        }
+        let class = match error.kind() {
+            ErrorKind::CredentialsRejected => Class::Credentials,
+            ErrorKind::InvalidRequest | ErrorKind::SameTable => Class::Usage,
+            _ => Class::Failed,
+        };
+        Self::of_error(class, format!("{:?}", error.kind()), &error)
+    }
+}

@@ -1,0 +1,100 @@
+use bsm_local_aws::LocalAws;
+use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
+
+use crate::support::{Home, run};
+
+#[test]
+fn a_browser_is_signed_in_as_the_session() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let console = ["console", "-p", "staging", "--service", "s3"];
+    let url = home.run(&console).ok();
+    assert!(url.starts_with(&format!("{}/federation?Action=login", aws.endpoint_url())));
+    // curl stands for the browser.
+    let mut browser = home.command("python3");
+    browser.args([
+        "-c",
+        "import sys, http.client, urllib.parse as u\n\
+         url = u.urlsplit(sys.argv[1])\n\
+         c = http.client.HTTPConnection(url.netloc)\n\
+         c.request('GET', url.path + '?' + url.query)\n\
+         r = c.getresponse()\n\
+         print(r.status, r.getheader('location'), r.read().decode())",
+        url.trim(),
+    ]);
+    let page = run(browser).ok();
+    let (status, rest) = page.trim().split_once(' ').unwrap();
+    assert_eq!(status, "302");
+    let destination = "https://console.aws.amazon.com/s3/home?region=us-east-1";
+    assert!(rest.starts_with(destination), "{page}");
+    assert!(
+        rest.contains(&format!("{STAGING_ACCOUNT}:assumed-role/Staging")),
+        "{page}"
+    );
+
+    let longer = [&console[..], &["--duration", "2h"]].concat();
+    home.run(&longer).ok();
+}
+
+#[test]
+fn what_aws_signs_nobody_in_with_is_refused_with_what_to_do() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let stderr = home.run(&["console"]).fails_with(4);
+    assert!(stderr.contains("add --role ARN"), "{stderr}");
+    let role = ["console", "--role", PRODUCTION_ROLE_ARN, "--json"];
+    assert_eq!(home.run(&role).json()["account"], PRODUCTION_ACCOUNT);
+    // A role by a user may say how long; AWS refuses it for a role by a role.
+    let by_user = [
+        "console",
+        "--role",
+        PRODUCTION_ROLE_ARN,
+        "--duration",
+        "12h",
+    ];
+    home.run(&by_user).ok();
+    let mut by_role = by_user.to_vec();
+    by_role.extend(["-p", "staging"]);
+    let stderr = home.run(&by_role).fails_with(2);
+    assert!(stderr.contains("--duration is not possible"), "{stderr}");
+    let stderr = home.run(&["console", "-p", "staging", "--service", "s3/x"]);
+    assert!(stderr.fails_with(2).contains("is not a service"));
+}
+
+#[test]
+fn a_browser_gets_a_file_of_this_user_alone_and_no_address_in_its_arguments() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let seen = home.path().join("seen");
+    let browser = home.write(
+        "browser.sh",
+        &format!(
+            "#!/bin/sh\nstat -c %a \"$1\" > {0}; echo \"$@\" >> {0}; cat \"$1\" >> {0}\n",
+            seen.display()
+        ),
+    );
+    let mut chmod = home.command("chmod");
+    chmod.arg("755").arg(&browser);
+    run(chmod).ok();
+    // A terminal is needed, because without one the address is printed.
+    if !crate::support::is_installed("python3") {
+        return;
+    }
+    let terminal = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/peers/command_terminal.py"
+    );
+    let mut command = home.command("python3");
+    command.env("BROWSER", &browser).env("TERM", "dumb");
+    command.args([terminal, "--", "bsm", "console", "-p", "staging"]);
+    let ran = run(command);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(!ran.stdout.contains("SigninToken"), "{ran:?}");
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let mut lines = seen.splitn(3, '\n');
+    assert_eq!(lines.next(), Some("600"), "{seen}");
+    let argument = lines.next().unwrap();
+    assert!(!argument.contains("SigninToken"), "{argument}");
+    assert!(lines.next().unwrap().contains("SigninToken="), "{seen}");
+    assert!(!std::fs::exists(argument).unwrap());
+}

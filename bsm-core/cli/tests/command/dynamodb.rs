@@ -1,0 +1,99 @@
+//! `bsm copy` and `bsm tables`
+
+use bsm_local_aws::LocalAws;
+use serde_json::json;
+
+use crate::support::{Home, run};
+
+/// Makes a table with two items in the account of the profile `staging`, with the AWS API by hand.
+fn world() -> (LocalAws, Home) {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let staging = bsm_core::BotoSesManager::builder()
+            .profile_name("staging")
+            .config_file(home.aws_dir().join("config"))
+            .shared_credentials_file(home.aws_dir().join("credentials"))
+            .build();
+        let config = staging.sdk_config().await.unwrap();
+        fill(&aws_sdk_dynamodb::Client::new(&config)).await;
+    });
+    (aws, home)
+}
+
+async fn fill(client: &aws_sdk_dynamodb::Client) {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+        ScalarAttributeType,
+    };
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("id")
+        .attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder()
+        .attribute_name("id")
+        .key_type(KeyType::Hash);
+    client
+        .create_table()
+        .table_name("things")
+        .attribute_definitions(attribute.build().unwrap())
+        .key_schema(key.build().unwrap())
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    for id in ["1", "2"] {
+        let item = client.put_item().table_name("things");
+        let item = item.item("id", AttributeValue::S(id.to_owned()));
+        item.send().await.unwrap();
+    }
+}
+
+#[test]
+fn a_table_is_copied_verified_and_listed() {
+    let (_aws, home) = world();
+    assert_eq!(home.run(&["tables", "-p", "staging"]).ok(), "things\n");
+    assert_eq!(
+        home.run(&["tables", "-p", "production", "--json"]).json(),
+        json!([])
+    );
+
+    let copy = ["copy", "things", "--from", "staging", "--to", "production"];
+    let with = |more: &[&str]| home.run(&[&copy[..], more].concat());
+    // A script must say that it may write.
+    let stderr = with(&["--create"]).fails_with(2);
+    assert!(stderr.contains("add --yes"), "{stderr}");
+    assert_eq!(home.run(&["tables", "-p", "production"]).ok(), "");
+
+    let summary = with(&["--create", "--verify", "--yes", "--json"]).json();
+    assert_eq!(summary["written"], 2);
+    assert_eq!(summary["verification"]["identical"], true);
+    assert_eq!(home.run(&["tables", "-p", "production"]).ok(), "things\n");
+
+    let stderr = with(&["--yes"]).fails_with(1);
+    assert!(stderr.contains("items"), "{stderr}");
+    let text = with(&["--policy", "skip", "--verify", "--yes"]).ok();
+    assert!(text.contains("the tables are the same"), "{text}");
+    let dry = with(&["--dry-run", "--policy", "overwrite", "--json"]).json();
+    assert_eq!(dry["scanned"], 2);
+}
+
+#[test]
+fn a_copy_never_writes_to_another_account_than_expected() {
+    let (_aws, home) = world();
+    let mut command = home.bsm(&[
+        "copy",
+        "things",
+        "--from",
+        "staging",
+        "--to",
+        "production",
+        "--create",
+        "--yes",
+        "--expect-account",
+        "222222222222",
+    ]);
+    command.env("AWS_PROFILE", "staging");
+    run(command).fails_with(5);
+    assert_eq!(home.run(&["tables", "-p", "production"]).ok(), "");
+}

@@ -1,0 +1,101 @@
+//! Questions, which are asked on a terminal only.
+
+use std::process::Command;
+
+use bsm_local_aws::LocalAws;
+use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
+
+use crate::support::{Home, Ran, is_installed, run};
+
+const TERMINAL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../tests/peers/command_terminal.py"
+);
+
+/// Runs a command on a terminal; `None` without Python.
+fn on_terminal(home: &Home, script: &[&str], command: &[&str]) -> Option<Ran> {
+    if !is_installed("python3") {
+        return None;
+    }
+    let mut python: Command = home.command("python3");
+    python.arg(TERMINAL).args(script).arg("--").args(command);
+    python.env("TERM", "dumb");
+    Some(run(python))
+}
+
+#[test]
+fn a_production_profile_is_asked_about_and_no_is_the_default() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    home.add_config(&format!(
+        "[profile live]\nrole_arn = {PRODUCTION_ROLE_ARN}\nsource_profile = default\n\
+         bsm_production = true"
+    ));
+    let mark = home.path().join("started");
+    let mark = mark.to_str().unwrap();
+    let command = ["bsm", "exec", "-p", "live", "--", "touch", mark];
+    for (answer, status) in [("", 125), ("n", 125), ("yes please", 125), ("y", 0)] {
+        let _ = std::fs::remove_file(mark);
+        let Some(ran) = on_terminal(&home, &["[y/N]", answer], &command) else {
+            return;
+        };
+        assert!(ran.stdout.contains(PRODUCTION_ACCOUNT), "{ran:?}");
+        assert!(ran.stdout.contains("Run touch?"), "{ran:?}");
+        assert_eq!(ran.status, Some(status), "{answer:?}: {ran:?}");
+        assert_eq!(std::fs::exists(mark).unwrap(), status == 0, "{answer:?}");
+    }
+    let answered = ["bsm", "exec", "-p", "live", "--yes", "--", "true"];
+    let ran = on_terminal(&home, &[], &answered).unwrap();
+    assert!(!ran.stdout.contains("[y/N]"), "{ran:?}");
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+}
+
+#[test]
+fn a_profile_is_picked_by_number_or_name_where_nothing_selects_one() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let config = std::fs::read_to_string(home.aws_dir().join("config")).unwrap();
+    let config = config
+        .replace("[default]", "[profile base]")
+        .replace("source_profile = default", "source_profile = base");
+    std::fs::write(home.aws_dir().join("config"), config).unwrap();
+    let credentials = std::fs::read_to_string(home.aws_dir().join("credentials")).unwrap();
+    let credentials = credentials.replace("[default]", "[base]");
+    std::fs::write(home.aws_dir().join("credentials"), credentials).unwrap();
+
+    let whoami = ["bsm", "whoami"];
+    for (answer, status, expected) in [
+        ("3", 0, STAGING_ACCOUNT),
+        ("staging", 0, STAGING_ACCOUNT),
+        ("4", 2, "is not one of the choices"),
+        ("0", 2, "is not one of the choices"),
+        ("", 4, "no profile is selected"),
+    ] {
+        let Some(ran) = on_terminal(&home, &["Which profile?", answer], &whoami) else {
+            return;
+        };
+        assert_eq!(ran.status, Some(status), "{answer:?}: {ran:?}");
+        assert!(ran.stdout.contains(expected), "{answer:?}: {ran:?}");
+    }
+    // No question where the answer would be for somebody else.
+    let process = ["bsm", "credential-process"];
+    let ran = on_terminal(&home, &[], &process).unwrap();
+    assert!(!ran.stdout.contains("Which profile?"), "{ran:?}");
+}
+
+#[test]
+fn ctrl_c_reaches_a_program_with_a_server_once() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    // It counts interrupts, and ends at the first one after a pause in which a second would arrive.
+    let script = "n=0; trap 'n=$((n+1)); echo got $n' INT; echo ready; \
+                  while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5; echo total $n; exit 9";
+    let command = [
+        "bsm", "exec", "--server", "-p", "staging", "--", "bash", "-c", script,
+    ];
+    let Some(ran) = on_terminal(&home, &["ready", "^C"], &command) else {
+        return;
+    };
+    assert!(ran.stdout.contains("total 1"), "{ran:?}");
+    assert_eq!(ran.status, Some(9), "{ran:?}");
+}

@@ -1,0 +1,43 @@
+"""Runs a command on a terminal with somebody at it.
+
+    python3 command_terminal.py PROMPT ANSWER [PROMPT ANSWER]... -- COMMAND..
+
+It types each answer once its prompt is shown; `^C` is the key Ctrl-C. It prints what the terminal
+showed, and ends as the command ends. The tests of the command `bsm` run it.
+"""
+
+import os
+import pty
+import select
+import sys
+import time
+
+split = sys.argv.index("--")
+script, command = sys.argv[1:split], sys.argv[split + 1 :]
+steps = list(zip(script[::2], script[1::2]))
+deadline = time.monotonic() + 60
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+
+shown = b""
+seen = 0
+while time.monotonic() < deadline:
+    if steps and steps[0][0].encode() in shown[seen:]:
+        _, answer = steps.pop(0)
+        seen = len(shown)
+        os.write(terminal, b"\x03" if answer == "^C" else answer.encode() + b"\n")
+    if select.select([terminal], [], [], 0.05)[0]:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:  # Linux: the other side is closed
+            chunk = b""
+        if not chunk:
+            break
+        shown += chunk
+else:
+    os.kill(pid, 9)
+print(shown.decode().replace("\r\n", "\n"), end="")
+_, status = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(status) % 256)
