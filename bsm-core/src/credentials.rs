@@ -3,7 +3,10 @@
 mod account_guard;
 pub(crate) mod assume_role;
 pub(crate) mod cli_cache;
+pub(crate) mod container;
 mod freshness;
+mod imds;
+mod metadata;
 pub mod mfa;
 pub(crate) mod process;
 pub(crate) mod provider;

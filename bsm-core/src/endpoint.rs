@@ -141,6 +141,19 @@ pub(crate) fn origin(url: &str) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
+/// Returns the host and the port of a request's URL. An IPv6 address is in brackets.
+pub(crate) fn host_and_port(url: &str) -> Option<(&str, Option<u16>)> {
+    let authority = authority(url.split_once("://")?.1);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let port_at = host.rfind(':').filter(|at| !host[*at..].contains(']'));
+    match port_at {
+        Some(at) => Some((&host[..at], Some(host[at + 1..].parse().ok()?))),
+        None => Some((host, None)),
+    }
+}
+
 fn authority(rest: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }

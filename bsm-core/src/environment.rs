@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::Env;
 
-use crate::endpoint::{self, Form, Setting};
 use crate::error::{Error, ErrorKind};
+use crate::http::Proxies;
 use crate::validation;
 
 /// The variables of the process, or those given in their place, and the profile files.
@@ -33,8 +33,7 @@ impl Environment {
         self.variables.clone().unwrap_or_default()
     }
 
-    /// Returns `true` if these are the variables of the process. Only then is there a container or
-    /// an instance.
+    /// Returns `true` if these are the variables of the process.
     pub(crate) fn is_process(&self) -> bool {
         self.variables.is_none()
     }
@@ -54,6 +53,12 @@ impl Environment {
                 .collect(),
             false => self.names.iter().filter_map(|name| behind(name)).collect(),
         }
+    }
+
+    /// Returns the proxies that the environment names.
+    pub(crate) fn proxies(&self) -> Result<Proxies, Error> {
+        let env = self.env();
+        Proxies::read(|name| env.get(name).ok())
     }
 
     /// Returns the profile that the environment names.
@@ -101,57 +106,6 @@ impl Environment {
             role_arn: self.var("AWS_ROLE_ARN"),
             token_file: self.var("AWS_WEB_IDENTITY_TOKEN_FILE"),
             session_name: self.var("AWS_ROLE_SESSION_NAME"),
-        }
-    }
-
-    /// Returns `true` if the program runs in a container that offers credentials.
-    pub(crate) fn has_container(&self) -> bool {
-        [
-            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        ]
-        .iter()
-        .any(|name| self.var(name).is_some())
-    }
-
-    /// Checks the variables that say where a container's credentials are.
-    pub(crate) fn check_container(&self) -> Result<(), Error> {
-        const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-        const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-        const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-        // aws-config sends the token as it is, or fails without naming the variable. A file takes
-        // precedence over it.
-        let is_read =
-            self.has_container() && self.var("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").is_none();
-        let token = self.var(TOKEN).filter(|_| is_read);
-        if let Some(flaw) = token.and_then(|token| validation::flaw(&token)) {
-            let message = format!("{TOKEN} {flaw}");
-            return Err(Error::new(ErrorKind::InvalidConfig, message));
-        }
-        if let Some(path) = self.var(RELATIVE) {
-            // The path is not shown: whoever knows it gets the credentials.
-            let is_path = path.starts_with('/')
-                && !path.contains(|c: char| c.is_whitespace() || c.is_control());
-            return match is_path {
-                true => Ok(()),
-                false => Err(Error::new(
-                    ErrorKind::InvalidConfig,
-                    format!("{RELATIVE} is not a path; it has to begin with / and have no blanks"),
-                )),
-            };
-        }
-        match self.var(FULL) {
-            Some(url) => endpoint::check(&url, Form::Complete, Setting::Variable(FULL)),
-            None => Ok(()),
-        }
-    }
-
-    /// Checks the variable that says where the metadata service is.
-    pub(crate) fn check_metadata_service(&self) -> Result<(), Error> {
-        const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-        match self.var(ENDPOINT) {
-            Some(url) => endpoint::check(&url, Form::Endpoint, Setting::Variable(ENDPOINT)),
-            None => Ok(()),
         }
     }
 

@@ -12,7 +12,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -312,7 +311,7 @@ impl Session {
         Ok(Parts {
             sts_region: sts_region(region.as_ref(), None),
             region,
-            config: with_required_parts(config, &self.settings),
+            config: with_required_parts(config, &self.settings)?,
             source: UserProvider::shared(source, self.settings.provider_timeout()),
             destinations: Destinations::default(),
         })
@@ -393,6 +392,8 @@ impl Session {
             process_variables: &settings.process_variables,
             time_source: settings.time_source(),
             sts: &sts,
+            profile: &resolution.profile,
+            direct: sdk_config::direct_http_client(settings, &resolution.profile).await?,
         };
         if let Some(Explicit::Keys(keys)) = &self.explicit {
             validation::check(keys, &validation::KeySettingNames::of_builder())?;
@@ -408,11 +409,7 @@ impl Session {
                 // Only here: whoever names a profile or keys must not wait for a metadata service
                 // that is not there.
                 if region.is_none() {
-                    region = ImdsRegionProvider::builder()
-                        .configure(&providers.provider_config())
-                        .build()
-                        .region()
-                        .await;
+                    region = providers.instance_region().await;
                 }
                 machine
             }

@@ -120,7 +120,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Some(Ok(outcome)) => Ok(outcome),
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(engine::shut_down()),
-        None => Err(Error::timed_out(LIMIT, "a file: its drive does not respond")),
+        None => Err(Error::timed_out(
+            LIMIT,
+            "a file: its drive does not respond",
+        )),
     }
 }
 

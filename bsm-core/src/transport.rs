@@ -23,11 +23,13 @@ use tracing::instrument::{WithDispatch, WithSubscriber as _};
 
 use crate::endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::http::AtEndpoint;
+use crate::http::{self, AtEndpoint};
 
+mod get;
 mod sentence;
 pub(crate) mod time_limits;
 
+pub(crate) use self::get::{Get, Refused};
 pub(crate) use sentence::code;
 use sentence::{request_id, scrubbed, without_quotes, without_values};
 
@@ -226,6 +228,13 @@ impl SdkFailure {
 /// [`ErrorKind::InvalidConfig`] or [`ErrorKind::InvalidInput`] if the service's endpoint is not a URL.
 pub(crate) fn client<C>(config: &SdkConfig, new: impl FnOnce(&SdkConfig) -> C) -> Result<C, Error> {
     endpoint::refuse_unusable(|| new(config))
+}
+
+/// Returns the configuration of requests of our own, which read only so much of a response.
+pub(crate) fn bounded(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder();
+    builder.set_http_client(config.http_client().map(http::bounded));
+    builder.build()
 }
 
 /// Runs a request of our own without the SDK's log, which at level TRACE quotes the response: an

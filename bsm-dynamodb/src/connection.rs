@@ -3,8 +3,8 @@
 mod attempts;
 pub(crate) mod call;
 mod client;
-mod fixed;
 mod conflicts;
+mod fixed;
 pub(crate) mod slot;
 mod switch;
 

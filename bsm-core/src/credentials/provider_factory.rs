@@ -1,24 +1,24 @@
 //! The providers of credentials, created from resolved settings.
 //!
-//! Those for SSO, login sessions, containers and instances are aws-config's; the others are this
-//! crate's own.
+//! Those for SSO and login sessions are aws-config's; the others are this crate's own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
 use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_core::future::BoxFuture;
 
 use super::Refresher;
 use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
+use super::container::Container;
+use super::imds::Instance;
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
 use super::provider::{CredentialProvider, SharedProvider};
@@ -26,7 +26,7 @@ use super::role_request::RoleRequest;
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
-use crate::profile::{BaseProvider, ChainedRole, ProfileChain, Sso};
+use crate::profile::{BaseProvider, ChainedRole, Profile, ProfileChain, Sso};
 use crate::transport::{self, SdkFailure};
 use crate::validation;
 
@@ -68,6 +68,10 @@ pub(crate) struct ProviderFactory<'a> {
     pub(crate) time_source: SharedTimeSource,
     /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
+    /// The profile whose settings apply.
+    pub(crate) profile: &'a Profile,
+    /// An HTTP client that uses no proxy.
+    pub(crate) direct: SharedHttpClient,
 }
 
 impl ProviderFactory<'_> {
@@ -128,41 +132,43 @@ impl ProviderFactory<'_> {
                 Some(keys) => Arc::new(keys),
                 None => return Err(unavailable(&what)),
             },
-            BaseProvider::EcsContainer | BaseProvider::Ec2InstanceMetadata
-                if !self.environment.is_process() =>
-            {
-                // Given variables have neither: a test must not reach the machine it runs on.
-                return Err(unavailable(&what));
-            }
-            BaseProvider::EcsContainer => {
-                self.environment.check_container()?;
-                WithContext::shared(what, "does the task have a role?".into(), self.ecs())
-            }
-            BaseProvider::Ec2InstanceMetadata => {
-                self.environment.check_metadata_service()?;
-                WithContext::shared(what, "does the instance have a role?".into(), self.imds())
-            }
+            BaseProvider::EcsContainer => match self.container()? {
+                Some(container) => Arc::new(container),
+                None => return Err(unavailable(&what)),
+            },
+            BaseProvider::Ec2InstanceMetadata => match self.instance()? {
+                Some(instance) => Arc::new(instance),
+                None => return Err(unavailable(&what)),
+            },
         })
     }
 
     /// Returns the end of the default chain: the provider of a container, a function or an
-    /// instance.
-    ///
-    /// Variables that were given in place of the process's own have none of these.
+    /// instance. The instance is asked only if there is no container.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] if a variable that says where they are is not a URL.
+    /// [`ErrorKind::InvalidConfig`] if a setting that says where they are cannot be used.
     pub(crate) fn container_or_instance(&self) -> Result<Option<SharedProvider>, Error> {
-        if !self.environment.is_process() {
-            return Ok(None);
+        if let Some(container) = self.container()? {
+            return Ok(Some(Arc::new(container)));
         }
-        self.environment.check_container()?;
-        self.environment.check_metadata_service()?;
-        Ok(Some(Arc::new(ContainerOrInstance {
-            container: self.ecs(),
-            instance: self.imds(),
-        })))
+        let instance = self.instance()?;
+        Ok(instance.map(|instance| Arc::new(instance) as SharedProvider))
+    }
+
+    /// Returns the instance's region; `None` if there is no instance.
+    pub(crate) async fn instance_region(&self) -> Option<Region> {
+        self.instance().ok()??.region().await
+    }
+
+    fn container(&self) -> Result<Option<Container>, Error> {
+        Container::from_environment(self.environment, self.sts, self.direct.clone())
+    }
+
+    fn instance(&self) -> Result<Option<Instance>, Error> {
+        let (environment, profile) = (self.environment, self.profile);
+        Instance::from_settings(environment, profile, self.sts, self.direct.clone())
     }
 
     /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
@@ -215,19 +221,7 @@ impl ProviderFactory<'_> {
         ))
     }
 
-    fn ecs(&self) -> EcsCredentialsProvider {
-        EcsCredentialsProvider::builder()
-            .configure(&self.provider_config())
-            .build()
-    }
-
-    fn imds(&self) -> ImdsCredentialsProvider {
-        ImdsCredentialsProvider::builder()
-            .configure(&self.provider_config())
-            .build()
-    }
-
-    pub(crate) fn provider_config(&self) -> ProviderConfig {
+    fn provider_config(&self) -> ProviderConfig {
         let config = ProviderConfig::without_region()
             .with_region(self.sts.region().cloned())
             .with_behavior_version(self.sts.behavior_version())
@@ -242,43 +236,6 @@ impl ProviderFactory<'_> {
 /// The time limit of a provider of aws-config, which can make several requests with retries.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The provider of the container, or of the instance if there is no container.
-///
-/// The chain of aws-config does the same, but logs the errors, which quote what an endpoint responded
-/// with.
-#[derive(Debug)]
-struct ContainerOrInstance<C, I> {
-    container: C,
-    instance: I,
-}
-
-impl<C, I> CredentialProvider for ContainerOrInstance<C, I>
-where
-    C: ProvideCredentials + 'static,
-    I: ProvideCredentials + 'static,
-{
-    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async {
-            // The provider of a container logs what the endpoint responded with.
-            match transport::unlogged(self.container.provide_credentials()).await {
-                Err(CredentialsError::CredentialsNotLoaded(_)) => {
-                    tracing::debug!("there is no container: asking the instance for credentials");
-                    Ok(self.instance.provide_credentials().await?)
-                }
-                outcome => Ok(outcome?),
-            }
-        })
-    }
-
-    fn step(&self) -> String {
-        "the container or the instance".to_owned()
-    }
-
-    fn limit(&self) -> Duration {
-        LIMIT
-    }
-}
-
 /// A provider of aws-config whose errors name the provider, and what to do.
 #[derive(Debug)]
 struct WithContext<P> {
@@ -289,6 +246,7 @@ struct WithContext<P> {
 }
 
 impl<P: ProvideCredentials + 'static> WithContext<P> {
+    #[cfg(feature = "login")]
     fn shared(what: String, advice: String, source: P) -> SharedProvider {
         Arc::new(Self::new(what, advice, source))
     }
@@ -341,51 +299,4 @@ impl<P: ProvideCredentials + 'static> CredentialProvider for WithContext<P> {
 fn unavailable(what: &str) -> Error {
     let message = format!("there are no credentials from {what} here");
     Error::new(ErrorKind::CredentialsUnavailable, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_credential_types::provider::future;
-
-    use super::*;
-
-    async fn ask<C, I>(container: C, instance: I) -> Result<Credentials, Error>
-    where
-        C: ProvideCredentials + 'static,
-        I: ProvideCredentials + 'static,
-    {
-        let chain = ContainerOrInstance {
-            container,
-            instance,
-        };
-        chain.provide().await
-    }
-
-    fn keys(id: &str) -> Credentials {
-        Credentials::new(id, "secret", None, None, "test")
-    }
-
-    #[derive(Debug)]
-    struct Fails(fn() -> CredentialsError);
-
-    impl ProvideCredentials for Fails {
-        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            future::ProvideCredentials::ready(Err((self.0)()))
-        }
-    }
-
-    #[tokio::test]
-    async fn the_instance_is_asked_only_if_there_is_no_container() {
-        let found = ask(keys("C"), keys("I")).await.unwrap();
-        assert_eq!(found.access_key_id(), "C");
-        let none = Fails(|| CredentialsError::not_loaded("no container"));
-        let found = ask(none, keys("I")).await.unwrap();
-        assert_eq!(found.access_key_id(), "I");
-        let broken = Fails(|| CredentialsError::provider_error("broken"));
-        let error = ask(broken, keys("I")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CredentialsUnavailable, "{error:?}");
-    }
 }

@@ -369,7 +369,8 @@ impl Builder {
 
     /// Uses these environment variables instead of the process's own.
     ///
-    /// Such a manager never requests credentials from a container or an instance.
+    /// Such a manager requests credentials from a container or an instance only if these variables,
+    /// or for an instance the profile, name its address.
     #[cfg(any(test, feature = "test-util"))]
     pub fn environment<'a>(
         mut self,

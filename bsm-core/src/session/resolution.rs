@@ -9,6 +9,7 @@ use std::fmt;
 use aws_credential_types::Credentials;
 
 use super::settings::Settings;
+use crate::credentials::container;
 use crate::credentials::provider::SharedProvider;
 use crate::environment::{Environment, WebIdentityVariables};
 use crate::error::{Error, ErrorKind};
@@ -143,7 +144,7 @@ fn check_base(base: &BaseProvider, environment: &Environment) -> Result<(), Erro
         BaseProvider::Environment if environment.keys()?.is_none() => {
             "AWS_ACCESS_KEY_ID is not set"
         }
-        BaseProvider::EcsContainer if !environment.has_container() => {
+        BaseProvider::EcsContainer if !container::is_configured(environment) => {
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not \
              set"
         }

@@ -19,11 +19,11 @@ use super::settings::{Settings, normalized_service_id};
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
-use crate::http;
+use crate::http::{self, Proxies};
 use crate::identity::arn;
 use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
 use crate::small_file;
-use crate::transport::time_limits::with_time_limits;
+use crate::transport::{self, time_limits::with_time_limits};
 
 /// The SDK's behaviour, pinned: `BehaviorVersion::latest()` changes when a dependency is updated.
 fn behavior_version() -> BehaviorVersion {
@@ -92,7 +92,10 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
 }
 
 /// Completes a configuration that the user built: a client panics if one of these parts is missing.
-pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> SdkConfig {
+pub(crate) fn with_required_parts(
+    config: &SdkConfig,
+    settings: &Settings,
+) -> Result<SdkConfig, Error> {
     let mut builder = redacted(config).to_builder();
     if config.behavior_version().is_none() {
         builder.set_behavior_version(Some(behavior_version()));
@@ -106,15 +109,19 @@ pub(crate) fn with_required_parts(config: &SdkConfig, settings: &Settings) -> Sd
     let http_client = config
         .http_client()
         .or_else(|| settings.http_client.clone());
-    let http_client = http_client.map(http::naming_endpoints);
-    builder.set_http_client(Some(http_client.unwrap_or_else(http::shared)));
+    let http_client = match http_client {
+        Some(http_client) => http::naming_endpoints(http_client),
+        None => http::shared(None, settings.environment.proxies()?)?,
+    };
+    builder.set_http_client(Some(http_client));
     builder.set_identity_cache(Some(IdentityCache::no_cache()));
-    builder.build()
+    Ok(builder.build())
 }
 
 /// Returns the configuration for requests to STS.
 pub(crate) fn sts_config(config: &SdkConfig, region: &Region) -> SdkConfig {
-    with_time_limits(&config.to_builder().region(region.clone()).build())
+    let bounded = transport::bounded(config);
+    with_time_limits(&bounded.to_builder().region(region.clone()).build())
 }
 
 /// Returns the region of requests to STS: the session's, or else one in which the role exists. STS
@@ -130,16 +137,33 @@ pub(crate) fn sts_region(region: Option<&Region>, role_arn: Option<&str>) -> Reg
 }
 
 /// Returns the HTTP client of the settings, or else the shared one for the CA bundle that
-/// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names.
+/// `AWS_CA_BUNDLE` or the profile's `ca_bundle` names, and the environment's proxies.
 async fn http_client(settings: &Settings, profile: &Profile) -> Result<SharedHttpClient, Error> {
+    client_with(settings, profile, || settings.environment.proxies()).await
+}
+
+/// As [`http_client`], without proxies, for hosts that only this machine reaches.
+///
+/// A client that the user set stays what it is.
+pub(crate) async fn direct_http_client(
+    settings: &Settings,
+    profile: &Profile,
+) -> Result<SharedHttpClient, Error> {
+    client_with(settings, profile, || Ok(Proxies::default())).await
+}
+
+async fn client_with(
+    settings: &Settings,
+    profile: &Profile,
+    proxies: impl FnOnce() -> Result<Proxies, Error>,
+) -> Result<SharedHttpClient, Error> {
     if let Some(http_client) = &settings.http_client {
         return Ok(http::naming_endpoints(http_client.clone()));
     }
-    // These clients read the process's own environment, whichever one the settings give.
-    http::check_proxies(|name| std::env::var(name).ok())?;
+    let proxies = proxies()?;
     match ca_bundle(settings, profile) {
-        Some(path) => small_file::blocking(move || http::shared_with_ca_bundle(&path)).await?,
-        None => Ok(http::shared()),
+        Some(path) => small_file::blocking(move || http::shared(Some(&path), proxies)).await?,
+        None => http::shared(None, proxies),
     }
 }
 
@@ -409,7 +433,7 @@ mod tests {
                 |_, _| unreachable!("no request is sent"),
             ))
             .build();
-        let config = with_required_parts(&config, &Settings::default());
+        let config = with_required_parts(&config, &Settings::default()).unwrap();
         let client = format!("{:?}", config.http_client());
         assert!(client.contains("NamesEndpoints"), "{client}");
     }

@@ -6,6 +6,7 @@ mod assume_role;
 #[cfg(unix)]
 mod cli_cache;
 mod hanging;
+mod machines;
 mod mfa;
 mod raw_server;
 mod refresh;

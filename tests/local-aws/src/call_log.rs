@@ -22,7 +22,8 @@ pub struct Call {
     /// The time of arrival, by the server's clock.
     #[serde(serialize_with = "serialize_iso8601")]
     pub at: SystemTime,
-    /// The signing name of the service: `dynamodb`, `s3`, `sts` or `iam`, or the name the client sent.
+    /// The signing name of the service: `dynamodb`, `s3`, `sts` or `iam`, or the name the client sent. Requests
+    /// that are not signed have `sso`, `sso-oidc`, `imds` or `container`.
     pub service: String,
     /// The operation, for example `PutItem`.
     pub operation: String,

@@ -30,6 +30,17 @@ pub(crate) fn session_token(minimum: usize) -> String {
     )
 }
 
+/// Creates an opaque token of `length` characters.
+pub(crate) fn token(length: usize) -> String {
+    random(&BASE64[..62], length)
+}
+
+/// Creates a code that a person types: `ABCD-EFGH`.
+pub(crate) fn user_code() -> String {
+    let letters = &BASE32[..26];
+    format!("{}-{}", random(letters, 4), random(letters, 4))
+}
+
 /// Creates a request id: a random UUID.
 pub(crate) fn request_id() -> String {
     let bits = format!("{:032x}", fastrand::u128(..));

@@ -1,6 +1,7 @@
 //! Layouts: the accounts and profiles of a server, as code or as a TOML file.
 
 mod account;
+mod identity_center;
 mod mfa_device;
 mod profile;
 
@@ -14,6 +15,8 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use self::account::denies;
 pub use self::account::{Account, Role, Trust, User};
+pub use self::identity_center::IdentityCenter;
+pub(crate) use self::identity_center::ROLE_PATH;
 pub use self::mfa_device::MfaDevice;
 pub(crate) use self::mfa_device::MfaUse;
 pub use self::profile::Profile;
@@ -67,6 +70,8 @@ pub struct Layout {
     pub(crate) accounts: Vec<Account>,
     #[serde(default, rename = "profile")]
     pub(crate) profiles: Vec<Profile>,
+    #[serde(default)]
+    pub(crate) identity_center: Option<IdentityCenter>,
 }
 
 impl Layout {

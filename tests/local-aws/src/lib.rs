@@ -1,7 +1,7 @@
 //! A local AWS with several accounts, for tests.
 //!
-//! The server emulates DynamoDB, and the parts of STS and IAM that programs with more than one account
-//! need. It speaks HTTP on 127.0.0.1 to unmodified clients: the AWS SDKs, the AWS CLI, boto3.
+//! The server emulates DynamoDB, and the parts of STS, IAM and IAM Identity Center that programs with
+//! more than one account need. It speaks HTTP on 127.0.0.1 to unmodified clients: the AWS SDKs, the AWS CLI, boto3.
 //!
 //! **It is a test tool.** It protects nothing, keeps items in memory and objects of S3 in a temporary
 //! folder. Don't make it reachable from other machines.
@@ -69,6 +69,7 @@
 //! | `POST /_local/faults`, `DELETE /_local/faults` | adds a [fault](Fault), or removes all |
 //! | `GET /_local/clock`, `POST /_local/clock` | returns the time, or advances it: `{"advance_seconds": 3600}` |
 //! | `GET /_local/sessions` | returns the [sessions](Session) |
+//! | `POST /_local/devices` | allows or denies the sign-ins that wait: `{"allow": true}` |
 //!
 //! # What is emulated
 //!
@@ -83,6 +84,10 @@
 //!   limits.
 //! - **IAM.** ListAccountAliases.
 //! - **Console sign-in.** The federation endpoint, at `/federation`.
+//! - **IAM Identity Center.** Sign-in (SSO OIDC: RegisterClient, StartDeviceAuthorization, CreateToken with
+//!   every grant, and the page `/authorize`) and the portal (SSO: GetRoleCredentials, ListAccounts,
+//!   ListAccountRoles, Logout), for one user; see [`IdentityCenter`].
+//! - **Machines.** The metadata service of an EC2 instance (IMDSv2), and the credentials of a container.
 //! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, tags and time
 //!   to live, by the dynoxide engine.
 //! - **DynamoDB Streams.** Every table with a stream has two shards at a time, which are succeeded by
@@ -126,6 +131,7 @@ mod iam;
 mod ids;
 mod layout;
 mod local_aws;
+mod metadata;
 mod profile_files;
 mod request;
 mod response;
@@ -135,6 +141,7 @@ mod secret;
 mod server;
 mod service;
 mod session;
+mod sso;
 pub mod standard;
 mod sts;
 
@@ -142,6 +149,7 @@ pub use call_log::Call;
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use faults::{Fault, FaultId, Faults};
-pub use layout::{Account, Layout, MfaDevice, Profile, Role, Trust, User};
+pub use layout::{Account, IdentityCenter, Layout, MfaDevice, Profile, Role, Trust, User};
 pub use local_aws::{LocalAws, LocalAwsBuilder};
 pub use session::Session;
+pub use sso::SsoToken;

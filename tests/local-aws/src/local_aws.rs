@@ -1,22 +1,26 @@
 //! The handle to a running local AWS, and its builder.
 
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, fs};
 
 use serde_json::Value;
+use sha1::{Digest as _, Sha1};
 
 use crate::auth::IdentityStore;
 use crate::call_log::{Call, CallLog};
 use crate::clock::Clock;
 use crate::dynamodb::Databases;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::faults::Faults;
 use crate::federation::SigninTokens;
-use crate::layout::{Account, Layout, Profile};
+use crate::layout::{Account, IdentityCenter, Layout, Profile, ROLE_PATH, Role};
+use crate::metadata::{ContainerRole, Machine};
 use crate::profile_files;
+use crate::secret::Secret;
 use crate::server::{Server, ServerState};
 use crate::session::Session;
+use crate::sso::{Sso, SsoToken};
 use crate::standard;
 
 /// A running local AWS. Dropping it stops the server and discards all data.
@@ -63,6 +67,10 @@ pub struct LocalAws {
 pub struct LocalAwsBuilder {
     accounts: Vec<Account>,
     profiles: Vec<Profile>,
+    identity_center: Option<IdentityCenter>,
+    instance_role: Option<String>,
+    instance_region: Option<String>,
+    container: Option<ContainerRole>,
     session_name: Option<String>,
     clock: Clock,
     port: u16,
@@ -174,7 +182,45 @@ impl LocalAws {
             &self.profiles,
             &self.accounts,
             &self.endpoint_url,
+            self.state.sso.center(),
         )
+    }
+
+    /// Signs the user of the Identity Center in, and returns the tokens. Returns `None` if there is no
+    /// Identity Center.
+    pub fn sso_sign_in(&self) -> Option<SsoToken> {
+        self.state.sso.sign_in(&self.state.clock)
+    }
+
+    /// Signs the user of the Identity Center in, and writes the token file of the AWS CLI below a home
+    /// directory. Returns its path.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if there is no Identity Center.
+    /// - [`ErrorKind::File`](crate::ErrorKind::File) if the file cannot be written.
+    pub fn write_sso_token(&self, home: impl AsRef<Path>) -> Result<PathBuf, Error> {
+        let (Some(center), Some(token)) = (self.state.sso.center(), self.sso_sign_in()) else {
+            return Err(Error::accounts("this server has no Identity Center"));
+        };
+        let directory = home.as_ref().join(".aws").join("sso").join("cache");
+        let digest = Sha1::digest(center.session_name.as_bytes());
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = directory.join(format!("{name}.json"));
+        let written =
+            fs::create_dir_all(&directory).and_then(|()| fs::write(&path, token.to_json()));
+        match written {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                let message = format!("cannot write {}", path.display());
+                Err(Error::new(ErrorKind::File, message).because(error))
+            }
+        }
+    }
+
+    /// Allows or denies the sign-ins on other devices that wait for the user. Returns their number.
+    pub fn decide_devices(&self, allow: bool) -> usize {
+        self.state.sso.decide(allow)
     }
 }
 
@@ -203,6 +249,43 @@ impl LocalAwsBuilder {
     pub fn layout(mut self, layout: Layout) -> Self {
         self.accounts.extend(layout.accounts);
         self.profiles.extend(layout.profiles);
+        self.identity_center = layout.identity_center.or(self.identity_center);
+        self
+    }
+
+    /// Sets the IAM Identity Center.
+    pub fn identity_center(mut self, center: IdentityCenter) -> Self {
+        self.identity_center = Some(center);
+        self
+    }
+
+    /// Sets the role of the EC2 instance that the server's metadata service speaks for, and the
+    /// instance's region. The endpoint is [`LocalAws::endpoint_url`], also with a path behind it.
+    pub fn instance_role(mut self, role_arn: impl Into<String>, region: impl Into<String>) -> Self {
+        self.instance_role = Some(role_arn.into());
+        self.instance_region = Some(region.into());
+        self
+    }
+
+    /// Sets the role of the container, whose credentials are at `/v2/credentials/` and any name.
+    pub fn container_role(mut self, role_arn: impl Into<String>) -> Self {
+        self.container = Some(ContainerRole {
+            role_arn: role_arn.into(),
+            token: None,
+        });
+        self
+    }
+
+    /// As [`container_role`](Self::container_role), for requests with this `Authorization` only.
+    pub fn container_role_with_token(
+        mut self,
+        role_arn: impl Into<String>,
+        token: impl Into<String>,
+    ) -> Self {
+        self.container = Some(ContainerRole {
+            role_arn: role_arn.into(),
+            token: Some(Secret::new(token)),
+        });
         self
     }
 
@@ -251,7 +334,11 @@ impl LocalAwsBuilder {
                 .iter_mut()
                 .for_each(|profile| profile.default_session_name(name));
         }
-        let identities = IdentityStore::new(&self.accounts)?;
+        let mut accounts = self.accounts.clone();
+        if let Some(center) = &self.identity_center {
+            add_roles(center, &mut accounts)?;
+        }
+        let identities = IdentityStore::new(&accounts)?;
         #[cfg(feature = "s3")]
         let s3 = Arc::new(crate::s3::S3::new()?);
         let state = Arc::new(ServerState {
@@ -267,6 +354,8 @@ impl LocalAwsBuilder {
             #[cfg(feature = "s3")]
             s3,
             signin_tokens: SigninTokens::default(),
+            sso: Sso::new(self.identity_center),
+            machine: Machine::new(self.instance_role, self.container, self.instance_region),
         });
         let server = Server::start(self.port, Arc::clone(&state))?;
         Ok(LocalAws {
@@ -277,4 +366,23 @@ impl LocalAwsBuilder {
             _server: server,
         })
     }
+}
+
+/// Creates the IAM roles of the assignments, as Identity Center does.
+///
+/// # Errors
+///
+/// If an account does not exist.
+fn add_roles(center: &IdentityCenter, accounts: &mut [Account]) -> Result<(), Error> {
+    for assignment in &center.assignments {
+        let id = &assignment.account;
+        let account = accounts.iter_mut().find(|account| account.id == *id);
+        let Some(account) = account else {
+            let message = format!("a role is assigned in account {id}, which does not exist");
+            return Err(Error::accounts(message));
+        };
+        let role = Role::new(assignment.iam_role_name()).path(ROLE_PATH);
+        account.roles.push(role);
+    }
+    Ok(())
 }

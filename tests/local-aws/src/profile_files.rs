@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
-use crate::layout::{Account, Profile};
+use crate::layout::{Account, IdentityCenter, Profile};
 
 /// The first line of the files, which identifies them as written by this crate.
 const MARK: &str = "# Written by bsm-local-aws, a local AWS for tests.";
@@ -20,10 +20,13 @@ pub(crate) fn write(
     profiles: &[Profile],
     accounts: &[Account],
     endpoint_url: &str,
+    center: Option<&IdentityCenter>,
 ) -> Result<(), Error> {
-    let config: Vec<_> = profiles
+    let sections = profiles
         .iter()
-        .map(|profile| profile.config_section(endpoint_url))
+        .map(|profile| profile.config_section(endpoint_url));
+    let config: Vec<_> = sections
+        .chain(center.map(IdentityCenter::config_section))
         .collect();
     let credentials = profiles
         .iter()

@@ -25,6 +25,11 @@ impl Request {
         }
     }
 
+    /// Returns the scheme and host that the client used.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.header("host").unwrap_or("127.0.0.1"))
+    }
+
     /// Returns the value of a header if the header exists and its value is ASCII text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -58,6 +63,9 @@ impl Target {
                 form: Form::default(),
             };
         }
+        if let Some(target) = Self::from_path(request) {
+            return target;
+        }
         let form = Form::from_request(request);
         let service = match signed_service {
             Some("sts") => Service::Sts,
@@ -80,6 +88,42 @@ impl Target {
             operation,
             form,
         }
+    }
+
+    /// Reads the target from the path, which STS, IAM and DynamoDB don't have.
+    fn from_path(request: &Request) -> Option<Self> {
+        let (service, service_name, operation) = match (&request.method, request.uri.path()) {
+            (&Method::POST, "/client/register") => (Service::Sso, "sso-oidc", "RegisterClient"),
+            (&Method::POST, "/device_authorization") => {
+                (Service::Sso, "sso-oidc", "StartDeviceAuthorization")
+            }
+            (&Method::POST, "/token") => (Service::Sso, "sso-oidc", "CreateToken"),
+            (&Method::GET, "/authorize") => (Service::Sso, "sso-oidc", "Authorize"),
+            (&Method::GET, "/device") => (Service::Sso, "sso-oidc", "Device"),
+            (&Method::GET, "/federation/credentials") => {
+                (Service::Sso, "sso", "GetRoleCredentials")
+            }
+            (&Method::GET, "/assignment/accounts") => (Service::Sso, "sso", "ListAccounts"),
+            (&Method::GET, "/assignment/roles") => (Service::Sso, "sso", "ListAccountRoles"),
+            (&Method::POST, "/logout") => (Service::Sso, "sso", "Logout"),
+            // A metadata endpoint may have a path in front.
+            (&Method::PUT, path) if path.ends_with("/latest/api/token") => {
+                (Service::Instance, "imds", "GetToken")
+            }
+            (&Method::GET, path) if path.contains("/latest/") => {
+                (Service::Instance, "imds", "GetMetadata")
+            }
+            (&Method::GET, path) if path.starts_with("/v2/credentials/") => {
+                (Service::Container, "container", "GetCredentials")
+            }
+            _ => return None,
+        };
+        Some(Self {
+            service,
+            service_name: service_name.to_owned(),
+            operation: operation.to_owned(),
+            form: Form::default(),
+        })
     }
 
     fn from_header(target: &str, signed_service: Option<&str>) -> Self {
@@ -113,6 +157,14 @@ impl Form {
     pub(crate) fn from_request(request: &Request) -> Self {
         let query = request.uri.query().unwrap_or_default().as_bytes();
         let fields = form_urlencoded::parse(query).chain(form_urlencoded::parse(&request.body));
+        let owned = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        Self(owned.collect())
+    }
+
+    /// Reads the query of a request.
+    pub(crate) fn of_query(request: &Request) -> Self {
+        let query = request.uri.query().unwrap_or_default().as_bytes();
+        let fields = form_urlencoded::parse(query);
         let owned = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
         Self(owned.collect())
     }

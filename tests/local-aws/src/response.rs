@@ -1,8 +1,8 @@
 //! Responses: the result of an operation, or an error with AWS's code and message.
 
 use bytes::Bytes;
-use http::HeaderMap;
-use serde_json::json;
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
 
 use crate::ids;
 use crate::service::{Protocol, Service};
@@ -20,16 +20,60 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Creates a successful JSON response.
-    pub(crate) fn json(body: impl Into<Bytes>) -> Self {
+    fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self {
             status: 200,
-            content_type: "application/x-amz-json-1.0",
+            content_type,
             headers: HeaderMap::new(),
             body: body.into(),
             request_id: ids::request_id(),
             error: None,
         }
+    }
+
+    /// Creates a successful JSON response.
+    pub(crate) fn json(body: impl Into<Bytes>) -> Self {
+        Self::ok("application/x-amz-json-1.0", body)
+    }
+
+    /// Creates a successful response of a REST service.
+    pub(crate) fn rest_json(body: Value) -> Self {
+        Self::ok("application/json", body.to_string())
+    }
+
+    /// Creates a successful response with text.
+    pub(crate) fn text(body: String) -> Self {
+        Self::ok("text/plain", body)
+    }
+
+    /// Creates a web page.
+    pub(crate) fn page(body: String) -> Self {
+        Self::ok("text/html", body)
+    }
+
+    /// Creates a redirect.
+    pub(crate) fn redirect(location: String) -> Self {
+        Self {
+            status: 302,
+            ..Self::ok("text/plain", "")
+        }
+        .with_header("location", &location)
+    }
+
+    /// Adds the header in which REST services name an error.
+    fn of_protocol(self, protocol: Protocol, code: &str) -> Self {
+        match protocol {
+            Protocol::RestJson => self.with_header("x-amzn-errortype", code),
+            _ => self,
+        }
+    }
+
+    /// Adds a header.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
     }
 
     /// Creates a successful response to a query operation. `result` is the XML inside the result
@@ -42,12 +86,8 @@ impl Response {
              </ResponseMetadata>\n</{operation}Response>\n"
         );
         Self {
-            status: 200,
-            content_type: "text/xml",
-            headers: HeaderMap::new(),
-            body: body.into(),
             request_id,
-            error: None,
+            ..Self::ok("text/xml", body)
         }
     }
 
@@ -112,11 +152,16 @@ impl ErrorResponse {
                 "application/x-amz-json-1.0",
                 self.body.take().unwrap_or_else(|| self.json()),
             ),
+            Protocol::RestJson => (
+                "application/json",
+                self.body.take().unwrap_or_else(|| self.rest_json()),
+            ),
             Protocol::Query(namespace) => ("text/xml", self.xml(namespace, &request_id)),
             #[cfg(feature = "s3")]
             Protocol::RestXml => ("application/xml", self.rest_xml(&request_id)),
         };
         let status = self.status;
+        let code = self.code.clone();
         Response {
             status,
             content_type,
@@ -125,6 +170,7 @@ impl ErrorResponse {
             request_id,
             error: Some(self),
         }
+        .of_protocol(protocol, &code)
     }
 
     fn json(&self) -> String {
@@ -147,6 +193,10 @@ impl ErrorResponse {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
              <Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
         )
+    }
+
+    fn rest_json(&self) -> String {
+        json!({ "code": self.code, "message": self.message }).to_string()
     }
 
     fn xml(&self, namespace: &str, request_id: &str) -> String {

@@ -14,11 +14,22 @@ pub(crate) enum Service {
     /// Only with the feature `s3`.
     #[cfg(feature = "s3")]
     S3,
+    /// IAM Identity Center: SSO OIDC and the SSO portal.
+    Sso,
+    /// The metadata service of an EC2 instance.
+    Instance,
+    /// The credentials of a container.
+    Container,
     /// Any other service. Its requests are rejected.
     Unknown,
 }
 
 impl Service {
+    /// Returns `true` if requests are not signed.
+    pub(crate) fn is_unsigned(self) -> bool {
+        matches!(self, Self::Sso | Self::Instance | Self::Container)
+    }
+
     /// Returns the protocol of the service.
     pub(crate) fn protocol(self) -> Protocol {
         match self {
@@ -27,6 +38,7 @@ impl Service {
             Self::Iam => Protocol::Query(IAM_NAMESPACE),
             #[cfg(feature = "s3")]
             Self::S3 => Protocol::RestXml,
+            Self::Sso | Self::Instance | Self::Container => Protocol::RestJson,
         }
     }
 }
@@ -36,6 +48,8 @@ impl Service {
 pub(crate) enum Protocol {
     /// JSON bodies and the header `x-amz-target`: DynamoDB.
     Json,
+    /// JSON bodies, operations by path, and the header `x-amzn-errortype`: SSO.
+    RestJson,
     /// Form-encoded requests and XML responses in this namespace: STS and IAM.
     Query(&'static str),
     /// Operations by method and path, and XML responses: S3.

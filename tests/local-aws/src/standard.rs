@@ -46,5 +46,6 @@ pub(crate) fn layout() -> Layout {
             profile("staging").role(STAGING_ROLE_ARN, "default"),
             profile("production").role(PRODUCTION_ROLE_ARN, "default"),
         ],
+        identity_center: None,
     }
 }

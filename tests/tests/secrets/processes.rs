@@ -164,7 +164,10 @@ fn a_container_that_responds_with_anything_shows_no_secret() {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
             &format!("{}/get", stub.url()),
         ),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &format!("{token}\n")),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            &format!("{token}\n{token}"),
+        ),
     ]);
     let named = printed.contains("InvalidConfig: AWS_CONTAINER_AUTHORIZATION_TOKEN begins or ends");
     assert!(named, "{printed}");

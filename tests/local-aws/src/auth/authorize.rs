@@ -34,6 +34,7 @@ pub(crate) fn access_denied(
     );
     match service.protocol() {
         Protocol::Json => ErrorResponse::new(400, "AccessDeniedException", message),
+        Protocol::RestJson => ErrorResponse::new(403, "AccessDeniedException", message),
         _ => ErrorResponse::new(403, "AccessDenied", message),
     }
 }

@@ -1,8 +1,8 @@
 //! The identities of a server: access keys, both static and temporary, and roles.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -174,6 +174,36 @@ impl IdentityStore {
             .insert(session.access_key_id.clone(), Arc::clone(&key));
         self.sessions.write().push(session);
         key
+    }
+
+    /// Issues credentials of a role on behalf of a service of AWS, which needs no trust policy here.
+    pub(crate) fn issue_role(
+        &self,
+        role: &RoleEntry,
+        session_name: &str,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Arc<AccessKey> {
+        let account = &role.account;
+        let name = &role.role.name;
+        let session = Session {
+            access_key_id: ids::with_prefix("ASIA"),
+            account: account.clone(),
+            arn: format!("arn:aws:sts::{account}:assumed-role/{name}/{session_name}"),
+            issued_to: session_name.to_owned(),
+            role_arn: Some(role.arn.clone()),
+            session_name: Some(session_name.to_owned()),
+            issued_at: now,
+            expiration: now + lifetime,
+            external_id: None,
+            mfa_authenticated: false,
+            policy: None,
+            policy_arns: Vec::new(),
+            tags: BTreeMap::new(),
+            transitive_tag_keys: Vec::new(),
+            source_identity: None,
+        };
+        self.issue(role.session_identity(session), 0)
     }
 
     fn add_account(&mut self, account: &Account) -> Result<(), Error> {

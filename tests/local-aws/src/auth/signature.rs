@@ -243,6 +243,7 @@ impl AuthError {
         };
         match protocol {
             Protocol::Json => ErrorResponse::new(400, json_code, message),
+            Protocol::RestJson => ErrorResponse::new(401, "UnauthorizedException", message),
             Protocol::Query(_) => ErrorResponse::new(query_status, query_code, message),
             #[cfg(feature = "s3")]
             Protocol::RestXml => match self {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::AuthError;
 use crate::response::ErrorResponse;
-use crate::service::Service;
+use crate::service::{Protocol, Service};
 
 /// A failure to inject.
 ///
@@ -106,7 +106,7 @@ impl Fault {
     }
 
     /// Responds with the throttling error of the service: `Throttling` for STS and IAM, `SlowDown`
-    /// for S3,
+    /// for S3, `TooManyRequestsException` for IAM Identity Center and metadata services,
     /// `ProvisionedThroughputExceededException` for DynamoDB, and `ThrottlingException` for
     /// DynamoDB's table operations.
     pub fn throttling() -> Self {
@@ -190,7 +190,8 @@ impl Fault {
         Self::new(Effect::Job(JobFault::SkippedLines { count }))
     }
 
-    /// Restricts the fault to a service: `dynamodb`, `s3`, `sts` or `iam`.
+    /// Restricts the fault to a service: `dynamodb`, `s3`, `sts`, `iam`, `sso`, `sso-oidc`, `imds` or
+    /// `container`.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
@@ -323,6 +324,9 @@ impl Effect {
             #[cfg(feature = "s3")]
             Self::Throttling if service == Service::S3 => {
                 ErrorResponse::new(503, "SlowDown", "Please reduce your request rate.")
+            }
+            Self::Throttling if service.protocol() == Protocol::RestJson => {
+                ErrorResponse::new(429, "TooManyRequestsException", "HTTP 429 Unknown Code")
             }
             Self::Throttling if !is_dynamodb => {
                 ErrorResponse::new(400, "Throttling", "Rate exceeded")

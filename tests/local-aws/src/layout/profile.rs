@@ -53,6 +53,19 @@ impl Profile {
             .set("source_profile", source_profile)
     }
 
+    /// Sets a role of IAM Identity Center: the name of the `sso-session` section, the account and the
+    /// role.
+    pub fn sso(
+        self,
+        session: impl Into<String>,
+        account: impl Into<String>,
+        role: impl Into<String>,
+    ) -> Self {
+        self.set("sso_session", session)
+            .set("sso_account_id", account)
+            .set("sso_role_name", role)
+    }
+
     /// Sets the region.
     pub fn region(self, region: impl Into<String>) -> Self {
         self.set("region", region)

@@ -23,6 +23,13 @@ struct ClockUpdate {
     advance_seconds: u64,
 }
 
+/// The body of `POST /_local/devices`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    allow: bool,
+}
+
 /// Serves a request to the control API. Returns `None` for a request to an AWS service.
 pub(super) fn respond(state: &ServerState, request: &Request) -> Option<(StatusCode, String)> {
     let path = request.uri.path().strip_prefix(PREFIX)?;
@@ -38,6 +45,7 @@ pub(super) fn respond(state: &ServerState, request: &Request) -> Option<(StatusC
             state.faults.clear();
             Ok(json!({}))
         }
+        (&Method::POST, "devices") => decide_devices(state, request),
         (&Method::GET, "clock") => Ok(now(state)),
         (&Method::POST, "clock") => move_clock(state, request),
         _ => {
@@ -60,6 +68,11 @@ pub(super) fn respond(state: &ServerState, request: &Request) -> Option<(StatusC
 fn add_fault(state: &ServerState, request: &Request) -> serde_json::Result<Value> {
     let fault: Fault = serde_json::from_slice(&request.body)?;
     Ok(json!({ "id": state.faults.add(fault) }))
+}
+
+fn decide_devices(state: &ServerState, request: &Request) -> serde_json::Result<Value> {
+    let decision: Decision = serde_json::from_slice(&request.body)?;
+    Ok(json!({ "decided": state.sso.decide(decision.allow) }))
 }
 
 fn move_clock(state: &ServerState, request: &Request) -> serde_json::Result<Value> {

@@ -126,6 +126,9 @@ impl ServerState {
         if let Some(Effect::Panic) = effect {
             panic!("an injected fault");
         }
+        if service.is_unsigned() {
+            return self.perform_unsigned(context);
+        }
         let unauthenticated =
             |error: &AuthError| error.clone().into_error_response(service.protocol());
         let caller = &caller.as_ref().map_err(unauthenticated)?.identity;
@@ -149,7 +152,24 @@ impl ServerState {
             }
             .perform(operation, &target.form),
             Service::Iam => iam::perform(identities, caller, operation, &target.form),
-            Service::Unknown => Err(unknown_service(&target.service_name)),
+            _ => Err(unknown_service(&target.service_name)),
+        }
+    }
+
+    /// Performs an operation whose requests carry a token, or nothing, in place of a signature.
+    fn perform_unsigned(&self, context: &RequestContext) -> Result<Response, ErrorResponse> {
+        let RequestContext {
+            request, target, ..
+        } = context;
+        let (identities, clock) = (&self.identities, &self.clock);
+        let operation = target.operation.as_str();
+        match target.service {
+            Service::Sso => self.sso.perform(operation, request, identities, clock),
+            Service::Instance => {
+                let machine = &self.machine;
+                machine.instance(operation, request, identities, clock)
+            }
+            _ => self.machine.container(request, identities, clock),
         }
     }
 

@@ -6,6 +6,8 @@ use crate::clock::Clock;
 use crate::dynamodb::Databases;
 use crate::faults::Faults;
 use crate::federation::SigninTokens;
+use crate::metadata::Machine;
+use crate::sso::Sso;
 
 /// The state of a server, shared by its connections and the [`LocalAws`](crate::LocalAws) handle.
 #[derive(Debug)]
@@ -18,4 +20,6 @@ pub(crate) struct ServerState {
     #[cfg(feature = "s3")]
     pub(crate) s3: std::sync::Arc<crate::s3::S3>,
     pub(crate) signin_tokens: SigninTokens,
+    pub(crate) sso: Sso,
+    pub(crate) machine: Machine,
 }
