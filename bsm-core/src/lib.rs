@@ -88,6 +88,7 @@
 //! |---|---|
 //! | `iam` | `BotoSesManager::aws_account_alias`; one more SDK crate |
 //! | `login` | profiles with a `login_session`, as `aws login` writes them |
+//! | `tower` | `ScopeLayer`: requests of a service in the scope that is chosen from the request |
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |
 //! | `test-util` | `Builder::environment`: variables to use instead of the process's; for tests |
 
@@ -131,6 +132,8 @@ pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,
 };
+#[cfg(feature = "tower")]
+pub use scope::{ScopeLayer, ScopeService, ScopedResponse};
 pub use secret::SecretText;
 #[doc(hidden)]
 pub use small_file::{open_lock, read_bytes};

@@ -93,6 +93,8 @@
 
 pub mod adapter;
 mod guard;
+#[cfg(feature = "tower")]
+mod layer;
 mod lookup;
 mod model_binding;
 mod process_default;
@@ -105,6 +107,8 @@ use std::future::IntoFuture;
 use crate::manager::BotoSesManager;
 
 pub use guard::AwsEnvGuard;
+#[cfg(feature = "tower")]
+pub use layer::{ScopeLayer, ScopeService, ScopedResponse};
 use lookup::{Binding, Origin};
 pub use process_default::install_default;
 pub use scoped::{InCurrentScope, Scoped, in_current_scope_fn};

@@ -37,6 +37,9 @@ mod core {
     use std::marker::PhantomPinned;
 
     use bsm_core::adapter::Binding;
+    use bsm_core::fleet::{
+        Account, Call, Finished, Fleet, Outcome, Report, ReportEntry, RoleSessions, Run, Status,
+    };
     use bsm_core::{
         AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
         ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, Scoped, SdkFailure,
@@ -70,6 +73,18 @@ mod core {
         Snapshot:         true  true  true,
         TempSnapshot:     true  true  true,
         WhoAmI:           true  true  true,
+        Account:          true  true  true,
+        Call:             true  true  true,
+        Fleet:            true  true  true,
+        Report:           true  true  true,
+        ReportEntry:      true  true  true,
+        RoleSessions:     true  true  true,
+        Status:           true  true  true,
+        // A call's outcome has the auto traits of its value and its error.
+        Finished<(), ()>: true  true  true,
+        Outcome<(), ()>:  true  true  true,
+        Run<(), ()>:      true  true  true,
+        Outcome<Local, ()>: false false true,
         // A scope has the auto traits of its future or stream.
         Scoped<()>:       true  true  true,
         Scoped<Local>:    false false true,
@@ -81,7 +96,14 @@ mod core {
         super::every_type_has_a_row(
             1,
             include_str!("../../bsm-core/src/lib.rs"),
-            &["ChildCommand", "InCurrentScope"],
+            &[
+                "ChildCommand",
+                "InCurrentScope",
+                // Of the feature `tower`.
+                "ScopeLayer",
+                "ScopeService",
+                "ScopedResponse",
+            ],
         );
     }
 }

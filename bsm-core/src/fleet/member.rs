@@ -35,7 +35,7 @@ impl Member {
 
     pub(super) fn call(&self, region: Option<String>) -> Call {
         Call {
-            account: Arc::clone(&self.name),
+            account: self.name.to_string(),
             region,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::fleet::report::{Call, Status};
+use crate::fleet::report::{Call, ReportEntry, Status};
 
 /// How one call ended.
 #[derive(Debug)]
@@ -59,6 +59,18 @@ impl<T, E: fmt::Display> Outcome<T, E> {
             Self::NoSession(error) => Some(error.to_string()),
             Self::Done(_) | Self::Panicked | Self::TimedOut => None,
         }
+    }
+}
+
+impl<T, E: fmt::Display> Finished<T, E> {
+    /// Returns the entry of the call in a report.
+    pub(super) fn entry(&self) -> ReportEntry {
+        let Self {
+            call,
+            outcome,
+            elapsed,
+        } = self;
+        ReportEntry::ended(call.clone(), outcome.status(), outcome.message(), *elapsed)
     }
 }
 

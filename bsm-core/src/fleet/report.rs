@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ const MAX_MESSAGE: usize = 500;
 /// One account in one region; `None` for the region of the account's manager.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Call {
-    pub(super) account: Arc<str>,
+    pub(super) account: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) region: Option<String>,
 }

@@ -248,7 +248,7 @@ where
             outcome,
             elapsed: began.elapsed(),
         };
-        self.record_end(&finished).await;
+        self.record_end(finished.entry()).await;
         // The next account starts now, even if nobody reads the result yet: the channel is bounded.
         drop((active, permit));
         let _ = self.results.send(finished).await;
@@ -305,19 +305,14 @@ where
         Ok(())
     }
 
-    async fn record_end(&self, finished: &Finished<T, E>) {
-        let Finished {
-            call,
-            outcome,
-            elapsed,
-        } = finished;
-        let entry = ReportEntry::ended(call.clone(), outcome.status(), outcome.message(), *elapsed);
+    async fn record_end(&self, entry: ReportEntry) {
         self.report.lock().add(entry.clone());
-        if let Some(journal) = self.journal.clone() {
-            let write = tokio::task::spawn_blocking(move || journal.write(&entry));
-            if let Ok(Err(error)) = write.await {
-                tracing::error!(%error, %call, "the end of a call could not be recorded");
-            }
+        let Some(journal) = self.journal.clone() else {
+            return;
+        };
+        let write = tokio::task::spawn_blocking(move || journal.write(&entry));
+        if let Ok(Err(error)) = write.await {
+            tracing::error!(%error, "the end of a call could not be recorded");
         }
     }
 }

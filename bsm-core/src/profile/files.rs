@@ -287,9 +287,8 @@ impl SettingsWithoutKeys {
 impl Services {
     /// Returns the services with settings of their own.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let nested = self.0.iter();
-        let nested = nested.filter(|(_, value)| matches!(value, Value::Nested(_)));
-        nested.map(|(name, _)| name.as_str())
+        let is_nested = |name: &&String| matches!(self.0.get(name), Some(Value::Nested(_)));
+        self.0.names().filter(is_nested).map(String::as_str)
     }
 
     /// Returns a setting of one service; an empty one counts as not set.

@@ -40,6 +40,36 @@ impl<T> Scoped<T> {
         Self { inner, overrides }
     }
 
+    #[cfg(feature = "tower")]
+    pub(super) fn around(entry: Override, make: impl FnOnce() -> T) -> Self {
+        Self::new(Overrides::nested(entry), make)
+    }
+
+    /// Returns the future, stream or body, unless it has completed.
+    #[cfg(feature = "tower")]
+    pub(super) fn get(&self) -> Option<&T> {
+        self.inner.as_ref()
+    }
+
+    /// Polls what is inside, and drops it when it ends.
+    pub(super) fn poll_within<I>(
+        self: Pin<&mut Self>,
+        poll: impl FnOnce(Pin<&mut T>) -> Poll<Option<I>>,
+    ) -> Poll<Option<I>> {
+        let mut this = self.project();
+        this.overrides.within(|| {
+            let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+                return Poll::Ready(None);
+            };
+            let item = poll(inner);
+            if matches!(item, Poll::Ready(None)) {
+                // Like a future, so that its drop is not that of an unfinished scope.
+                this.inner.set(None);
+            }
+            item
+        })
+    }
+
     pub(super) fn nested<F: IntoFuture<IntoFuture = T>>(entry: Override, future: F) -> Self {
         Self::new(ParkedOverrides::nested(entry), || future.into_future())
     }
@@ -65,18 +95,7 @@ impl<S: Stream> Stream for Scoped<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let mut this = self.project();
-        this.overrides.within(|| {
-            let Some(stream) = this.inner.as_mut().as_pin_mut() else {
-                return Poll::Ready(None);
-            };
-            let item = stream.poll_next(cx);
-            if matches!(item, Poll::Ready(None)) {
-                // Like a future, so that its drop is not that of an unfinished scope.
-                this.inner.set(None);
-            }
-            item
-        })
+        self.poll_within(|stream| stream.poll_next(cx))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -3,7 +3,7 @@
 mod fault;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::fault::Fault;
 #[cfg(feature = "s3")]
 pub(crate) use self::fault::JobFault;
+use self::fault::Rate;
 pub(crate) use self::fault::{Effect, FaultContext, Unprocessed};
 
 /// Identifies a fault. Returned by [`Faults::add`].
@@ -38,6 +39,15 @@ struct ActiveFault {
     seen: u64,
     hits: u64,
     rng: Rng,
+    bucket: Option<Bucket>,
+}
+
+/// The requests that a rate still allows.
+#[derive(Debug)]
+struct Bucket {
+    rate: Rate,
+    tokens: f64,
+    filled_at: Instant,
 }
 
 /// What the faults do to one request.
@@ -54,12 +64,14 @@ impl Faults {
         active.last += 1;
         let id = FaultId(active.last);
         let rng = Rng::with_seed(fault.seed);
+        let bucket = fault.above.map(Bucket::new);
         active.faults.push(ActiveFault {
             id,
             fault,
             seen: 0,
             hits: 0,
             rng,
+            bucket,
         });
         id
     }
@@ -120,8 +132,31 @@ impl ActiveFault {
             .fault
             .probability
             .is_none_or(|chance| self.rng.f64() < chance);
-        self.hits += u64::from(is_due && is_drawn);
-        is_due && is_drawn
+        let hits = is_due && is_drawn && !self.bucket.as_mut().is_some_and(Bucket::take);
+        self.hits += u64::from(hits);
+        hits
+    }
+}
+
+impl Bucket {
+    fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            tokens: rate.burst,
+            filled_at: Instant::now(),
+        }
+    }
+
+    /// Takes a request out of the bucket. Returns `false` if there is none.
+    fn take(&mut self) -> bool {
+        let filled = self.filled_at.elapsed().as_secs_f64() * self.rate.per_second;
+        self.filled_at = Instant::now();
+        self.tokens = (self.tokens + filled).min(self.rate.burst);
+        let allowed = self.tokens >= 1.0;
+        if allowed {
+            self.tokens -= 1.0;
+        }
+        allowed
     }
 }
 
@@ -159,6 +194,12 @@ mod tests {
         let first = hits(fault.clone(), 100);
         assert_eq!(first, hits(fault, 100));
         assert!(first.contains(&true) && first.contains(&false));
+    }
+
+    #[test]
+    fn a_rate_lets_a_burst_pass() {
+        let hits = hits(Fault::throttling().above(0.001, 3.0), 5);
+        assert_eq!(hits, [false, false, false, true, true]);
     }
 
     #[test]

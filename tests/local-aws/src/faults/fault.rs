@@ -11,7 +11,7 @@ use crate::service::{Protocol, Service};
 /// A failure to inject.
 ///
 /// By default a fault affects every request until it is removed. The methods [`service`](Self::service)
-/// to [`probability`](Self::probability) restrict it. All restrictions must match.
+/// to [`above`](Self::above) restrict it. All restrictions must match.
 ///
 /// ```
 /// use bsm_local_aws::Fault;
@@ -52,6 +52,16 @@ pub struct Fault {
     pub(super) probability: Option<f64>,
     #[serde(default)]
     pub(super) seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) above: Option<Rate>,
+}
+
+/// A rate of requests, as a token bucket.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rate {
+    pub(super) per_second: f64,
+    pub(super) burst: f64,
 }
 
 /// The effect of a fault.
@@ -241,6 +251,13 @@ impl Fault {
         self
     }
 
+    /// Affects only the matching requests above a rate, as AWS's limits do: a bucket that holds `burst`
+    /// requests and is filled with `per_second`. The machine's clock counts, not the server's.
+    pub fn above(mut self, per_second: f64, burst: f64) -> Self {
+        self.above = Some(Rate { per_second, burst });
+        self
+    }
+
     fn new(effect: Effect) -> Self {
         Self {
             effect,
@@ -253,6 +270,7 @@ impl Fault {
             times: None,
             probability: None,
             seed: 0,
+            above: None,
         }
     }
 
