@@ -6,7 +6,7 @@ use syn::{Data, DeriveInput, Error, Fields, Result};
 
 use crate::errors::Errors;
 use crate::field::ModelField;
-use crate::model::StructOptions;
+use crate::options::StructOptions;
 use crate::serde_attributes::SerdeContainer;
 use crate::{model, paths, stub};
 

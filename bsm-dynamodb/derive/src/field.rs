@@ -108,7 +108,7 @@ impl<'a> ModelField<'a> {
             };
         }
         // The crate `uuid` writes text. It is no dependency, so there is no implementation for it.
-        match self.key_value_type() {
+        match bare(self.key_value_type()) {
             Type::Path(path) if path.path.segments.last()?.ident == "Uuid" => Some(KeyType::String),
             _ => None,
         }
@@ -212,9 +212,19 @@ impl<'a> ModelField<'a> {
     }
 }
 
+/// Returns a type without the invisible group that it has if a macro by example gave it.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        ty => ty,
+    }
+}
+
 /// Returns the `T` of an `Option<T>`.
 pub(crate) fn inside_of_option(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = bare(ty) else {
+        return None;
+    };
     let last = path.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return None;

@@ -11,6 +11,7 @@ mod field;
 mod index;
 mod key_attribute;
 mod model;
+mod options;
 mod paths;
 mod serde_attributes;
 mod stub;

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{DeriveInput, Ident};
 
 use crate::field::ModelField;
-use crate::model::StructOptions;
+use crate::options::StructOptions;
 
 /// Writes an implementation of `Model` that accepts every key, and types for the indexes.
 pub(crate) fn expand(

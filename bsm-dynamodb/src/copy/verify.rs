@@ -188,6 +188,7 @@ impl CopyJob {
     async fn find_in_target(&self, items: Vec<WireItem>, findings: &Findings) -> Result<(), Error> {
         let scanned = items.len() as u64;
         let names: Vec<_> = self.key.names().collect();
+        // By key: if a transform gives two items one key, the last one is in the target.
         let mut wanted = HashMap::new();
         for item in items {
             if let Some(expected) = self.expected(item, &names)? {

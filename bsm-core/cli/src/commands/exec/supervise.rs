@@ -9,18 +9,18 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::task::Poll;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use rustix::termios::tcgetpgrp;
 use tokio::signal::unix::{self, SignalKind, signal};
 
 /// The signals that someone sends to a process to say something to it.
 const FORWARDED: [Signal; 6] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::USR1,
+    Signal::USR2,
 ];
 
 /// Starts a command and waits for its end, and hands signals on to it.
@@ -28,14 +28,14 @@ pub(super) async fn wait(command: Command) -> io::Result<ExitStatus> {
     // Before the child exists, so that no signal ends this process and leaves the child behind.
     let mut signals = Signals::new()?;
     let mut child = tokio::process::Command::from(command).spawn()?;
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    let pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
     loop {
         tokio::select! {
             status = child.wait() => return status,
             signal = signals.next() => {
                 if let Some(pid) = pid && !terminal_sends(signal) {
                     // The child may have just ended.
-                    let _ = kill(Pid::from_raw(pid), signal);
+                    let _ = kill_process(pid, signal);
                 }
             }
         }
@@ -61,7 +61,7 @@ pub(super) fn end_like(status: ExitStatus) -> ExitCode {
 /// Returns `true` if the terminal has already sent this signal to the child: Ctrl-C and Ctrl-\ go to
 /// every process of the foreground group. A second interrupt makes some programs abandon their work.
 fn terminal_sends(signal: Signal) -> bool {
-    if !matches!(signal, Signal::SIGINT | Signal::SIGQUIT) {
+    if !matches!(signal, Signal::INT | Signal::QUIT) {
         return false;
     }
     let Ok(terminal) = std::fs::File::open("/dev/tty") else {
@@ -75,7 +75,7 @@ struct Signals(Vec<(Signal, unix::Signal)>);
 impl Signals {
     fn new() -> io::Result<Self> {
         let listen =
-            |it: Signal| -> io::Result<_> { Ok((it, signal(SignalKind::from_raw(it as i32))?)) };
+            |it: Signal| -> io::Result<_> { Ok((it, signal(SignalKind::from_raw(it.as_raw()))?)) };
         FORWARDED
             .into_iter()
             .map(listen)
