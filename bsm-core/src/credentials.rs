@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod provider_factory;
 mod refresh;
+mod reloaded_keys;
 pub(crate) mod role_request;
 pub(crate) mod session_token;
 #[cfg(test)]

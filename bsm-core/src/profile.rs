@@ -16,8 +16,10 @@ pub(crate) mod shlex;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chain::{BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity};
-pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
+pub(crate) use chain::{
+    BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity, static_keys,
+};
+pub(crate) use files::{File, Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};
 
 /// Parses a file, for the fuzz targets: every key that was withheld is found in the text again.

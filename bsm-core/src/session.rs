@@ -391,6 +391,7 @@ impl Session {
             process_timeout: settings.process_timeout(),
             process_variables: &settings.process_variables,
             time_source: settings.time_source(),
+            reload_static_keys: settings.reload_static_keys,
             sts: &sts,
             profile: &resolution.profile,
             direct: sdk_config::direct_http_client(settings, &resolution.profile).await?,

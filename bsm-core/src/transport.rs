@@ -40,7 +40,7 @@ use sentence::{request_id, scrubbed, without_quotes, without_values};
 /// that AWS quotes in it, the request id, the status, the endpoint, and the reason of the connector.
 ///
 /// [`find_in`](Self::find_in) gets it out of an error. [`expose_sdk_error`](Self::expose_sdk_error)
-/// returns what the SDK returned.
+/// returns what the SDK returned, and [`into_sdk_error`](Self::into_sdk_error) returns it by value.
 ///
 /// # Examples
 ///
@@ -212,6 +212,11 @@ impl SdkFailure {
     /// Its `Debug` form prints the request or the response, secrets and items included: do not log it.
     pub fn expose_sdk_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
         &*self.original
+    }
+
+    /// Returns the SDK's own error by value; see [`expose_sdk_error`](Self::expose_sdk_error).
+    pub fn into_sdk_error(self) -> Box<dyn StdError + Send + Sync> {
+        self.original
     }
 
     /// Records that the outer error's message already contains the code and AWS's message.

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use bsm_core::{FailureStep, adapter};
+use bsm_core::{FailureStep, SdkFailure, adapter};
 
 use self::cancellation::CancellationReason;
 use self::unprocessed::Unprocessed;
@@ -205,6 +205,25 @@ impl Error {
     /// Returns the error code that AWS returned, such as `ResourceNotFoundException`.
     pub fn aws_code(&self) -> Option<&str> {
         self.0.aws_code.as_deref()
+    }
+
+    /// Returns the SDK's own error by value, to be downcast to an
+    /// [`SdkError`](aws_sdk_dynamodb::error::SdkError) of the operation.
+    ///
+    /// Its `Debug` form prints the request or the response, items included: do not log it.
+    ///
+    /// # Errors
+    ///
+    /// Returns this error if no request was its cause.
+    pub fn into_sdk_error(mut self) -> Result<Box<dyn StdError + Send + Sync>, Self> {
+        self.0.cause = match std::mem::replace(&mut self.0.cause, Cause::None) {
+            Cause::Other(source) => match source.downcast::<SdkFailure>() {
+                Ok(failure) => return Ok(failure.into_sdk_error()),
+                Err(source) => Cause::Other(source),
+            },
+            cause => cause,
+        };
+        Err(self)
     }
 
     /// Returns the session's error, if the session is why the operation failed.

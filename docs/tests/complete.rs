@@ -128,3 +128,90 @@ fn every_chapter_is_in_the_summary() {
         );
     }
 }
+
+/// An event: message, level and fields.
+type Event = (String, String, BTreeSet<String>);
+
+/// The events of the page Logging, by its tables: message, level, fields.
+fn documented_events() -> BTreeSet<Event> {
+    let page = read("src/logging.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [message, level, fields, ..] = cells[..] else {
+            panic!("a row has three cells: {row}")
+        };
+        let fields = fields.split(", ").map(|field| field.trim_matches('`'));
+        let fields = fields.filter(|field| !field.is_empty());
+        (
+            message.trim_matches('`').to_owned(),
+            level.to_owned(),
+            fields.map(str::to_owned).collect(),
+        )
+    })
+    .collect()
+}
+
+/// The events in a source: what stands in the parentheses of `tracing::debug!(..)` and its like.
+fn events(source: &str) -> Vec<Event> {
+    let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
+    let calls = source.split("tracing::").skip(1).filter_map(|rest| {
+        let (name, rest) = rest.split_once("!(")?;
+        let level = name.strip_suffix("_span").unwrap_or(name).to_uppercase();
+        levels.contains(&level.as_str()).then_some((level, rest))
+    });
+    calls
+        .map(|(level, rest)| {
+            let arguments = arguments(rest);
+            let is_text = |argument: &&String| argument.starts_with('"');
+            let message = arguments.iter().find(is_text).expect("a message");
+            let fields = arguments.iter().filter(|argument| !is_text(argument));
+            let fields = fields.map(|field| {
+                let (name, _) = field.split_once('=').unwrap_or((field, ""));
+                name.trim().trim_start_matches(['%', '?']).to_owned()
+            });
+            let message = message.trim_matches('"').replace("\\\"", "\"");
+            (message, level, fields.collect())
+        })
+        .collect()
+}
+
+/// The arguments of a call, up to the parenthesis that closes it.
+fn arguments(text: &str) -> Vec<String> {
+    let (mut depth, mut in_text, mut escaped) = (0, false, false);
+    let mut arguments = vec![String::new()];
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => in_text = !in_text,
+            _ if in_text => {}
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' if depth == 0 => break,
+            ')' | ']' | '}' | '>' => depth -= 1,
+            ',' if depth == 0 => {
+                arguments.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        arguments.last_mut().expect("there is one").push(c);
+    }
+    let arguments = arguments.iter().map(|argument| argument.trim().to_owned());
+    arguments.filter(|argument| !argument.is_empty()).collect()
+}
+
+#[test]
+fn every_event_is_documented_with_its_level_and_fields() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = documented_events();
+    let emitted: BTreeSet<_> = SECTIONS
+        .iter()
+        .flat_map(|(_, source)| events(&sources(&root.join(source))))
+        .collect();
+    assert!(emitted.len() > 30, "{emitted:#?}");
+    let missing: Vec<_> = emitted.difference(&documented).collect();
+    assert!(missing.is_empty(), "not on the page: {missing:#?}");
+    let gone: Vec<_> = documented.difference(&emitted).collect();
+    assert!(gone.is_empty(), "nobody emits these: {gone:#?}");
+}

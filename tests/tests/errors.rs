@@ -78,6 +78,27 @@ async fn an_endpoint_without_a_server_is_unreachable() {
 }
 
 #[tokio::test]
+async fn the_error_of_the_sdk_is_handed_out_on_request() {
+    use aws_sdk_sts::error::SdkError;
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+
+    let playground = Playground::start().await;
+    let bsm = playground.builder().keys("AKIAIOSFODNN7EXAMPLE", "secret");
+    let error = bsm.build().caller_identity().await.unwrap_err();
+    let shared = error.clone();
+    // A clone shares the cause.
+    let error = error.into_sdk_error().unwrap_err();
+    drop(shared);
+    let original = error.into_sdk_error().expect("STS was asked");
+    let original = original.downcast::<SdkError<GetCallerIdentityError>>();
+    assert!(matches!(*original.unwrap(), SdkError::ServiceError(_)));
+
+    let none = playground.profile("none").credentials().await.unwrap_err();
+    let none = none.into_sdk_error().unwrap_err();
+    assert!(none.is_profile_not_found());
+}
+
+#[tokio::test]
 async fn a_role_that_does_not_trust_the_caller_is_reported() {
     let playground = Playground::start().await;
     let role = "arn:aws:iam::222222222222:role/Nobody";

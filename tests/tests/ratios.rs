@@ -5,7 +5,7 @@ use std::process::Command;
 use bsm_tests::hostile;
 
 /// A part of the name of each row that requires neither valgrind nor Python nor a network.
-const ROWS: [&str; 10] = [
+const ROWS: [&str; 11] = [
     "current(), nothing overridden",
     "current(), overridden",
     "get, answered at once: time",
@@ -15,6 +15,7 @@ const ROWS: [&str; 10] = [
     "first use of a manager",
     "profiles used once: sockets",
     "roles used once: sockets",
+    "one more manager on a file of",
     "tasks during a refresh: calls of STS",
 ];
 
@@ -27,7 +28,7 @@ fn every_group_is_measured() {
     let mut ratios = Command::new(env!("CARGO_BIN_EXE_ratios"));
     ratios.arg("--once").args([
         "--only",
-        "current,get,switch,first-use,managers,refresh,python",
+        "current,get,switch,first-use,managers,profiles,refresh,python",
     ]);
     ratios.args(["--python", "/no/such/python"]);
     let output = hostile(&mut ratios).output().unwrap();

@@ -104,6 +104,10 @@ impl CredentialProvider for AccountGuard {
     fn may_prompt(&self) -> bool {
         self.source.may_prompt()
     }
+
+    fn check_every(&self) -> Option<Duration> {
+        self.source.check_every()
+    }
 }
 
 impl fmt::Debug for AccountGuard {

@@ -40,6 +40,8 @@ pub(super) struct CachedCredentials {
     /// When the windows open; `None` for credentials that do not expire.
     pub(super) deadlines: Option<Deadlines>,
     obtained: SystemTime,
+    /// When credentials that do not expire are fetched again.
+    check_at: Option<SystemTime>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,14 @@ impl CachedCredentials {
             credentials,
             deadlines,
             obtained: now,
+            check_at: None,
         }
+    }
+
+    /// Fetches credentials that do not expire again after some time, as in an advisory window.
+    pub(super) fn checked_every(mut self, every: Option<Duration>) -> Self {
+        self.check_at = every.and_then(|every| self.obtained.checked_add(every));
+        self
     }
 
     pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
@@ -79,6 +88,7 @@ impl CachedCredentials {
             Some(at) if now >= at.expiry => Freshness::Expired,
             Some(at) if now >= at.mandatory => Freshness::Mandatory,
             Some(at) if now >= at.advisory => Freshness::Advisory,
+            None if self.check_at.is_some_and(|at| now >= at) => Freshness::Advisory,
             _ => Freshness::Fresh,
         }
     }

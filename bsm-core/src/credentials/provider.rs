@@ -46,6 +46,12 @@ pub(crate) trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     fn may_prompt(&self) -> bool {
         false
     }
+
+    /// Returns how often credentials without an expiry are fetched again while they are in use; `None`
+    /// for those that stay. The credentials of another account then fail the manager.
+    fn check_every(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Calls a provider, within its time limit.

@@ -22,11 +22,12 @@ use super::imds::Instance;
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
 use super::provider::{CredentialProvider, SharedProvider};
+use super::reloaded_keys::{ProfileKeys, ReloadedKeys};
 use super::role_request::RoleRequest;
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
-use crate::profile::{BaseProvider, ChainedRole, Profile, ProfileChain, Sso};
+use crate::profile::{BaseProvider, ChainedRole, File, Profile, ProfileChain, Sso};
 use crate::transport::{self, SdkFailure};
 use crate::validation;
 
@@ -66,6 +67,7 @@ pub(crate) struct ProviderFactory<'a> {
     pub(crate) process_timeout: Duration,
     pub(crate) process_variables: &'a [(String, String)],
     pub(crate) time_source: SharedTimeSource,
+    pub(crate) reload_static_keys: bool,
     /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
     /// The profile whose settings apply.
@@ -100,9 +102,16 @@ impl ProviderFactory<'_> {
     fn provider_of(&self, base: BaseProvider) -> Result<SharedProvider, Error> {
         let what = base.to_string();
         Ok(match base {
-            BaseProvider::Keys { keys, profile, .. } => {
+            BaseProvider::Keys {
+                keys,
+                profile,
+                file,
+            } => {
                 validation::check(&keys, &validation::KeySettingNames::of_profile(&profile))?;
-                Arc::new(keys)
+                match self.reload_static_keys {
+                    true => Arc::new(self.reloaded_keys(profile, file)),
+                    false => Arc::new(keys),
+                }
             }
             BaseProvider::WebIdentity(identity) => {
                 Arc::new(WebIdentityRole::new(identity, self.sts)?)
@@ -141,6 +150,15 @@ impl ProviderFactory<'_> {
                 None => return Err(unavailable(&what)),
             },
         })
+    }
+
+    fn reloaded_keys(&self, profile: String, file: File) -> ReloadedKeys {
+        let read = ProfileKeys {
+            environment: self.environment.clone(),
+            profile: profile.clone(),
+            file,
+        };
+        ReloadedKeys::new(profile, read, self.sts.clone())
     }
 
     /// Returns the end of the default chain: the provider of a container, a function or an

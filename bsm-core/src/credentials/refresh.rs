@@ -261,7 +261,8 @@ impl Inner {
     /// Caches new credentials.
     fn succeeded(&self, credentials: Credentials) -> Result<Refreshed, Error> {
         let now = self.time.now();
-        let cached = Arc::new(CachedCredentials::new(credentials, now));
+        let cached = CachedCredentials::new(credentials, now);
+        let cached = Arc::new(cached.checked_every(self.provider.check_every()));
         if !cached.is_valid(now) {
             return Err(already_expired(&cached.credentials));
         }
@@ -279,6 +280,10 @@ impl Inner {
 
     /// Starts a cooldown after a failure, and returns what callers get meanwhile.
     fn failed(&self, error: Error) -> Result<Refreshed, Error> {
+        if error.kind() == ErrorKind::AccountMismatch && self.provider.check_every().is_some() {
+            // The old keys never expire, and would hide for good that the new ones cannot be used.
+            self.cached.store(None);
+        }
         let valid = self.valid();
         self.cooldown(error.clone(), valid.as_ref());
         match valid {

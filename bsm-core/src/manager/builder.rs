@@ -343,6 +343,24 @@ impl Builder {
         self
     }
 
+    /// Reads the access keys of a profile again when its file has changed. Default: off.
+    ///
+    /// It is for long-lived programs whose keys another program rotates. While the manager is in use, the
+    /// file is read at most once a minute, in the background. Keys that have changed are read a second
+    /// time one second later, and STS GetCallerIdentity is asked whose they are. They are used if they are
+    /// the same at both times and belong to the account of the old ones. If they belong to another
+    /// account, every use of the manager fails with
+    /// [`ErrorKind::AccountMismatch`](crate::ErrorKind::AccountMismatch) until the file has keys of the
+    /// first account again, or until [`clear_cache`](BotoSesManager::clear_cache). If they cannot be read,
+    /// or AWS rejects them, the old ones stay in use.
+    ///
+    /// Nothing but the keys is read again: not the role, the region or the source. The first use asks
+    /// GetCallerIdentity once, to know the account.
+    pub fn reload_static_keys(mut self, reload: bool) -> Self {
+        self.settings.reload_static_keys = reload;
+        self
+    }
+
     /// Fails every use of the manager, before any request, if its region is another one or none.
     ///
     /// It catches the region that an environment variable or a profile brought along. It also

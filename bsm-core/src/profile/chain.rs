@@ -308,7 +308,7 @@ fn has_keys(profile: &Profile) -> bool {
 }
 
 /// The keys of a profile in one file; an id without a secret is an error.
-fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
+pub(crate) fn static_keys(profile: &Profile, file: File) -> Result<Option<Credentials>, Error> {
     let get = |key| profile.key_in(file, key);
     let Some(id) = get(ID) else {
         return Ok(None);
@@ -327,8 +327,13 @@ fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
     keys.set_session_token(token.map(|token| token.to_string()));
     let account = profile.get_in(file, "aws_account_id");
     keys.set_account_id(account_of(account).map(Into::into));
-    Ok(Some(BaseProvider::Keys {
-        keys: keys.build(),
+    Ok(Some(keys.build()))
+}
+
+fn keys(profile: &Profile, file: File) -> Result<Option<BaseProvider>, Error> {
+    let keys = static_keys(profile, file)?;
+    Ok(keys.map(|keys| BaseProvider::Keys {
+        keys,
         profile: profile.name().to_owned(),
         file,
     }))

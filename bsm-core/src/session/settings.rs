@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) provider_timeout: Option<Duration>,
     /// Variables that a `credential_process` gets in addition to those of this process.
     pub(crate) process_variables: Vec<(String, String)>,
+    /// Whether the keys of a profile are read again when its file has changed.
+    pub(crate) reload_static_keys: bool,
     pub(crate) environment: Environment,
 }
 

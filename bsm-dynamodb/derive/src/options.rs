@@ -90,7 +90,7 @@ impl StructOptions {
                     set_once("entity_attribute", &mut options.entity_attribute, name, at)
                 } else if OF_FIELDS.iter().any(|name| meta.path.is_ident(name)) {
                     Err(meta.error(
-                        "this goes on a field; on the struct, a key has a template, as in \
+                        "this belongs on a field; on the struct, a key has a template, as in \
                          `hash_key = \"USER#{id}\"`",
                     ))
                 } else {

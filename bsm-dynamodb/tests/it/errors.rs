@@ -207,6 +207,23 @@ async fn the_cause_says_what_aws_said_and_is_not_repeated() {
     let original = failure.expose_sdk_error();
     assert!(original.downcast_ref::<SdkError<GetItemError>>().is_some());
     assert!(!format!("{error:?}").contains("someone@example.com"));
+    let original = error.into_sdk_error().expect("a request failed");
+    let original = *original.downcast::<SdkError<GetItemError>>().unwrap();
+    assert!(
+        original
+            .into_service_error()
+            .is_resource_not_found_exception()
+    );
+}
+
+#[tokio::test]
+async fn an_error_without_a_request_has_none_of_the_sdk() {
+    let session = User::get("x")
+        .session(&bsm_core::BotoSesManager::none())
+        .await;
+    let error = session.unwrap_err().into_sdk_error().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Session);
+    assert!(error.session_error().is_some());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Errors of bsm-dynamodb, whatever DynamoDB responds with.
 
 use bsm_dynamodb::{Error, Model, transact_write};
+use bsm_tests::Playground;
 use serde::{Deserialize, Serialize};
 
 use crate::seen::Seen;
@@ -96,6 +97,30 @@ fn responses() -> Vec<(u16, String)> {
         ]);
     }
     responses
+}
+
+#[tokio::test]
+async fn the_sdk_logs_no_item_of_a_model_above_trace() {
+    let seen = Seen::default();
+    let _log = seen.log_everything();
+    let playground = Playground::start().await;
+    let staging = playground.profile("staging");
+    let work = async {
+        User::create_table().wait().await?;
+        User::marked().save().await?;
+        User::update(KEY).set(User::name(), VALUE).await?;
+        User::get(KEY).consistent_read(true).await?;
+        User::scan()
+            .filter(User::name().eq(VALUE))
+            .collect()
+            .await?;
+        User::batch_write().save_all([User::marked()]).await?;
+        User::get_many([KEY]).await?;
+        User::marked().delete().await
+    };
+    staging.scope(work).await.expect("every request succeeds");
+    seen.assert_with(&["DynamoDB.GetItem", " TRACE "]);
+    seen.assert_without_above_trace(&[KEY, VALUE]);
 }
 
 #[tokio::test]

@@ -6,13 +6,14 @@ mod processes;
 mod seen;
 mod settings;
 mod stub;
+mod types;
 
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use bsm_core::{BotoSesManager, Error, InCurrentScope as _, Shell, Snapshot};
+use bsm_core::{BotoSesManager, Error, InCurrentScope as _, SdkFailure, Shell, Snapshot};
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, SECRET_ACCESS_KEY, STAGING_ROLE_ARN};
 use bsm_tests::Playground;
 
@@ -89,6 +90,7 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
     seen.debug(&command);
 
     look_at_errors(&seen, &playground).await;
+    types::assert_all_of_core(&seen);
     seen.assert_with(&["resolved a session", "assuming a role", "TRACE", "aws_"]);
     seen.assert_without(&secrets);
 }
@@ -140,7 +142,12 @@ async fn look_at_a_manager(seen: &Seen, manager: &BotoSesManager) {
 
 async fn look_at_errors(seen: &Seen, playground: &Playground) {
     let look = |outcome: Result<Credentials, Error>| {
-        seen.error(&outcome.expect_err("a failure"));
+        let error = outcome.expect_err("a failure");
+        seen.debug(&error);
+        if let Some(failure) = SdkFailure::find_in(&error) {
+            seen.debug(failure);
+        }
+        seen.error(&error);
     };
     look(playground.profile("none").credentials().await);
     let elsewhere = playground

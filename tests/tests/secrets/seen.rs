@@ -6,12 +6,15 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, Once, OnceLock};
 
-/// Everything that a reader of logs, errors and files could see.
+/// Everything that a reader could see, and the names of the types that it was printed from.
 #[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<Mutex<String>>);
+pub(crate) struct Seen(Arc<Mutex<String>>, Arc<Mutex<String>>);
 
 impl Seen {
-    pub(crate) fn debug(&self, value: &impl Debug) {
+    pub(crate) fn debug<T: Debug>(&self, value: &T) {
+        let mut types = self.1.lock().expect("no thread panics");
+        writeln!(types, "{}", std::any::type_name::<T>()).expect("a string takes everything");
+        drop(types);
         let mut seen = self.0.lock().expect("no thread panics");
         writeln!(seen, "{value:?}\n{value:#?}").expect("a string takes everything");
     }
@@ -53,6 +56,25 @@ impl Seen {
         LogGuard(PhantomData)
     }
 
+    /// Checks that every type that a library exports was printed, except those of `others`.
+    pub(crate) fn assert_shown(&self, library: &str, others: &[&[&str]]) {
+        let types = self.1.lock().expect("no thread panics").clone();
+        let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+        let shown: Vec<_> = types.split(|c| !is_letter(c)).collect();
+        let exports = library.split("\npub use ").skip(1);
+        let names = exports.flat_map(|export| {
+            let (paths, _) = export.split_once(';').expect("an export ends");
+            paths.split(|c| !is_letter(c))
+        });
+        for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
+            let is_other = others.iter().any(|names| names.contains(&name));
+            assert!(
+                is_other || shown.contains(&name),
+                "the Debug form of {name} was not looked at"
+            );
+        }
+    }
+
     /// Checks that all was seen.
     pub(crate) fn assert_with(&self, texts: &[&str]) {
         let elsewhere = ELSEWHERE.get_or_init(Self::default);
@@ -79,6 +101,21 @@ impl Seen {
     pub(crate) fn assert_without<S: AsRef<str>>(&self, secrets: &[S]) {
         self.assert_none_of(secrets);
         ELSEWHERE.get_or_init(Self::default).assert_none_of(secrets);
+    }
+
+    /// As [`assert_without`](Self::assert_without), for what was logged at DEBUG and above.
+    pub(crate) fn assert_without_above_trace(&self, secrets: &[&str]) {
+        let seen = self.0.lock().expect("no thread panics").clone();
+        let above = seen.lines().filter(|line| !line.contains(" TRACE "));
+        let above = Self::of(&above.collect::<Vec<_>>().join("\n"));
+        above.assert_with(&[" DEBUG "]);
+        above.assert_none_of(secrets);
+    }
+
+    fn of(text: &str) -> Self {
+        let seen = Self::default();
+        seen.text(text);
+        seen
     }
 
     fn assert_none_of<S: AsRef<str>>(&self, secrets: &[S]) {

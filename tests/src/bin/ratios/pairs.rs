@@ -6,6 +6,7 @@ mod current;
 mod first_use;
 pub(crate) mod get;
 pub(crate) mod managers;
+mod profile_files;
 mod python;
 mod refresh;
 
@@ -26,6 +27,7 @@ pub(crate) enum Group {
     Switch,
     FirstUse,
     Managers,
+    Profiles,
     Refresh,
     Copy,
     Python,
@@ -39,6 +41,7 @@ impl Group {
         Self::Switch,
         Self::FirstUse,
         Self::Managers,
+        Self::Profiles,
         Self::Refresh,
         Self::Copy,
         Self::Python,
@@ -52,6 +55,7 @@ impl Group {
             Self::Switch => "one switch of a model",
             Self::FirstUse => "first use of a manager",
             Self::Managers => "a thousand managers",
+            Self::Profiles => "a file of many profiles",
             Self::Refresh => "credentials during a refresh",
             Self::Copy => "copying a table",
             Self::Python => "the Python originals",
@@ -72,6 +76,7 @@ impl Group {
             Self::Switch => get::measure_switch(effort, report),
             Self::FirstUse => first_use::measure(effort, report),
             Self::Managers => managers::measure(effort, report),
+            Self::Profiles => profile_files::measure(effort, python, report),
             Self::Refresh => refresh::measure(effort, report),
             Self::Copy => copy::measure(effort, report),
             Self::Python => python::measure(effort, python, report),
