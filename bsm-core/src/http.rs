@@ -78,6 +78,7 @@ struct PoolPerRuntime {
     pools: Arc<Pools>,
 }
 
+/// The pools by runtime; `None` is that of threads without a runtime.
 type Pools = RwLock<HashMap<Option<runtime::Id>, Arc<Pool>>>;
 
 /// The connections of one runtime: those that go to their host directly, and those that go through a
@@ -87,9 +88,6 @@ struct Pool {
     direct: SharedHttpClient,
     through: HashMap<String, SharedHttpClient>,
 }
-
-/// The pools by runtime; `None` is that of threads without a runtime.
-type Pools = RwLock<HashMap<Option<runtime::Id>, SharedHttpClient>>;
 
 impl PoolPerRuntime {
     fn new(tls: TlsContext, proxies: Proxies) -> Self {

@@ -283,15 +283,8 @@ impl BotoSesManager {
     /// Requests refresh credentials on their own, whatever this method returns. Credentials that do
     /// not expire, or have not been resolved yet, are not expired.
     pub fn is_expired(&self, margin: Duration) -> bool {
-        let now = self.session().settings.time_source().now();
-        let Some(resolved) = self.session().resolved_if_ready() else {
-            return false;
-        };
-        match (resolved.credentials.expiration(), now.checked_add(margin)) {
-            (Some(expiry), Some(then)) => expiry <= then,
-            (Some(_), None) => true,
-            (None, _) => false,
-        }
+        let resolved = self.session().resolved_if_ready();
+        resolved.is_some_and(|resolved| resolved.credentials.expires_within(margin))
     }
 }
 

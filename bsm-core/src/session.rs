@@ -333,6 +333,7 @@ impl Session {
             sts_region: resolved.sts_region.clone(),
             region,
             source: Arc::new(provider),
+            destinations: resolved.destinations.clone(),
         })
     }
 

@@ -27,6 +27,7 @@ use crate::http::{self, AtEndpoint};
 
 mod get;
 mod sentence;
+pub(crate) mod server_clock;
 pub(crate) mod time_limits;
 
 pub(crate) use self::get::{Get, Refused};

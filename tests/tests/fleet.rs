@@ -132,22 +132,22 @@ async fn no_account_fails_or_delays_another() {
         Some("000000000002") => resume_unwind(Box::new("caught by the fleet")),
         Some("000000000003") => Err("not today"),
         Some("000000000004") => {
-            // It blocks its thread for longer than the time limit.
-            std::thread::sleep(Duration::from_secs(13));
+            // It blocks its thread for longer than the test takes.
+            std::thread::sleep(Duration::from_secs(600));
             Ok(())
         }
         _ => Ok(()),
     });
     let mut by_status = BTreeMap::new();
-    let mut others_took = Duration::ZERO;
+    let mut done_before_a_time_out = 0;
     while let Some(finished) = run.next().await {
         let status = finished.outcome().status();
         by_status
             .entry(status)
             .or_insert_with(Vec::new)
             .push(finished.call().account().to_owned());
-        if status == Status::Done {
-            others_took = others_took.max(began.elapsed());
+        if status == Status::Done && !by_status.contains_key(&Status::TimedOut) {
+            done_before_a_time_out += 1;
         }
         if let Outcome::NoSession(error) = finished.outcome() {
             assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
@@ -169,9 +169,9 @@ async fn no_account_fails_or_delays_another() {
         ["arn:aws:iam::777777777777:role/Missing"]
     );
     assert_eq!(of(Status::Done).len(), 26);
-    assert!(others_took < Duration::from_secs(8), "{others_took:?}");
+    assert_eq!(done_before_a_time_out, 26, "the others don't wait");
     assert!(
-        began.elapsed() < Duration::from_secs(12),
+        began.elapsed() < Duration::from_secs(60),
         "a blocked thread holds nobody up"
     );
     let report = run.report();

@@ -19,7 +19,7 @@ use super::mfa::{self, TokenCodes, TokenRequest};
 use super::provider::CredentialProvider;
 use super::role_request::RoleRequest;
 use crate::error::{Error, ErrorKind};
-use crate::identity::arn;
+use crate::transport::server_clock::{ClockSkew, ServerClock};
 use crate::transport::{self, time_limits};
 
 /// The provider of a role's credentials, which STS issues for those of the parent.
@@ -78,6 +78,13 @@ impl AssumedRole {
     pub(super) async fn assume(&self) -> Result<Assumed, Error> {
         // Outside the call to STS: its time-out must not include the parent's refresh, or a prompt.
         let parent = self.parent.credentials().await?;
+        let sts = self
+            .sts
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
+            .build();
+        // Before the code: nobody is asked for one that cannot be sent.
+        let sts = transport::client(&sts, aws_sdk_sts::Client::new)?;
         let code = match &self.request.mfa_serial {
             Some(serial) => Some(self.mfa_code(serial).await?),
             None => None,
@@ -89,12 +96,7 @@ impl AssumedRole {
             mfa_serial = request.mfa_serial,
             "assuming a role"
         );
-        let sts = self
-            .sts
-            .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
-            .build();
-        let call = transport::client(&sts, aws_sdk_sts::Client::new)?
+        let call = sts
             .assume_role()
             .role_arn(&request.role_arn)
             .role_session_name(&self.session_name)
@@ -115,10 +117,12 @@ impl AssumedRole {
                     .context_assertion(assertion)
                     .build()
             }));
+        let clock = ServerClock::default();
+        let call = call.customize().interceptor(clock.clone());
         let answer = transport::unlogged(call.send())
             .await
             .map_err(|error| request.failed(error, code.as_deref(), &parent))?;
-        Assumed::new(request, answer)
+        Assumed::new(request, answer, clock.skew())
     }
 
     async fn mfa_code(&self, serial: &str) -> Result<String, Error> {
@@ -137,9 +141,19 @@ pub(super) struct Assumed {
 }
 
 impl Assumed {
-    fn new(request: &RoleRequest, answer: AssumeRoleOutput) -> Result<Self, Error> {
+    fn new(
+        request: &RoleRequest,
+        answer: AssumeRoleOutput,
+        skew: Option<ClockSkew>,
+    ) -> Result<Self, Error> {
+        let issue = Issue {
+            purpose: &request.role_arn,
+            account: request.account(),
+            provider: "AssumeRole",
+            skew,
+        };
         Ok(Self {
-            credentials: issued(answer.credentials, &request.role_arn, "AssumeRole")?,
+            credentials: issue.of(answer.credentials)?,
             user: answer
                 .assumed_role_user
                 .map(|user| (user.assumed_role_id, user.arn)),
@@ -241,32 +255,44 @@ pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
     config.time_source().unwrap_or_default()
 }
 
-/// Converts the credentials that STS issued for a role, or for a session token.
-pub(super) fn issued(
-    credentials: Option<IssuedCredentials>,
-    purpose: &str,
-    provider: &'static str,
-) -> Result<Credentials, Error> {
-    let incomplete = || {
-        Error::new(
-            ErrorKind::Service,
-            format!(
-                "STS answered without credentials for {purpose}: is the endpoint an AWS endpoint?"
-            ),
-        )
-    };
-    let issued = credentials.ok_or_else(incomplete)?;
-    let expiry = SystemTime::try_from(issued.expiration).map_err(|_| incomplete())?;
-    let mut credentials = Credentials::builder()
-        .access_key_id(issued.access_key_id)
-        .secret_access_key(issued.secret_access_key)
-        .session_token(issued.session_token)
-        .expiry(expiry)
-        .provider_name(provider);
-    if let Some(account) = arn::account(purpose) {
-        credentials = credentials.account_id(account);
+/// What is known of credentials that STS issued, besides its response.
+pub(super) struct Issue<'a> {
+    /// What they are for, in the words of an error: an ARN, or `the session token`.
+    pub(super) purpose: &'a str,
+    pub(super) account: Option<&'a str>,
+    pub(super) provider: &'static str,
+    pub(super) skew: Option<ClockSkew>,
+}
+
+impl Issue<'_> {
+    /// Converts the credentials.
+    pub(super) fn of(&self, credentials: Option<IssuedCredentials>) -> Result<Credentials, Error> {
+        let incomplete = || {
+            Error::new(
+                ErrorKind::Service,
+                format!(
+                    "STS answered without credentials for {}: is the endpoint an AWS endpoint?",
+                    self.purpose
+                ),
+            )
+        };
+        let issued = credentials.ok_or_else(incomplete)?;
+        let expiry = SystemTime::try_from(issued.expiration).map_err(|_| incomplete())?;
+        let mut credentials = Credentials::builder()
+            .access_key_id(issued.access_key_id)
+            .secret_access_key(issued.secret_access_key)
+            .session_token(issued.session_token)
+            .expiry(expiry)
+            .provider_name(self.provider);
+        if let Some(account) = self.account {
+            credentials = credentials.account_id(account);
+        }
+        let mut credentials = credentials.build();
+        if let Some(skew) = self.skew {
+            credentials.set_property(skew);
+        }
+        Ok(credentials)
     }
-    Ok(credentials.build())
 }
 
 // STS distinguishes an empty list from none.

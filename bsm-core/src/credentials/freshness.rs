@@ -1,16 +1,40 @@
 //! Cached credentials, and when they are refreshed.
+//!
+//! Whether credentials have expired is decided by two clocks. The wall clock, corrected by the skew that
+//! the response of STS showed, knows of the time that the machine was suspended. The monotonic clock
+//! knows the lifetime that has passed whatever the wall clock was set to. The one that is further counts.
 
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_smithy_async::time::SharedTimeSource;
+use tokio::time::Instant;
+
+use crate::transport::server_clock::ClockSkew;
+
+/// The time by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Now {
+    pub(super) fn of(wall: &SharedTimeSource) -> Self {
+        Self {
+            wall: wall.now(),
+            monotonic: Instant::now(),
+        }
+    }
+}
 
 /// How long before the expiry of credentials they are refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Windows {
+pub(super) struct Windows {
     /// From here on, a refresh runs in the background.
     advisory: Duration,
     /// From here on, callers wait for it.
-    mandatory: Duration,
+    pub(super) mandatory: Duration,
 }
 
 impl Windows {
@@ -37,18 +61,23 @@ impl Windows {
 #[derive(Debug)]
 pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
-    /// When the windows open; `None` for credentials that do not expire.
-    pub(super) deadlines: Option<Deadlines>,
+    /// `None` for credentials that do not expire.
+    lifetime: Option<Lifetime>,
+    /// When they were obtained, by the manager's wall clock.
     obtained: SystemTime,
     /// When credentials that do not expire are fetched again.
     check_at: Option<SystemTime>,
 }
 
+/// The time in which credentials are valid.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadlines {
-    pub(super) advisory: SystemTime,
-    pub(super) mandatory: SystemTime,
-    pub(super) expiry: SystemTime,
+struct Lifetime {
+    /// By the manager's wall clock.
+    expiry: SystemTime,
+    obtained: Instant,
+    /// From `obtained` to `expiry`.
+    length: Duration,
+    windows: Windows,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,19 +89,22 @@ pub(super) enum Freshness {
 }
 
 impl CachedCredentials {
-    pub(super) fn new(credentials: Credentials, now: SystemTime) -> Self {
-        let deadlines = credentials.expiry().map(|expiry| {
-            let windows = Windows::for_lifetime(expiry.duration_since(now).unwrap_or_default());
-            Deadlines {
-                advisory: expiry - windows.advisory,
-                mandatory: expiry - windows.mandatory,
+    pub(super) fn new(credentials: Credentials, now: Now) -> Self {
+        let skew = credentials.get_property::<ClockSkew>().copied();
+        let lifetime = credentials.expiry().map(|expiry| {
+            let expiry = skew.unwrap_or_default().to_local(expiry);
+            let length = expiry.duration_since(now.wall).unwrap_or_default();
+            Lifetime {
                 expiry,
+                obtained: now.monotonic,
+                length,
+                windows: Windows::for_lifetime(length),
             }
         });
         Self {
             credentials,
-            deadlines,
-            obtained: now,
+            lifetime,
+            obtained: now.wall,
             check_at: None,
         }
     }
@@ -83,36 +115,47 @@ impl CachedCredentials {
         self
     }
 
-    pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
-        match self.deadlines {
-            Some(at) if now >= at.expiry => Freshness::Expired,
-            Some(at) if now >= at.mandatory => Freshness::Mandatory,
-            Some(at) if now >= at.advisory => Freshness::Advisory,
-            None if self.check_at.is_some_and(|at| now >= at) => Freshness::Advisory,
-            _ => Freshness::Fresh,
+    pub(super) fn freshness(&self, now: Now) -> Freshness {
+        let (Some(left), Some(windows)) = (self.remaining(now), self.windows()) else {
+            return match self.check_at.is_some_and(|at| now.wall >= at) {
+                true => Freshness::Advisory,
+                false => Freshness::Fresh,
+            };
+        };
+        if left.is_zero() {
+            Freshness::Expired
+        } else if left <= windows.mandatory {
+            Freshness::Mandatory
+        } else if left <= windows.advisory {
+            Freshness::Advisory
+        } else {
+            Freshness::Fresh
         }
     }
 
-    pub(super) fn is_valid(&self, now: SystemTime) -> bool {
+    pub(super) fn is_valid(&self, now: Now) -> bool {
         self.freshness(now) < Freshness::Expired
     }
 
-    pub(super) fn expiry(&self) -> Option<SystemTime> {
-        Some(self.deadlines?.expiry)
+    /// Returns the remaining time, or `None` for credentials that do not expire.
+    pub(super) fn remaining(&self, now: Now) -> Option<Duration> {
+        let lifetime = self.lifetime.as_ref()?;
+        let by_wall = lifetime.expiry.duration_since(now.wall).unwrap_or_default();
+        let passed = now.monotonic.saturating_duration_since(lifetime.obtained);
+        Some(by_wall.min(lifetime.length.saturating_sub(passed)))
     }
 
-    /// Returns the remaining time, or `None` for credentials that do not expire.
-    pub(super) fn remaining(&self, now: SystemTime) -> Option<Duration> {
-        Some(self.expiry()?.duration_since(now).unwrap_or_default())
+    pub(super) fn windows(&self) -> Option<Windows> {
+        Some(self.lifetime?.windows)
     }
 
     /// Returns the time that remained when they were obtained, or `None` for credentials that do
     /// not expire.
     pub(super) fn lifetime(&self) -> Option<Duration> {
-        self.remaining(self.obtained)
+        Some(self.lifetime?.length)
     }
 
-    pub(super) fn lasts_for(&self, at_least: Duration, now: SystemTime) -> bool {
+    pub(super) fn lasts_for(&self, at_least: Duration, now: Now) -> bool {
         self.remaining(now).is_none_or(|left| left >= at_least)
     }
 }
@@ -130,6 +173,19 @@ mod tests {
         (windows.advisory, windows.mandatory)
     }
 
+    /// A moment at which only the wall clock has moved on.
+    fn at(wall: SystemTime) -> Now {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        Now {
+            wall,
+            monotonic: *START,
+        }
+    }
+
+    fn cached(expiry: Option<SystemTime>, now: Now) -> CachedCredentials {
+        CachedCredentials::new(Credentials::new("id", "secret", None, expiry, "test"), now)
+    }
+
     #[test]
     fn the_windows_are_those_of_the_static_stability_standard() {
         assert_eq!(windows(15 * MINUTE), (5 * MINUTE, MINUTE));
@@ -145,25 +201,66 @@ mod tests {
         let now = UNIX_EPOCH + 1_000 * MINUTE;
         for seconds in 1..300 {
             let expiry = now + Duration::from_secs(seconds);
-            let cached = CachedCredentials::new(
-                Credentials::new("id", "secret", None, Some(expiry), "test"),
-                now,
+            let cached = cached(Some(expiry), at(now));
+            assert_eq!(cached.freshness(at(now)), Freshness::Fresh, "{seconds} s");
+            assert_eq!(
+                cached.freshness(at(expiry)),
+                Freshness::Expired,
+                "{seconds} s"
             );
-            assert_eq!(cached.freshness(now), Freshness::Fresh, "{seconds} s");
-            assert_eq!(cached.freshness(expiry), Freshness::Expired, "{seconds} s");
         }
     }
 
     #[test]
     fn credentials_without_an_expiry_stay_fresh() {
-        let cached = CachedCredentials::new(
-            Credentials::new("id", "secret", None, None, "test"),
-            UNIX_EPOCH,
-        );
-        assert_eq!(
-            cached.freshness(UNIX_EPOCH + 100_000_000 * MINUTE),
-            Freshness::Fresh
-        );
-        assert!(cached.lasts_for(Duration::MAX, UNIX_EPOCH));
+        let cached = cached(None, at(UNIX_EPOCH));
+        let late = at(UNIX_EPOCH + 100_000_000 * MINUTE);
+        assert_eq!(cached.freshness(late), Freshness::Fresh);
+        assert!(cached.lasts_for(Duration::MAX, late));
+    }
+
+    /// Each boundary belongs to the window that begins there.
+    #[test]
+    fn every_window_begins_at_its_boundary() {
+        let now = UNIX_EPOCH + 1_000 * MINUTE;
+        let cached = cached(Some(now + 60 * MINUTE), at(now));
+        let second = Duration::from_secs(1);
+        for (left, expected) in [
+            (15 * MINUTE + second, Freshness::Fresh),
+            (15 * MINUTE, Freshness::Advisory),
+            (MINUTE + second, Freshness::Advisory),
+            (MINUTE, Freshness::Mandatory),
+            (second, Freshness::Mandatory),
+            (Duration::ZERO, Freshness::Expired),
+        ] {
+            let wall = now + 60 * MINUTE - left;
+            assert_eq!(cached.freshness(at(wall)), expected, "{left:?}");
+            assert_eq!(cached.is_valid(at(wall)), expected != Freshness::Expired);
+        }
+        assert!(cached.lasts_for(60 * MINUTE, at(now)));
+        assert!(!cached.lasts_for(60 * MINUTE + second, at(now)));
+    }
+
+    #[test]
+    fn the_clock_that_is_further_counts() {
+        let wall = UNIX_EPOCH + 100_000 * MINUTE;
+        let start = at(wall);
+        let cached = cached(Some(wall + 60 * MINUTE), start);
+        let day = 24 * 60 * MINUTE;
+        let now = |wall, passed| Now {
+            wall,
+            monotonic: start.monotonic + passed,
+        };
+        for (now, left) in [
+            (now(wall + 10 * MINUTE, 10 * MINUTE), 50 * MINUTE),
+            // The machine was suspended.
+            (now(wall + 70 * MINUTE, MINUTE), Duration::ZERO),
+            // The wall clock was set back, by a day and by half an hour.
+            (now(wall - day, 61 * MINUTE), Duration::ZERO),
+            (now(wall - day, 10 * MINUTE), 50 * MINUTE),
+            (now(wall, 30 * MINUTE), 30 * MINUTE),
+        ] {
+            assert_eq!(cached.remaining(now), Some(left), "{now:?}");
+        }
     }
 }

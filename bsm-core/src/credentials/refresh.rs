@@ -31,7 +31,7 @@ use aws_credential_types::provider::{self as aws, ProvideCredentials, future};
 use aws_smithy_async::time::SharedTimeSource;
 use parking_lot::Mutex;
 
-use super::freshness::{CachedCredentials, Freshness};
+use super::freshness::{CachedCredentials, Freshness, Now};
 use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
 use crate::sync::engine::Engine;
@@ -111,7 +111,7 @@ impl Refresher {
 
     /// Returns credentials that are valid for at least `at_least` from now.
     pub(crate) async fn credentials_for(&self, at_least: Duration) -> Result<Credentials, Error> {
-        let now = || self.inner.time.now();
+        let now = || self.inner.now();
         if let Some(cached) = self.inner.cached()
             && cached.lasts_for(at_least, now())
         {
@@ -131,13 +131,22 @@ impl Refresher {
                 (false, None) => lifetime = cached.lifetime().unwrap_or(Duration::MAX),
             }
         }
-        *self.inner.too_short.lock() = Some((now(), lifetime));
+        *self.inner.too_short.lock() = Some((now().wall, lifetime));
         Err(too_short(at_least, lifetime))
     }
 
     /// Returns when the cached credentials expire; `None` if there are none, or they do not expire.
     pub(crate) fn expiration(&self) -> Option<SystemTime> {
-        self.inner.cached.load().as_ref()?.expiry()
+        self.inner.cached.load().as_ref()?.credentials.expiry()
+    }
+
+    /// Returns `true` if the cached credentials expire within `margin`.
+    pub(crate) fn expires_within(&self, margin: Duration) -> bool {
+        let cached = self.inner.cached.load();
+        let left = cached
+            .as_ref()
+            .and_then(|cached| cached.remaining(self.inner.now()));
+        left.is_some_and(|left| left <= margin)
     }
 
     /// Returns the cached credentials, whether or not they are still valid. Never waits.
@@ -159,7 +168,7 @@ impl Refresher {
     /// Returns `true` if a request for credentials can prompt now.
     pub(super) fn may_prompt(&self) -> bool {
         let cached = self.inner.cached.load_full();
-        let now = self.inner.time.now();
+        let now = self.inner.now();
         let at_hand = cached.is_some_and(|cached| cached.freshness(now) < Freshness::Mandatory);
         !at_hand && self.inner.provider.may_prompt()
     }
@@ -174,7 +183,7 @@ impl Refresher {
                 Some(Err(error)) => error,
                 None => slow(),
             };
-            if cached.is_valid(inner.time.now()) {
+            if cached.is_valid(inner.now()) {
                 inner.cooldown(error, Some(&cached));
                 return Ok(cached);
             }
@@ -194,20 +203,24 @@ impl Refresher {
 }
 
 impl Inner {
+    fn now(&self) -> Now {
+        Now::of(&self.time)
+    }
+
     /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if
     /// it is due.
     fn cached(self: &Arc<Self>) -> Option<Arc<CachedCredentials>> {
         let cached = self.cached.load_full()?;
-        let now = self.time.now();
+        let now = self.now();
         match cached.freshness(now) {
             Freshness::Fresh => Some(cached),
             Freshness::Advisory => {
-                if !self.serves_stale(now) && !self.provider.may_prompt() {
+                if !self.serves_stale(now.wall) && !self.provider.may_prompt() {
                     self.refresh_in_background(&cached);
                 }
                 Some(cached)
             }
-            Freshness::Mandatory => self.serves_stale(now).then_some(cached),
+            Freshness::Mandatory => self.serves_stale(now.wall).then_some(cached),
             Freshness::Expired => None,
         }
     }
@@ -232,7 +245,7 @@ impl Inner {
 
     fn valid(&self) -> Option<Arc<CachedCredentials>> {
         let cached = self.cached.load_full()?;
-        cached.is_valid(self.time.now()).then_some(cached)
+        cached.is_valid(self.now()).then_some(cached)
     }
 
     fn serves_stale(&self, now: SystemTime) -> bool {
@@ -260,14 +273,14 @@ impl Inner {
 
     /// Caches new credentials.
     fn succeeded(&self, credentials: Credentials) -> Result<Refreshed, Error> {
-        let now = self.time.now();
+        let now = self.now();
         let cached = CachedCredentials::new(credentials, now);
         let cached = Arc::new(cached.checked_every(self.provider.check_every()));
         if !cached.is_valid(now) {
             return Err(already_expired(&cached.credentials));
         }
         tracing::debug!(
-            expiration = cached.expiry().map(rfc3339),
+            expiration = cached.credentials.expiry().map(rfc3339),
             "refreshed credentials"
         );
         self.cached.store(Some(Arc::clone(&cached)));
@@ -306,12 +319,16 @@ impl Inner {
     }
 
     fn cooldown(&self, error: Error, valid: Option<&Arc<CachedCredentials>>) {
-        let now = self.time.now();
+        let Now { wall: now, .. } = self.now();
         let until = now + jitter(1.0..5.0);
-        let serve_stale_until = match valid.and_then(|cached| cached.deadlines) {
+        let left =
+            valid.and_then(|cached| Some((cached.remaining(self.now())?, cached.windows()?)));
+        let serve_stale_until = match left {
             // The user entered no code: no further prompt until the credentials have expired.
-            Some(at) if error.kind() == ErrorKind::MfaCodeUnavailable => at.expiry,
-            Some(at) if now < at.mandatory => (now + jitter(300.0..600.0)).min(at.mandatory),
+            Some((left, _)) if error.kind() == ErrorKind::MfaCodeUnavailable => now + left,
+            Some((left, windows)) if left > windows.mandatory => {
+                now + jitter(300.0..600.0).min(left - windows.mandatory)
+            }
             // A mistyped code can be corrected at once, so there is no cooldown.
             None if error.kind() == ErrorKind::MfaCodeRejected => return,
             _ => until,

@@ -231,7 +231,7 @@ mod tests {
             .region(aws_config::Region::from_static("us-east-1"))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        with_required_parts(&config, &Settings::default())
+        with_required_parts(&config, &Settings::default()).expect("no proxy is set")
     }
 
     struct Connector<F>(F);

@@ -6,16 +6,18 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::attributes::AccountId;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use futures_core::future::BoxFuture;
 
 use super::Refresher;
-use super::assume_role::{is_wrong_code, issued, without_retries};
+use super::assume_role::{Issue, is_wrong_code, without_retries};
 use super::mfa::{self, TokenCodes, TokenRequest};
 use super::provider::CredentialProvider;
 use super::role_request::check_mfa_serial;
 use crate::error::{Error, ErrorKind};
+use crate::transport::server_clock::ServerClock;
 use crate::transport::{self, time_limits};
 
 /// 15 minutes to 36 hours, as the API documents. Those of a root user last an hour at most.
@@ -84,6 +86,13 @@ impl SessionTokenProvider {
     async fn get(&self) -> Result<Credentials, Error> {
         // Outside the call to STS: its time-out must not include the parent's refresh, or a prompt.
         let parent = self.parent.credentials().await?;
+        let sts = self
+            .sts
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
+            .build();
+        // Before the code: nobody is asked for one that cannot be sent.
+        let sts = transport::client(&sts, aws_sdk_sts::Client::new)?;
         let serial = self.request.mfa_serial.as_deref();
         let code = match serial {
             Some(serial) => {
@@ -93,20 +102,17 @@ impl SessionTokenProvider {
             None => None,
         };
         tracing::debug!(mfa_serial = serial, "getting a session token");
-        let sts = self
-            .sts
-            .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
-            .build();
         let seconds = self
             .request
             .duration
             .map(|duration| duration.as_secs() as i32);
-        let call = transport::client(&sts, aws_sdk_sts::Client::new)?
+        let call = sts
             .get_session_token()
             .set_duration_seconds(seconds)
             .set_serial_number(self.request.mfa_serial.clone())
             .set_token_code(code.clone());
+        let clock = ServerClock::default();
+        let call = call.customize().interceptor(clock.clone());
         let answer = transport::unlogged(call.send()).await.map_err(|error| {
             let secrets: Vec<_> = code
                 .as_deref()
@@ -122,23 +128,14 @@ impl SessionTokenProvider {
                 _ => error,
             }
         })?;
-        let issued = issued(answer.credentials, "the session token", "GetSessionToken")?;
-        Ok(match parent.account_id() {
-            Some(account) => with_account(issued, account.as_str()),
-            None => issued,
-        })
+        let issue = Issue {
+            purpose: "the session token",
+            account: parent.account_id().map(AccountId::as_str),
+            provider: "GetSessionToken",
+            skew: clock.skew(),
+        };
+        issue.of(answer.credentials)
     }
-}
-
-fn with_account(credentials: Credentials, account: &str) -> Credentials {
-    let mut builder = Credentials::builder()
-        .access_key_id(credentials.access_key_id())
-        .secret_access_key(credentials.secret_access_key())
-        .account_id(account)
-        .provider_name("GetSessionToken");
-    builder.set_session_token(credentials.session_token().map(str::to_owned));
-    builder.set_expiry(credentials.expiry());
-    builder.build()
 }
 
 impl CredentialProvider for SessionTokenProvider {

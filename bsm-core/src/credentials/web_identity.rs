@@ -8,12 +8,14 @@ use aws_credential_types::Credentials;
 use futures_core::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::assume_role::{generated_session_name, issued, time_of};
+use super::assume_role::{Issue, generated_session_name, time_of};
 use super::provider::CredentialProvider;
 use super::role_request::check_identity;
 use crate::error::{Error, ErrorKind};
+use crate::identity::arn;
 use crate::profile::WebIdentity;
 use crate::small_file;
+use crate::transport::server_clock::ServerClock;
 use crate::transport::{self, time_limits};
 use crate::validation;
 
@@ -86,11 +88,19 @@ impl WebIdentityRole {
             .role_arn(role_arn)
             .role_session_name(&self.session_name)
             .web_identity_token(token.as_str());
+        let clock = ServerClock::default();
+        let call = call.customize().interceptor(clock.clone());
         let answer = transport::unlogged(call.send()).await.map_err(|error| {
             let doing = format!("assume the role {role_arn} with a web identity");
             transport::failed(&doing, error, &[&token])
         })?;
-        issued(answer.credentials, role_arn, "AssumeRoleWithWebIdentity")
+        let issue = Issue {
+            purpose: role_arn,
+            account: arn::account(role_arn),
+            provider: "AssumeRoleWithWebIdentity",
+            skew: clock.skew(),
+        };
+        issue.of(answer.credentials)
     }
 }
 

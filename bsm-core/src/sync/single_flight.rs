@@ -223,6 +223,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use futures_util::FutureExt as _;
     use tokio::runtime::{self, Builder};
     use tokio::sync::Notify;
 
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn a_caller_needs_no_runtime() {
         let flight = SingleFlight::default();
-        let landed = futures_util::FutureExt::now_or_never(flight.join(|| async { Ok(1) }));
+        let landed = flight.join(|| async { Ok(1) }).now_or_never();
         // The engine may be faster than the first look.
         assert!(landed.is_none_or(|landed| landed.is_ok()));
     }
@@ -313,16 +314,45 @@ mod tests {
         };
         let idle = runtime();
         idle.block_on(async { flight.start(work).unwrap() });
+        let joined = AtomicUsize::new(0);
         std::thread::scope(|threads| {
-            let joined: Vec<_> = (0..8)
-                .map(|_| threads.spawn(|| runtime().block_on(flight.join(work))))
-                .collect();
+            let join = || {
+                runtime().block_on(async {
+                    let mut joining = pin!(flight.join(work));
+                    assert!(joining.as_mut().now_or_never().is_none());
+                    joined.fetch_add(1, Ordering::SeqCst);
+                    joining.await
+                })
+            };
+            let all: Vec<_> = (0..8).map(|_| threads.spawn(join)).collect();
+            while joined.load(Ordering::SeqCst) < 8 {
+                std::thread::yield_now();
+            }
             go.notify_one();
-            for one in joined {
+            for one in all {
                 assert_eq!(one.join().unwrap().unwrap(), 1);
             }
         });
-        assert!(starts.load(Ordering::SeqCst) <= 2);
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn work_that_a_fork_or_a_shutdown_left_behind_is_not_waited_for() {
+        let flight = SingleFlight::<i32>::default();
+        let forever = || std::future::pending::<Result<i32, Error>>();
+        let change: [fn(&mut InFlight<i32>); 2] = [
+            |flight| flight.process += 1,
+            |flight| flight.outcome = watch::channel(None).1,
+        ];
+        for change in change {
+            flight.start(forever).unwrap();
+            assert!(flight.is_in_flight());
+            change(flight.in_flight.lock().as_mut().unwrap());
+            assert!(!flight.is_in_flight());
+            let landed = runtime().block_on(flight.join(|| async { Ok(7) }));
+            assert_eq!(landed.unwrap(), 7);
+        }
+        assert!(flight.in_flight.lock().is_none(), "its memory is freed");
     }
 
     /// Work that runs a piece of the user's code, which counts its starts.

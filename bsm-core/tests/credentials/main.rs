@@ -5,6 +5,7 @@
 mod assume_role;
 #[cfg(unix)]
 mod cli_cache;
+mod clocks;
 mod hanging;
 mod machines;
 mod mfa;

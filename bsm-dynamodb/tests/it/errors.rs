@@ -218,10 +218,9 @@ async fn the_cause_says_what_aws_said_and_is_not_repeated() {
 
 #[tokio::test]
 async fn an_error_without_a_request_has_none_of_the_sdk() {
-    let session = User::get("x")
-        .session(&bsm_core::BotoSesManager::none())
-        .await;
-    let error = session.unwrap_err().into_sdk_error().unwrap_err();
+    let none = bsm_core::BotoSesManager::none();
+    let read = none.scope(User::get("x")).await;
+    let error = read.unwrap_err().into_sdk_error().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Session);
     assert!(error.session_error().is_some());
 }

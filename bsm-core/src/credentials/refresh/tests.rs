@@ -172,6 +172,20 @@ async fn a_clock_that_is_set_back_does_not_prolong_an_error() {
     assert!(refresher.credentials().await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_credentials_alive() {
+    let (refresher, fake, clock) = refresher(3_600);
+    key(&refresher).await;
+    clock.set_back(86_400);
+    tokio::time::advance(Duration::from_secs(2_690)).await;
+    assert_eq!(key(&refresher).await, "key 1");
+    settle().await;
+    assert_eq!(fake.calls(), 1);
+    tokio::time::advance(Duration::from_secs(911)).await;
+    assert!(refresher.expires_within(Duration::ZERO));
+    assert_eq!(key(&refresher).await, "key 2");
+}
+
 #[tokio::test]
 async fn a_panic_of_the_source_is_an_error_and_is_not_repeated_at_once() {
     let (refresher, fake, clock) = refresher(3_600);

@@ -1,0 +1,194 @@
+//! The clock of AWS, as the responses to requests of our own show it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// The longest request whose response says what time it is. A response that took longer, because the
+/// machine was suspended meanwhile for example, says what time it was.
+const MAX_ROUND_TRIP: Duration = Duration::from_secs(5);
+
+/// The largest difference that is believed: a wrong date or time zone. AWS would accept no signature
+/// with a larger one.
+const MAX_SKEW_MILLIS: i64 = 24 * 3_600_000;
+
+/// The smallest difference that counts. A `Date` header has whole seconds.
+const MIN_SKEW_MILLIS: i64 = 5_000;
+
+/// How far the clock of AWS is ahead of the manager's, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClockSkew(i64);
+
+impl ClockSkew {
+    /// Converts a time of AWS's clock to one of the manager's.
+    pub(crate) fn to_local(self, time: SystemTime) -> SystemTime {
+        let skew = Duration::from_millis(self.0.unsigned_abs());
+        let local = match self.0 {
+            0.. => time.checked_sub(skew),
+            _ => time.checked_add(skew),
+        };
+        local.unwrap_or(time)
+    }
+}
+
+/// An interceptor of one request, which measures the skew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerClock(Arc<Mutex<Measurement>>);
+
+#[derive(Debug, Default)]
+struct Measurement {
+    sent: Option<Moment>,
+    skew: Option<ClockSkew>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Moment {
+    fn now(components: &RuntimeComponents) -> Self {
+        Self {
+            wall: components.time_source().unwrap_or_default().now(),
+            monotonic: Instant::now(),
+        }
+    }
+}
+
+impl ServerClock {
+    /// Returns the skew that the last attempt showed, if it showed any.
+    pub(crate) fn skew(&self) -> Option<ClockSkew> {
+        self.0.lock().skew
+    }
+}
+
+impl Intercept for ServerClock {
+    fn name(&self) -> &'static str {
+        "ServerClock"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *self.0.lock() = Measurement {
+            sent: Some(Moment::now(components)),
+            skew: None,
+        };
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.response().headers();
+        let mut measurement = self.0.lock();
+        // A proxy that answers from a cache sends the `Date` of long ago, and an `Age`.
+        if let (Some(sent), Some(date), None) =
+            (measurement.sent, headers.get("date"), headers.get("age"))
+        {
+            measurement.skew = measured(sent, Moment::now(components), date);
+        }
+        Ok(())
+    }
+}
+
+fn measured(sent: Moment, received: Moment, date: &str) -> Option<ClockSkew> {
+    let monotonic = received.monotonic.duration_since(sent.monotonic);
+    // An error is a clock that was set back meanwhile.
+    let wall = received.wall.duration_since(sent.wall).ok()?;
+    if monotonic.max(wall) > MAX_ROUND_TRIP {
+        return None;
+    }
+    let date = DateTime::from_str(date, Format::HttpDate).ok()?;
+    // The date is the time cut off to seconds, at about half of the round trip.
+    let server = date.to_millis().ok()?.checked_add(500)?;
+    let local = DateTime::from(sent.wall + wall / 2).to_millis().ok()?;
+    let skew = server.checked_sub(local)?;
+    match skew.abs() {
+        ..MIN_SKEW_MILLIS => Some(ClockSkew::default()),
+        MIN_SKEW_MILLIS..=MAX_SKEW_MILLIS => Some(ClockSkew(skew)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn the_skew_is_measured_only_if_the_response_says_what_time_it_is() {
+        // The date is 784111777 s after the epoch.
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let start = Instant::now();
+        let moment = |wall: f64, monotonic: f64| Moment {
+            wall: UNIX_EPOCH + Duration::from_secs_f64(wall),
+            monotonic: start + Duration::from_secs_f64(monotonic),
+        };
+        let at = 784_111_777.0;
+        let hour = 3_600.0;
+        for (sent, received, date, expected) in [
+            (moment(at, 0.0), moment(at + 1.0, 1.0), date, Some(0)),
+            (moment(at + 4.0, 0.0), moment(at + 4.0, 0.0), date, Some(0)),
+            // A clock that is an hour ahead, and one that is three behind.
+            (
+                moment(at + hour, 0.0),
+                moment(at + hour, 0.0),
+                date,
+                Some(-3_599_500),
+            ),
+            (
+                moment(at - 3.0 * hour, 0.0),
+                moment(at - 3.0 * hour + 2.0, 2.0),
+                date,
+                Some(10_799_500),
+            ),
+            // A clock of another year.
+            (
+                moment(at - 48.0 * hour, 0.0),
+                moment(at - 48.0 * hour, 0.0),
+                date,
+                None,
+            ),
+            // Too slow by either clock; a suspended machine has only one that goes on.
+            (moment(at, 0.0), moment(at + 6.0, 6.0), date, None),
+            (moment(at, 0.0), moment(at + 600.0, 0.1), date, None),
+            (moment(at, 0.0), moment(at - 60.0, 0.1), date, None),
+            (moment(at, 0.0), moment(at, 0.0), "yesterday", None),
+        ] {
+            let skew = measured(sent, received, date).map(|skew| skew.0);
+            assert_eq!(skew, expected, "{sent:?} {received:?} {date}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_aws_is_converted_both_ways() {
+        let time = UNIX_EPOCH + Duration::from_secs(10_000);
+        let seconds = |skew: i64| {
+            let local = ClockSkew(skew).to_local(time);
+            local.duration_since(UNIX_EPOCH).unwrap().as_secs()
+        };
+        assert_eq!(seconds(0), 10_000);
+        assert_eq!(seconds(1_000_000), 9_000);
+        assert_eq!(seconds(-1_000_000), 11_000);
+    }
+}
