@@ -54,6 +54,8 @@ pub enum ErrorKind {
     NoCredentials,
     /// A source of credentials was found, but did not deliver any.
     CredentialsUnavailable,
+    /// There is no login of IAM Identity Center (SSO), or it has expired: a person has to sign in.
+    SignInRequired,
     /// An MFA code is needed, and the provider returned none.
     MfaCodeUnavailable,
     /// An MFA code was mistyped, wrong, or used before. The next call requests another one.
@@ -139,6 +141,11 @@ impl Error {
     /// Returns `true` if no credentials could be found.
     pub fn is_no_credentials(&self) -> bool {
         self.kind() == ErrorKind::NoCredentials
+    }
+
+    /// Returns `true` if a person has to sign in to IAM Identity Center (SSO) first.
+    pub fn is_sign_in_required(&self) -> bool {
+        self.kind() == ErrorKind::SignInRequired
     }
 
     /// Returns `true` if an MFA code was needed and the provider returned none.

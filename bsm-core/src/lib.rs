@@ -112,6 +112,7 @@ mod profile;
 mod scope;
 mod secret;
 mod session;
+mod shared_file;
 mod small_file;
 mod sync;
 mod time;

@@ -393,8 +393,10 @@ impl Session {
             process_variables: &settings.process_variables,
             time_source: settings.time_source(),
             reload_static_keys: settings.reload_static_keys,
+            config: &config,
             sts: &sts,
             profile: &resolution.profile,
+            are_retries_set: sdk_config::sets_attempts(settings, &resolution.profile),
             direct: sdk_config::direct_http_client(settings, &resolution.profile).await?,
         };
         if let Some(Explicit::Keys(keys)) = &self.explicit {

@@ -344,9 +344,10 @@ impl From<CredentialsError> for Error {
 /// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references.
 pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
     match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            ErrorKind::AccessDenied
-        }
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "ForbiddenException"
+        | "UnauthorizedOperation" => ErrorKind::AccessDenied,
         "ExpiredToken"
         | "ExpiredTokenException"
         | "IncompleteSignature"
@@ -357,6 +358,7 @@ pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
         | "MissingAuthenticationTokenException"
         | "RequestExpired"
         | "SignatureDoesNotMatch"
+        | "UnauthorizedException"
         | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,
         _ => ErrorKind::Service,
     }

@@ -8,7 +8,6 @@
 mod cached;
 mod entry;
 mod key;
-mod python;
 mod store;
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::time::parse_rfc3339;
+use crate::time;
 
 /// A response with credentials, or with the code of an error.
 ///
@@ -74,7 +74,7 @@ impl Metadata {
         let account = self.account_id.filter(|account| given(account));
         credentials.set_account_id(account.map(Into::into));
         if let Some(text) = self.expiration.filter(|text| given(text)) {
-            let until = parse_rfc3339(&text).ok_or(Flaw::Malformed)?;
+            let until = time::parse(&text).ok_or(Flaw::Malformed)?;
             credentials = credentials.expiry(expiry(until));
         }
         Ok(credentials.build())

@@ -1,34 +1,31 @@
 //! The providers of credentials, created from resolved settings.
 //!
-//! Those for SSO and login sessions are aws-config's; the others are this crate's own.
+//! That for login sessions is aws-config's; the others are this crate's own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::provider_config::ProviderConfig;
-use aws_config::sso::credentials::SsoCredentialsProvider;
 use aws_config::{Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use futures_core::future::BoxFuture;
 
 use super::Refresher;
 use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
 use super::container::Container;
 use super::imds::Instance;
+#[cfg(feature = "login")]
+use super::login_session::LoginSession;
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
-use super::provider::{CredentialProvider, SharedProvider};
+use super::provider::SharedProvider;
 use super::reloaded_keys::{ProfileKeys, ReloadedKeys};
 use super::role_request::RoleRequest;
+use super::sso::{SsoLogin, SsoRole, SsoSession, sso_config};
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, ChainedRole, File, Profile, ProfileChain, Sso};
-use crate::transport::{self, SdkFailure};
 use crate::validation;
 
 /// Whose credentials a role is assumed with, and how.
@@ -68,10 +65,13 @@ pub(crate) struct ProviderFactory<'a> {
     pub(crate) process_variables: &'a [(String, String)],
     pub(crate) time_source: SharedTimeSource,
     pub(crate) reload_static_keys: bool,
+    pub(crate) config: &'a SdkConfig,
     /// The configuration of requests to STS.
     pub(crate) sts: &'a SdkConfig,
     /// The profile whose settings apply.
     pub(crate) profile: &'a Profile,
+    /// Whether the user chose the number of attempts.
+    pub(crate) are_retries_set: bool,
     /// An HTTP client that uses no proxy.
     pub(crate) direct: SharedHttpClient,
 }
@@ -116,7 +116,7 @@ impl ProviderFactory<'_> {
             BaseProvider::WebIdentity(identity) => {
                 Arc::new(WebIdentityRole::new(identity, self.sts)?)
             }
-            BaseProvider::Sso(sso) => self.cached_sso(what, sso),
+            BaseProvider::Sso(sso) => self.sso(sso)?,
             BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
             BaseProvider::Process {
                 profile,
@@ -190,13 +190,16 @@ impl ProviderFactory<'_> {
     }
 
     /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
-    fn cached_sso(&self, what: String, sso: Sso) -> SharedProvider {
-        let advice = format!("sign in with `aws sso login --profile {}`", sso.profile);
-        let provider: SharedProvider = Arc::new(WithContext {
-            is_role: true,
-            ..WithContext::new(what, advice, self.sso(sso.clone()))
-        });
-        match self.cli_cache.clone() {
+    fn sso(&self, sso: Sso) -> Result<SharedProvider, Error> {
+        let config = sso_config(self.config, &sso.region, self.are_retries_set);
+        let login = SsoLogin::new(
+            SsoSession::from(&sso),
+            sso.profile.clone(),
+            self.environment.home(),
+            config.clone(),
+        )?;
+        let provider: SharedProvider = Arc::new(SsoRole::new(sso.clone(), login, config));
+        Ok(match self.cli_cache.clone() {
             None => provider,
             Some(store) => Arc::new(CachedSso::new(
                 provider,
@@ -204,27 +207,17 @@ impl ProviderFactory<'_> {
                 store,
                 self.time_source.clone(),
             )),
-        }
-    }
-
-    fn sso(&self, sso: Sso) -> SsoCredentialsProvider {
-        let mut builder = SsoCredentialsProvider::builder()
-            .configure(&self.provider_config())
-            .account_id(sso.account_id)
-            .role_name(sso.role_name)
-            .start_url(sso.start_url)
-            .region(Region::new(sso.region));
-        builder.set_session_name(sso.session_name);
-        builder.build()
+        })
     }
 
     #[cfg(feature = "login")]
     fn login(&self, what: String, profile: &str, session: String) -> Result<SharedProvider, Error> {
-        let provider = aws_config::login::LoginCredentialsProvider::builder(session)
-            .configure(&self.provider_config())
-            .build();
-        let advice = format!("sign in with `aws login --profile {profile}`");
-        Ok(WithContext::shared(what, advice, provider))
+        // aws-config's provider looks for the session below the process's own home directory.
+        if !self.environment.is_process() {
+            return Err(unavailable(&what));
+        }
+        let login = LoginSession::new(what, profile, session, self.config);
+        Ok(Arc::new(login))
     }
 
     #[cfg(not(feature = "login"))]
@@ -237,80 +230,6 @@ impl ProviderFactory<'_> {
                  turn on the feature `login` of bsm-core"
             ),
         ))
-    }
-
-    fn provider_config(&self) -> ProviderConfig {
-        let config = ProviderConfig::without_region()
-            .with_region(self.sts.region().cloned())
-            .with_behavior_version(self.sts.behavior_version())
-            .with_time_source(self.time_source.clone());
-        match self.sts.http_client() {
-            Some(http_client) => config.with_http_client(http_client),
-            None => config,
-        }
-    }
-}
-
-/// The time limit of a provider of aws-config, which can make several requests with retries.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A provider of aws-config whose errors name the provider, and what to do.
-#[derive(Debug)]
-struct WithContext<P> {
-    what: String,
-    advice: String,
-    source: P,
-    is_role: bool,
-}
-
-impl<P: ProvideCredentials + 'static> WithContext<P> {
-    #[cfg(feature = "login")]
-    fn shared(what: String, advice: String, source: P) -> SharedProvider {
-        Arc::new(Self::new(what, advice, source))
-    }
-
-    fn new(what: String, advice: String, source: P) -> Self {
-        Self {
-            what,
-            advice,
-            source,
-            is_role: false,
-        }
-    }
-
-    fn explain(&self, error: CredentialsError) -> Error {
-        let kind = match &error {
-            CredentialsError::ProviderTimedOut(_) => ErrorKind::Unreachable,
-            CredentialsError::InvalidConfiguration(_) => ErrorKind::InvalidConfig,
-            _ => ErrorKind::CredentialsUnavailable,
-        };
-        let message = format!("no credentials from {}: {}", self.what, self.advice);
-        if let Some(ours) = Error::find_in(&error) {
-            return ours.clone();
-        }
-        Error::new(kind, message).with_source(SdkFailure::of_provider(error))
-    }
-}
-
-impl<P: ProvideCredentials + 'static> CredentialProvider for WithContext<P> {
-    fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-        Box::pin(async {
-            // The provider of a container logs what the endpoint responded with.
-            let credentials = transport::unlogged(self.source.provide_credentials());
-            credentials.await.map_err(|error| self.explain(error))
-        })
-    }
-
-    fn step(&self) -> String {
-        self.what.clone()
-    }
-
-    fn limit(&self) -> Duration {
-        LIMIT
-    }
-
-    fn is_role(&self) -> bool {
-        self.is_role
     }
 }
 

@@ -20,8 +20,7 @@ pub(crate) fn redacted(config: &SdkConfig) -> SdkConfig {
     builder.build()
 }
 
-/// Hides the token provider alone.
-pub(crate) fn redacted_tokens(tokens: SharedTokenProvider) -> SharedTokenProvider {
+fn redacted_tokens(tokens: SharedTokenProvider) -> SharedTokenProvider {
     SharedTokenProvider::new(Tokens(tokens))
 }
 

@@ -7,15 +7,17 @@ use std::str::FromStr as _;
 
 use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::token::SharedTokenProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_async::rt::sleep::default_async_sleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::{RetryConfig, RetryMode};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use super::redacted::{redacted, redacted_tokens};
+use super::redacted::redacted;
 use super::resolution::Resolution;
 use super::settings::{Settings, normalized_service_id};
+use crate::credentials::sso::{SsoLogin, SsoSession, sso_config};
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
@@ -53,15 +55,14 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     let files = EnvConfigFiles::builder()
         .with_contents(
             EnvConfigFileKind::Config,
-            to_sdk_profile(&settings.environment, profiles, profile)?,
+            to_sdk_profile(&settings.environment, profile)?,
         )
         .build();
     let region = found.region.clone().map(Region::new);
     let mut loader = aws_config::defaults(behavior_version())
         .profile_files(files)
         .profile_name("default")
-        // Without a region, aws-config asks the instance for one, even if only for a token
-        // provider.
+        // Without a region, aws-config asks the instance for one.
         .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
         .retry_config(retry_config(settings, profile)?)
         .http_client(http_client(settings, profile).await?)
@@ -85,10 +86,38 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     builder.set_region(region);
     builder.set_endpoint_url(endpoints.for_any_service()?);
     builder.set_service_config(Some(endpoints));
-    // Without an sso-session there are no bearer tokens, and the provider would only fail later.
-    let tokens = profile.get("sso_session").and(config.token_provider());
-    builder.set_token_provider(tokens.map(redacted_tokens));
+    let config = builder.build();
+    let tokens = bearer_tokens(settings, found, &config);
+    let mut builder = config.to_builder();
+    builder.set_token_provider(tokens);
     Ok(builder.build())
+}
+
+/// Returns the provider of bearer tokens, if the profile has an sso-session: the login's access token.
+fn bearer_tokens(
+    settings: &Settings,
+    found: &Resolution,
+    config: &SdkConfig,
+) -> Option<SharedTokenProvider> {
+    let profile = &found.profile;
+    let name = profile.get("sso_session")?;
+    let section = found.profiles.sso_session(name)?;
+    let of_section = |key: &str| Some(section.get(key)?.text()?.to_owned());
+    let session = SsoSession {
+        name: Some(name.to_owned()),
+        start_url: of_section("sso_start_url")?,
+        region: of_section("sso_region")?,
+    };
+    let oidc = sso_config(config, &session.region, sets_attempts(settings, profile));
+    let (profile, home) = (profile.name().to_owned(), settings.environment.home());
+    let login = SsoLogin::new(session, profile, home, oidc).ok()?;
+    Some(SharedTokenProvider::new(login))
+}
+
+/// Returns `true` if the user chose the number of attempts.
+pub(crate) fn sets_attempts(settings: &Settings, profile: &Profile) -> bool {
+    let setting = || profile.setting(&settings.environment, "AWS_MAX_ATTEMPTS", "max_attempts");
+    settings.retry_config.is_some() || setting().is_some()
 }
 
 /// Completes a configuration that the user built: a client panics if one of these parts is missing.
@@ -233,41 +262,20 @@ const SDK_KEYS: [&str; 12] = [
 /// # Errors
 ///
 /// [`ErrorKind::InvalidConfig`] for a value that the parser would read as something else.
-fn to_sdk_profile(
-    environment: &Environment,
-    profiles: &Profiles,
-    profile: &Profile,
-) -> Result<String, Error> {
-    let lines = |get: &dyn Fn(&str) -> Option<String>, keys: &[&str]| {
-        let found = keys.iter().filter_map(|key| Some((key, get(key)?)));
-        let lines = found.map(|(key, value)| match is_one_setting(&value) {
-            true => Ok(format!("{key} = {value}\n")),
-            false => Err(Error::new(
-                ErrorKind::InvalidConfig,
-                format!("{key} {value:?} contains a line break or a comment; remove it"),
-            )),
-        });
-        lines.collect::<Result<String, Error>>()
-    };
-    let setting = |key: &str| {
+fn to_sdk_profile(environment: &Environment, profile: &Profile) -> Result<String, Error> {
+    let found = SDK_KEYS.iter().filter_map(|key| {
         let variable = format!("AWS_{}", key.to_ascii_uppercase());
-        profile.setting(environment, &variable, key)
-    };
-    let mut text = format!("[default]\n{}", lines(&setting, &SDK_KEYS)?);
-    // Bearer tokens come from an sso-session.
-    if let Some(name) = profile.get("sso_session")
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        && let Some(session) = profiles.sso_session(name)
-    {
-        let of_session = |key: &str| Some(session.get(key)?.text()?.to_owned());
-        let settings = lines(&of_session, &["sso_region", "sso_start_url"])?;
-        text.push_str(&format!(
-            "sso_session = {name}\n[sso-session {name}]\n{settings}"
-        ));
-    }
-    Ok(text)
+        Some((key, profile.setting(environment, &variable, key)?))
+    });
+    let lines = found.map(|(key, value)| match is_one_setting(&value) {
+        true => Ok(format!("{key} = {value}\n")),
+        false => Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("{key} {value:?} contains a line break or a comment; remove it"),
+        )),
+    });
+    let lines: String = lines.collect::<Result<_, _>>()?;
+    Ok(format!("[default]\n{lines}"))
 }
 
 /// Returns `true` if aws-config's parser reads a value as it is: it takes a `#` or a `;` behind a

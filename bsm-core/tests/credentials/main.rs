@@ -14,4 +14,6 @@ mod refresh;
 mod runtimes;
 mod secrets;
 mod session_token;
+#[cfg(unix)]
+mod sso;
 mod support;

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use super::store::{Lock, LockAttempt, Store};
+use super::store::Store;
 use crate::credentials::assume_role::AssumedRole;
 use crate::credentials::provider::{self, CredentialProvider, SharedProvider};
 use crate::error::Error;
 use crate::identity::CallerIdentity;
 use crate::profile::Sso;
+use crate::shared_file::{Lock, LockAttempt};
 use crate::sync::single_flight::AsyncOnce;
 
 /// How long to wait for another process that is assuming the role: longer than three attempts of ten

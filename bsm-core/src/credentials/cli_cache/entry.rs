@@ -6,8 +6,8 @@ use aws_credential_types::Credentials;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::python::{self, SPACED};
 use crate::credentials::assume_role::Assumed;
+use crate::credentials::python_json::{self, SPACED};
 use crate::credentials::role_request::RoleRequest;
 use crate::identity::arn;
 use crate::time::{format_rfc3339_utc, parse};
@@ -141,7 +141,7 @@ pub(super) fn write(
     };
     // Larger than any entry: a buffer that grows leaves copies of its secrets in memory.
     let mut bytes = Vec::with_capacity(16 * 1024);
-    python::dump(&mut bytes, &written, SPACED);
+    python_json::dump(&mut bytes, &written, SPACED);
     let text = String::from_utf8(bytes).expect("the formatter writes ASCII");
     Some(Zeroizing::new(text))
 }

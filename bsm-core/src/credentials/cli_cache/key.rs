@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 
-use super::python::{COMPACT, SPACED, dumps_sorted};
+use crate::credentials::python_json::{COMPACT, SPACED, dumps_sorted};
 use crate::credentials::role_request::RoleRequest;
 use crate::profile::Sso;
 

@@ -28,7 +28,9 @@ pub(super) async fn wait(command: Command) -> io::Result<ExitStatus> {
     // Before the child exists, so that no signal ends this process and leaves the child behind.
     let mut signals = Signals::new()?;
     let mut child = tokio::process::Command::from(command).spawn()?;
-    let pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    let pid = child
+        .id()
+        .and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
     loop {
         tokio::select! {
             status = child.wait() => return status,

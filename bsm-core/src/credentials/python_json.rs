@@ -1,7 +1,7 @@
 //! JSON in the form of Python's `json.dumps`.
 //!
-//! The names of entries are hashes of this text, so every byte matters: separators, escapes, and
-//! the form of floats.
+//! The AWS CLI names entries of its cache after hashes of this text, and writes its files so. Every
+//! byte matters: separators, escapes, and the form of floats.
 
 use std::io;
 
@@ -11,25 +11,25 @@ use serde_json::ser::{Formatter, Serializer};
 
 /// The texts between items and behind keys: the `separators` of `json.dumps`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Separators {
+pub(in crate::credentials) struct Separators {
     item: &'static str,
     key: &'static str,
 }
 
 /// Python's default.
-pub(super) const SPACED: Separators = Separators {
+pub(in crate::credentials) const SPACED: Separators = Separators {
     item: ", ",
     key: ": ",
 };
 
 /// `separators=(",", ":")`.
-pub(super) const COMPACT: Separators = Separators {
+pub(in crate::credentials) const COMPACT: Separators = Separators {
     item: ",",
     key: ":",
 };
 
 /// Returns the text of `json.dumps(value, sort_keys=True)`.
-pub(super) fn dumps_sorted(mut value: Value, separators: Separators) -> String {
+pub(in crate::credentials) fn dumps_sorted(mut value: Value, separators: Separators) -> String {
     // Does nothing with serde_json's default map, which is sorted by the bytes of UTF-8, and so by
     // code point, as in Python. A crate elsewhere in the build can enable `preserve_order`, and
     // then the order is that of insertion.
@@ -40,7 +40,11 @@ pub(super) fn dumps_sorted(mut value: Value, separators: Separators) -> String {
 }
 
 /// Appends the text of `json.dumps(value)` to `bytes`, with the keys in the order of the fields.
-pub(super) fn dump(bytes: &mut Vec<u8>, value: &impl Serialize, separators: Separators) {
+pub(in crate::credentials) fn dump(
+    bytes: &mut Vec<u8>,
+    value: &impl Serialize,
+    separators: Separators,
+) {
     let mut serializer = Serializer::with_formatter(bytes, PythonFormatter(separators));
     value
         .serialize(&mut serializer)

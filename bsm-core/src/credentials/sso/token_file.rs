@@ -1,0 +1,295 @@
+//! The token file of a login, in the format of the AWS CLI.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
+
+use serde::{Deserialize, Serialize};
+use sha1::{Digest as _, Sha1};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::login::SsoSession;
+use crate::credentials::python_json::{self, SPACED};
+use crate::shared_file::{self, LockAttempt};
+use crate::small_file;
+use crate::time::{format_rfc3339, parse};
+
+/// The longest token file that is read: real ones have a few KiB.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// How long a file may be unreadable: the AWS CLI empties it before it writes it again.
+const MAX_WRITE: Duration = Duration::from_secs(1);
+
+/// The time between two looks at an unreadable file.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The token file of a login, and the lock beside it.
+#[derive(Clone, Debug)]
+pub(super) struct TokenFile {
+    path: PathBuf,
+}
+
+/// What is in a token file.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) access_token: Zeroizing<String>,
+    pub(super) expires_at: SystemTime,
+    pub(super) refresh: Option<Refresh>,
+}
+
+/// What it takes to renew a token.
+#[derive(Clone)]
+pub(super) struct Refresh {
+    pub(super) client_id: String,
+    pub(super) client_secret: Zeroizing<String>,
+    pub(super) registration_expires_at: SystemTime,
+    pub(super) refresh_token: Zeroizing<String>,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) enum NoToken {
+    Missing,
+    Damaged,
+    Unreadable(io::Error),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    access_token: Zeroizing<String>,
+    expires_at: String,
+    client_id: Option<String>,
+    client_secret: Option<Zeroizing<String>>,
+    registration_expires_at: Option<String>,
+    refresh_token: Option<Zeroizing<String>>,
+}
+
+/// The fields are in the order of the AWS CLI's.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    start_url: &'a str,
+    region: &'a str,
+    access_token: &'a str,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+impl TokenFile {
+    /// Returns the file of a login in a home directory.
+    pub(super) fn in_home(home: &Path, session: &SsoSession) -> Self {
+        let name = session.name.as_deref().unwrap_or(&session.start_url);
+        let digest = Sha1::digest(name.as_bytes());
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let directory = home.join(".aws").join("sso").join("cache");
+        Self {
+            path: directory.join(format!("{name}.json")),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the token. A file that cannot be parsed may be in the middle of a write, so it is read
+    /// again for a second.
+    pub(super) async fn read(&self) -> Result<Token, NoToken> {
+        let give_up = Instant::now() + MAX_WRITE;
+        loop {
+            let path = self.path.clone();
+            let read = small_file::blocking(move || small_file::read(&path, MAX_BYTES)).await;
+            let text = match read {
+                Ok(Ok(text)) => text,
+                Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(NoToken::Missing);
+                }
+                Ok(Err(error)) => return Err(NoToken::Unreadable(error)),
+                Err(error) => return Err(NoToken::Unreadable(io::Error::other(error))),
+            };
+            match Token::parse(&text) {
+                Some(token) => return Ok(token),
+                None if Instant::now() < give_up => tokio::time::sleep(POLL_INTERVAL).await,
+                None => return Err(NoToken::Damaged),
+            }
+        }
+    }
+
+    /// Replaces the token.
+    pub(super) async fn write(&self, session: &SsoSession, token: &Token) -> io::Result<()> {
+        let (path, text) = (self.path.clone(), token.to_json(session));
+        let written = small_file::blocking(move || shared_file::replace(&path, text.as_bytes()));
+        written.await.map_err(io::Error::other)?
+    }
+
+    /// Tries to lock the login. Never waits.
+    pub(super) async fn try_lock(&self) -> LockAttempt {
+        shared_file::try_lock_async(self.path.with_extension("lock")).await
+    }
+}
+
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
+        let read: Read = serde_json::from_str(text).ok()?;
+        if read.access_token.is_empty() {
+            return None;
+        }
+        let refresh = || {
+            Some(Refresh {
+                client_id: read.client_id?,
+                client_secret: read.client_secret?,
+                registration_expires_at: parse(&read.registration_expires_at?)?,
+                refresh_token: read.refresh_token.filter(|token| !token.is_empty())?,
+            })
+        };
+        Some(Self {
+            expires_at: parse(&read.expires_at)?,
+            refresh: refresh(),
+            access_token: read.access_token,
+        })
+    }
+
+    /// Returns the text of the file, byte for byte as the AWS CLI writes it.
+    fn to_json(&self, session: &SsoSession) -> Zeroizing<String> {
+        let refresh = self.refresh.as_ref();
+        let date = |time| format_rfc3339(time).unwrap_or_default();
+        let written = Written {
+            start_url: &session.start_url,
+            region: &session.region,
+            access_token: &self.access_token,
+            expires_at: date(self.expires_at),
+            client_id: refresh.map(|refresh| refresh.client_id.as_str()),
+            client_secret: refresh.map(|refresh| refresh.client_secret.as_str()),
+            registration_expires_at: refresh.map(|refresh| date(refresh.registration_expires_at)),
+            refresh_token: refresh.map(|refresh| refresh.refresh_token.as_str()),
+        };
+        // Larger than any token: a buffer that grows leaves copies of its secrets in memory.
+        let mut bytes = Vec::with_capacity(32 * 1024);
+        python_json::dump(&mut bytes, &written, SPACED);
+        Zeroizing::new(String::from_utf8(bytes).expect("the formatter writes ASCII"))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("expires_at", &self.expires_at)
+            .field("can_be_renewed", &self.refresh.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(name: Option<&str>) -> SsoSession {
+        SsoSession {
+            name: name.map(str::to_owned),
+            start_url: "https://d-1.awsapps.com/start".to_owned(),
+            region: "eu-west-1".to_owned(),
+        }
+    }
+
+    const TEXT: &str = "{\"startUrl\": \"https://d-1.awsapps.com/start\", \"region\": \"eu-west-1\", \
+        \"accessToken\": \"a\", \"expiresAt\": \"2026-11-22T14:47:40Z\", \"clientId\": \"c\", \
+        \"clientSecret\": \"s\", \"registrationExpiresAt\": \"2027-02-20T14:47:40Z\", \
+        \"refreshToken\": \"r\"}";
+
+    #[test]
+    fn the_file_of_a_login_has_the_name_that_the_aws_cli_gives_it() {
+        let name = |session: &SsoSession| {
+            let file = TokenFile::in_home(Path::new("/home/jane"), session);
+            file.path()
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        // sha1 of "corp", and of the start URL.
+        let corp = name(&session(Some("corp")));
+        assert!(
+            corp.starts_with("ee0bfd25") && corp.ends_with("450f.json"),
+            "{corp}"
+        );
+        assert_eq!(
+            name(&session(None)),
+            format!("{:x}.json", Sha1::digest(b"https://d-1.awsapps.com/start"))
+        );
+    }
+
+    #[test]
+    fn a_token_is_written_as_it_was_read() {
+        let token = Token::parse(TEXT).unwrap();
+        assert_eq!(*token.to_json(&session(Some("corp"))), TEXT);
+        assert!(!format!("{token:?}").contains("\"a\""));
+    }
+
+    #[test]
+    fn an_expiry_is_read_in_each_form_that_clis_have_written() {
+        for date in [
+            "2026-11-22T14:47:40UTC",
+            "2026-11-22T14:47:40+00:00",
+            "2026-11-22T14:47:40.0Z",
+        ] {
+            let token = Token::parse(&TEXT.replace("2026-11-22T14:47:40Z", date)).unwrap();
+            assert_eq!(
+                Some(token.expires_at),
+                parse("2026-11-22T14:47:40Z"),
+                "{date}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_without_what_renews_it_is_a_token() {
+        for field in [
+            "clientId",
+            "clientSecret",
+            "registrationExpiresAt",
+            "refreshToken",
+        ] {
+            let text = TEXT.replace(&format!("\"{field}\""), "\"other\"");
+            assert!(Token::parse(&text).unwrap().refresh.is_none(), "{field}");
+        }
+        for text in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            &TEXT.replace("\"a\"", "\"\""),
+            &TEXT[..TEXT.len() / 2],
+        ] {
+            assert!(Token::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_in_the_middle_of_a_write_is_read_again_for_a_second() {
+        let home = tempfile::tempdir().unwrap();
+        let file = TokenFile::in_home(home.path(), &session(Some("corp")));
+        assert!(matches!(file.read().await, Err(NoToken::Missing)));
+        std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
+        std::fs::write(file.path(), "").unwrap();
+        let before = Instant::now();
+        assert!(matches!(file.read().await, Err(NoToken::Damaged)));
+        assert!(before.elapsed() >= MAX_WRITE);
+        assert!(file.path().exists());
+        let path = file.path().to_owned();
+        let writer = tokio::spawn(async move {
+            tokio::time::sleep(MAX_WRITE / 2).await;
+            std::fs::write(path, TEXT).unwrap();
+        });
+        assert_eq!(*file.read().await.unwrap().access_token, "a");
+        writer.await.unwrap();
+    }
+}

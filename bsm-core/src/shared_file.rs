@@ -1,0 +1,107 @@
+//! Files that several processes share: replaced in one piece, and locked while one of them works.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::small_file;
+
+/// What a file is called until it has replaced another.
+const UNFINISHED: (&str, &str) = (".bsm-", ".tmp");
+
+/// How old an unfinished file is that a killed process has left. Writing one takes milliseconds.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+/// How much of a note is read.
+const MAX_NOTE: u64 = 256;
+
+/// A lock, held until it is dropped. The system gives up the lock of a process that is killed.
+///
+/// The file stays. A process that removed it could remove the lock of another process with it.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+/// The outcome of an attempt at a lock.
+#[derive(Debug)]
+pub(crate) enum LockAttempt {
+    Acquired(Lock),
+    /// Another process holds it.
+    Held,
+    /// The file system has no locks, or the directory cannot be written.
+    Unsupported,
+}
+
+impl Lock {
+    /// Returns what an earlier holder has noted; empty if nothing.
+    pub(crate) fn note(&mut self) -> String {
+        let mut text = String::new();
+        let read = self.0.rewind();
+        let read = read.and_then(|()| (&self.0).take(MAX_NOTE).read_to_string(&mut text));
+        match read {
+            Ok(_) => text,
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Leaves a note to later holders, in place of any other.
+    pub(crate) fn leave_note(&mut self, text: &str) -> io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.write_all(text.as_bytes())
+    }
+}
+
+/// Replaces a file, which is readable for the user alone, in one piece.
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let directory = directory_of(path);
+    make(directory)?;
+    for path in small_file::older_than(ABANDONED, directory, UNFINISHED) {
+        // Another process may be doing the same.
+        _ = std::fs::remove_file(path);
+    }
+    // Removed again if something fails.
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED.0)
+        .suffix(UNFINISHED.1)
+        .tempfile_in(directory)?;
+    file.write_all(contents)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Tries to lock a file, which is created if it does not exist. Never waits.
+pub(crate) fn try_lock(path: &Path) -> LockAttempt {
+    let file = match make(directory_of(path)).and_then(|()| small_file::open_lock(path)) {
+        Ok(file) => file,
+        Err(error) => return no_locks(&error, path),
+    };
+    match file.try_lock() {
+        Ok(()) => LockAttempt::Acquired(Lock(file)),
+        Err(TryLockError::WouldBlock) => LockAttempt::Held,
+        Err(TryLockError::Error(error)) => no_locks(&error, path),
+    }
+}
+
+/// As [`try_lock`], on a thread that may block.
+pub(crate) async fn try_lock_async(path: PathBuf) -> LockAttempt {
+    let attempt = small_file::blocking(move || try_lock(&path)).await;
+    attempt.unwrap_or(LockAttempt::Unsupported)
+}
+
+fn no_locks(error: &io::Error, path: &Path) -> LockAttempt {
+    tracing::debug!(%error, path = %path.display(), "the file cannot be locked");
+    LockAttempt::Unsupported
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
