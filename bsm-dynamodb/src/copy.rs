@@ -20,6 +20,8 @@ mod several;
 mod supervisor;
 mod table;
 mod tracker;
+#[cfg(feature = "migrate")]
+mod transfer;
 mod verify;
 mod write;
 
@@ -33,6 +35,14 @@ pub use self::run::CopySummary;
 pub use self::settings::{PlannedSetting, SettingOutcome, TableSetting};
 pub use self::several::{CopyTables, CopyTablesSummary};
 pub use self::verify::{ReportedKeys, Verification};
+#[cfg(feature = "migrate")]
+pub(crate) use self::{
+    create::{TableShape, turn_on_recovery, until_active},
+    preflight::{check_active, check_keys, table_place},
+    retry::{is_transient, retry_transient},
+    table::TableClient,
+    transfer::{TablePair, bring_time_to_live, create_without_settings, until_deleted},
+};
 use crate::model::Model;
 
 /// Copies the items of a table to the table of the same name in another account.
@@ -46,7 +56,7 @@ use crate::model::Model;
 /// the target is empty (see [`CopyPolicy`]).
 ///
 /// A scan is not a snapshot: items that are written to the source during the copy may or may not be
-/// copied. Where that matters, stop the writers, or use DynamoDB's export to S3.
+/// copied. Where that matters, stop the writers, or use `migrate_table` (feature `migrate`).
 ///
 /// # Errors
 ///

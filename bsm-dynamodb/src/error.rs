@@ -123,14 +123,20 @@ pub enum ErrorKind {
     BatchIncomplete,
     /// The table did not reach the expected state before the time limit.
     WaitTimedOut,
-    /// The source and the target of a copy are the same table.
+    /// The source and the target of a copy or migration are the same table.
     SameTable,
-    /// The target table of a copy already contains items.
+    /// The target table of a copy or migration already contains items.
     TableNotEmpty,
-    /// The checkpoint of a copy belongs to other tables, or its file cannot be read or written.
+    /// The checkpoint of a copy or migration belongs to other tables or settings, or its file cannot be
+    /// read or written.
     Checkpoint,
-    /// A copy was stopped before it was complete.
+    /// A copy or migration was stopped before it was complete.
     Stopped,
+    /// An export to S3 or an import from S3 failed or is incomplete, or the stream of a migration no
+    /// longer has what is needed.
+    TransferFailed,
+    /// The source and the target of a migration differ after the writers have stopped.
+    TablesDiffer,
     /// The endpoint cannot be reached, or did not respond in time.
     Unreachable,
     /// DynamoDB returned another error.

@@ -112,6 +112,7 @@
 //! | create or delete a table | [`create_table`](Model::create_table), [`delete_table`](Model::delete_table) |
 //! | continue a query or scan later | [`Cursor`] |
 //! | copy a table to another account | [`copy_table`] |
+//! | move a table that is being written to | `migrate_table` (feature `migrate`) |
 //! | send a request that this crate doesn't support | [`raw`](Get::raw), [`slot`] |
 //!
 //! # Conditions, updates and queries
@@ -182,6 +183,8 @@ mod expression;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(feature = "migrate")]
+mod migrate;
 mod model;
 mod operation;
 mod private;
@@ -479,6 +482,11 @@ pub use error::cancellation::CancellationReason;
 pub use error::unprocessed::Unprocessed;
 pub use error::{Error, ErrorKind};
 pub use expression::{AttributeType, Condition, Elements, Operand, Path, Size, Untyped};
+#[cfg(feature = "migrate")]
+pub use migrate::{
+    AbortedMigration, LoadMethod, MigrateTable, MigrationPhase, MigrationPlan, MigrationProgress,
+    MigrationSummary, migrate_table,
+};
 pub use model::Model;
 pub use model::billing::Billing;
 pub use model::composite::{

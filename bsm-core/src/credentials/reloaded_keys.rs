@@ -178,6 +178,7 @@ mod tests {
     use crate::credentials::testing::Clock;
     use crate::session::sdk_config::with_required_parts;
     use crate::session::settings::Settings;
+    use crate::sync::engine::Engine;
 
     /// What the file has at each read; the last one stays.
     #[derive(Clone, Default)]
@@ -261,7 +262,7 @@ mod tests {
         fn new() -> Self {
             let (clock, reads) = (Clock::new(), Reads::default());
             let keys = ReloadedKeys::new("p".to_owned(), reads.clone(), sts());
-            let refresher = Refresher::new(Arc::new(keys), clock.shared());
+            let refresher = Refresher::on(Engine::Current, Arc::new(keys), clock.shared());
             Self {
                 clock,
                 reads,

@@ -73,11 +73,11 @@ impl Pace {
     /// Raises the rate after a call that was not throttled.
     pub(super) fn succeeded(&self) {
         let mut state = self.state.lock();
-        // One call a second more in each second, whatever the rate is.
-        let step = if state.is_starting {
-            1.0
-        } else {
-            1.0 / state.rate
+        // One call a second more in each second, but no more than a twentieth per call: a low rate
+        // would otherwise double within a second, and be throttled all the time.
+        let step = match state.is_starting {
+            true => 1.0,
+            false => (1.0 / state.rate).min(0.05),
         };
         state.rate = (state.rate + step).min(MAX);
     }

@@ -156,7 +156,7 @@ mod tests {
             r#"self . field ("c")"#,
             "fn size_ (self)",
             "Path < M , u64 , :: bsm_dynamodb :: FieldOf < Address , 3usize > >",
-            "for :: bsm_dynamodb :: Path < M , :: core :: option :: Option < Address > >",
+            "for :: bsm_dynamodb :: Path < M , :: core :: option :: Option < Address >>",
         ] {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

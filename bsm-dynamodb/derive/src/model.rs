@@ -119,6 +119,8 @@ impl<'a> Attributes<'a> {
                 None
             }
             (None, Some(hash)) => Some(TableKey::Fields { hash, range }),
+            // There is an error about the template already.
+            (None, None) if options.has_hash => None,
             (None, None) => {
                 errors.push(Error::new(
                     input.ident.span(),
@@ -127,7 +129,7 @@ impl<'a> Attributes<'a> {
                 None
             }
         };
-        if let (Some(range), None) = (&options.range, &options.hash) {
+        if let (Some(range), false) = (&options.range, options.has_hash) {
             let message = "a range key that has a template needs a hash key that has one: add \
                            `hash_key = \"…\"`";
             errors.push(Error::new(range.span(), message));

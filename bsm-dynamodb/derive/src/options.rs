@@ -35,6 +35,8 @@ pub(crate) struct StructOptions {
     pub(crate) codec: Option<Path>,
     pub(crate) paths: Option<Ident>,
     pub(crate) hash: Option<Template>,
+    /// Whether there is a template of the hash key, be it valid or not.
+    pub(crate) has_hash: bool,
     pub(crate) range: Option<Template>,
     hash_name: Option<LitStr>,
     range_name: Option<LitStr>,
@@ -63,6 +65,7 @@ impl StructOptions {
                 } else if meta.path.is_ident("paths") {
                     set_once("paths", &mut options.paths, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("hash_key") && meta.input.peek(Token![=]) {
+                    options.has_hash = true;
                     set_once("hash_key", &mut options.hash, Template::parse(&meta)?, at)
                 } else if meta.path.is_ident("range_key") && meta.input.peek(Token![=]) {
                     set_once("range_key", &mut options.range, Template::parse(&meta)?, at)

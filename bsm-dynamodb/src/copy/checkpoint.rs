@@ -6,6 +6,8 @@
 //! unreadable instead of making the copy incomplete. Only the end of the file may be missing, as
 //! after a power failure: some pages are copied again then.
 
+#[cfg(feature = "migrate")]
+mod document;
 mod journal;
 mod lock;
 mod place;
@@ -16,10 +18,12 @@ mod writer;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::journal::parse_any;
 pub(super) use self::journal::read;
-pub(super) use self::place::locate;
+pub(crate) use self::place::locate;
 pub(super) use self::record::{Record, Tables};
 pub(super) use self::state::{
     MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState, TableCheckpoint,
-    TableIdentity, TargetPlace,
 };
+pub(crate) use self::state::{TableIdentity, TargetPlace};
 pub(super) use self::writer::CheckpointWriter;
+#[cfg(feature = "migrate")]
+pub(crate) use self::{document::Document, writer::wait_for_lock};

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::PollInterval;
 
 /// The limit for a new table to become active: 10 minutes. Indexes take longer than the table alone.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The table that the target is like.
 pub(super) struct Template<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Template<'a> {
     pub(super) settings: SourceSettings,
     /// The settings that the target gets besides those of every copy.
     pub(super) bring: &'a [TableSetting],
+    /// Whether the target gets the time to live now.
+    pub(super) has_time_to_live: bool,
 }
 
 /// Creates the target like the source, and returns its description once it is active.
@@ -49,7 +51,10 @@ pub(super) async fn create_like(
     let like = template.table;
     let stream = stream(like).filter(|_| brings(TableSetting::Stream));
     let is_protected = is_protected(like) && brings(TableSetting::DeletionProtection);
-    let ttl = time_to_live(template.source).await?;
+    let ttl = match template.has_time_to_live {
+        true => time_to_live(template.source).await?,
+        false => None,
+    };
 
     let request = request(target.client.create_table(), like).map_err(|error| {
         let message = "the source's table cannot be described: the cause says why";
@@ -95,27 +100,7 @@ fn request(
     request: CreateTableFluentBuilder,
     like: &TableDescription,
 ) -> Result<CreateTableFluentBuilder, BuildError> {
-    let billing = like.billing_mode_summary();
-    let on_demand = billing.and_then(|billing| billing.billing_mode.as_ref())
-        == Some(&BillingMode::PayPerRequest);
-    let throughput = |throughput: Option<&ProvisionedThroughputDescription>| match throughput {
-        Some(units) if !on_demand => ProvisionedThroughput::builder()
-            .set_read_capacity_units(units.read_capacity_units)
-            .set_write_capacity_units(units.write_capacity_units)
-            .build()
-            .map(Some),
-        _ => Ok(None),
-    };
-    let global = like.global_secondary_indexes().iter().map(|index| {
-        GlobalSecondaryIndex::builder()
-            .set_index_name(index.index_name.clone())
-            .set_key_schema(index.key_schema.clone())
-            .set_projection(index.projection.clone())
-            .set_provisioned_throughput(throughput(index.provisioned_throughput())?)
-            .set_on_demand_throughput(index.on_demand_throughput.clone())
-            .build()
-    });
-    let global = global.collect::<Result<Vec<_>, _>>()?;
+    let shape = TableShape::of(like)?;
     let local = like.local_secondary_indexes().iter().map(|index| {
         LocalSecondaryIndex::builder()
             .set_index_name(index.index_name.clone())
@@ -128,19 +113,57 @@ fn request(
     Ok(request
         .set_attribute_definitions(like.attribute_definitions.clone())
         .set_key_schema(like.key_schema.clone())
-        .set_global_secondary_indexes((!global.is_empty()).then_some(global))
+        .set_global_secondary_indexes(shape.global_indexes)
         .set_local_secondary_indexes((!local.is_empty()).then_some(local))
-        .billing_mode(match on_demand {
-            true => BillingMode::PayPerRequest,
-            false => BillingMode::Provisioned,
-        })
-        .set_provisioned_throughput(throughput(like.provisioned_throughput())?)
+        .billing_mode(shape.billing)
+        .set_provisioned_throughput(shape.throughput)
         .set_on_demand_throughput(like.on_demand_throughput.clone())
         .set_table_class(class.and_then(|class| class.table_class.clone())))
 }
 
+/// The parts of a table that every way of creating one takes.
+pub(crate) struct TableShape {
+    pub(crate) billing: BillingMode,
+    pub(crate) throughput: Option<ProvisionedThroughput>,
+    pub(crate) global_indexes: Option<Vec<GlobalSecondaryIndex>>,
+}
+
+impl TableShape {
+    pub(crate) fn of(like: &TableDescription) -> Result<Self, BuildError> {
+        let billing = like.billing_mode_summary();
+        let on_demand = billing.and_then(|billing| billing.billing_mode.as_ref())
+            == Some(&BillingMode::PayPerRequest);
+        let throughput = |throughput: Option<&ProvisionedThroughputDescription>| match throughput {
+            Some(units) if !on_demand => ProvisionedThroughput::builder()
+                .set_read_capacity_units(units.read_capacity_units)
+                .set_write_capacity_units(units.write_capacity_units)
+                .build()
+                .map(Some),
+            _ => Ok(None),
+        };
+        let indexes = like.global_secondary_indexes().iter().map(|index| {
+            GlobalSecondaryIndex::builder()
+                .set_index_name(index.index_name.clone())
+                .set_key_schema(index.key_schema.clone())
+                .set_projection(index.projection.clone())
+                .set_provisioned_throughput(throughput(index.provisioned_throughput())?)
+                .set_on_demand_throughput(index.on_demand_throughput.clone())
+                .build()
+        });
+        let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            billing: match on_demand {
+                true => BillingMode::PayPerRequest,
+                false => BillingMode::Provisioned,
+            },
+            throughput: throughput(like.provisioned_throughput())?,
+            global_indexes: (!indexes.is_empty()).then_some(indexes),
+        })
+    }
+}
+
 /// Returns the attribute of the time to live, if it is on.
-async fn time_to_live(table: &TableClient) -> Result<Option<String>, Error> {
+pub(super) async fn time_to_live(table: &TableClient) -> Result<Option<String>, Error> {
     let described = table.set_up(|| async {
         let request = table.client.describe_time_to_live();
         let described = request.table_name(&table.table).send().await;
@@ -155,7 +178,7 @@ async fn time_to_live(table: &TableClient) -> Result<Option<String>, Error> {
         .and_then(|ttl| ttl.attribute_name))
 }
 
-async fn set_time_to_live(target: &TableClient, attribute: String) -> Result<(), Error> {
+pub(super) async fn set_time_to_live(target: &TableClient, attribute: String) -> Result<(), Error> {
     let ttl = TimeToLiveSpecification::builder()
         .attribute_name(&attribute)
         .enabled(true)
@@ -188,7 +211,7 @@ async fn set_time_to_live(target: &TableClient, attribute: String) -> Result<(),
 }
 
 /// Turns on point-in-time recovery, which may be turned on already.
-async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(), Error> {
+pub(crate) async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(), Error> {
     let recovery = PointInTimeRecoverySpecification::builder()
         .point_in_time_recovery_enabled(true)
         .set_recovery_period_in_days(days)
@@ -220,7 +243,7 @@ async fn turn_on_recovery(target: &TableClient, days: Option<i32>) -> Result<(),
     }
 }
 
-async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
+pub(crate) async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
     let mut interval = PollInterval::new(MAX_WAIT);
     loop {
         // DynamoDB may not find a table at first that was just created.
@@ -231,9 +254,7 @@ async fn until_active(target: &TableClient) -> Result<TableDescription, Error> {
         if !interval.wait().await {
             return Err(target.error(
                 ErrorKind::WaitTimedOut,
-                format!(
-                    "the new table has not become active within {MAX_WAIT:?}: copy again later"
-                ),
+                format!("the table has not become active within {MAX_WAIT:?}: run again later"),
             ));
         }
     }

@@ -85,6 +85,33 @@ impl CopyJob {
         (Arc::new(job), Arc::new(tracker))
     }
 
+    /// Creates the state for requests to two tables without a copy.
+    #[cfg(feature = "migrate")]
+    pub(super) fn for_pair(
+        source: TableClient,
+        target: TableClient,
+        key: TableKey,
+        options: CopyOptions,
+    ) -> Self {
+        Self {
+            source,
+            target,
+            key,
+            counters: Counters::new(None, Earlier::default(), looks_back(&options)),
+            source_reads: options.read_capacity.map(RateLimit::new),
+            target_reads: options.read_capacity.map(RateLimit::new),
+            target_writes: options.write_capacity.map(RateLimit::new),
+            options,
+            checkpoint: CheckpointWriter::default(),
+            must_be_empty: false,
+            was_writing: false,
+            writing_recorded: OnceCell::new(),
+            index_keys: Vec::new(),
+            stopping: AtomicBool::new(false),
+            next_segment: AtomicU32::new(0),
+        }
+    }
+
     /// Gives each segment to one reader.
     pub(super) fn next_segment(&self, segments: u32) -> Option<u32> {
         let segment = self.next_segment.fetch_add(1, Ordering::Relaxed);

@@ -114,13 +114,6 @@ pub(super) async fn prepare(
         return Err(not_empty(target));
     }
 
-    let table_place = |table: &TableClient, account, arn| TablePlace {
-        table: table.table.clone(),
-        account,
-        region: table.region(),
-        manager: table.manager().to_string(),
-        arn,
-    };
     let arn = |table: &TableDescription| table.table_arn.clone();
     let target_state = match (&target_table, is_half_created) {
         (None, false) => TargetState::Missing,
@@ -163,6 +156,16 @@ pub(super) async fn prepare(
         has_doubtful_items: has_items,
         plan,
     })
+}
+
+pub(crate) fn table_place(table: &TableClient, account: String, arn: Option<String>) -> TablePlace {
+    TablePlace {
+        table: table.table.clone(),
+        account,
+        region: table.region(),
+        manager: table.manager().to_string(),
+        arn,
+    }
 }
 
 pub(super) fn not_empty(target: &TableClient) -> Error {
@@ -225,7 +228,10 @@ async fn check_target(
     Ok(())
 }
 
-fn check_active(table: &TableClient, description: &TableDescription) -> Result<(), Error> {
+pub(crate) fn check_active(
+    table: &TableClient,
+    description: &TableDescription,
+) -> Result<(), Error> {
     if description.table_status == Some(TableStatus::Active) {
         return Ok(());
     }
@@ -249,7 +255,7 @@ pub(super) async fn check_new_table_is_empty(target: &TableClient) -> Result<(),
 }
 
 /// Refuses a target with another key, or with an index that the source's items cannot be in.
-pub(super) fn check_keys(
+pub(crate) fn check_keys(
     target: &TableClient,
     source_table: &TableDescription,
     target_table: &TableDescription,

@@ -6,7 +6,7 @@ use crate::throttle::backoff::Backoff;
 /// Sends a request until it succeeds, fails for good, or has failed `max_attempts` times.
 ///
 /// Calls `on_retry` before each retry.
-pub(super) async fn retry_transient<T, F: Future<Output = Result<T, Error>>>(
+pub(crate) async fn retry_transient<T, F: Future<Output = Result<T, Error>>>(
     max_attempts: u32,
     on_retry: impl Fn(),
     send: impl Fn() -> F,
@@ -26,7 +26,7 @@ pub(super) async fn retry_transient<T, F: Future<Output = Result<T, Error>>>(
 }
 
 /// Returns `true` if the same request may succeed a little later.
-pub(super) fn is_transient(error: &Error) -> bool {
+pub(crate) fn is_transient(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Throttled | ErrorKind::Unreachable => true,
         // Credentials may expire between signing and arrival, and the manager refreshes them. Or the

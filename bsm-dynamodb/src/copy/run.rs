@@ -177,6 +177,7 @@ async fn create_target(
         table: &prepared.source_table,
         settings,
         bring,
+        has_time_to_live: true,
     };
     let exists = prepared.plan.target.arn.is_some();
     let created = tokio::select! {

@@ -16,7 +16,7 @@ use super::tracker::Tracker;
 use crate::batch::{MAX_BYTES, MAX_WRITES, Writes};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::rate_limit::{RateLimit, wait_for};
-use crate::wire::bodies::{AROUND_AN_ITEM, ScanResponse};
+use crate::wire::bodies::{ScanResponse, WireWrite};
 use crate::wire::body_interceptor::BodyInterceptor;
 use crate::wire::item::WireItem;
 
@@ -205,7 +205,7 @@ fn chunks(items: Vec<ExpectedItem>) -> Vec<Vec<ExpectedItem>> {
     // A page starts with a new request.
     let mut bytes = MAX_BYTES;
     for item in items {
-        let length = item.item.as_bytes().len() + AROUND_AN_ITEM;
+        let length = item.item.as_bytes().len() + WireWrite::AROUND;
         match chunks.last_mut() {
             Some(chunk) if chunk.len() < MAX_WRITES && bytes + length <= MAX_BYTES => {
                 bytes += length;

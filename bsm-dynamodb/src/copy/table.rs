@@ -19,14 +19,16 @@ use crate::wire::item::{Flaw, WireItem};
 
 /// The attempts at a request before the copy begins. Fewer than later, so that a mistyped endpoint
 /// fails within a second.
-pub(super) const SETUP_ATTEMPTS: u32 = 5;
+pub(crate) const SETUP_ATTEMPTS: u32 = 5;
 
 /// A table with the client that reaches it.
 #[derive(Clone)]
-pub(super) struct TableClient {
-    pub(super) client: Client,
-    pub(super) table: String,
+pub(crate) struct TableClient {
+    pub(crate) client: Client,
+    pub(crate) table: String,
     manager: BotoSesManager,
+    /// The operation of this crate that errors name if no request failed.
+    operation: &'static str,
 }
 
 /// The SDK's client as copies use it: `retry_transient` counts and bounds retries, not the SDK.
@@ -48,34 +50,43 @@ impl CopyClient {
 }
 
 impl TableClient {
-    pub(super) async fn open(manager: &BotoSesManager, table: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(manager: &BotoSesManager, table: &str) -> Result<Self, Error> {
+        Self::open_for("CopyTable", manager, table).await
+    }
+
+    pub(crate) async fn open_for(
+        operation: &'static str,
+        manager: &BotoSesManager,
+        table: &str,
+    ) -> Result<Self, Error> {
         let client = manager.client(|config| CopyClient::new(config.into()));
         match client.await {
             Ok(CopyClient(client)) => Ok(Self {
                 client,
                 table: table.to_owned(),
                 manager: manager.clone(),
+                operation,
             }),
-            Err(error) => Err(place("CopyTable", table, manager, None).session_error(error)),
+            Err(error) => Err(place(operation, table, manager, None).session_error(error)),
         }
     }
 
-    pub(super) async fn account(&self) -> Result<String, Error> {
+    pub(crate) async fn account(&self) -> Result<String, Error> {
         let account = self.manager.aws_account_id().await;
         account.map_err(|error| self.place("GetCallerIdentity").session_error(error))
     }
 
-    pub(super) fn region(&self) -> String {
+    pub(crate) fn region(&self) -> String {
         let region = self.client.config().region();
         region.map(ToString::to_string).unwrap_or_default()
     }
 
-    pub(super) fn manager(&self) -> &BotoSesManager {
+    pub(crate) fn manager(&self) -> &BotoSesManager {
         &self.manager
     }
 
     /// Sends a request of the preparation, with a few retries.
-    pub(super) async fn set_up<T, F: Future<Output = Result<T, Error>>>(
+    pub(crate) async fn set_up<T, F: Future<Output = Result<T, Error>>>(
         &self,
         send: impl Fn() -> F,
     ) -> Result<T, Error> {
@@ -83,7 +94,7 @@ impl TableClient {
     }
 
     /// Describes the table; returns `None` if it does not exist.
-    pub(super) async fn describe(&self) -> Result<Option<TableDescription>, Error> {
+    pub(crate) async fn describe(&self) -> Result<Option<TableDescription>, Error> {
         let described = self.set_up(|| async {
             let request = self.client.describe_table().table_name(&self.table);
             let output = request.send().await;
@@ -97,7 +108,7 @@ impl TableClient {
     }
 
     /// Returns `true` if the table has any item.
-    pub(super) async fn has_items(&self, max_attempts: u32) -> Result<bool, Error> {
+    pub(crate) async fn has_items(&self, max_attempts: u32) -> Result<bool, Error> {
         let mut start = None;
         // A page without items may be followed by one with items: only a page without a
         // LastEvaluatedKey is the last one.
@@ -128,7 +139,7 @@ impl TableClient {
     }
 
     /// Builds the error of a failed request.
-    pub(super) fn failed<E, R>(&self, operation: &'static str, error: SdkError<E, R>) -> Error
+    pub(crate) fn failed<E, R>(&self, operation: &'static str, error: SdkError<E, R>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
@@ -137,8 +148,14 @@ impl TableClient {
     }
 
     /// Builds an error that does not come from the SDK.
-    pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, self.place("CopyTable"), message.into())
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, self.place(self.operation), message.into())
+    }
+
+    /// Builds the error of a request that failed because of its session.
+    #[cfg(feature = "migrate")]
+    pub(crate) fn session_failed(&self, operation: &'static str, error: bsm_core::Error) -> Error {
+        self.place(operation).session_error(error)
     }
 
     /// Reads the key attributes of an item that this table has.
@@ -190,14 +207,14 @@ fn place(
 
 /// The names of the key attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TableKey {
-    pub(super) hash: String,
+pub(crate) struct TableKey {
+    pub(crate) hash: String,
     range: Option<String>,
 }
 
 impl TableKey {
     /// Returns the key of a table, or `None` if the description has no hash key.
-    pub(super) fn of(table: &TableDescription) -> Option<Self> {
+    pub(crate) fn of(table: &TableDescription) -> Option<Self> {
         let name = |role: KeyType| {
             let mut elements = table.key_schema().iter();
             let element = elements.find(|element| *element.key_type() == role);
@@ -210,12 +227,12 @@ impl TableKey {
     }
 
     /// Returns the key of an item, or the name of the attribute that is missing or not a key.
-    pub(super) fn values_in(&self, item: &Item) -> Result<KeyValues, &str> {
+    pub(crate) fn values_in(&self, item: &Item) -> Result<KeyValues, &str> {
         KeyValues::in_item(item, &self.hash, self.range.as_deref())
     }
 
     /// Returns the key attributes of an item unchanged.
-    pub(super) fn attributes_of(&self, item: &Item) -> Item {
+    pub(crate) fn attributes_of(&self, item: &Item) -> Item {
         self.names()
             .filter_map(|name| Some((name.to_owned(), item.get(name)?.clone())))
             .collect()
@@ -223,7 +240,7 @@ impl TableKey {
 
     /// Returns an expression for the key attributes, and the names of its aliases: an attribute name
     /// may be a reserved word.
-    pub(super) fn projection(&self) -> (String, Vec<(String, String)>) {
+    pub(crate) fn projection(&self) -> (String, Vec<(String, String)>) {
         let names = self.names().enumerate();
         let names: Vec<_> = names
             .map(|(number, name)| (format!("#k{number}"), name.to_owned()))
@@ -238,7 +255,7 @@ impl TableKey {
 }
 
 /// Returns the type of an attribute, if the table defines it.
-pub(super) fn defined_type<'a>(
+pub(crate) fn defined_type<'a>(
     table: &'a TableDescription,
     name: &str,
 ) -> Option<&'a ScalarAttributeType> {
@@ -248,7 +265,7 @@ pub(super) fn defined_type<'a>(
 }
 
 /// Returns the attributes that must have a certain type because an index has them as keys.
-pub(super) fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
+pub(crate) fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
     let global = table.global_secondary_indexes().iter();
     let global = global.flat_map(|index| index.key_schema());
     let local = table.local_secondary_indexes().iter();

@@ -15,7 +15,7 @@ use super::tracker::Tracker;
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::Backoff;
 use crate::throttle::rate_limit::{consumed_units, wait_for};
-use crate::wire::bodies::{BatchPutResponse, batch_put, put_if_missing};
+use crate::wire::bodies::{BatchWriteResponse, WireWrite, batch_write, put_if_missing};
 use crate::wire::body_interceptor::BodyInterceptor;
 use crate::wire::item::WireItem;
 
@@ -37,7 +37,9 @@ pub(super) async fn write_batches(
         let written = match job.options.policy {
             CopyPolicy::SkipExisting => job.write_missing(batch.items).await?,
             CopyPolicy::FailIfNotEmpty | CopyPolicy::Overwrite => {
-                job.write_all(batch.items).await?
+                let items = batch.items.into_iter();
+                let puts = items.map(|expected| WireWrite::Put(expected.item));
+                job.write_all(puts.collect()).await?
             }
         };
         tracker.batch_stored(batch.segment, batch.page, written);
@@ -46,13 +48,17 @@ pub(super) async fn write_batches(
 
 impl CopyJob {
     /// Writes a batch, and sends again what is left unprocessed; returns the number of items.
-    async fn write_all(&self, items: Vec<ExpectedItem>) -> Result<u64, Error> {
-        let mut left: Vec<_> = items.into_iter().map(|expected| expected.item).collect();
+    pub(super) async fn write_all(&self, writes: Vec<WireWrite>) -> Result<u64, Error> {
+        // A copy deletes nothing, whatever an endpoint returns.
+        let deletes = writes
+            .iter()
+            .any(|write| matches!(write, WireWrite::Delete(_)));
+        let mut left = writes;
         let total = left.len() as u64;
         let mut backoff = Backoff::new(self.options.max_attempts);
         loop {
             let sent = left.len();
-            let refusal = match self.write_once(&left).await {
+            let refusal = match self.write_once(&left, deletes).await {
                 Ok(unprocessed) => {
                     left = unprocessed;
                     None
@@ -73,11 +79,15 @@ impl CopyJob {
     }
 
     /// Sends one BatchWriteItem, and returns what is left unprocessed.
-    async fn write_once(&self, items: &[WireItem]) -> Result<Vec<WireItem>, Error> {
+    async fn write_once(
+        &self,
+        writes: &[WireWrite],
+        deletes: bool,
+    ) -> Result<Vec<WireWrite>, Error> {
         wait_for(self.target_writes.as_ref()).await;
         let table = &self.target.table;
         let bodies = BodyInterceptor::default()
-            .sending(batch_put(table, items))
+            .sending(batch_write(table, writes))
             .receiving(|| Output::erase(BatchWriteItemOutput::builder().build()));
         let request = self.target.client.batch_write_item();
         request
@@ -88,11 +98,12 @@ impl CopyJob {
             .send()
             .await
             .map_err(|error| self.target.failed("BatchWriteItem", error))?;
-        let response = BatchPutResponse::read(&bodies.received())
+        let response = BatchWriteResponse::read(&bodies.received())
             .map_err(|_| self.target.malformed("BatchWriteItem"))?;
         self.count_written_units(response.consumed_units);
         // It stands for one of the items, and does not say which.
-        if response.has_foreign_writes {
+        let is_foreign = |write: &WireWrite| matches!(write, WireWrite::Delete(_)) && !deletes;
+        if response.has_unknown_writes || response.unprocessed.iter().any(is_foreign) {
             return Err(self.target.error(
                 ErrorKind::Service,
                 "DynamoDB returned an unprocessed write that is not one of those that were sent: \

@@ -15,8 +15,8 @@ pub enum Untyped {}
 /// A value for an attribute of the type `T`, such as `18` in `User::age().ge(18)`.
 ///
 /// It is a `T` or a reference to one, `&str` for a `String`, an array of them for a `Vec<String>`, a value of
-/// the inner type (or a reference to one) for an `Option`, or another [`Path`](crate::Path) of the same
-/// type. For an [`Untyped`] path, it is anything that serde can serialize.
+/// the inner type or a reference to one for an `Option`, or another [`Path`](crate::Path) of the same type.
+/// For an [`Untyped`] path, it is anything that serde can serialize.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value for an attribute of the type `{T}`",
     note = "a value of that type, a reference to one, and another path of that type are"

@@ -130,9 +130,9 @@ impl<M, T, E> Path<M, T, E> {
         self.then(Segment::Name(name.into()))
     }
 
-    /// Returns the path of an element of this list. The index of the first one is 0.
+    /// Returns the path of an element of this list, with its type. The index of the first one is 0.
     ///
-    /// It has the type of the elements. A list of another type than `Vec`, `VecDeque` or an array takes
+    /// A list of another type than `Vec`, `VecDeque` or an array takes
     /// [`typed`](Self::typed) first.
     pub fn index(self, index: usize) -> Path<M, T::Element>
     where
@@ -184,7 +184,8 @@ impl<M, T, E> Path<M, T, E> {
 
 /// # Conditions
 ///
-/// If there is no value at the path, only [`ne`](Self::ne) and [`not_exists`](Self::not_exists) are true.
+/// If there is no value at the path, only [`ne`](Self::ne) with a value, [`eq`](Self::eq) with `None`, and
+/// [`not_exists`](Self::not_exists) are true.
 impl<M, T, E> Path<M, T, E> {
     /// Returns a condition that is true if the value equals `other`.
     ///

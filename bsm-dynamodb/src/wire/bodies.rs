@@ -77,42 +77,61 @@ impl BatchGetResponse {
     }
 }
 
+/// One write of a batch.
+#[derive(Clone, Debug)]
+pub(crate) enum WireWrite {
+    Put(WireItem),
+    /// Deletes the item with this key.
+    Delete(WireItem),
+}
+
 const BEFORE_AN_ITEM: &[u8] = br#"{"PutRequest":{"Item":"#;
-const AFTER_AN_ITEM: &[u8] = b"}},";
+const BEFORE_A_KEY: &[u8] = br#"{"DeleteRequest":{"Key":"#;
+const AFTER_A_WRITE: &[u8] = b"}},";
 
-/// The bytes that a BatchWriteItem has around each item.
-pub(crate) const AROUND_AN_ITEM: usize = BEFORE_AN_ITEM.len() + AFTER_AN_ITEM.len();
+impl WireWrite {
+    /// The most bytes that a BatchWriteItem has around an item or a key.
+    pub(crate) const AROUND: usize = BEFORE_A_KEY.len() + AFTER_A_WRITE.len();
 
-/// Returns the body of a BatchWriteItem that puts items into a table.
-pub(crate) fn batch_put(table: &str, items: &[WireItem]) -> Vec<u8> {
-    let bytes = items
+    fn parts(&self) -> (&'static [u8], &[u8]) {
+        match self {
+            Self::Put(item) => (BEFORE_AN_ITEM, item.as_bytes()),
+            Self::Delete(key) => (BEFORE_A_KEY, key.as_bytes()),
+        }
+    }
+}
+
+/// Returns the body of a BatchWriteItem to one table.
+pub(crate) fn batch_write(table: &str, writes: &[WireWrite]) -> Vec<u8> {
+    let bytes = writes
         .iter()
-        .map(|item| item.as_bytes().len() + AROUND_AN_ITEM);
+        .map(|write| write.parts().1.len() + WireWrite::AROUND);
     // The rest of the body takes less than 100 bytes and the table's name, so it is allocated once.
     let mut body = Vec::with_capacity(bytes.sum::<usize>() + table.len() + 100);
     body.extend_from_slice(br#"{"ReturnConsumedCapacity":"TOTAL","RequestItems":{"#);
     body.extend_from_slice(json(table).as_bytes());
     body.extend_from_slice(b":[");
-    for item in items {
-        body.extend_from_slice(BEFORE_AN_ITEM);
-        body.extend_from_slice(item.as_bytes());
-        body.extend_from_slice(AFTER_AN_ITEM);
+    for write in writes {
+        let (before, item) = write.parts();
+        body.extend_from_slice(before);
+        body.extend_from_slice(item);
+        body.extend_from_slice(AFTER_A_WRITE);
     }
-    // The comma behind the last item.
+    // The comma behind the last write.
     body.pop();
     body.extend_from_slice(b"]}}");
     body
 }
 
-/// The response to a BatchWriteItem that puts items into one table.
-pub(crate) struct BatchPutResponse {
-    pub(crate) unprocessed: Vec<WireItem>,
-    /// Whether an unprocessed write is not a put: it is none of those that were sent.
-    pub(crate) has_foreign_writes: bool,
+/// The response to a BatchWriteItem to one table.
+pub(crate) struct BatchWriteResponse {
+    pub(crate) unprocessed: Vec<WireWrite>,
+    /// Whether an unprocessed write is neither a put nor a delete: it is none of those that were sent.
+    pub(crate) has_unknown_writes: bool,
     pub(crate) consumed_units: f64,
 }
 
-impl BatchPutResponse {
+impl BatchWriteResponse {
     pub(crate) fn read(body: &Bytes) -> Result<Self, MalformedBody> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -126,6 +145,8 @@ impl BatchPutResponse {
         struct Request<'a> {
             #[serde(borrow)]
             put_request: Option<Put<'a>>,
+            #[serde(borrow)]
+            delete_request: Option<Delete<'a>>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -133,16 +154,31 @@ impl BatchPutResponse {
             #[serde(borrow)]
             item: &'a RawValue,
         }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Delete<'a> {
+            #[serde(borrow)]
+            key: &'a RawValue,
+        }
         let read: Body<'_> = from_slice(body)?;
-        let unprocessed = read.unprocessed_items.unwrap_or_default();
-        let unprocessed: Vec<_> = unprocessed.into_values().flatten().collect();
-        let has_foreign_writes = unprocessed.iter().any(|write| write.put_request.is_none());
-        let puts = unprocessed
+        let requests = read.unprocessed_items.unwrap_or_default();
+        let requests: Vec<_> = requests.into_values().flatten().collect();
+        let total = requests.len();
+        let unprocessed: Vec<_> = requests
             .into_iter()
-            .filter_map(|write| write.put_request);
+            .filter_map(
+                |request| match (request.put_request, request.delete_request) {
+                    (Some(put), _) => Some(WireWrite::Put(WireItem::in_body(body, put.item))),
+                    (None, Some(delete)) => {
+                        Some(WireWrite::Delete(WireItem::in_body(body, delete.key)))
+                    }
+                    (None, None) => None,
+                },
+            )
+            .collect();
         Ok(Self {
-            unprocessed: wire_items(body, puts.map(|put| put.item)).collect(),
-            has_foreign_writes,
+            has_unknown_writes: unprocessed.len() < total,
+            unprocessed,
             consumed_units: units(read.consumed_capacity.into_iter().flatten()),
         })
     }
@@ -225,13 +261,18 @@ mod tests {
     #[test]
     fn requests_are_the_json_that_dynamodb_expects_whatever_the_names() {
         let name = "a\"b\\c";
-        let body: Value = from_slice(&batch_put(name, &[wire("1"), wire("\"")])).unwrap();
-        let put = |id: &str| json!({ "PutRequest": { "Item": { "id": { "S": id } } } });
+        let body: Value = from_slice(&batch_write(
+            name,
+            &[WireWrite::Put(wire("1")), WireWrite::Delete(wire("\""))],
+        ))
+        .unwrap();
+        let put = json!({ "PutRequest": { "Item": { "id": { "S": "1" } } } });
+        let delete = json!({ "DeleteRequest": { "Key": { "id": { "S": "\"" } } } });
         assert_eq!(
             body,
             json!({
                 "ReturnConsumedCapacity": "TOTAL",
-                "RequestItems": { name: [put("1"), put("\"")] },
+                "RequestItems": { name: [put, delete] },
             })
         );
         let body: Value = from_slice(&put_if_missing("users", name, &wire("1"))).unwrap();
@@ -273,13 +314,20 @@ mod tests {
         assert_eq!(answer.consumed_units, 1.5);
 
         let put = json!({ "PutRequest": { "Item": { "id": { "S": "1" } } } });
-        let answer = json!({ "UnprocessedItems": { "users": [put] } });
-        let answer = BatchPutResponse::read(&answer.to_string().into()).unwrap();
-        assert_eq!(decoded(&answer.unprocessed), [item("1")]);
-        assert!(!answer.has_foreign_writes);
-        let answer = json!({ "UnprocessedItems": { "users": [{ "DeleteRequest": {} }] } });
-        let answer = BatchPutResponse::read(&answer.to_string().into()).unwrap();
-        assert!(answer.unprocessed.is_empty() && answer.has_foreign_writes);
+        let delete = json!({ "DeleteRequest": { "Key": { "id": { "S": "2" } } } });
+        let answer = json!({ "UnprocessedItems": { "users": [put, delete] } });
+        let answer = BatchWriteResponse::read(&answer.to_string().into()).unwrap();
+        match &answer.unprocessed[..] {
+            [WireWrite::Put(put), WireWrite::Delete(key)] => {
+                assert_eq!(put.decode().unwrap(), item("1"));
+                assert_eq!(key.decode().unwrap(), item("2"));
+            }
+            writes => panic!("{writes:?}"),
+        }
+        assert!(!answer.has_unknown_writes);
+        let answer = json!({ "UnprocessedItems": { "users": [{}] } });
+        let answer = BatchWriteResponse::read(&answer.to_string().into()).unwrap();
+        assert!(answer.unprocessed.is_empty() && answer.has_unknown_writes);
     }
 
     #[test]

@@ -15,6 +15,7 @@ fn world() -> (LocalAws, Home) {
             .profile_name("staging")
             .config_file(home.aws_dir().join("config"))
             .shared_credentials_file(home.aws_dir().join("credentials"))
+            .environment([])
             .build();
         let config = staging.sdk_config().await.unwrap();
         fill(&aws_sdk_dynamodb::Client::new(&config)).await;

@@ -114,7 +114,7 @@ impl OpenFile {
 /// Replaces a file as a whole, and returns the new one.
 ///
 /// The lock makes a fixed name safe. The next run removes what a killed one has left under it.
-fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
     let new = beside(path, ".new");
     remove_if_there(&new)?;
     let mut options = OpenOptions::new();
@@ -132,7 +132,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -140,7 +140,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// Waits until the names in a file's folder are on the disk.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     // Windows cannot open a folder as a file.
     if !cfg!(unix) {
         return Ok(());
@@ -230,7 +230,7 @@ fn check_version(text: &[u8]) -> Result<(), Failure> {
 ///
 /// Source: [The FNV Non-Cryptographic Hash Algorithm](https://datatracker.ietf.org/doc/html/rfc9923)
 #[derive(Clone, Copy)]
-struct Checksum(u64);
+pub(super) struct Checksum(u64);
 
 impl Default for Checksum {
     fn default() -> Self {
@@ -258,7 +258,7 @@ fn lines(checksum: &mut Checksum, records: &[Record]) -> Result<Vec<u8>, Failure
 }
 
 /// Returns the line of a record: its JSON object, with the checksum as the first member.
-fn line(checksum: &mut Checksum, record: &impl Serialize) -> Result<Vec<u8>, Failure> {
+pub(super) fn line(checksum: &mut Checksum, record: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let json = serde_json::to_string(record)?;
     let members = json.strip_prefix('{').ok_or("a record is an object")?;
     checksum.add(members);
@@ -266,7 +266,7 @@ fn line(checksum: &mut Checksum, record: &impl Serialize) -> Result<Vec<u8>, Fai
 }
 
 /// Returns the JSON object of a line without its checksum, or `None` if the checksum is wrong.
-fn checked(checksum: &mut Checksum, line: &str) -> Option<String> {
+pub(super) fn checked(checksum: &mut Checksum, line: &str) -> Option<String> {
     let rest = line.strip_prefix(PREFIX)?;
     let (recorded, rest) = rest.split_at_checked(16)?;
     let members = rest.strip_prefix("\",")?;

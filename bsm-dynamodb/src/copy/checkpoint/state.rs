@@ -9,7 +9,7 @@ use crate::codec::Item;
 use crate::copy::options::CopyOptions;
 use crate::wire::attribute_value;
 
-pub(super) type Failure = Box<dyn StdError + Send + Sync>;
+pub(crate) type Failure = Box<dyn StdError + Send + Sync>;
 
 /// DynamoDB's limit for TotalSegments. A damaged number must not become an allocation.
 ///

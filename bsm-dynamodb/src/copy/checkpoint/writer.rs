@@ -36,35 +36,10 @@ impl CheckpointWriter {
         kind: Tables,
         table: &TableClient,
     ) -> Result<Self, Error> {
-        let deadline = Instant::now() + LOCK_WAIT;
-        loop {
-            let place = path.to_owned();
-            let locked = task::spawn_blocking(move || Journal::lock(&place, kind)).await;
-            let locked = locked.map_err(io::Error::from).flatten();
-            let locked = locked.map_err(|error| {
-                let message = format!(
-                    "the checkpoint {} cannot be locked: check that its folder exists and can be \
-                     written to, on a file system with locks",
-                    path.display()
-                );
-                let failure = table.error(ErrorKind::Checkpoint, message);
-                failure.with_source(error)
-            })?;
-            if let Some(journal) = locked {
-                let journal = Mutex::new(journal);
-                let path = path.to_owned();
-                return Ok(Self(Some(Arc::new(Open { path, journal }))));
-            }
-            if Instant::now() >= deadline {
-                let message = format!(
-                    "another run is using the checkpoint {}: wait for it, or stop it",
-                    path.display()
-                );
-                return Err(table.error(ErrorKind::Checkpoint, message));
-            }
-            // Often enough that the caller does not notice, and 40 attempts at most.
-            time::sleep(Duration::from_millis(50)).await;
-        }
+        let journal = wait_for_lock(path, table, move |path| Journal::lock(path, kind)).await?;
+        let journal = Mutex::new(journal);
+        let path = path.to_owned();
+        Ok(Self(Some(Arc::new(Open { path, journal }))))
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -119,5 +94,40 @@ impl CheckpointWriter {
             let failure = table.error(ErrorKind::Checkpoint, message);
             failure.with_source(error)
         })
+    }
+}
+
+/// Locks a checkpoint, and waits a little for a run that is about to release it.
+pub(crate) async fn wait_for_lock<T: Send + 'static>(
+    path: &Path,
+    table: &TableClient,
+    lock: impl Fn(&Path) -> io::Result<Option<T>> + Copy + Send + 'static,
+) -> Result<T, Error> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        let place = path.to_owned();
+        let locked = task::spawn_blocking(move || lock(&place)).await;
+        let locked = locked.map_err(io::Error::from).flatten();
+        let locked = locked.map_err(|error| {
+            let message = format!(
+                "the checkpoint {} cannot be locked: check that its folder exists and can be \
+                 written to, on a file system with locks",
+                path.display()
+            );
+            let failure = table.error(ErrorKind::Checkpoint, message);
+            failure.with_source(error)
+        })?;
+        if let Some(locked) = locked {
+            return Ok(locked);
+        }
+        if Instant::now() >= deadline {
+            let message = format!(
+                "another run is using the checkpoint {}: wait for it, or stop it",
+                path.display()
+            );
+            return Err(table.error(ErrorKind::Checkpoint, message));
+        }
+        // Often enough that the caller does not notice, and 40 attempts at most.
+        time::sleep(Duration::from_millis(50)).await;
     }
 }

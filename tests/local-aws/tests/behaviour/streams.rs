@@ -196,7 +196,7 @@ async fn records_are_forgotten_after_a_day_and_iterators_after_15_minutes() {
     aws.clock().advance(Duration::from_secs(23 * 3600 + 3000));
     put(&client, "users", "2").await;
     assert_eq!(records(&streams, &arn).await.len(), 1);
-    // A reader that has fallen behind is told so.
+    // A reader that has fallen behind gets an error.
     for shard in shards(&streams, &arn).await {
         let request = streams.get_shard_iterator().stream_arn(&arn);
         let request = request.shard_id(shard.shard_id().unwrap());

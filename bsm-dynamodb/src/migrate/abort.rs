@@ -1,0 +1,116 @@
+//! Ending a migration before it is done.
+
+use super::checkpoint::{self, Checkpoint};
+use super::jobs::imported_table;
+use super::load_method::LoadMethod;
+use super::options::MigrateRequest;
+use super::preflight::{check_recorded, open};
+use super::source::turn_off;
+use super::state::{MigrationState, RecordedSettings, Step};
+use crate::copy::checkpoint::{TableIdentity, TargetPlace};
+use crate::copy::{TableClient, check_active};
+use crate::error::{Error, ErrorKind};
+
+/// What the end of a migration has left; see [`MigrateTable::abort`](crate::MigrateTable::abort).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AbortedMigration {
+    /// Whether the target, which the migration had created, was deleted.
+    pub deleted_target: bool,
+    /// The bucket that still has the exported files.
+    pub bucket: String,
+    /// The beginning of the keys of these files.
+    pub prefix: String,
+}
+
+pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, Error> {
+    let (source, target) = open(&request).await?;
+    let no_checkpoint = || {
+        let message = "there is no checkpoint, so there is no migration to abort: give the path of \
+                       its checkpoint with checkpoint()";
+        source.error(ErrorKind::Checkpoint, message)
+    };
+    let path = request
+        .options
+        .checkpoint
+        .as_ref()
+        .ok_or_else(no_checkpoint)?;
+    let checkpoint = Checkpoint::lock(path, &source).await?;
+    let state = checkpoint::read(checkpoint.path(), &source).await?;
+    let state = state.ok_or_else(no_checkpoint)?;
+    let place = TargetPlace {
+        table: target.table.clone(),
+        account: target.account().await?,
+        region: target.region(),
+    };
+    let source_account = source.account().await?;
+    let owner = request
+        .options
+        .bucket_owner
+        .as_deref()
+        .unwrap_or(&source_account);
+    let settings = RecordedSettings::of(&request.options, owner);
+    if let Some(table) = source.describe().await? {
+        check_recorded(&source, &table, &place, &settings, &state)?;
+    }
+    let deleted_target = delete_target(&target, &state).await?;
+    turn_off(&source, state.turned_on).await?;
+    checkpoint.remove().await?;
+    let prefix = match &*state.settings.prefix {
+        "" => "AWSDynamoDB/".to_owned(),
+        prefix => format!("{prefix}/AWSDynamoDB/"),
+    };
+    Ok(AbortedMigration {
+        deleted_target,
+        bucket: state.settings.bucket,
+        prefix,
+    })
+}
+
+/// Deletes the table that the migration has created, if it is still that one; returns `true` if so.
+pub(super) async fn delete_target(
+    target: &TableClient,
+    state: &MigrationState,
+) -> Result<bool, Error> {
+    if state.load_method == LoadMethod::ExistingTable {
+        return Ok(false);
+    }
+    let Some(table) = target.describe().await? else {
+        return Ok(false);
+    };
+    let ours = match (&state.target, &state.step) {
+        (Some(ours), _) => Some(ours.clone()),
+        // A run was killed while it started an import.
+        (None, Step::Importing { import, .. }) => {
+            let arn = table.table_arn.as_deref().unwrap_or_default();
+            imported_table(target, arn, &import.token).await?
+        }
+        // A table that was created meanwhile may be another program's.
+        (None, _) => None,
+    };
+    let Some(ours) = ours else {
+        return Ok(false);
+    };
+    // Without an id on both sides, it may be another table of the same name.
+    let found = TableIdentity::of(&table);
+    if found.id.is_none() || found != ours {
+        return Ok(false);
+    }
+    check_active(target, &table)?;
+    let deleted = target.set_up(|| async {
+        let deleted = target
+            .client
+            .delete_table()
+            .table_name(&target.table)
+            .send()
+            .await;
+        deleted.map_err(|error| target.failed("DeleteTable", error))
+    });
+    match deleted.await {
+        // The response to an earlier attempt was lost.
+        Err(error) if error.is_table_not_found() => {}
+        deleted => drop(deleted?),
+    }
+    crate::copy::until_deleted(target).await?;
+    Ok(true)
+}

@@ -1,0 +1,118 @@
+//! The bucket of a migration, as the target reads it.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::options::MigrateRequest;
+use crate::copy::{TableClient, is_transient, retry_transient};
+use crate::error::{Error, ErrorKind};
+
+/// The attempts at a request without progress, about a minute.
+pub(super) const MAX_ATTEMPTS: u32 = 20;
+
+#[derive(Clone)]
+pub(super) struct Bucket {
+    client: Client,
+    name: String,
+    owner: String,
+    /// The table that errors name.
+    target: TableClient,
+}
+
+impl Bucket {
+    pub(super) async fn open(
+        request: &MigrateRequest,
+        owner: &str,
+        target: &TableClient,
+    ) -> Result<Self, Error> {
+        let manager = match &request.options.bucket_region {
+            Some(region) => request.target.with_region(region),
+            None => request.target.clone(),
+        };
+        let client = manager.client(Client::new).await;
+        Ok(Self {
+            client: client.map_err(|error| target.session_failed("GetObject", error))?,
+            name: request.options.bucket.clone(),
+            owner: owner.to_owned(),
+            target: target.clone(),
+        })
+    }
+
+    /// Checks that the bucket exists, belongs to the expected account, and can be listed.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let listed = self.target.set_up(|| async {
+            // HeadBucket says less: its errors have no code.
+            let request = self.client.list_objects_v2().bucket(&self.name);
+            let request = request.expected_bucket_owner(&self.owner).max_keys(1);
+            let listed = request.send().await;
+            listed.map_err(|error| self.target.failed("ListObjectsV2", error))
+        });
+        match listed.await {
+            Err(error) if error.aws_code() == Some("NoSuchBucket") => {
+                let message = format!("the bucket {} does not exist: create it", self.name);
+                let missing = self.target.error(ErrorKind::InvalidRequest, message);
+                Err(missing.with_source(error))
+            }
+            Err(error) if error.is_access_denied() => {
+                let message = format!(
+                    "the target's identity may not list the bucket {} of the account {}: check its \
+                     IAM policy, the bucket policy and bucket_owner()",
+                    self.name, self.owner
+                );
+                let denied = self.target.error(ErrorKind::AccessDenied, message);
+                Err(denied.with_source(error))
+            }
+            listed => listed.map(drop),
+        }
+    }
+
+    /// Begins to read an object.
+    pub(super) async fn open_object(&self, key: &str) -> Result<ByteStream, Error> {
+        let send = || async {
+            let request = self.client.get_object().bucket(&self.name).key(key);
+            let request = request.expected_bucket_owner(&self.owner);
+            let object = request.send().await;
+            object.map_err(|error| self.target.failed("GetObject", error))
+        };
+        let object = retry_transient(MAX_ATTEMPTS, || {}, send).await;
+        object.map(|object| object.body)
+    }
+
+    /// Reads a small object as a whole.
+    pub(super) async fn read(&self, key: &str, limit: usize) -> Result<Vec<u8>, Error> {
+        retry_transient(MAX_ATTEMPTS, || {}, || self.read_once(key, limit)).await
+    }
+
+    async fn read_once(&self, key: &str, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut body = self.open_object(key).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.next_chunk(&mut body, key).await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > limit {
+                let message =
+                    format!("the object {key} is larger than {limit} bytes: it is not a manifest");
+                return Err(self.target.error(ErrorKind::TransferFailed, message));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the next chunk of an object; returns `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unreachable`] if the connection breaks, which is [transient](is_transient).
+    pub(super) async fn next_chunk(
+        &self,
+        body: &mut ByteStream,
+        key: &str,
+    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>, Error> {
+        body.try_next().await.map_err(|_| {
+            let message =
+                format!("the object {key} could not be read to its end: check the network");
+            let error = self.target.error(ErrorKind::Unreachable, message);
+            debug_assert!(is_transient(&error));
+            error
+        })
+    }
+}

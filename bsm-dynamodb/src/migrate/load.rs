@@ -1,0 +1,280 @@
+//! The loader: it writes the files of an export to the target, several at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::{JoinError, JoinSet};
+
+use super::bucket::{Bucket, MAX_ATTEMPTS};
+use super::json::LineKind;
+use super::lines::LineSplitter;
+use super::manifest::DataFile;
+use super::state::FileProgress;
+use crate::batch::{MAX_WRITES, Write, next_chunk};
+use crate::copy::{TableClient, TablePair, is_transient};
+use crate::error::{Error, ErrorKind};
+use crate::throttle::backoff::Backoff;
+
+/// The files of one export, and how they are loaded.
+pub(super) struct Loader {
+    pub(super) bucket: Bucket,
+    pub(super) pair: Arc<TablePair>,
+    pub(super) target: TableClient,
+    pub(super) files: Vec<DataFile>,
+    pub(super) kind: LineKind,
+    pub(super) progress: Mutex<LoadProgress>,
+    pub(super) readers: usize,
+    pub(super) writers: usize,
+}
+
+/// What has been loaded, shared with the task that records it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoadProgress {
+    pub(super) files: FileProgress,
+    /// The lines of this export that are in the target, with those of earlier runs.
+    pub(super) lines: u64,
+}
+
+impl Loader {
+    /// Loads all files that are left.
+    pub(super) async fn run(self: Arc<Self>) -> Result<(), Error> {
+        let left = self.progress(|progress| progress.files.left(self.files.len()));
+        let mut left = left.into_iter();
+        let mut tasks = JoinSet::new();
+        loop {
+            while tasks.len() < self.readers
+                && let Some((file, lines)) = left.next()
+            {
+                self.progress(|progress| progress.files.begin(file));
+                tasks.spawn(Arc::clone(&self).file(file, lines));
+            }
+            match tasks.join_next().await {
+                Some(loaded) => finished(loaded).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Loads a file from behind the lines that are in the target.
+    async fn file(self: Arc<Self>, file: usize, mut skip: u64) -> Result<(), Error> {
+        let mut backoff = Backoff::new(MAX_ATTEMPTS);
+        loop {
+            match self.file_once(file, skip).await {
+                // The connection broke: continue behind what has been stored.
+                Err(error) if is_transient(&error) => {
+                    let stored = self.progress(|progress| progress.files.open.get(&file).copied());
+                    let stored = stored.unwrap_or_default();
+                    // Progress resets the backoff.
+                    let sent = if stored > skip { 2 } else { 1 };
+                    skip = stored;
+                    if !backoff.wait_before_retry(sent, 1).await {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.progress(|progress| progress.files.finish(file));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn file_once(&self, file: usize, skip: u64) -> Result<(), Error> {
+        let DataFile { key, items, md5 } = &self.files[file];
+        let body = self.bucket.open_object(key).await?;
+        let mut reader = FileReader {
+            loader: self,
+            key,
+            body: Some(body),
+            lines: LineSplitter::new(),
+            number: 0,
+            skip,
+            pending: VecDeque::new(),
+            md5: None,
+        };
+        let mut stored = InOrder::default();
+        let mut tasks = JoinSet::new();
+        let mut end = None;
+        loop {
+            while end.is_none() && tasks.len() < self.writers {
+                let Batch { writes, end: last } = reader.next_batch().await?;
+                end = last;
+                if !writes.is_empty() {
+                    let (pair, number) = (Arc::clone(&self.pair), stored.begin());
+                    tasks.spawn(async move {
+                        let lines = writes.len() as u64;
+                        pair.write(writes).await?;
+                        Ok((number, lines))
+                    });
+                }
+            }
+            let Some(written) = tasks.join_next().await else {
+                break;
+            };
+            let (number, lines) = finished(written).await?;
+            let lines = stored.finish(number, lines);
+            self.progress(|progress| {
+                progress.files.advance(file, lines);
+                progress.lines += lines;
+            });
+        }
+        let end = end.unwrap_or_default();
+        if end.md5 == *md5 && end.lines == *items {
+            return Ok(());
+        }
+        // What was stored may be wrong. The file is loaded again by the next run.
+        self.progress(|progress| {
+            progress.files.restart(file);
+            progress.lines = progress.lines.saturating_sub(end.lines);
+        });
+        Err(self.damaged(key, "does not match its checksum or its number of items"))
+    }
+
+    /// Returns the progress so far.
+    pub(super) fn snapshot(&self) -> LoadProgress {
+        self.progress(|progress| progress.clone())
+    }
+
+    fn damaged(&self, key: &str, problem: &str) -> Error {
+        let message = format!("the exported file {key} {problem}: export the table again");
+        self.target.error(ErrorKind::TransferFailed, message)
+    }
+
+    fn progress<T>(&self, change: impl FnOnce(&mut LoadProgress) -> T) -> T {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Some writes of a file, one for each line, as many as fit into a request.
+struct Batch {
+    writes: Vec<Write>,
+    /// Set by the last batch.
+    end: Option<FileEnd>,
+}
+
+#[derive(Default)]
+struct FileEnd {
+    md5: String,
+    lines: u64,
+}
+
+struct FileReader<'a> {
+    loader: &'a Loader,
+    key: &'a str,
+    /// `None` once it has been read to its end.
+    body: Option<aws_sdk_s3::primitives::ByteStream>,
+    lines: LineSplitter,
+    number: u64,
+    skip: u64,
+    pending: VecDeque<Write>,
+    md5: Option<String>,
+}
+
+impl FileReader<'_> {
+    async fn next_batch(&mut self) -> Result<Batch, Error> {
+        let mut end = None;
+        while self.pending.len() < MAX_WRITES {
+            let Some(line) = self.next_line().await? else {
+                end = self.md5.clone();
+                break;
+            };
+            if self.number <= self.skip {
+                continue;
+            }
+            let write = self.loader.kind.parse(&line).map_err(|_| {
+                // The error of the parser may quote the item.
+                let problem = format!("has a line that cannot be read, line {}", self.number);
+                self.loader.damaged(self.key, &problem)
+            })?;
+            self.pending.push_back(write);
+        }
+        let writes = next_chunk(&mut self.pending);
+        let lines = self.number;
+        Ok(Batch {
+            writes,
+            end: end
+                .filter(|_| self.pending.is_empty())
+                .map(|md5| FileEnd { md5, lines }),
+        })
+    }
+
+    async fn next_line(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let broken = |_| self.loader.damaged(self.key, "cannot be decompressed");
+        loop {
+            if let Some(line) = self.lines.next_line() {
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                self.number += 1;
+                return Ok(Some(line));
+            }
+            let Some(body) = &mut self.body else {
+                return Ok(None);
+            };
+            match self.loader.bucket.next_chunk(body, self.key).await? {
+                Some(chunk) => self.lines.add(&chunk).map_err(broken)?,
+                None => {
+                    self.md5 = Some(self.lines.finish().map_err(broken)?);
+                    self.body = None;
+                }
+            }
+        }
+    }
+}
+
+/// Batches that are stored in any order, and counted in that of the file: the progress is a number of
+/// lines from its beginning.
+#[derive(Default)]
+struct InOrder {
+    begun: u64,
+    counted: u64,
+    stored: BTreeMap<u64, u64>,
+}
+
+impl InOrder {
+    /// Returns the number of the next batch.
+    fn begin(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun - 1
+    }
+
+    /// Returns the lines that have been stored without a gap since the last call.
+    fn finish(&mut self, number: u64, lines: u64) -> u64 {
+        self.stored.insert(number, lines);
+        let mut total = 0;
+        while let Some(lines) = self.stored.remove(&self.counted) {
+            total += lines;
+            self.counted += 1;
+        }
+        total
+    }
+}
+
+/// Returns what a task returned, or panics as it did.
+pub(super) async fn finished<T>(outcome: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(failure) => match failure.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_count_once_there_is_no_gap_before_them() {
+        let mut batches = InOrder::default();
+        let numbers: Vec<_> = (0..4).map(|_| batches.begin()).collect();
+        assert_eq!(numbers, [0, 1, 2, 3]);
+        assert_eq!(batches.finish(2, 25), 0);
+        assert_eq!(batches.finish(0, 25), 25);
+        assert_eq!(batches.finish(1, 25), 50);
+        assert_eq!(batches.finish(3, 7), 7);
+    }
+}

@@ -1,0 +1,235 @@
+//! The checks before a migration, which change nothing.
+
+use aws_sdk_dynamodb::types::{SseType, TableDescription};
+use aws_sdk_dynamodbstreams::Client as StreamsClient;
+
+use super::bucket::Bucket;
+use super::checkpoint;
+use super::load_method::LoadMethod;
+use super::options::{MigrateOptions, MigrateRequest};
+use super::plan::{MigrationPlan, PlannedOptions};
+use super::source::{check_stream, describe, has_stream, restorable};
+use super::state::{MigrationState, RecordedSettings, Step, TurnedOn, VERSION};
+use crate::copy::checkpoint::{TableIdentity, TargetPlace};
+use crate::copy::{TableClient, check_active, check_keys, table_place};
+use crate::error::{Error, ErrorKind};
+
+/// The name of the operation in errors.
+pub(super) const OPERATION: &str = "MigrateTable";
+
+/// Everything that a migration needs to begin.
+pub(super) struct Prepared {
+    pub(super) source: TableClient,
+    pub(super) target: TableClient,
+    pub(super) streams: StreamsClient,
+    pub(super) bucket: Bucket,
+    pub(super) bucket_owner: String,
+    pub(super) source_table: TableDescription,
+    pub(super) state: MigrationState,
+    pub(super) plan: MigrationPlan,
+}
+
+/// Does the checks, and returns the plan.
+pub(super) async fn plan(request: MigrateRequest) -> Result<MigrationPlan, Error> {
+    let (source, target) = open(&request).await?;
+    let recorded = match &request.options.checkpoint {
+        Some(path) => checkpoint::read(path, &source).await?,
+        None => None,
+    };
+    let prepared = prepare(&request, source, target, recorded).await?;
+    Ok(prepared.plan)
+}
+
+pub(super) async fn open(request: &MigrateRequest) -> Result<(TableClient, TableClient), Error> {
+    let MigrateOptions {
+        source_table,
+        target_table,
+        ..
+    } = &request.options;
+    let source = TableClient::open_for(OPERATION, &request.source, source_table).await?;
+    let target = TableClient::open_for(OPERATION, &request.target, target_table).await?;
+    Ok((source, target))
+}
+
+pub(super) async fn prepare(
+    request: &MigrateRequest,
+    source: TableClient,
+    target: TableClient,
+    recorded: Option<MigrationState>,
+) -> Result<Prepared, Error> {
+    let options = &request.options;
+    if options.bucket.is_empty() {
+        let message = "a migration needs a bucket for its exports: name one with bucket()";
+        return Err(source.error(ErrorKind::InvalidRequest, message));
+    }
+    let accounts = (source.account().await?, target.account().await?);
+    let bucket_owner = options
+        .bucket_owner
+        .clone()
+        .unwrap_or_else(|| accounts.0.clone());
+    let source_table = describe(&source).await?;
+    let place = TargetPlace {
+        table: target.table.clone(),
+        account: accounts.1.clone(),
+        region: target.region(),
+    };
+    let settings = RecordedSettings::of(options, &bucket_owner);
+    let resumes = recorded.as_ref().map(|state| state.step.phase());
+    let target_table = target.describe().await?;
+    let state = match recorded {
+        Some(state) => {
+            check_recorded(&source, &source_table, &place, &settings, &state)?;
+            check_recorded_target(&target, target_table.as_ref(), &state)?;
+            state
+        }
+        None => {
+            check_active(&source, &source_table)?;
+            check_target(&source_table, &target, target_table.as_ref()).await?;
+            if options.uses_stream {
+                check_stream(&source, &source_table)?;
+            }
+            MigrationState {
+                migration: VERSION,
+                source: TableIdentity::of(&source_table),
+                place,
+                settings,
+                load_method: load_method(options, &source_table, target_table.as_ref()),
+                turned_on: TurnedOn {
+                    recovery: restorable(&source).await?.is_none(),
+                    stream: options.uses_stream && !has_stream(&source_table),
+                },
+                target: target_table.as_ref().map(TableIdentity::of),
+                counts: Default::default(),
+                step: Step::Preparing {},
+            }
+        }
+    };
+    let bucket = Bucket::open(request, &bucket_owner, &target).await?;
+    bucket.check().await?;
+    let streams = request.source.client(StreamsClient::new).await;
+    let streams = streams.map_err(|error| source.session_failed("DescribeStream", error))?;
+
+    let arn = |table: &TableDescription| table.table_arn.clone();
+    let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+    let encryption = source_table.sse_description();
+    let key = encryption.filter(|it| it.sse_type == Some(SseType::Kms));
+    let plan = MigrationPlan {
+        source: table_place(&source, accounts.0, arn(&source_table)),
+        target: table_place(&target, accounts.1, target_table.as_ref().and_then(arn)),
+        bucket_owner: bucket_owner.clone(),
+        options: PlannedOptions(options.clone()),
+        load_method: state.load_method,
+        turns_on: state.turned_on,
+        resumes,
+        expected_items: counted(source_table.item_count),
+        expected_bytes: counted(source_table.table_size_bytes),
+        source_key: key.and_then(|key| key.kms_master_key_arn.clone()),
+    };
+    Ok(Prepared {
+        source,
+        target,
+        streams,
+        bucket,
+        bucket_owner,
+        source_table,
+        state,
+        plan,
+    })
+}
+
+/// Decides how the full export gets into the target.
+fn load_method(
+    options: &MigrateOptions,
+    source: &TableDescription,
+    target: Option<&TableDescription>,
+) -> LoadMethod {
+    match target {
+        Some(_) => LoadMethod::ExistingTable,
+        // ImportTable has no parameter for local secondary indexes.
+        None if options.uses_import && source.local_secondary_indexes().is_empty() => {
+            LoadMethod::Import
+        }
+        None => LoadMethod::NewTable,
+    }
+}
+
+/// Refuses a target that the items cannot be migrated to, or that has items.
+async fn check_target(
+    source_table: &TableDescription,
+    target: &TableClient,
+    target_table: Option<&TableDescription>,
+) -> Result<(), Error> {
+    let Some(target_table) = target_table else {
+        return Ok(());
+    };
+    if target_table.table_arn == source_table.table_arn {
+        return Err(target.error(
+            ErrorKind::SameTable,
+            "the table to migrate to is the table to migrate from: check the two managers, or give \
+             another name with target_table()",
+        ));
+    }
+    check_active(target, target_table)?;
+    check_keys(target, source_table, target_table)?;
+    if target.has_items(super::bucket::MAX_ATTEMPTS).await? {
+        return Err(target.error(
+            ErrorKind::TableNotEmpty,
+            "the table to migrate to has items already: a migration needs an empty table, or none. If \
+             an earlier migration has written them, give its checkpoint",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a target that is no longer the one to which an earlier run has written.
+fn check_recorded_target(
+    target: &TableClient,
+    found: Option<&TableDescription>,
+    state: &MigrationState,
+) -> Result<(), Error> {
+    let Some(recorded) = &state.target else {
+        return Ok(());
+    };
+    // The table of a failed import is about to be replaced, and may be gone already.
+    if matches!(&state.step, Step::Importing { import, .. } if import.arn.is_none()) {
+        return Ok(());
+    }
+    if found.is_some_and(|found| recorded.is_same(&TableIdentity::of(found))) {
+        return Ok(());
+    }
+    Err(target.error(
+        ErrorKind::Checkpoint,
+        "the target has been deleted since an earlier run of the migration: abort the migration, and \
+         start again",
+    ))
+}
+
+/// Refuses a checkpoint of another migration.
+pub(super) fn check_recorded(
+    source: &TableClient,
+    source_table: &TableDescription,
+    place: &TargetPlace,
+    settings: &RecordedSettings,
+    recorded: &MigrationState,
+) -> Result<(), Error> {
+    let problem = if !recorded.source.is_same(&TableIdentity::of(source_table)) {
+        let arn = &recorded.source.arn;
+        format!("belongs to another source, {arn}, or to one that was deleted and created again")
+    } else if recorded.place != *place {
+        let TargetPlace {
+            table,
+            account,
+            region,
+        } = &recorded.place;
+        format!("belongs to another target, the table {table} in {account}, {region}")
+    } else if let Some(difference) = recorded.settings.difference(settings) {
+        format!("belongs to a migration with {difference}")
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "the checkpoint {problem}: give the settings of the migration that it belongs to, or another \
+         path"
+    );
+    Err(source.error(ErrorKind::Checkpoint, message))
+}

@@ -1,0 +1,296 @@
+//! The end of a migration: the stream, the comparison, and the pause of the writers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::Migration;
+use crate::codec::Item;
+use crate::copy::{TablePair, Verification, copy_table};
+use crate::error::{Error, ErrorKind};
+use crate::migrate::load::finished;
+use crate::migrate::source::{now, seconds, stream_arn};
+use crate::migrate::state::{ShardState, Step};
+use crate::migrate::stream::{Round, StreamPosition, StreamTail};
+use crate::migrate::touched::TouchedKeys;
+
+/// How often the position in the stream is recorded.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the stream must have no new record after the writers have stopped. DynamoDB writes records
+/// in near real time, well under a second after the item.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// How long the last records may take to arrive. A minute is far more than the stream needs.
+const MAX_DRAIN: Duration = Duration::from_secs(60);
+
+/// How long the tables may differ after the last record. What differs then is an error.
+const MAX_DIFFERENCE: Duration = Duration::from_secs(5);
+
+/// How much the clock of this machine may differ from DynamoDB's, in seconds: AWS refuses requests
+/// whose signatures differ by more.
+const MAX_SKEW: i64 = 300;
+
+/// How long the writers may take to stop.
+const MAX_CUTOVER: Duration = Duration::from_secs(3600);
+
+impl Migration {
+    /// Applies the stream until the writers have stopped, and compares.
+    pub(super) async fn stream(
+        &mut self,
+        position: i64,
+        read_at: i64,
+        shards: BTreeMap<String, ShardState>,
+    ) -> Result<(), Error> {
+        let pair = self.pair().await?;
+        let source = self.prepared.source.clone();
+        let client = self.prepared.streams.clone();
+        let arn = stream_arn(&source).await?;
+        let writers = self.options().write_concurrency;
+        let at = StreamPosition {
+            position,
+            read_at,
+            shards,
+        };
+        let mut tail = StreamTail::new(&source, &pair, &client, arn, at, writers);
+        let mut saved = Instant::now();
+
+        while !self.round(&mut tail, &mut saved).await?.is_at_tip {}
+        if self.options().compares {
+            self.compare_while_running(&mut tail, &mut saved).await?;
+        }
+        let began = Instant::now();
+        self.stop_writers_while_running(&mut tail, &mut saved)
+            .await?;
+        self.is_draining = true;
+        self.drain(&mut tail, &mut saved).await?;
+        if let Some(touched) = tail.touched.take() {
+            match touched.into_keys() {
+                Some(keys) => self.compare_keys(&mut tail, &mut saved, keys).await?,
+                None => {
+                    let compared = self.compare().await?;
+                    self.check(&compared)?;
+                }
+            }
+            self.is_verified = true;
+        }
+        self.pause = Some(began.elapsed());
+        self.set(Step::Finishing {}).await
+    }
+
+    /// Applies what the stream has, and records the position now and then.
+    async fn round(
+        &mut self,
+        tail: &mut StreamTail<'_>,
+        saved: &mut Instant,
+    ) -> Result<Round, Error> {
+        let round = tail.round().await?;
+        self.prepared.state.counts.streamed += round.records;
+        let StreamPosition {
+            position,
+            read_at,
+            shards,
+        } = tail.at.clone();
+        self.prepared.state.step = Step::Streaming {
+            position,
+            read_at,
+            shards,
+        };
+        self.lag = match round.is_at_tip {
+            true => Some(Duration::ZERO),
+            false => round.lag.or(self.lag),
+        };
+        if saved.elapsed() >= SAVE_INTERVAL {
+            self.save().await?;
+            *saved = Instant::now();
+        }
+        self.report();
+        Ok(round)
+    }
+
+    /// Compares the tables, and records the keys that are written to meanwhile or differ.
+    async fn compare_while_running(
+        &mut self,
+        tail: &mut StreamTail<'_>,
+        saved: &mut Instant,
+    ) -> Result<(), Error> {
+        // Recorded from before the first item is compared until the writers have stopped.
+        tail.touched = Some(TouchedKeys::default());
+        let mut comparison = JoinSet::new();
+        comparison.spawn(self.comparison());
+        let compared = loop {
+            self.round(tail, saved).await?;
+            if let Some(compared) = comparison.try_join_next() {
+                break finished(compared).await?;
+            }
+        };
+        self.compared = compared.compared();
+        // The target lags behind the source, so items that are being written to differ.
+        let extra = compared.extra().cloned().unwrap_or_default();
+        for keys in [compared.missing(), compared.different(), &extra] {
+            let Some(touched) = &mut tail.touched else {
+                break;
+            };
+            if keys.count() > keys.keys().len() as u64 {
+                touched.overflow();
+            }
+            let keys = keys.keys().iter().cloned();
+            let keys = keys.filter_map(|key| Some((tail.pair.key_values(&key)?, key)));
+            touched.extend(keys);
+        }
+        Ok(())
+    }
+
+    /// Lets the caller stop the writers, and continues to apply the stream meanwhile.
+    async fn stop_writers_while_running(
+        &mut self,
+        tail: &mut StreamTail<'_>,
+        saved: &mut Instant,
+    ) -> Result<(), Error> {
+        let Some(cutover) = self.callbacks().cutover.take() else {
+            return Ok(());
+        };
+        let mut cutover = std::pin::pin!(cutover());
+        let deadline = Instant::now() + MAX_CUTOVER;
+        loop {
+            tokio::select! {
+                biased;
+                stopped = timeout_at(deadline, &mut cutover) => return self.stopped(stopped),
+                round = self.round(tail, saved) => drop(round?),
+            }
+        }
+    }
+
+    /// Without the stream: lets the caller stop the writers, and records when they have.
+    pub(super) async fn stop_writers(&mut self, position: i64) -> Result<(), Error> {
+        if let Some(cutover) = self.callbacks().cutover.take() {
+            let deadline = Instant::now() + MAX_CUTOVER;
+            let stopped = timeout_at(deadline, cutover()).await;
+            self.stopped(stopped)?;
+        }
+        let stopped = seconds(now(&self.prepared.source)) + MAX_SKEW;
+        self.set(Step::CatchingUp {
+            position,
+            window: None,
+            stopped: Some(stopped),
+        })
+        .await
+    }
+
+    fn stopped(
+        &self,
+        stopped: Result<Result<(), crate::migrate::options::BoxError>, tokio::time::error::Elapsed>,
+    ) -> Result<(), Error> {
+        let source = &self.prepared.source;
+        match stopped {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(cause)) => {
+                let message = "the function given to cutover() has failed: make sure that writers can \
+                               write to the source again, and run the migration again";
+                Err(source.error(ErrorKind::Stopped, message).with_source(cause))
+            }
+            Err(_) => {
+                let message = format!(
+                    "the function given to cutover() has not returned within {MAX_CUTOVER:?}: it must \
+                     return once the writers have stopped"
+                );
+                Err(source.error(ErrorKind::WaitTimedOut, message))
+            }
+        }
+    }
+
+    /// Reads the stream until it has had no record for a while.
+    async fn drain(&mut self, tail: &mut StreamTail<'_>, saved: &mut Instant) -> Result<(), Error> {
+        let deadline = Instant::now() + MAX_DRAIN;
+        let mut quiet_since = Instant::now();
+        while quiet_since.elapsed() < QUIET {
+            let round = self.round(tail, saved).await?;
+            if round.records > 0 || !round.is_at_tip {
+                quiet_since = Instant::now();
+            }
+            if Instant::now() >= deadline {
+                let message = format!(
+                    "the source is still being written to {MAX_DRAIN:?} after cutover(): stop all \
+                     writers, and run the migration again"
+                );
+                return Err(self.prepared.source.error(ErrorKind::TablesDiffer, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the items of some keys until they are the same in both tables.
+    async fn compare_keys(
+        &mut self,
+        tail: &mut StreamTail<'_>,
+        saved: &mut Instant,
+        mut keys: Vec<Item>,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + MAX_DIFFERENCE;
+        loop {
+            keys = differing(tail.pair, keys).await?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.differ(keys.len() as u64));
+            }
+            // A record may still be on its way.
+            self.round(tail, saved).await?;
+        }
+    }
+
+    /// Compares the tables after the writers have stopped, without the stream.
+    pub(super) async fn compare_at_rest(&mut self) -> Result<(), Error> {
+        if self.options().compares {
+            let compared = self.compare().await?;
+            self.check(&compared)?;
+            self.is_verified = true;
+        }
+        self.set(Step::Finishing {}).await
+    }
+
+    async fn compare(&mut self) -> Result<Verification, Error> {
+        let compared = self.comparison().await?;
+        self.compared = compared.compared();
+        Ok(compared)
+    }
+
+    fn comparison(&self) -> crate::operation::Pending<Verification> {
+        let options = self.options();
+        let (source, target) = (&self.request.source, &self.request.target);
+        let mut copy = copy_table(source, target, &options.source_table);
+        copy = copy.target_table(&options.target_table);
+        if let Some(units) = options.read_capacity {
+            copy = copy.read_capacity(units);
+        }
+        copy.compare()
+    }
+
+    fn check(&self, compared: &Verification) -> Result<(), Error> {
+        let extra = compared.extra().map_or(0, |keys| keys.count());
+        match compared.missing().count() + compared.different().count() + extra {
+            0 => Ok(()),
+            differences => Err(self.differ(differences)),
+        }
+    }
+
+    fn differ(&self, keys: u64) -> Error {
+        let message = format!(
+            "{keys} items differ between the source and the target after the writers have stopped: \
+             another program may write to one of them. Run the migration again, or abort it"
+        );
+        self.prepared.target.error(ErrorKind::TablesDiffer, message)
+    }
+}
+
+/// Returns the keys whose items differ.
+async fn differing(pair: &TablePair, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
+    let mut all = Vec::new();
+    for keys in keys.chunks(TablePair::MAX_KEYS) {
+        all.extend(pair.differing(keys).await?);
+    }
+    Ok(all)
+}

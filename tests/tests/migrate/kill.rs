@@ -1,0 +1,132 @@
+//! Killed at any point, and run again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bsm_local_aws::Fault;
+use fastrand::Rng;
+
+use crate::support::*;
+use crate::writers::Writers;
+
+const FOLDER: &str = "BSM_TEST_MIGRATE_FOLDER";
+const IMPORTS: &str = "BSM_TEST_MIGRATE_IMPORTS";
+
+/// The files by which the two processes tell each other that the writers are to stop, and have.
+const STOP: &str = "stop";
+const STOPPED: &str = "stopped";
+
+/// More runs mean that a migration makes no progress.
+const MAX_RUNS: u64 = 150;
+
+/// The migration that is killed: this test, run by the one below in a process of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let imports = std::env::var(IMPORTS).unwrap() == "true";
+    let manager = |profile| manager(&folder, profile).build();
+    let checkpoint = folder.join("users.migration.json");
+    let files = folder.clone();
+    migration(&manager("source"), &manager("target"), &checkpoint)
+        .import(imports)
+        .cutover(move || async move {
+            std::fs::write(files.join(STOP), "")?;
+            while !files.join(STOPPED).exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+fn start(folder: &Path, imports: bool) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kill::child"])
+        .env(FOLDER, folder)
+        .env(IMPORTS, imports.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The step that a checkpoint records.
+fn step(checkpoint: &Path) -> Option<&'static str> {
+    let text = std::fs::read_to_string(checkpoint).ok()?;
+    let steps = [
+        "preparing",
+        "exporting",
+        "importing",
+        "loading",
+        "catching_up",
+        "streaming",
+        "finishing",
+    ];
+    steps
+        .into_iter()
+        .find(|step| text.contains(&format!("\"step\":{{\"{step}\"")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_is_killed_at_any_point_ends_with_all_items() {
+    let mut killed = BTreeMap::new();
+    for (seed, imports) in [(0, true), (1, false)] {
+        let world = World::start(700).await;
+        let checkpoint = world.checkpoint();
+        let writers = Writers::start(&world, 900).await;
+        let folder = world.folder().to_owned();
+        let waiting = Arc::clone(&writers);
+        let stop = tokio::spawn(async move {
+            while !folder.join(STOP).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            waiting.stop().await;
+            std::fs::write(folder.join(STOPPED), "").unwrap();
+        });
+        let slow = |operation| Fault::latency(Duration::from_millis(60)).operation(operation);
+        for operation in [
+            "BatchWriteItem",
+            "DescribeExport",
+            "DescribeImport",
+            "GetRecords",
+        ] {
+            world.aws.faults().add(slow(operation));
+        }
+        let _hurry = world.hurry(1);
+        let mut rng = Rng::with_seed(seed);
+        let mut began = false;
+        for run in 0.. {
+            assert!(run < MAX_RUNS, "the migration does not come to its end");
+            let mut child = start(world.folder(), imports);
+            // Longer from run to run, so that the last one comes to its end on a busy machine too.
+            let patience = rng.u64(100..1_000) * (1 + run / 10);
+            for _ in 0..patience / 10 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+            }
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            began |= checkpoint.exists();
+            if status.success() || (began && !checkpoint.exists()) {
+                break;
+            }
+            // A migration that fails by itself is not to be mistaken for one that was killed.
+            assert_eq!(status.code(), None, "{status}");
+            *killed.entry(step(&checkpoint)).or_insert(0) += 1;
+        }
+        stop.await.unwrap();
+        world.assert_migrated().await;
+    }
+    // Each process was killed in another place, and in most of the steps.
+    assert!(
+        killed.values().sum::<i32>() >= 15 && killed.len() >= 4,
+        "{killed:?}"
+    );
+}
