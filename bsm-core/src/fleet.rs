@@ -148,7 +148,8 @@ impl Fleet {
         base: &BotoSesManager,
         role_arns: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        let member = |arn: String| Member::new(arn.clone(), Origin::Role(base.assume_role(arn)));
+        let member =
+            |arn: String| Member::new(arn.clone(), Origin::Role(Box::new(base.assume_role(arn))));
         Self::of(role_arns.into_iter().map(|arn| member(arn.into())))
     }
 
@@ -196,7 +197,7 @@ impl Fleet {
     pub fn assume_with(mut self, configure: impl Fn(AssumeRole) -> AssumeRole) -> Self {
         for member in &mut self.members {
             if let Origin::Role(role) = &mut member.origin {
-                *role = configure(role.clone());
+                **role = configure(AssumeRole::clone(role));
             }
         }
         self

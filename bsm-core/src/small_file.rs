@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tokio::runtime::Handle;
 use tracing::{Span, dispatcher};
 use zeroize::Zeroizing;
 
@@ -113,9 +114,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let log = dispatcher::get_default(Clone::clone);
     let span = Span::current();
     let work = move || dispatcher::with_default(&log, || span.in_scope(work));
-    // The engine's thread, because the caller need not have a runtime.
     let engine = Engine::default();
-    let work = engine.handle()?.spawn_blocking(work);
+    // The caller need not have a runtime. If it has one, time that is paused in a test stands still
+    // until the work is done.
+    let runtime = match Handle::try_current() {
+        Ok(runtime) => runtime,
+        Err(_) => engine.handle()?,
+    };
+    let work = runtime.spawn_blocking(work);
     match engine.timeout(LIMIT, work).await {
         Some(Ok(outcome)) => Ok(outcome),
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -157,14 +157,14 @@ struct PollsInWake {
 
 impl Wake for PollsInWake {
     fn wake(self: Arc<Self>) {
-        let task = self.task.lock().unwrap().take();
+        let task = self.task.lock().expect("no thread panics").take();
         if let Some(mut task) = task
             && task
                 .as_mut()
                 .poll(&mut Context::from_waker(&self.clone().into()))
                 .is_pending()
         {
-            *self.task.lock().unwrap() = Some(task);
+            *self.task.lock().expect("no thread panics") = Some(task);
         }
     }
 }
@@ -173,7 +173,7 @@ impl PollsInWake {
     /// Polls a task until it waits.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         let executor = Arc::new(Self::default());
-        *executor.task.lock().unwrap() = Some(Box::pin(task));
+        *executor.task.lock().expect("no thread panics") = Some(Box::pin(task));
         executor.wake();
     }
 }

@@ -114,7 +114,8 @@ sqs =
     let same: Change = |builder| builder;
     let for_all: Change = |builder| builder.endpoint_url("http://127.0.0.1:1");
     let for_sqs: Change = |builder| builder.service_endpoint_url("SQS", "http://127.0.0.1:5");
-    let cases: [(&str, &[(&str, &str)], Change, &[(&str, &str)]); 10] = [
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Variables<'_>, Change, Variables<'_>); 10] = [
         ("", no_variables, same, &[]),
         (PLAIN, no_variables, same, &[("", "1"), ("IGNORE", "false")]),
         (

@@ -37,7 +37,7 @@ impl Organization {
             }
             builder = builder.account(Account::new(id).role(role));
         }
-        let aws = builder.start().await.unwrap();
+        let aws = builder.start().await.expect("a local AWS starts");
         let base = BotoSesManager::builder()
             .keys("AKIAADMIN", "hush")
             .environment([])
@@ -257,9 +257,11 @@ async fn cancelled(
         .fleet()
         .concurrency(2)
         .record(path)
-        .unwrap()
+        .expect("the report can be written")
         .for_each(async move |account| {
-            made.lock().unwrap().push(account.name().to_owned());
+            made.lock()
+                .expect("no thread panics")
+                .push(account.name().to_owned());
             match account.id() {
                 Some("000000000003") => pending().await,
                 Some("000000000005") => Err("this one fails"),
@@ -267,7 +269,7 @@ async fn cancelled(
             }
         });
     for _ in 0..8 {
-        run.next().await.unwrap();
+        run.next().await.expect("a call ends");
     }
     run.cancel()
 }
@@ -296,7 +298,9 @@ async fn a_cancelled_run_is_resumed_without_doing_anything_twice() {
             .record(&path)
             .unwrap()
             .for_each(async move |account| {
-                made.lock().unwrap().push(account.name().to_owned());
+                made.lock()
+                    .expect("no thread panics")
+                    .push(account.name().to_owned());
                 Ok::<_, Error>(())
             })
     };

@@ -68,10 +68,10 @@ async fn save(manager: &BotoSesManager, other: &BotoSesManager, round: usize, no
             };
             other.scope(started).await
         }
-        // The override of the model is outside, the general one inside.
+        // The override of the model is outside, the general one inside: the innermost one wins.
         _ => {
-            let nested = async { other.scope(async { note.save().await }).await };
-            with_boto_session::<Note, _>(manager, nested).await
+            let nested = async { manager.scope(async { note.save().await }).await };
+            with_boto_session::<Note, _>(other, nested).await
         }
     };
     saved.expect("the local AWS answers");

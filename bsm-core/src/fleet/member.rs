@@ -22,7 +22,7 @@ pub(super) struct Member {
 pub(super) enum Origin {
     Manager(BotoSesManager),
     Profile(Box<Builder>),
-    Role(AssumeRole),
+    Role(Box<AssumeRole>),
 }
 
 impl Member {
@@ -54,7 +54,7 @@ impl Origin {
         match self {
             Self::Manager(manager) => manager.clone(),
             Self::Profile(builder) => builder.as_ref().clone().build(),
-            Self::Role(role) => role.clone().build(),
+            Self::Role(role) => AssumeRole::clone(role).build(),
         }
     }
 }

@@ -59,9 +59,11 @@ pub struct Run<T, E> {
 }
 
 /// What the calls of a run share.
-struct Shared<F, T, E> {
+///
+/// The sender of the results is not part of it: a thread that blocks holds this for as long as it likes,
+/// and the results must end without it.
+struct Shared<F> {
     work: Arc<F>,
-    results: mpsc::Sender<Finished<T, E>>,
     report: Arc<Mutex<Report>>,
     journal: Option<Journal>,
     time_limit: Duration,
@@ -100,7 +102,6 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
         let report = Arc::new(Mutex::new(report));
         let shared = Arc::new(Shared {
             work,
-            results: sender,
             report: Arc::clone(&report),
             journal: fleet.journal,
             time_limit: fleet.time_limit,
@@ -110,7 +111,7 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
         Self {
             results,
             report,
-            driver: runtime.spawn(drive(accounts, fleet.concurrency, shared)),
+            driver: runtime.spawn(drive(accounts, fleet.concurrency, shared, sender)),
             _running,
         }
     }
@@ -167,7 +168,8 @@ impl<T, E> fmt::Debug for Run<T, E> {
 async fn drive<F, T, E>(
     accounts: Vec<(Member, Vec<Call>)>,
     concurrency: usize,
-    shared: Arc<Shared<F, T, E>>,
+    shared: Arc<Shared<F>>,
+    results: mpsc::Sender<Finished<T, E>>,
 ) where
     F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
     T: Send + 'static,
@@ -186,27 +188,35 @@ async fn drive<F, T, E>(
         });
         while running.try_join_next().is_some() {}
         for call in calls {
-            let shared = Arc::clone(&shared);
-            running.spawn(shared.call(call, Arc::clone(&active), Arc::clone(&permit)));
+            let finished = Arc::clone(&shared).call(call, Arc::clone(&active), Arc::clone(&permit));
+            let results = results.clone();
+            running.spawn(async move {
+                let finished = finished.await;
+                // The next account starts now, even if nobody reads the result yet: the channel is
+                // bounded.
+                if let Some(finished) = finished {
+                    let _ = results.send(finished).await;
+                }
+            });
         }
     }
-    drop(shared);
+    drop(results);
     while running.join_next().await.is_some() {}
 }
 
-impl<F, T, E> Shared<F, T, E>
-where
-    F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
-    T: Send + 'static,
-    E: fmt::Display + Send + 'static,
-{
-    /// Runs one call on a thread of its own, and reports how it ended.
-    async fn call(
+impl<F: Send + Sync + 'static> Shared<F> {
+    /// Runs one call on a thread of its own, and returns how it ended; `None` if the run was cancelled.
+    async fn call<T, E>(
         self: Arc<Self>,
         call: Call,
         active: Arc<Active>,
         permit: Arc<OwnedSemaphorePermit>,
-    ) {
+    ) -> Option<Finished<T, E>>
+    where
+        F: AsyncFn(Account) -> Result<T, E>,
+        T: Send + 'static,
+        E: fmt::Display + Send + 'static,
+    {
         let began = Instant::now();
         let (sender, ended) = oneshot::channel();
         let abandoned = Arc::<AtomicBool>::default();
@@ -234,7 +244,7 @@ where
             Err(error) => Outcome::NoSession(no_thread(error)),
             Ok(_) => match timeout(self.time_limit.saturating_add(GRACE), ended).await {
                 Ok(Ok(Some(outcome))) => outcome,
-                Ok(Ok(None)) => return,
+                Ok(Ok(None)) => return None,
                 // The thread has dropped its end without a word: it panicked.
                 Ok(Err(_)) => Outcome::Panicked,
                 Err(_) => {
@@ -249,18 +259,21 @@ where
             elapsed: began.elapsed(),
         };
         self.record_end(finished.entry()).await;
-        // The next account starts now, even if nobody reads the result yet: the channel is bounded.
         drop((active, permit));
-        let _ = self.results.send(finished).await;
+        Some(finished)
     }
 
     /// Runs one call to its end; `None` if the run was cancelled.
-    fn on_thread(
+    fn on_thread<T, E>(
         &self,
         call: &Call,
         active: &Active,
         abandoned: &AtomicBool,
-    ) -> Option<Outcome<T, E>> {
+    ) -> Option<Outcome<T, E>>
+    where
+        F: AsyncFn(Account) -> Result<T, E>,
+        E: fmt::Display,
+    {
         let work = async {
             let session = active
                 .session

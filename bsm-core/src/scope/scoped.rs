@@ -42,7 +42,7 @@ impl<T> Scoped<T> {
 
     #[cfg(feature = "tower")]
     pub(super) fn around(entry: Override, make: impl FnOnce() -> T) -> Self {
-        Self::new(Overrides::nested(entry), make)
+        Self::new(ParkedOverrides::nested(entry), make)
     }
 
     /// Returns the future, stream or body, unless it has completed.

@@ -316,7 +316,14 @@ async fn every_setting_reaches_sign_in_and_portal() {
     type Build = fn(Builder) -> Builder;
     let same: Build = |builder| builder;
     let plain = "[profile admin]\nsso_session = corp\nsso_account_id = 111111111111\nsso_role_name = Admin\n";
-    let cases: &[(&str, &[(&str, &str)], &str, Build, [&str; 2])] = &[
+    type Case<'a> = (
+        &'a str,
+        &'a [(&'a str, &'a str)],
+        &'a str,
+        Build,
+        [&'a str; 2],
+    );
+    let cases: &[Case<'_>] = &[
         ("nothing", &[], "", same, [OIDC, PORTAL]),
         (
             "the profile's FIPS",

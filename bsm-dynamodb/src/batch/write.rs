@@ -226,7 +226,7 @@ impl<W> Writes<W> {
 }
 
 /// Removes as many writes as fit into one request.
-fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
+pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {

@@ -194,7 +194,7 @@ impl<M, T, E> Path<M, T, E> {
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
         let other = other.into_operand().term();
         match other.is_null() {
-            true => self.is_none(),
+            true => self.reads_as_none(),
             false => self.compare_term(Comparator::Eq, other),
         }
     }
@@ -205,7 +205,7 @@ impl<M, T, E> Path<M, T, E> {
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
         let other = other.into_operand().term();
         match other.is_null() {
-            true => self.is_none().not(),
+            true => self.reads_as_none().not(),
             false => self.compare_term(Comparator::Ne, other),
         }
     }
@@ -293,7 +293,7 @@ impl<M, T, E> Path<M, T, E> {
         Condition::new(Node::Compare(self.into_term(), comparator, other))
     }
 
-    fn is_none(self) -> Condition<M> {
+    fn reads_as_none(self) -> Condition<M> {
         let null = Term::Literal(AttributeValue::Null(true));
         Condition::new(Node::Any(vec![
             Node::Function("attribute_not_exists", self.place.clone(), None),

@@ -47,7 +47,13 @@ struct ChangeLine {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use aws_sdk_dynamodb::primitives::Blob;
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
+    use crate::codec::Item;
 
     fn item(write: Write) -> Item {
         match write {

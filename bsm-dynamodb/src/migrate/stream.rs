@@ -155,11 +155,7 @@ impl<'a> StreamTail<'a> {
         }
         for page in pages {
             round.records += page.records.len() as u64;
-            let newest = page
-                .records
-                .iter()
-                .filter_map(|record| created(record))
-                .max();
+            let newest = page.records.iter().filter_map(created).max();
             let lag = newest.map(|newest| seconds(now(self.source)).saturating_sub(newest));
             let lag = lag.map(|lag| Duration::from_secs(u64::try_from(lag).unwrap_or_default()));
             round.lag = round.lag.max(lag);

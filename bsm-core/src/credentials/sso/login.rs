@@ -237,7 +237,7 @@ impl SsoLogin {
                     && let Some(lock) = &mut lock
                     && let Err(error) = lock.leave_note(&digest)
                 {
-                    tracing::debug!(%error, "the other processes have to find out themselves");
+                    tracing::debug!(%error, "the end of an SSO login could not be recorded for other processes");
                 }
                 attempts.last = Some((now, error.clone()));
                 Err(error)
