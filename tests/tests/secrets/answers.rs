@@ -127,14 +127,20 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
     });
     for response in plain.chain(broken()) {
         stub.respond_raw(response);
-        let keys = stub.builder().keys("AKIASTUB", KEY);
+        // An error is no different after retries.
+        let builder = || {
+            let once = aws_config::retry::RetryConfig::disabled();
+            stub.builder().retry_config(once)
+        };
+        let keys = builder().keys("AKIASTUB", KEY);
         let provider = mfa::from_fn(|_| async { Ok::<_, std::io::Error>(TOKEN_CODE.to_owned()) });
         let base = keys.mfa_token_provider(provider).build();
         let role = base
             .assume_role("arn:aws:iam::222222222222:role/R")
             .external_id(EXTERNAL_ID)
-            .mfa_serial("arn:aws:iam::111111111111:mfa/me");
-        let web = stub.builder().config_file(&config).profile_name("web");
+            // A device of its own: no code of a device is used twice.
+            .mfa_serial(format!("arn:aws:iam::111111111111:mfa/me-{requests}"));
+        let web = builder().config_file(&config).profile_name("web");
         for error in [
             role.load().await.expect_err("no role"),
             web.build()
