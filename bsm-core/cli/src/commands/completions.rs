@@ -11,7 +11,7 @@ use crate::output::print;
 /// Print the completions for a shell
 ///
 ///   bsm completions bash > ~/.local/share/bash-completion/completions/bsm
-///   bsm completions zsh > "${fpath[1]}/_bsm"
+///   bsm completions zsh > ~/.zfunc/_bsm
 ///   bsm completions fish > ~/.config/fish/completions/bsm.fish
 ///   bsm completions powershell >> $PROFILE
 #[derive(Args)]
