@@ -139,17 +139,15 @@ async fn an_sts_that_answers_slowly_holds_up_nobody_in_the_advisory_window() {
     let bsm = playground.profile("admin");
     request(&bsm).await;
     playground.aws.clock().advance(Duration::from_secs(2_800));
-    let slow = Fault::latency(Duration::from_secs(2)).operation("AssumeRole");
+    let slow = Fault::latency(Duration::from_secs(3_600)).operation("AssumeRole");
     playground.aws.faults().add(slow);
-    let before = Instant::now();
     for _ in 0..50 {
         request(&bsm).await;
     }
-    assert!(
-        before.elapsed() < Duration::from_millis(1_500),
-        "{:?}",
-        before.elapsed()
-    );
+    while playground.assumed() < 2 {
+        tokio::task::yield_now().await;
+    }
+    request(&bsm).await;
     assert_eq!(playground.assumed(), 2);
 }
 
@@ -165,13 +163,14 @@ fn a_refresh_survives_the_runtime_that_started_it() {
     };
     runtime().block_on(request(&bsm));
     for round in 0..10 {
-        playground.aws.clock().advance(Duration::from_secs(2_800));
+        playground.aws.clock().advance(Duration::from_secs(3_300));
         let latency = Fault::latency(Duration::from_millis(200)).operation("AssumeRole");
         playground.aws.faults().add(latency);
         // Starts a refresh in the background, and is gone before the answer is there.
         runtime().block_on(request(&bsm));
         playground.aws.faults().clear();
-        playground.aws.clock().advance(Duration::from_secs(790));
+        // Less than the five minutes after which STS refuses a request that was signed before.
+        playground.aws.clock().advance(Duration::from_secs(290));
         let done = Arc::new(AtomicBool::new(false));
         runtime().block_on(async {
             request(&bsm).await;

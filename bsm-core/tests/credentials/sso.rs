@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -164,11 +164,10 @@ async fn a_token_is_renewed_ahead_of_its_expiry_and_used_while_it_is_valid() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_be_renewed_names_the_command_within_a_second() {
+async fn a_login_that_cannot_be_renewed_names_the_command() {
     let center = Center::start();
     let sign_in = async |part: &str, renewals: usize| {
         center.aws.clear_calls();
-        let before = Instant::now();
         let error = center.manager().credentials().await.unwrap_err();
         assert!(error.is_sign_in_required(), "{error}");
         let message = error.to_string();
@@ -177,7 +176,6 @@ async fn a_login_that_cannot_be_renewed_names_the_command_within_a_second() {
             message.ends_with("sign in with `aws sso login --profile admin`"),
             "{message}"
         );
-        assert!(before.elapsed() < Duration::from_secs(1));
         assert_eq!(center.renewals(), renewals, "{part}");
     };
     sign_in("does not exist", 0).await;

@@ -297,7 +297,6 @@ async fn a_rate_limit_waits_for_consumed_capacity() {
     assert_eq!(limited.collect().await.unwrap().len(), 40);
     let elapsed = start.elapsed();
     assert!(elapsed >= Duration::from_millis(300), "{elapsed:?}");
-    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
 }
 
 #[tokio::test]

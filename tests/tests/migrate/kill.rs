@@ -20,7 +20,17 @@ const STOP: &str = "stop";
 const STOPPED: &str = "stopped";
 
 /// More runs mean that a migration makes no progress.
-const MAX_RUNS: u64 = 150;
+const MAX_RUNS: usize = 150;
+
+/// Requests that the migration makes, and the writers do not.
+const OF_EVERY_STEP: [&str; 6] = [
+    "BatchWriteItem",
+    "DescribeContinuousBackups",
+    "DescribeExport",
+    "DescribeImport",
+    "DescribeTable",
+    "GetRecords",
+];
 
 /// The migration that is killed: this test, run by the one below in a process of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,6 +82,14 @@ fn step(checkpoint: &Path) -> Option<&'static str> {
         .find(|step| text.contains(&format!("\"step\":{{\"{step}\"")))
 }
 
+/// Returns how many requests of the migration have arrived.
+fn requests(world: &World) -> usize {
+    let operations = OF_EVERY_STEP.into_iter();
+    operations
+        .map(|operation| world.aws.call_count("dynamodb", operation))
+        .sum()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_is_killed_at_any_point_ends_with_all_items() {
     let mut killed = BTreeMap::new();
@@ -89,12 +107,7 @@ async fn a_migration_that_is_killed_at_any_point_ends_with_all_items() {
             std::fs::write(folder.join(STOPPED), "").unwrap();
         });
         let slow = |operation| Fault::latency(Duration::from_millis(60)).operation(operation);
-        for operation in [
-            "BatchWriteItem",
-            "DescribeExport",
-            "DescribeImport",
-            "GetRecords",
-        ] {
+        for operation in OF_EVERY_STEP {
             world.aws.faults().add(slow(operation));
         }
         let _hurry = world.hurry(1);
@@ -103,13 +116,11 @@ async fn a_migration_that_is_killed_at_any_point_ends_with_all_items() {
         for run in 0.. {
             assert!(run < MAX_RUNS, "the migration does not come to its end");
             let mut child = start(world.folder(), imports);
-            // Longer from run to run, so that the last one comes to its end on a busy machine too.
-            let patience = rng.u64(100..1_000) * (1 + run / 10);
-            for _ in 0..patience / 10 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                if child.try_wait().unwrap().is_some() {
-                    break;
-                }
+            // Counted in requests, so that a fast machine and a busy one meet the same steps. More from
+            // run to run, so that the last one comes to its end.
+            let until = requests(&world) + rng.usize(1..50) * (1 + run / 10);
+            while requests(&world) < until && child.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
             child.kill().unwrap();
             let status = child.wait().unwrap();
