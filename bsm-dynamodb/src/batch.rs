@@ -5,11 +5,12 @@ mod size;
 mod write;
 
 pub use get::GetMany;
+pub(crate) use get::MAX_KEYS;
 pub(crate) use size::least_stored_bytes;
 pub use write::BatchWrite;
 #[cfg(feature = "migrate")]
-pub(crate) use write::next_chunk;
-pub(crate) use write::{MAX_BYTES, MAX_WRITES, Writes};
+pub(crate) use write::{MAX_WRITES, next_chunk};
+pub(crate) use write::{Writes, next_chunk_by};
 
 #[cfg(feature = "migrate")]
 pub(crate) use crate::error::unprocessed::Write;

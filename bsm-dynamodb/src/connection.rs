@@ -2,7 +2,7 @@
 
 mod attempts;
 pub(crate) mod call;
-mod client;
+pub(crate) mod client;
 mod conflicts;
 mod fixed;
 pub(crate) mod slot;

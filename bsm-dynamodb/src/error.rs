@@ -543,7 +543,7 @@ impl ErrorKind {
     ///
     /// Source: "Error handling with DynamoDB" in the Developer Guide, and "Common errors" in the
     /// API Reference.
-    fn from_aws_code(code: &str) -> Self {
+    pub(crate) fn from_aws_code(code: &str) -> Self {
         match code {
             "ResourceNotFoundException" | "TableNotFoundException" => Self::TableNotFound,
             "ResourceInUseException" | "TableAlreadyExistsException" | "TableInUseException" => {

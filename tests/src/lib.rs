@@ -11,6 +11,45 @@ use tempfile::TempDir;
 
 pub use hostile::{HOSTILE_VARIABLES, hostile};
 
+/// The traits that bsm-dynamodb exports, for checks of all of its types.
+pub const TRAITS_OF_DYNAMODB: &[&str] = &[
+    "Action",
+    "AttributeType",
+    "Codec",
+    "CodecError",
+    "Component",
+    "ConnectionSlot",
+    "ConsistentRead",
+    "Document",
+    "Elements",
+    "Encode",
+    "EncodeKey",
+    "Entities",
+    "Gets",
+    "Index",
+    "IndexKind",
+    "IntoKey",
+    "Key",
+    "KeyAttribute",
+    "KeyElement",
+    "KeyField",
+    "KeyPrefix",
+    "KeyScalar",
+    "KeyTemplates",
+    "KeyText",
+    "Model",
+    "Models",
+    "Operand",
+    "PartTemplate",
+    "RangedKey",
+    "RangedTemplates",
+    "ReadKind",
+    "SerializeField",
+    "Source",
+    "TtlAttribute",
+    "VersionAttribute",
+];
+
 /// A local AWS with the standard layout, and managers of its profiles that ignore the environment of
 /// the process.
 pub struct Playground {

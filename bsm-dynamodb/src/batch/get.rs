@@ -23,7 +23,7 @@ use crate::throttle::backoff::Backoff;
 ///
 /// Source: [BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)
 /// in the API Reference.
-const MAX_KEYS: usize = 100;
+pub(crate) const MAX_KEYS: usize = 100;
 
 /// Reads the items with these keys; see [`Model::get_many`].
 ///

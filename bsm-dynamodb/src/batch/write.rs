@@ -21,7 +21,7 @@ use crate::throttle::backoff::Backoff;
 /// Source: [BatchWriteItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)
 /// in the API Reference.
 pub(crate) const MAX_WRITES: usize = 25;
-pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes and deletes any number of items; see [`Model::batch_write`].
 ///
@@ -227,10 +227,18 @@ impl<W> Writes<W> {
 
 /// Removes as many writes as fit into one request.
 pub(crate) fn next_chunk(pending: &mut VecDeque<Write>) -> Vec<Write> {
+    next_chunk_by(pending, |write| sent_bytes(write.item()))
+}
+
+/// As [`next_chunk`], for writes of any form; `bytes_of` returns what a write takes in a request.
+pub(crate) fn next_chunk_by<W>(
+    pending: &mut VecDeque<W>,
+    bytes_of: impl Fn(&W) -> usize,
+) -> Vec<W> {
     let mut bytes = 0;
     let mut chunk = Vec::new();
     while let Some(write) = pending.front() {
-        bytes += sent_bytes(write.item());
+        bytes += bytes_of(write);
         // An item that is too large on its own is sent anyway: DynamoDB's error says so.
         if chunk.len() == MAX_WRITES || (bytes > MAX_BYTES && !chunk.is_empty()) {
             break;

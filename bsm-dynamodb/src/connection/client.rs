@@ -22,14 +22,18 @@ struct SlotClient(Client);
 
 impl SlotClient {
     fn new(config: Builder) -> Self {
-        // By default, all clients of one region share a retry quota, so throttling in one account
-        // would use up the retries of another.
-        static CREATED: AtomicU64 = AtomicU64::new(0);
-        let number = CREATED.fetch_add(1, Ordering::Relaxed);
-        let partition = RetryPartition::custom(format!("bsm-dynamodb-{number}")).build();
-        let config = config.retry_partition(partition);
-        Self(Client::from_conf(
-            config.retry_classifier(RetryConflicts).build(),
-        ))
+        let config = with_own_retry_quota(config).retry_classifier(RetryConflicts);
+        Self(Client::from_conf(config.build()))
     }
+}
+
+/// Gives a client a retry quota of its own.
+///
+/// By default, all clients of one region share one, so throttling in one account, or of a copy, would
+/// use up the retries of another.
+pub(crate) fn with_own_retry_quota(config: Builder) -> Builder {
+    static CREATED: AtomicU64 = AtomicU64::new(0);
+    let number = CREATED.fetch_add(1, Ordering::Relaxed);
+    let partition = RetryPartition::custom(format!("bsm-dynamodb-{number}"));
+    config.retry_partition(partition.build())
 }

@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::CancellationReason;
 
+use crate::error::ErrorKind;
+
 /// Retries requests that met another one on the same item.
 ///
 /// DynamoDB did nothing of such a request, so that repeating it is safe, with a condition and without. The
@@ -37,7 +39,7 @@ impl ClassifyRetry for RetryConflicts {
             }
             _ => &[],
         };
-        let is_conflict = code.is_some_and(|code| CODES.contains(&code));
+        let is_conflict = code.map(ErrorKind::from_aws_code) == Some(ErrorKind::Conflict);
         match is_conflict || are_conflicts(reasons) {
             true => RetryAction::transient_error(),
             false => RetryAction::NoActionIndicated,
@@ -48,12 +50,6 @@ impl ClassifyRetry for RetryConflicts {
         "bsm-dynamodb: conflicts with other requests"
     }
 }
-
-/// Source: "Error handling with DynamoDB" in the Developer Guide.
-const CODES: [&str; 2] = [
-    "ReplicatedWriteConflictException",
-    "TransactionConflictException",
-];
 
 /// Returns `true` if nothing but conflicts cancelled a transaction.
 fn are_conflicts(reasons: &[CancellationReason]) -> bool {

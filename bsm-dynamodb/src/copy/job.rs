@@ -15,6 +15,7 @@ use super::tracker::Tracker;
 use crate::codec::{CodecError, Item};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::rate_limit::RateLimit;
+use crate::wire::bodies::WireWrite;
 use crate::wire::item::WireItem;
 
 /// A copy at work.
@@ -53,6 +54,12 @@ pub(super) struct ExpectedItem {
     pub(super) attributes: Item,
 }
 
+impl ExpectedItem {
+    pub(super) fn bytes_in_a_request(&self) -> usize {
+        self.item.as_bytes().len() + WireWrite::AROUND
+    }
+}
+
 impl CopyJob {
     pub(super) fn new(
         prepared: Prepared,
@@ -65,28 +72,18 @@ impl CopyJob {
         };
         let looks_back = looks_back(&options);
         let job = Self {
-            source: prepared.source,
-            target: prepared.target,
-            key: prepared.key,
             counters: Counters::new(prepared.plan.expected_items, earlier, looks_back),
-            source_reads: options.read_capacity.map(RateLimit::new),
-            target_reads: options.read_capacity.map(RateLimit::new),
-            target_writes: options.write_capacity.map(RateLimit::new),
-            options,
             checkpoint,
-            writing_recorded: OnceCell::new(),
             must_be_empty: prepared.must_be_empty,
             was_writing: prepared.checkpoint.is_writing,
             index_keys: prepared.index_keys,
-            stopping: AtomicBool::new(false),
-            next_segment: AtomicU32::new(0),
+            ..Self::for_pair(prepared.source, prepared.target, prepared.key, options)
         };
         let tracker = Tracker::new(prepared.checkpoint.segments);
         (Arc::new(job), Arc::new(tracker))
     }
 
     /// Creates the state for requests to two tables without a copy.
-    #[cfg(feature = "migrate")]
     pub(super) fn for_pair(
         source: TableClient,
         target: TableClient,
@@ -145,32 +142,37 @@ impl CopyJob {
         item: WireItem,
         names: &[&str],
     ) -> Result<Option<ExpectedItem>, Error> {
-        let inspect = |item: &WireItem| {
-            let attributes = item.inspect(names.iter().copied());
-            attributes.map_err(|flaw| self.source.flawed(flaw))
-        };
-        let attributes = inspect(&item)?;
+        let flawed = |flaw| self.source.flawed(flaw);
         let options = &self.options;
         if options.filter.is_none() && options.transform.is_none() {
+            let attributes = item.inspect(names.iter().copied()).map_err(flawed)?;
             return Ok(Some(ExpectedItem { item, attributes }));
         }
-        let decoded = item.decode().map_err(|flaw| self.source.flawed(flaw))?;
+        let decoded = item.decode().map_err(flawed)?;
         if let Some(filter) = &options.filter
             && !filter(&decoded)
         {
             return Ok(None);
         }
+        let pick = |decoded: &Item| {
+            let found = names.iter().filter_map(|name| decoded.get_key_value(*name));
+            found
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
         let Some(transform) = &options.transform else {
+            let attributes = pick(&decoded);
             return Ok(Some(ExpectedItem { item, attributes }));
         };
-        let transformed = transform(decoded).and_then(|item| WireItem::encode(&item));
-        let item = transformed.map_err(|cause| {
+        let transformed = transform(decoded).and_then(|decoded| {
+            let (item, attributes) = (WireItem::encode(&decoded)?, pick(&decoded));
+            Ok(ExpectedItem { item, attributes })
+        });
+        transformed.map(Some).map_err(|cause| {
             let message = "the transform failed for an item";
             let error = self.source.error(ErrorKind::InvalidItem, message);
             error.with_source(cause)
-        })?;
-        let attributes = inspect(&item)?;
-        Ok(Some(ExpectedItem { item, attributes }))
+        })
     }
 
     /// Returns the names of the attributes that [`check_index_keys`](Self::check_index_keys) requires.

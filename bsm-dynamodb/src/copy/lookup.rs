@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::interceptors::context::Output;
 use super::job::CopyJob;
 use super::retry::is_transient;
 use super::table::TableClient;
+#[cfg(doc)]
+use crate::batch::MAX_KEYS;
 use crate::codec::Item;
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::Backoff;
@@ -14,12 +16,6 @@ use crate::throttle::rate_limit::{RateLimit, wait_for};
 use crate::wire::bodies::BatchGetResponse;
 use crate::wire::body_interceptor::BodyInterceptor;
 use crate::wire::item::WireItem;
-
-/// DynamoDB's limit for the keys of a request.
-///
-/// Source: [BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)
-/// in the API Reference.
-pub(super) const MAX_KEYS: usize = 100;
 
 impl CopyJob {
     /// Looks up at most [`MAX_KEYS`] items by their keys, with strongly consistent reads.

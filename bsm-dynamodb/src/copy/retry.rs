@@ -28,7 +28,8 @@ pub(crate) async fn retry_transient<T, F: Future<Output = Result<T, Error>>>(
 /// Returns `true` if the same request may succeed a little later.
 pub(crate) fn is_transient(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Throttled | ErrorKind::Unreachable => true,
+        // After a conflict nothing was done, and a copy writes whole items.
+        ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Conflict => true,
         // Credentials may expire between signing and arrival, and the manager refreshes them. Or the
         // machine was suspended, and the signature is too old.
         ErrorKind::CredentialsRejected => matches!(

@@ -1,5 +1,6 @@
 //! The readers: they scan segments page by page, and cut pages into batches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
@@ -13,10 +14,10 @@ use super::options::CopyPolicy;
 use super::retry::retry_transient;
 use super::table::TableClient;
 use super::tracker::Tracker;
-use crate::batch::{MAX_BYTES, MAX_WRITES, Writes};
+use crate::batch::{Writes, next_chunk_by};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::rate_limit::{RateLimit, wait_for};
-use crate::wire::bodies::{ScanResponse, WireWrite};
+use crate::wire::bodies::ScanResponse;
 use crate::wire::body_interceptor::BodyInterceptor;
 use crate::wire::item::WireItem;
 
@@ -44,7 +45,12 @@ pub(super) async fn copy_segments(
             if job.options.dry_run {
                 items.clear();
             }
-            let batches_of_page = chunks(items);
+            let mut items = VecDeque::from(items);
+            let batches_of_page: Vec<_> = std::iter::from_fn(|| {
+                let chunk = next_chunk_by(&mut items, ExpectedItem::bytes_in_a_request);
+                (!chunk.is_empty()).then_some(chunk)
+            })
+            .collect();
             let page = tracker.page_read(segment, position.clone(), scanned, batches_of_page.len());
             for items in batches_of_page {
                 // Leave the rest of the page to the run that resumes.
@@ -197,28 +203,6 @@ impl CopyJob {
             limit.consumed(units);
         }
     }
-}
-
-/// Cuts items into as many as fit into one request each.
-fn chunks(items: Vec<ExpectedItem>) -> Vec<Vec<ExpectedItem>> {
-    let mut chunks: Vec<Vec<_>> = Vec::with_capacity(items.len() / MAX_WRITES + 1);
-    // A page starts with a new request.
-    let mut bytes = MAX_BYTES;
-    for item in items {
-        let length = item.item.as_bytes().len() + WireWrite::AROUND;
-        match chunks.last_mut() {
-            Some(chunk) if chunk.len() < MAX_WRITES && bytes + length <= MAX_BYTES => {
-                bytes += length;
-                chunk.push(item);
-            }
-            // An item that is too large on its own is sent anyway: DynamoDB's error says so.
-            _ => {
-                bytes = length;
-                chunks.push(vec![item]);
-            }
-        }
-    }
-    chunks
 }
 
 fn empty_output() -> Output {

@@ -1,10 +1,9 @@
 //! One of the two tables, and the client that reaches it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
@@ -13,6 +12,7 @@ use bsm_core::BotoSesManager;
 
 use super::retry::retry_transient;
 use crate::codec::Item;
+use crate::connection::client::with_own_retry_quota;
 use crate::error::{Error, ErrorContext, ErrorKind};
 use crate::model::key::KeyValues;
 use crate::wire::item::{Flaw, WireItem};
@@ -37,14 +37,7 @@ struct CopyClient(Client);
 
 impl CopyClient {
     fn new(config: aws_sdk_dynamodb::config::Builder) -> Self {
-        // A partition of its own: the SDK would share its retry tokens between all clients of a
-        // region, and a throttled copy would use up those of the rest of the program.
-        static CLIENTS: AtomicU64 = AtomicU64::new(0);
-        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
-        let partition = RetryPartition::custom(format!("bsm-dynamodb-copy-{number}")).build();
-        let config = config
-            .retry_config(RetryConfig::disabled())
-            .retry_partition(partition);
+        let config = with_own_retry_quota(config).retry_config(RetryConfig::disabled());
         Self(Client::from_conf(config.build()))
     }
 }

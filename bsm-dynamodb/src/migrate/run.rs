@@ -232,6 +232,9 @@ impl Migration {
             if self.state().target.is_some() {
                 delete_target(&self.prepared.target, &self.prepared.state).await?;
                 self.prepared.state.target = None;
+                // Before the next import: if this run ends in between, the checkpoint must not name the
+                // deleted table.
+                self.save().await?;
             }
             let jobs = self.jobs();
             let like = &self.prepared.source_table;

@@ -1,13 +1,12 @@
 //! A checkpoint that is replaced as a whole, for states that stay small.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::journal::{Checksum, checked, line, remove_if_there, replace, sync_folder};
+use super::journal::{Checksum, MAX_BYTES, checked, line, remove_if_there, replace, sync_folder};
 use super::lock::CheckpointLock;
 use super::place::refuse_special;
 use super::state::Failure;
@@ -31,13 +30,13 @@ impl Document {
     /// Reads a checkpoint; returns `None` if it does not exist.
     pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
         refuse_special(path)?;
-        let text = match fs::read_to_string(path) {
+        let text = match bsm_core::read_bytes(path, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         // The file is replaced as a whole, so it is complete or damaged.
-        let json = text
+        let json = std::str::from_utf8(&text)?
             .strip_suffix('\n')
             .and_then(|line| checked(&mut Checksum::default(), line))
             .ok_or("it is damaged, or was edited")?;

@@ -16,7 +16,7 @@ use super::state::{Failure, TableCheckpoint};
 const REWRITE_FROM: u64 = 1 << 20;
 
 /// The longest checkpoint that is read: twice a million segments, with 1 KiB for the key of each.
-const MAX_BYTES: u64 = 2 << 30;
+pub(super) const MAX_BYTES: u64 = 2 << 30;
 
 /// The checkpoint of a run, locked.
 pub(super) struct Journal {
