@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 
-use crate::transport::SdkFailure;
-
 /// An error of a session.
 ///
 /// The message states one fact and the remedy; the cause is in [`source()`](StdError::source). An
@@ -195,24 +193,12 @@ impl Error {
         self.kind() == ErrorKind::TimedOut
     }
 
-    /// Returns the SDK's own error by value, to be downcast to an
-    /// [`SdkError`](aws_sdk_sts::error::SdkError) of the operation.
-    ///
-    /// Its `Debug` form prints the request or the response, secrets included: do not log it.
-    ///
-    /// # Errors
-    ///
-    /// Returns this error if no request was its cause, or if it has clones: callers that wait for the same
-    /// work get the same error, and share its cause. Then use
-    /// [`SdkFailure::expose_sdk_error`](crate::SdkFailure::expose_sdk_error).
-    pub fn into_sdk_error(self) -> Result<Box<dyn StdError + Send + Sync>, Self> {
+    /// Returns the cause by value if it has this type, and nothing else has the error.
+    pub(crate) fn into_source<T: StdError + 'static>(self) -> Result<Box<T>, Self> {
         let mut inner = Arc::try_unwrap(self.0).map_err(Self)?;
-        let source = inner
-            .source
-            .take()
-            .map(|source| source.downcast::<SdkFailure>());
+        let source = inner.source.take().map(|source| source.downcast());
         inner.source = match source {
-            Some(Ok(failure)) => return Ok(failure.into_sdk_error()),
+            Some(Ok(source)) => return Ok(source),
             Some(Err(source)) => Some(source),
             None => None,
         };

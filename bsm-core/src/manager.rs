@@ -24,7 +24,7 @@ use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::error::{Error, ErrorKind};
 use crate::session::settings::Settings;
-use crate::session::{Explicit, Resolved, Session};
+use crate::session::{Derived, Explicit, Resolved, Session};
 use crate::sync::generation::{Generation, Resettable};
 use crate::sync::single_flight::AsyncOnce;
 use crate::time::to_utc;
@@ -335,6 +335,15 @@ impl BotoSesManager {
     /// Returns `true` if both are handles to one manager: the same session in the same region.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         std::ptr::eq::<Shared>(&*self.inner, &*other.inner)
+    }
+
+    /// Returns what a request to STS with this manager's credentials makes of its session.
+    fn derive<R>(&self, request: R) -> Box<Derived<R>> {
+        Box::new(Derived {
+            parent: Arc::clone(self.session()),
+            parent_region: self.region_override(),
+            request,
+        })
     }
 
     /// Resolves the session, after this manager's region has passed the region guard.

@@ -19,7 +19,7 @@ use crate::sync::engine::{self, Engine};
 const MAX_SEARCHED: usize = 10_000;
 
 /// Reads a text file of at most `limit` bytes; see [`read_bytes`].
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Zeroizing<String>> {
+pub fn read(path: &Path, limit: u64) -> io::Result<Zeroizing<String>> {
     let mut bytes = read_bytes(path, limit)?;
     // Without a copy, which would have to be overwritten as well.
     String::from_utf8(std::mem::take(&mut *bytes))

@@ -4,6 +4,7 @@
 mod callers;
 pub(crate) mod engine;
 pub(crate) mod generation;
+pub(crate) mod panic;
 pub(crate) mod single_flight;
 pub(crate) mod waits;
 

@@ -89,6 +89,23 @@ pub enum FailureStep {
     Provider,
 }
 
+impl Error {
+    /// Returns the SDK's own error by value, to be downcast to an
+    /// [`SdkError`](aws_sdk_sts::error::SdkError) of the operation.
+    ///
+    /// Its `Debug` form prints the request or the response, secrets included: do not log it.
+    ///
+    /// # Errors
+    ///
+    /// Returns this error if no request was its cause, or if it has clones: callers that wait for the same
+    /// work get the same error, and share its cause. Then use
+    /// [`SdkFailure::expose_sdk_error`](crate::SdkFailure::expose_sdk_error).
+    pub fn into_sdk_error(self) -> Result<Box<dyn StdError + Send + Sync>, Self> {
+        let failure = self.into_source::<SdkFailure>()?;
+        Ok(failure.into_sdk_error())
+    }
+}
+
 impl SdkFailure {
     /// Creates the printable part of an SDK error; `secrets` are values of the request that no message
     /// may repeat.

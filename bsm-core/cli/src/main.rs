@@ -11,7 +11,6 @@ mod serve;
 mod session;
 mod shell;
 mod similar;
-mod small_file;
 mod terminal;
 
 use std::process::ExitCode;

@@ -45,7 +45,11 @@ impl AccountGuard {
     async fn checked(&self) -> Result<Credentials, Error> {
         self.check_expectation()?;
         let credentials = provider::provide(&*self.source).await?;
-        let caller = CallerIdentity::of(&credentials, &self.sts).await?;
+        // A provider may return the same credentials again, as keys that are checked for a change.
+        let caller = match self.identity.get(&credentials) {
+            Some(caller) => caller,
+            None => CallerIdentity::of(&credentials, &self.sts).await?,
+        };
         if caller.account() == self.account {
             tracing::debug!(account = self.account, "the account is the expected one");
             self.identity.set(&credentials, caller);

@@ -5,7 +5,7 @@
 //! whichever one a manager has.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -113,7 +113,7 @@ impl Container {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
-        let token = self.token()?;
+        let token = self.token().await?;
         tracing::debug!(
             origin = self.origin,
             has_token = token.is_some(),
@@ -134,14 +134,16 @@ impl Container {
         Ok(metadata.0)
     }
 
-    fn token(&self) -> Result<Option<Zeroizing<String>>, Error> {
+    async fn token(&self) -> Result<Option<Zeroizing<String>>, Error> {
         let path = match &self.token {
             Token::None => return Ok(None),
             Token::Text(text) => return Ok(Some(text.clone())),
             Token::File(path) => path,
         };
         let shown = path.display();
-        let text = small_file::read(Path::new(path), MAX_TOKEN).map_err(|error| {
+        let file = path.clone();
+        let text = small_file::blocking(move || small_file::read(&file, MAX_TOKEN)).await?;
+        let text = text.map_err(|error| {
             let message = format!("the file {shown} that {TOKEN_FILE} names cannot be read");
             invalid(message).with_source(error)
         })?;
@@ -260,7 +262,11 @@ impl CredentialProvider for Container {
     }
 
     fn limit(&self) -> Duration {
-        time_limits::of_request(&self.config)
+        let request = time_limits::of_request(&self.config);
+        match &self.token {
+            Token::File(_) => request.saturating_add(small_file::LIMIT),
+            Token::None | Token::Text(_) => request,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use futures_core::future::BoxFuture;
 
 use crate::error::Error;
 use crate::sync::on_callers_runtime;
-use crate::sync::single_flight::catch_panic;
+use crate::sync::panic::catch_panic;
 use crate::validation;
 
 /// A provider, as refreshers and other providers hold it.

@@ -329,6 +329,8 @@ impl Inner {
             Some((left, windows)) if left > windows.mandatory => {
                 now + jitter(300.0..600.0).min(left - windows.mandatory)
             }
+            // Keys that do not expire are checked again after the usual time.
+            None if valid.is_some() => now + self.provider.check_every().unwrap_or_default(),
             // A mistyped code can be corrected at once, so there is no cooldown.
             None if error.kind() == ErrorKind::MfaCodeRejected => return,
             _ => until,

@@ -10,8 +10,9 @@ mod token_file;
 use aws_config::{Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 
-pub(crate) use self::login::{SsoLogin, SsoSession};
+pub(crate) use self::login::SsoLogin;
 pub(crate) use self::role::SsoRole;
+pub(crate) use self::token_file::SsoSession;
 use crate::transport::{self, time_limits::with_time_limits};
 
 /// The attempts at the portal if the user has not set any: it answers 429 to programs that start

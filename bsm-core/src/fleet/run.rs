@@ -189,14 +189,14 @@ async fn drive<F, T, E>(
         while running.try_join_next().is_some() {}
         for call in calls {
             let finished = Arc::clone(&shared).call(call, Arc::clone(&active), Arc::clone(&permit));
-            let results = results.clone();
+            let (results, permit) = (results.clone(), Arc::clone(&permit));
             running.spawn(async move {
-                let finished = finished.await;
-                // The next account starts now, even if nobody reads the result yet: the channel is
-                // bounded.
-                if let Some(finished) = finished {
+                if let Some(finished) = finished.await {
+                    // It waits while the channel is full, and the next account with it: results that
+                    // are not read hold up the run, and memory stays bounded.
                     let _ = results.send(finished).await;
                 }
+                drop(permit);
             });
         }
     }

@@ -8,8 +8,8 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
+use crate::session::Explicit;
 use crate::session::settings::Settings;
-use crate::session::{Derived, Explicit};
 
 /// # Roles
 impl BotoSesManager {
@@ -188,8 +188,7 @@ impl AssumeRole {
 
     /// Builds the manager. The role is assumed on first use.
     pub fn build(self) -> BotoSesManager {
-        let parent = self.parent.session();
-        let inherited = parent.settings.clone();
+        let inherited = self.parent.session().settings.clone();
         let settings = Settings {
             region: self.region,
             // The parent's account is not the role's.
@@ -197,12 +196,8 @@ impl AssumeRole {
             mfa: self.mfa.or(inherited.mfa.clone()),
             ..inherited
         };
-        let role = Derived {
-            parent: parent.clone(),
-            parent_region: self.parent.region_override(),
-            request: self.request,
-        };
-        BotoSesManager::with_session(Some(Explicit::Role(Box::new(role))), settings)
+        let role = self.parent.derive(self.request);
+        BotoSesManager::with_session(Some(Explicit::Role(role)), settings)
     }
 
     /// Builds the manager and assumes the role at once.

@@ -8,8 +8,8 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
+use crate::session::Explicit;
 use crate::session::settings::Settings;
-use crate::session::{Derived, Explicit};
 
 /// # Session tokens
 impl BotoSesManager {
@@ -91,19 +91,14 @@ impl SessionToken {
 
     /// Builds the manager. The session token is requested on first use.
     pub fn build(self) -> BotoSesManager {
-        let parent = self.parent.session();
-        let inherited = parent.settings.clone();
+        let inherited = self.parent.session().settings.clone();
         let settings = Settings {
             region: None,
             mfa: self.mfa.or(inherited.mfa.clone()),
             ..inherited
         };
-        let derived = Derived {
-            parent: parent.clone(),
-            parent_region: self.parent.region_override(),
-            request: self.request,
-        };
-        BotoSesManager::with_session(Some(Explicit::SessionToken(Box::new(derived))), settings)
+        let derived = self.parent.derive(self.request);
+        BotoSesManager::with_session(Some(Explicit::SessionToken(derived)), settings)
     }
 
     /// Builds the manager and gets the session token at once.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::engine::AbortOnDrop;
-use super::single_flight::panicked;
+use super::panic::panicked;
 use super::waits;
 use crate::error::{Error, ErrorKind};
 

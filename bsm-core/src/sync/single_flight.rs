@@ -1,12 +1,9 @@
 //! Work that runs once for all callers that wait for it.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::future::Future;
 use std::process;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -15,8 +12,9 @@ use tracing::instrument::WithSubscriber as _;
 
 use super::callers::Callers;
 use super::engine::{Engine, shut_down};
+use super::panic::catch_panic;
 use super::waits::{self, Wait, Work, WorkId};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Runs one piece of work at a time for the whole process, and shares its result, success or error,
 /// among all callers that wait for it.
@@ -132,30 +130,6 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     }
 }
 
-/// Turns a panic of the work into an error.
-///
-/// The state of the work is dropped, so that no later start can see it.
-pub(crate) async fn catch_panic<T>(
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let mut work = pin!(work);
-    poll_fn(|context| {
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(poll) => poll,
-            // Drop the payload: a panic message can contain anything, secrets included.
-            Err(_) => Poll::Ready(Err(panicked())),
-        }
-    })
-    .await
-}
-
-pub(super) fn panicked() -> Error {
-    Error::new(
-        ErrorKind::Runtime,
-        "the work panicked: look for the panic's own message in the output of the process",
-    )
-}
-
 /// A value that is resolved on first use and cached; an error is not cached.
 pub(crate) struct AsyncOnce<T> {
     value: Arc<OnceLock<T>>,
@@ -220,6 +194,7 @@ impl<T: Clone + Send + Sync + 'static> AsyncOnce<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -228,6 +203,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::sync::callers::on_callers_runtime;
 
     fn runtime() -> runtime::Runtime {

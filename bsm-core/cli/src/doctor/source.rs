@@ -5,8 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::small_file;
-
 /// Nobody writes a profile file of this size. bsm-core itself has no limit.
 const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
@@ -48,7 +46,7 @@ impl std::fmt::Debug for Key {
 
 /// Reads a profile file. One that cannot be read has no sections; bsm-core says why.
 pub(crate) fn read(kind: FileKind, path: &Path) -> SourceFile {
-    let text = small_file::read(path, MAX_SIZE).unwrap_or_default();
+    let text = bsm_core::read_text(path, MAX_SIZE).unwrap_or_default();
     SourceFile {
         kind,
         path: path.to_owned(),

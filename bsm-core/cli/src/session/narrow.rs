@@ -12,7 +12,6 @@ use clap::Args;
 
 use crate::failure::{Class, Failure};
 use crate::session::variable;
-use crate::small_file;
 
 /// STS accepts 2,048 characters, and says so itself. This is against reading a device.
 const MAX_POLICY: u64 = 64 * 1024;
@@ -131,14 +130,14 @@ pub(super) fn not_narrowable(profile: &str) -> Failure {
 }
 
 fn read_policy(path: &Path) -> Result<String, Failure> {
-    let text = small_file::read(path, MAX_POLICY).map_err(|error| {
+    let text = bsm_core::read_text(path, MAX_POLICY).map_err(|error| {
         Failure::usage(format!(
             "the policy {} cannot be read: {error}",
             path.display()
         ))
     })?;
     match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(text.to_string()),
         Err(error) => Err(Failure::new(
             Class::Usage,
             format!(

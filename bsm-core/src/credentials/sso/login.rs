@@ -26,9 +26,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::token_file::{NoToken, Refresh, Token, TokenFile};
+use super::token_file::{NoToken, Refresh, SsoSession, Token, TokenFile};
 use crate::error::{Error, ErrorKind};
-use crate::profile::Sso;
 use crate::shared_file::{Lock, LockAttempt};
 use crate::transport::{self, time_limits};
 
@@ -46,25 +45,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The longest lifetime of a token that is believed.
 const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
-
-/// What a login is named after, and where it is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SsoSession {
-    /// The name of the `sso-session` section; profiles of the older form have none.
-    pub(crate) name: Option<String>,
-    pub(crate) start_url: String,
-    pub(crate) region: String,
-}
-
-impl From<&Sso> for SsoSession {
-    fn from(sso: &Sso) -> Self {
-        Self {
-            name: sso.session_name.clone(),
-            start_url: sso.start_url.clone(),
-            region: sso.region.clone(),
-        }
-    }
-}
 
 /// The access token of a login.
 #[derive(Clone)]
@@ -177,7 +157,8 @@ impl SsoLogin {
 
     /// Returns a valid token in place of an expired one: renewed here, or by another process meanwhile.
     async fn renewed(&self, attempts: &mut Attempts) -> Result<Token, Error> {
-        let give_up = Instant::now() + self.limit();
+        // Without one if the user has set no time limit.
+        let give_up = Instant::now().checked_add(self.limit());
         loop {
             let attempt = self.file.try_lock().await;
             // After the lock: whoever had it may have renewed the login.
@@ -192,7 +173,7 @@ impl SsoLogin {
             let lock = match attempt {
                 LockAttempt::Acquired(lock) => Some(lock),
                 LockAttempt::Unsupported => None,
-                LockAttempt::Held if Instant::now() < give_up => {
+                LockAttempt::Held if give_up.is_none_or(|at| Instant::now() < at) => {
                     tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
                     continue;
                 }

@@ -9,8 +9,8 @@ use sha1::{Digest as _, Sha1};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::login::SsoSession;
 use crate::credentials::python_json::{self, SPACED};
+use crate::profile::Sso;
 use crate::shared_file::{self, LockAttempt};
 use crate::small_file;
 use crate::time::{format_rfc3339, parse};
@@ -23,6 +23,25 @@ const MAX_WRITE: Duration = Duration::from_secs(1);
 
 /// The time between two looks at an unreadable file.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a login is named after, and where it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SsoSession {
+    /// The name of the `sso-session` section; profiles of the older form have none.
+    pub(crate) name: Option<String>,
+    pub(crate) start_url: String,
+    pub(crate) region: String,
+}
+
+impl From<&Sso> for SsoSession {
+    fn from(sso: &Sso) -> Self {
+        Self {
+            name: sso.session_name.clone(),
+            start_url: sso.start_url.clone(),
+            region: sso.region.clone(),
+        }
+    }
+}
 
 /// The token file of a login, and the lock beside it.
 #[derive(Clone, Debug)]
