@@ -18,8 +18,8 @@ use self::decode::Decoder;
 use self::encode::{Encoder, Fragile};
 pub use self::encoding::{Encode, FieldOf, SerializeField};
 pub(crate) use self::error::{SerdeError, ValueFree};
-pub(crate) use self::item::is_empty_set;
 pub use self::item::{CodecError, Item};
+pub(crate) use self::item::{Decode, is_empty_set};
 pub(crate) use self::markers::{NUMBER, SET};
 pub(crate) use self::number::{Decimal, NotANumber, normalized};
 

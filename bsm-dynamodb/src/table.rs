@@ -28,6 +28,9 @@ use crate::throttle::backoff::PollInterval;
 /// The time limit of `wait()`: 5 minutes. A new table takes seconds, and one with many indexes minutes.
 const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
+/// The code with which DynamoDB refuses settings of backups that are not ready yet.
+pub(crate) const BACKUPS_UNAVAILABLE: &str = "ContinuousBackupsUnavailableException";
+
 /// Creates the table; see [`Model::create_table`].
 ///
 /// The key, the indexes and the attribute for time to live come from the model. The settings here
@@ -210,7 +213,7 @@ impl<M: Model> CreateTable<M> {
         if let Some(wait) = &mut wait {
             until_active(&call, wait).await?;
             if self.options.point_in_time_recovery {
-                turn_on_recovery(&call.with_operation("UpdateContinuousBackups")).await?;
+                turn_on_recovery(&call.with_operation("UpdateContinuousBackups"), wait).await?;
             }
             if M::TTL.is_some() {
                 let call = call.with_operation(UpdateTtl::<M>::NAME);
@@ -371,15 +374,24 @@ async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-async fn turn_on_recovery(call: &Call) -> Result<(), Error> {
+async fn turn_on_recovery(call: &Call, wait: &mut PollInterval) -> Result<(), Error> {
     let recovery = PointInTimeRecoverySpecification::builder();
     let recovery = recovery.point_in_time_recovery_enabled(true).build();
     let recovery = recovery.map_err(|error| call.build_error(error))?;
     let request = call.client().await?.update_continuous_backups();
     let request = request.table_name(call.table());
     let request = request.point_in_time_recovery_specification(recovery);
-    let output = request.send().await;
-    output.map(drop).map_err(|error| call.sdk_error(error))
+    loop {
+        let output = request.clone().send().await;
+        match output.map_err(|error| call.sdk_error(error)) {
+            // DynamoDB prepares the backups of a new table for some time after it is active.
+            Err(error) if error.aws_code() == Some(BACKUPS_UNAVAILABLE) => {
+                let fact = "the backups of the table are not ready";
+                wait_or_fail(call, wait, fact).await?;
+            }
+            output => return output.map(drop),
+        }
+    }
 }
 
 /// Fails if an existing table lacks the model's key, or one of its indexes.

@@ -159,11 +159,8 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         let items = found.into_iter();
         items
             .map(|(_, item)| {
-                // A projection doesn't decode the model, which checks this.
-                let belongs_here = entity::check::<M>(&item);
-                belongs_here
-                    .map_err(|cause| call.decode_error::<T>(cause, &item, M::KEY.names()))?;
-                call.decode(self.read_as.decode, item, M::KEY.names())
+                let decode = |item| entity::decode_own::<M, T>(self.read_as.decode, item);
+                call.decode(decode, item, M::KEY.names())
             })
             .collect()
     }

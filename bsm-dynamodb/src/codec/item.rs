@@ -13,6 +13,9 @@ pub type Item = HashMap<String, AttributeValue>;
 /// Its message is shown in error reports, so it should not repeat the values of an item.
 pub type CodecError = Box<dyn StdError + Send + Sync>;
 
+/// Turns an item into a model, a projection or something else.
+pub(crate) type Decode<T> = fn(Item) -> Result<T, CodecError>;
+
 /// Returns `true` if the value is an empty set, which DynamoDB does not have.
 pub(crate) fn is_empty_set(value: &AttributeValue) -> bool {
     match value {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use bsm_core::BotoSesManager;
 
-use crate::codec::{CodecError, Item};
+use crate::codec::{CodecError, Decode, Item};
 use crate::connection::attempts::Attempts;
 use crate::connection::client::client_of;
 use crate::error::{Error, ErrorContext, ErrorKind};
@@ -23,7 +23,6 @@ pub(crate) struct Call {
 }
 
 /// Turns an item into a model, or into the type of a projection.
-type Decode<T> = fn(Item) -> Result<T, CodecError>;
 
 impl Call {
     pub(crate) fn new(
@@ -90,22 +89,12 @@ impl Call {
     /// Converts an item that was read. The error has its key, the attributes of these names.
     pub(crate) fn decode<T>(
         &self,
-        decode: Decode<T>,
+        decode: impl FnOnce(Item) -> Result<T, CodecError>,
         item: Item,
         key_names: impl IntoIterator<Item = &'static str>,
     ) -> Result<T, Error> {
         let key = attributes_of(&item, key_names);
         decode(item).map_err(|cause| self.misfit::<T>(cause, key))
-    }
-
-    /// Builds the error of an item that cannot be read as a `T`. It has the attributes of these names.
-    pub(crate) fn decode_error<T>(
-        &self,
-        cause: CodecError,
-        item: &Item,
-        key_names: impl IntoIterator<Item = &'static str>,
-    ) -> Error {
-        self.misfit::<T>(cause, attributes_of(item, key_names))
     }
 
     fn misfit<T>(&self, cause: CodecError, key: Item) -> Error {

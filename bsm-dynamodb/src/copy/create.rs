@@ -14,6 +14,7 @@ use super::preflight;
 use super::settings::{SourceSettings, TableSetting, is_protected, recovery_period, stream};
 use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
+use crate::table::BACKUPS_UNAVAILABLE;
 use crate::throttle::backoff::PollInterval;
 
 /// The limit for a new table to become active: 10 minutes. Indexes take longer than the table alone.
@@ -233,7 +234,7 @@ pub(crate) async fn turn_on_recovery(target: &TableClient, days: Option<i32>) ->
         });
         match updated.await {
             // DynamoDB prepares the backups of a new table for some time after it is active.
-            Err(error) if error.aws_code() == Some("ContinuousBackupsUnavailableException") => {
+            Err(error) if error.aws_code() == Some(BACKUPS_UNAVAILABLE) => {
                 if !interval.wait().await {
                     return Err(error);
                 }

@@ -6,7 +6,7 @@ mod windows;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{self, MissedTickBehavior};
+use tokio::time::{self, Instant, MissedTickBehavior};
 
 use super::abort::delete_target;
 use super::checkpoint::{self, Checkpoint};
@@ -49,7 +49,7 @@ impl MigrationSummary {
     }
 
     /// Returns the time from the call of [`cutover`](crate::MigrateTable::cutover) until the target had
-    /// every write. `None` if an earlier run had come that far.
+    /// every write and was compared. `None` if an earlier run had called it.
     pub fn pause(&self) -> Option<Duration> {
         self.pause
     }
@@ -85,6 +85,7 @@ pub(super) async fn migrate(
         checkpoint: checkpoint.clone(),
         compared: 0,
         lag: None,
+        writers_told: None,
         pause: None,
         is_verified: false,
         is_draining: false,
@@ -140,6 +141,8 @@ struct Migration {
     prepared: Prepared,
     compared: u64,
     lag: Option<Duration>,
+    /// When this run asked the writers to stop.
+    writers_told: Option<Instant>,
     pause: Option<Duration>,
     is_verified: bool,
     /// Whether the writers have stopped, and the stream is being read to its end.

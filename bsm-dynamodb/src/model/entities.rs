@@ -3,6 +3,7 @@
 use crate::codec::{CodecError, Item};
 use crate::expression::Node;
 use crate::model::entity::Entity;
+use crate::model::index::Source;
 use crate::model::{Model, entity, stored};
 
 /// The items of several models of one table, as an enum.
@@ -63,6 +64,12 @@ pub trait Entities: Sized + Send + 'static {
     ///
     /// If it belongs to none of the models, or does not fit the one it belongs to.
     fn from_item(item: Item) -> Result<Self, CodecError>;
+}
+
+/// Returns `true` if this source has the attributes that tell the models of an enum apart.
+pub(crate) fn are_told_apart_in<M: Model, S: Source<M>, E: Entities>() -> bool {
+    let mut entities = E::ENTITIES.iter().flatten();
+    entities.all(|entity| entity::has_attribute::<M>(S::INDEX, entity.attribute()))
 }
 
 /// Returns the condition that leaves the items of all other models out of a read.

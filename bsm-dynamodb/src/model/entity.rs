@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::codec::{CodecError, Item};
+use crate::codec::{CodecError, Decode, Item};
 use crate::expression::{Comparator, DocumentPath, Node, Term};
 use crate::model::Model;
 use crate::model::index::{Projection, Source};
@@ -111,6 +111,13 @@ pub(crate) fn check<M: Model>(item: &Item) -> Result<(), CodecError> {
     Ok(())
 }
 
+/// Turns an item into a `T`, and fails for an item of another model, also where a projection does not
+/// decode the model.
+pub(crate) fn decode_own<M: Model, T>(decode: Decode<T>, item: Item) -> Result<T, CodecError> {
+    check::<M>(&item)?;
+    decode(item)
+}
+
 /// Returns the condition that leaves the items of other models out of a read of this source.
 ///
 /// In an index without the attribute of the entity it compares the key of the table, which every index has.
@@ -137,7 +144,7 @@ pub(crate) fn filter<M: Model, S: Source<M>>(is_query: bool) -> Option<Node> {
 }
 
 /// Returns `true` if the table, or the index of this name, has the attribute.
-fn has_attribute<M: Model>(index: Option<&str>, attribute: &str) -> bool {
+pub(super) fn has_attribute<M: Model>(index: Option<&str>, attribute: &str) -> bool {
     let Some(name) = index else { return true };
     let index = M::INDEXES.iter().find(|index| index.name == name);
     match index.map(|index| index.projection) {

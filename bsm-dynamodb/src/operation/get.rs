@@ -149,9 +149,7 @@ impl<M: Model, T: Send + 'static> Get<M, T> {
         let output = self.build(call).await?.send().await;
         let item = output.map_err(|error| call.sdk_error(error))?.item;
         let Some(item) = item else { return Ok(None) };
-        // A projection doesn't decode the model, which checks this.
-        let belongs_here = entity::check::<M>(&item);
-        belongs_here.map_err(|cause| call.decode_error::<T>(cause, &item, M::KEY.names()))?;
+        let decode = |item| entity::decode_own::<M, T>(decode, item);
         call.decode(decode, item, M::KEY.names()).map(Some)
     }
 }

@@ -13,7 +13,9 @@ use crate::codec::Item;
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::expression::{Comparator, Condition, DocumentPath, Node, Term, Writer, and_condition};
+use crate::model::Model;
 use crate::model::entities::{self, Entities};
+use crate::model::index::Source;
 use crate::operation::cursor::{Cursor, Location, SegmentPosition};
 use crate::operation::projection::ReadAs;
 use crate::throttle::rate_limit::RateLimit;
@@ -80,10 +82,16 @@ impl<T> ReadSettings<T> {
     }
 
     /// Reads the items of all models of an enum.
-    pub(crate) fn entities<E: Entities>(self) -> ReadSettings<E> {
+    pub(crate) fn entities<M: Model, S: Source<M>, E: Entities>(self) -> ReadSettings<E> {
         let mut settings = self.read_as(ReadAs::whole(E::from_item));
         settings.source.range_prefix = None;
         settings.source.entity = entities::filter::<E>;
+        if !entities::are_told_apart_in::<M, S, E>() {
+            settings.reject(
+                "entities() needs the attribute that tells the models apart, which the index does not \
+                 have: include it in the index's projection",
+            );
+        }
         settings
     }
 

@@ -146,10 +146,13 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
     /// Reads the items of all models of an enum, where several models share the table.
     ///
     /// See [`Entities`](crate::Entities). The filters compare attributes of `M`.
+    ///
+    /// An index must have the attributes that tell the models apart: without them, the read fails with
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) before anything is sent.
     pub fn entities<E: Entities>(self) -> PagedRead<K, M, S, E> {
         PagedRead {
             kind: self.kind,
-            settings: self.settings.entities(),
+            settings: self.settings.entities::<M, S, E>(),
             source: PhantomData,
         }
     }

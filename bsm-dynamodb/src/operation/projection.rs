@@ -5,19 +5,19 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::codec::{CodecError, Item, decode_with_serde};
+use crate::codec::{CodecError, Decode, Item, decode_with_serde};
 use crate::expression::Writer;
 
 /// The type that items are read as, with the attributes that it needs.
 pub(crate) struct ReadAs<T> {
-    pub(crate) decode: fn(Item) -> Result<T, CodecError>,
+    pub(crate) decode: Decode<T>,
     /// The attributes to read, or none to read all of them.
     attributes: &'static [&'static str],
 }
 
 impl<T> ReadAs<T> {
     /// Reads whole items.
-    pub(crate) fn whole(decode: fn(Item) -> Result<T, CodecError>) -> Self {
+    pub(crate) fn whole(decode: Decode<T>) -> Self {
         Self {
             decode,
             attributes: &[],

@@ -155,8 +155,7 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
             // The response for a key that no item has is without an item, or with an empty one.
             let item = items.next().flatten().filter(|item| !item.is_empty());
             let Some(item) = item else { return Ok(None) };
-            entity::check::<M>(&item)?;
-            decode(item).map(Some)
+            entity::decode_own::<M, T>(decode, item).map(Some)
         })
     }
 }

@@ -295,6 +295,14 @@ async fn an_index_without_other_attributes_has_the_fields_of_the_keys() {
     };
     let parcels = ByCourier::query("eve").collect().await.unwrap();
     assert_eq!(parcels, [expected]);
+
+    // Without the attribute `entity`, a line and an order look the same.
+    let queries = local.aws.call_count("dynamodb", "Query");
+    let mixed = OrderByCourier::query("eve").entities::<ShopItem>();
+    let error = mixed.collect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("projection"), "{error}");
+    assert_eq!(local.aws.call_count("dynamodb", "Query"), queries);
 }
 
 #[tokio::test]

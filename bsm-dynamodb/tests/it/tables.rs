@@ -279,6 +279,16 @@ async fn point_in_time_recovery_is_turned_on_once_the_table_is_active() {
     let error = create().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(local.aws.calls().is_empty());
+    // As for a new table, whose backups are not ready at once.
+    let not_ready = Fault::error(
+        400,
+        "ContinuousBackupsUnavailableException",
+        "Backups are being enabled",
+    );
+    local
+        .aws
+        .faults()
+        .add(not_ready.operation("UpdateContinuousBackups").times(2));
     create().wait().await.unwrap();
     let client = bsm_dynamodb::slot::<Person>().client().await.unwrap();
     let backups = client.describe_continuous_backups().table_name("people");

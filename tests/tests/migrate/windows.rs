@@ -52,6 +52,7 @@ async fn without_the_stream_the_last_window_brings_the_last_writes() {
     let summary = migration.await.unwrap();
     world.assert_migrated().await;
     assert!(summary.is_verified());
+    assert!(summary.pause().is_some());
     assert_eq!(summary.statistics().streamed(), 0);
     assert!(summary.statistics().caught_up() > 0);
     assert_eq!(world.calls("GetRecords"), 0);

@@ -61,7 +61,7 @@ impl Migration {
         if self.options().compares {
             self.compare_while_running(&mut tail, &mut saved).await?;
         }
-        let began = Instant::now();
+        self.writers_told = Some(Instant::now());
         self.stop_writers_while_running(&mut tail, &mut saved)
             .await?;
         self.is_draining = true;
@@ -76,8 +76,7 @@ impl Migration {
             }
             self.is_verified = true;
         }
-        self.pause = Some(began.elapsed());
-        self.set(Step::Finishing {}).await
+        self.end_pause().await
     }
 
     /// Applies what the stream has, and records the position now and then.
@@ -165,6 +164,7 @@ impl Migration {
 
     /// Without the stream: lets the caller stop the writers, and records when they have.
     pub(super) async fn stop_writers(&mut self, position: i64) -> Result<(), Error> {
+        self.writers_told = Some(Instant::now());
         if let Some(cutover) = self.callbacks().cutover.take() {
             let deadline = Instant::now() + MAX_CUTOVER;
             let stopped = timeout_at(deadline, cutover()).await;
@@ -249,6 +249,12 @@ impl Migration {
             self.check(&compared)?;
             self.is_verified = true;
         }
+        self.end_pause().await
+    }
+
+    /// Records that the target has every write, and that the writers may write to it.
+    async fn end_pause(&mut self) -> Result<(), Error> {
+        self.pause = self.writers_told.map(|told| told.elapsed());
         self.set(Step::Finishing {}).await
     }
 
