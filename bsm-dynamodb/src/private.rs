@@ -9,9 +9,14 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, CodecError, Item, read_back};
 use crate::expression::ValueCheck;
 use crate::model::key::{IntoKey, KeyValues, RangedKey};
-use crate::types::KeyElement;
+use crate::types::{KeyElement, TtlAttribute};
 
 pub use crate::model::entities::{decode_if, of_no_model};
+
+/// Returns the name of the attribute by which DynamoDB expires items, whose type is one that it can.
+pub const fn expires<T: TtlAttribute>(name: &'static str) -> &'static str {
+    name
+}
 
 /// What `Model::__key` returns.
 pub type OwnKey = Option<Result<KeyValues, CodecError>>;

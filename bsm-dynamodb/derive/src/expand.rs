@@ -25,6 +25,8 @@ pub(crate) fn model(input: &DeriveInput) -> TokenStream {
         Ok(()) => quote! { #model #paths },
         Err(error) => {
             let error = error.into_compile_error();
+            // The paths into a model that borrows would be errors of their own.
+            let paths = input.generics.lifetimes().next().is_none().then_some(paths);
             quote! { #error #stub #paths }
         }
     }
@@ -232,7 +234,7 @@ mod tests {
             }
         });
         assert!(text.contains("Billing = Billing :: Provisioned { read : 5 , write : 2 } ;"));
-        assert!(text.contains(r#"Some ("exp")"#));
+        assert!(text.contains(r#"expires :: < u64 > ("exp")"#));
         assert!(
             text.contains(r#"new ("version" , | model : & Self | & model . version)"#),
             "{text}"

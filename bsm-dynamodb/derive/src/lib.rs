@@ -14,6 +14,8 @@ mod model;
 mod options;
 mod paths;
 mod serde_attributes;
+#[cfg(test)]
+mod snapshots;
 mod stub;
 mod template;
 mod template_index;

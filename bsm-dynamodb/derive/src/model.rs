@@ -122,7 +122,7 @@ impl<'a> Attributes<'a> {
             // There is an error about the template already.
             (None, None) if options.has_hash => None,
             (None, None) => {
-                errors.push(Error::new(
+                errors.push_missing(Error::new(
                     input.ident.span(),
                     "a model needs a hash key: add `#[model(hash_key)]` to a field",
                 ));
@@ -274,7 +274,7 @@ pub(crate) fn expand(
         ));
     }
     if options.table.is_none() {
-        errors.push(Error::new(
+        errors.push_missing(Error::new(
             input.ident.span(),
             "a model needs the name of its table: add `#[model(table = \"…\")]`",
         ));
@@ -314,9 +314,9 @@ fn expand_model(
     let key_bounds = key_bounds.filter_map(ModelField::key_bound);
     let ttl_bound = attributes.ttl.and_then(|field| {
         let ty = field.ty();
-        // A function of the user's own writes what it likes.
-        let is_plain = field.serde.serialize_with.is_none();
-        is_plain.then(|| quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::TtlAttribute, })
+        let is_checked = field.serde.serialize_with.is_none();
+        (is_checked && !input.generics.params.is_empty())
+            .then(|| quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::TtlAttribute, })
     });
     // What the trait demands holds for some parameters only.
     let generic_bounds = (!input.generics.params.is_empty()).then(|| {
@@ -337,7 +337,14 @@ fn expand_model(
         quote! { const BILLING: ::bsm_dynamodb::Billing = #billing; }
     });
     let ttl = attributes.ttl.map(|field| {
-        let name = &field.serde.name;
+        let (name, ty) = (&field.serde.name, field.ty());
+        // A function of the user's own writes what it likes.
+        let name = match field.serde.serialize_with {
+            Some(_) => quote! { #name },
+            None => {
+                quote_spanned! { ty.span() => ::bsm_dynamodb::__private::expires::<#ty>(#name) }
+            }
+        };
         quote! {
             const TTL: ::core::option::Option<&'static str> = ::core::option::Option::Some(#name);
         }

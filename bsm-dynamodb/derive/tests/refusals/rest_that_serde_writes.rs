@@ -1,0 +1,14 @@
+use bsm_dynamodb::Rest;
+use bsm_dynamodb::Model;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Model)]
+#[model(table = "users")]
+struct User {
+    #[model(hash_key)]
+    id: String,
+    #[model(rest)]
+    rest: Rest,
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use bsm_dynamodb::Model;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Model)]
+#[model(table = "users")]
+struct User {
+    #[model(hash_key)]
+    id: String,
+    #[model(ttl)]
+    expires: String,
+}
+
+fn main() {
+    let _ = User::get("1");
+}
