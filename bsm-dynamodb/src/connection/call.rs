@@ -22,8 +22,6 @@ pub(crate) struct Call {
     attempts: Attempts,
 }
 
-/// Turns an item into a model, or into the type of a projection.
-
 impl Call {
     pub(crate) fn new(
         operation: &'static str,

@@ -66,7 +66,12 @@ impl TablePair {
             let error = self.0.target.error(ErrorKind::InvalidItem, message);
             error.with_source(cause)
         })?;
-        self.0.write_all(encoded).await.map(drop)
+        self.write_encoded(encoded).await
+    }
+
+    /// As [`write`](Self::write), with items as bytes.
+    pub(crate) async fn write_encoded(&self, writes: Vec<WireWrite>) -> Result<(), Error> {
+        self.0.write_all(writes).await.map(drop)
     }
 
     /// Returns those of at most [`MAX_KEYS`](Self::MAX_KEYS) keys whose items differ.

@@ -10,10 +10,11 @@ use super::json::LineKind;
 use super::lines::LineSplitter;
 use super::manifest::DataFile;
 use super::state::FileProgress;
-use crate::batch::{MAX_WRITES, Write, next_chunk};
+use crate::batch::{MAX_WRITES, next_chunk_by};
 use crate::copy::{TableClient, TablePair, is_transient};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::Backoff;
+use crate::wire::bodies::WireWrite;
 
 /// The files of one export, and how they are loaded.
 pub(super) struct Loader {
@@ -104,7 +105,7 @@ impl Loader {
                     let (pair, number) = (Arc::clone(&self.pair), stored.begin());
                     tasks.spawn(async move {
                         let lines = writes.len() as u64;
-                        pair.write(writes).await?;
+                        pair.write_encoded(writes).await?;
                         Ok((number, lines))
                     });
                 }
@@ -148,7 +149,7 @@ impl Loader {
 
 /// Some writes of a file, one for each line, as many as fit into a request.
 struct Batch {
-    writes: Vec<Write>,
+    writes: Vec<WireWrite>,
     /// Set by the last batch.
     end: Option<FileEnd>,
 }
@@ -167,7 +168,7 @@ struct FileReader<'a> {
     lines: LineSplitter,
     number: u64,
     skip: u64,
-    pending: VecDeque<Write>,
+    pending: VecDeque<WireWrite>,
     md5: Option<String>,
 }
 
@@ -182,14 +183,13 @@ impl FileReader<'_> {
             if self.number <= self.skip {
                 continue;
             }
-            let write = self.loader.kind.parse(&line).map_err(|_| {
-                // The error of the parser may quote the item.
+            let write = self.loader.kind.parse(line).map_err(|_| {
                 let problem = format!("has a line that cannot be read, line {}", self.number);
                 self.loader.damaged(self.key, &problem)
             })?;
             self.pending.push_back(write);
         }
-        let writes = next_chunk(&mut self.pending);
+        let writes = next_chunk_by(&mut self.pending, WireWrite::bytes_in_a_request);
         let lines = self.number;
         Ok(Batch {
             writes,

@@ -93,6 +93,11 @@ impl WireWrite {
     /// The most bytes that a BatchWriteItem has around an item or a key.
     pub(crate) const AROUND: usize = BEFORE_A_KEY.len() + AFTER_A_WRITE.len();
 
+    /// Returns how many bytes the write takes in a BatchWriteItem.
+    pub(crate) fn bytes_in_a_request(&self) -> usize {
+        self.parts().1.len() + Self::AROUND
+    }
+
     fn parts(&self) -> (&'static [u8], &[u8]) {
         match self {
             Self::Put(item) => (BEFORE_AN_ITEM, item.as_bytes()),
@@ -103,9 +108,7 @@ impl WireWrite {
 
 /// Returns the body of a BatchWriteItem to one table.
 pub(crate) fn batch_write(table: &str, writes: &[WireWrite]) -> Vec<u8> {
-    let bytes = writes
-        .iter()
-        .map(|write| write.parts().1.len() + WireWrite::AROUND);
+    let bytes = writes.iter().map(WireWrite::bytes_in_a_request);
     // The rest of the body takes less than 100 bytes and the table's name, so it is allocated once.
     let mut body = Vec::with_capacity(bytes.sum::<usize>() + table.len() + 100);
     body.extend_from_slice(br#"{"ReturnConsumedCapacity":"TOTAL","RequestItems":{"#);
