@@ -1,0 +1,164 @@
+//! `bsm each`
+
+mod child;
+mod output;
+mod selection;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bsm_core::fleet::{Report, Run, Status};
+use clap::Args;
+use futures_util::StreamExt as _;
+use serde_json::json;
+
+use self::child::{Child, Children};
+use self::output::Output;
+use self::selection::Selection;
+use crate::arguments::Global;
+use crate::failure::Failure;
+use crate::lifetime::parse;
+use crate::output::print;
+use crate::terminal;
+
+/// How long children have to end after a signal, before this command leaves them behind.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The most failures that the exit status can say.
+const MAX_STATUS: usize = 100;
+
+/// Run a program once for each of many accounts
+///
+/// Each program gets the credentials of its account in its environment, as with `bsm exec`, and none starts
+/// with those of another account: the account of a role's ARN, or that which the profile names, is checked
+/// first. What the programs print is printed line by line, behind the name of the account.
+///
+/// The exit status is the number of accounts that failed, 101 for more than 100, and 125 if none was tried.
+#[derive(Args)]
+pub(crate) struct Each {
+    #[command(flatten)]
+    selection: Selection,
+    /// Run once for each of these regions, too
+    #[arg(long, value_name = "REGION,..", value_delimiter = ',')]
+    regions: Vec<String>,
+    /// How many accounts at a time
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    jobs: usize,
+    /// How long one program may run: 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse, default_value = "15m")]
+    time_limit: Duration,
+    /// Record in this file what was started and what has ended
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Skip what the report says is done; what was interrupted is skipped, too
+    #[arg(long, requires = "report")]
+    resume: bool,
+    /// With --resume, run again what was interrupted: part of its work may be done
+    #[arg(long, requires = "resume")]
+    repeat_interrupted: bool,
+    /// Print what would be run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before a program runs with a production profile
+    #[arg(long, short)]
+    yes: bool,
+    /// The program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Each {
+    pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err(Failure::usage(
+                "there is no program to run: write bsm each --profiles PATTERN -- PROGRAM ARGUMENTS",
+            ));
+        };
+        let mut fleet = self.selection.fleet(&global.session)?;
+        fleet = fleet.regions(&self.regions).concurrency(self.jobs);
+        fleet = fleet.time_limit(self.time_limit);
+        if let Some(path) = &self.report {
+            if self.resume {
+                fleet = fleet.resume(Report::read(path)?);
+                fleet = fleet.repeat_interrupted(self.repeat_interrupted);
+            } else if path.exists() {
+                return Err(Failure::usage(format!(
+                    "the report {} exists: add --resume to do the rest, or name another file",
+                    path.display()
+                )));
+            }
+        }
+        let plan = fleet.plan();
+        if self.dry_run {
+            let lines = plan.iter().map(|call| format!("{call}\n"));
+            print(&lines.collect::<String>())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.selection.confirm_production(program, self.yes)?;
+        if let Some(path) = &self.report {
+            fleet = fleet.record(path)?;
+        }
+        let children = Arc::new(Children::default());
+        let output = Arc::new(Output::new(global.json, plan.len()));
+        let command = Arc::new((program.clone(), arguments.to_vec()));
+        let run = fleet.for_each({
+            let (children, output) = (Arc::clone(&children), Arc::clone(&output));
+            async move |account| {
+                let child = Child::start(&account, &command, &children).await?;
+                child.end(&account, &output).await
+            }
+        });
+        self.follow(run, &children, &output, global).await
+    }
+
+    /// Prints the results as they come, and the report in the end.
+    async fn follow(
+        &self,
+        mut run: Run<(), Failure>,
+        children: &Children,
+        output: &Output,
+        global: &Global,
+    ) -> Result<ExitCode, Failure> {
+        let mut interrupted = std::pin::pin!(child::interrupted());
+        let report = loop {
+            tokio::select! {
+                finished = run.next() => match finished {
+                    Some(finished) => output.finished(&finished),
+                    None => break run.report(),
+                },
+                () = &mut interrupted => {
+                    let report = run.cancel();
+                    children.end_all(GRACE).await;
+                    break report;
+                }
+            }
+        };
+        output.close();
+        let failed = report
+            .entries()
+            .filter(|entry| entry.status() != Status::Done)
+            .count();
+        if global.json {
+            print(&format!(
+                "{}\n",
+                json!({ "report": report, "skipped": report.skipped() })
+            ))?;
+        } else {
+            terminal::say(format_args!("{report}{}", skipped(&report)));
+        }
+        Ok(match failed {
+            0 => ExitCode::SUCCESS,
+            failed => ExitCode::from(u8::try_from(failed.min(MAX_STATUS + 1)).unwrap_or(u8::MAX)),
+        })
+    }
+}
+
+fn skipped(report: &Report) -> String {
+    match report.skipped() {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    }
+}

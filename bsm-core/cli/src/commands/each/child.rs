@@ -1,0 +1,170 @@
+//! The program of one account.
+
+use std::ffi::OsString;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bsm_core::fleet::Account;
+use parking_lot::Mutex;
+use tokio::io::AsyncRead;
+use tokio::process::Command;
+
+use super::output::{Output, Stream};
+use crate::audit::Audit;
+use crate::failure::{Class, Failure};
+
+/// The programs that run.
+#[derive(Default)]
+pub(super) struct Children(Mutex<Vec<u32>>);
+
+/// A program that runs. It is told to end when this is dropped.
+pub(super) struct Child {
+    process: tokio::process::Child,
+    id: u32,
+    children: Arc<Children>,
+}
+
+impl Child {
+    /// Starts the program with the account's credentials.
+    pub(super) async fn start(
+        account: &Account,
+        command: &(OsString, Vec<OsString>),
+        children: &Arc<Children>,
+    ) -> Result<Self, Failure> {
+        let (program, arguments) = command;
+        let manager = account.manager();
+        let variables = manager.env_vars().await?;
+        let name = std::path::Path::new(program).file_name().unwrap_or(program);
+        if let Some(audit) = Audit::of(account.name(), &format!("each {}", name.display())) {
+            let id = variables
+                .set()
+                .find(|(name, _)| *name == "AWS_ACCESS_KEY_ID");
+            let id = id.map(|(_, value)| value).unwrap_or_default();
+            audit.record(manager, id, variables.expiration()).await?;
+        }
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own: what it starts ends with it, and the terminal's Ctrl-C is this command's.
+        #[cfg(unix)]
+        command.process_group(0);
+        #[cfg(not(unix))]
+        command.kill_on_drop(true);
+        variables.apply_to(&mut command);
+        let process = command
+            .spawn()
+            .map_err(|error| Failure::io(format!("{} cannot be run", program.display()), error))?;
+        let id = process.id().unwrap_or_default();
+        children.0.lock().push(id);
+        Ok(Self {
+            process,
+            id,
+            children: Arc::clone(children),
+        })
+    }
+
+    /// Prints what the program prints, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If it ends with another status than 0.
+    pub(super) async fn end(mut self, account: &Account, output: &Output) -> Result<(), Failure> {
+        let stdout = self.process.stdout.take();
+        let stderr = self.process.stderr.take();
+        tokio::join!(
+            copy(stdout, Stream::Stdout, account, output),
+            copy(stderr, Stream::Stderr, account, output),
+        );
+        let status = self.process.wait().await;
+        let status = status.map_err(|error| Failure::io("the program was lost", error))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(Failure::new(Class::Failed, describe(status))),
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Only if it has not been waited for: another process may have its id by now.
+        if self.process.id().is_some() {
+            terminate(self.id);
+        }
+        self.children.0.lock().retain(|id| *id != self.id);
+    }
+}
+
+impl Children {
+    /// Tells all programs to end, and waits until they have, or the time is over.
+    pub(super) async fn end_all(&self, grace: Duration) {
+        for id in self.0.lock().iter() {
+            terminate(*id);
+        }
+        let ended = async {
+            while !self.0.lock().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        _ = tokio::time::timeout(grace, ended).await;
+    }
+}
+
+async fn copy(
+    from: Option<impl AsyncRead + Unpin>,
+    stream: Stream,
+    account: &Account,
+    output: &Output,
+) {
+    if let Some(from) = from {
+        output.copy(from, stream, account).await;
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit status {code}"),
+        None => status.to_string(),
+    }
+}
+
+/// Sends SIGTERM to the group of a program.
+#[cfg(unix)]
+fn terminate(id: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // It may have just ended.
+        let _ = kill_process_group(group, Signal::TERM);
+    }
+}
+
+#[cfg(not(unix))]
+fn terminate(_: u32) {}
+
+/// Waits until somebody asks this command to end.
+#[cfg(unix)]
+pub(super) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).ok();
+    let (mut int, mut term, mut hup) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::terminate()),
+        listen(SignalKind::hangup()),
+    );
+    let one = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    };
+    tokio::select! {
+        () = one(&mut int) => {}
+        () = one(&mut term) => {}
+        () = one(&mut hup) => {}
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,116 @@
+//! Which accounts a program is run for.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use bsm_core::fleet::Fleet;
+use bsm_core::{BotoSesManager, ProfileInfo};
+use clap::Args;
+
+use crate::commands::list;
+use crate::failure::{Class, Failure};
+use crate::session::{Questions, SessionArguments, is_production};
+use crate::terminal::{self, STRONG, WARNING};
+
+/// The longest file of accounts: half a million of them.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The options that select the accounts.
+#[derive(Args)]
+pub(super) struct Selection {
+    /// The profiles whose names match; * stands for any text, ? for one character. Repeat it for more
+    #[arg(long, value_name = "PATTERN", required_unless_present = "accounts")]
+    profiles: Vec<String>,
+    /// The accounts of this file, one in a line, by the role that --role-name names
+    #[arg(long, value_name = "FILE", requires = "role_name")]
+    accounts: Option<PathBuf>,
+    /// The role to assume in each account of the file, with the session's credentials
+    #[arg(long, value_name = "NAME", requires = "accounts")]
+    role_name: Option<String>,
+}
+
+impl Selection {
+    /// Returns the accounts. Sends no request.
+    pub(super) fn fleet(&self, session: &SessionArguments) -> Result<Fleet, Failure> {
+        let mut fleet = Fleet::new([]);
+        for profile in self.matching()? {
+            let mut builder = session.builder_of(profile.name())?;
+            if let Some(account) = list::account(&profile) {
+                builder = builder.expect_account(account);
+            }
+            // A name is no pattern, but matches itself.
+            fleet = fleet.and(Fleet::from_profiles_of(&builder, profile.name())?);
+        }
+        if let (Some(path), Some(role)) = (&self.accounts, &self.role_name) {
+            let base = session.select(Questions::Never)?.manager;
+            for account in accounts(path)? {
+                let of_account = Fleet::from_accounts(&base, [&account], role);
+                fleet = fleet.and(of_account.assume_with(|role| role.expect_account(&account)));
+            }
+        }
+        match fleet.plan().is_empty() {
+            true => Err(Failure::new(
+                Class::Config,
+                "no account was selected: `bsm list` shows the profiles there are",
+            )),
+            false => Ok(fleet),
+        }
+    }
+
+    /// Asks once for all profiles that are marked as production. Without a terminal there is no question.
+    pub(super) fn confirm_production(&self, program: &OsStr, yes: bool) -> Result<(), Failure> {
+        let mut production = Vec::new();
+        for profile in self.matching()? {
+            if is_production(&profile)? {
+                production.push(profile.name().to_owned());
+            }
+        }
+        if production.is_empty() {
+            return Ok(());
+        }
+        terminal::say(format_args!(
+            "{WARNING}production:{WARNING:#} {STRONG}{}{STRONG:#}",
+            production.join(", ")
+        ));
+        let question = format!("Run {} there, too?", program.display());
+        if yes || !terminal::is_interactive() || terminal::confirm(&question)? {
+            return Ok(());
+        }
+        let message = "not confirmed: nothing was done";
+        Err(Failure::new(Class::Refused, message))
+    }
+
+    /// Returns the profiles that match, each once.
+    fn matching(&self) -> Result<Vec<ProfileInfo>, Failure> {
+        let mut names = Vec::new();
+        for pattern in &self.profiles {
+            let matching = Fleet::from_profiles(pattern)?.plan();
+            names.extend(matching.iter().map(|call| call.account().to_owned()));
+        }
+        let profiles = BotoSesManager::profiles()?.into_iter();
+        let is_named = |profile: &ProfileInfo| names.iter().any(|name| name == profile.name());
+        Ok(profiles.filter(is_named).collect())
+    }
+}
+
+/// Reads the accounts of a file, one in a line; `#` begins a comment.
+fn accounts(path: &Path) -> Result<Vec<String>, Failure> {
+    let shown = path.display();
+    let text = bsm_core::read_text(path, MAX_BYTES);
+    let text = text.map_err(|error| Failure::io(format!("{shown} cannot be read"), error))?;
+    let lines = text.lines().enumerate().map(|(index, line)| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        (index + 1, line)
+    });
+    let mut accounts = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
+        if line.len() != 12 || !line.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Failure::new(
+                Class::Config,
+                format!("line {number} of {shown} is not an account: write its twelve digits"),
+            ));
+        }
+        accounts.push(line.to_owned());
+    }
+    Ok(accounts)
+}
