@@ -54,6 +54,8 @@ pub enum ErrorKind {
     CredentialsUnavailable,
     /// There is no login of IAM Identity Center (SSO), or it has expired: a person has to sign in.
     SignInRequired,
+    /// A sign-in to IAM Identity Center (SSO) was refused, or its answer does not belong to it.
+    SignInFailed,
     /// An MFA code is needed, and the provider returned none.
     MfaCodeUnavailable,
     /// An MFA code was mistyped, wrong, or used before. The next call requests another one.

@@ -87,6 +87,7 @@
 //! | feature | gives |
 //! |---|---|
 //! | `iam` | `BotoSesManager::aws_account_alias`; one more SDK crate |
+//! | `sso-login` | [`sign_in`]: signing in to IAM Identity Center, its logins and roles |
 //! | `login` | profiles with a `login_session`, as `aws login` writes them |
 //! | `tower` | `ScopeLayer`: requests of a service in the scope that is chosen from the request |
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |
@@ -113,6 +114,9 @@ mod scope;
 mod secret;
 mod session;
 mod shared_file;
+#[cfg(feature = "sso-login")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sso-login")))]
+pub mod sign_in;
 mod small_file;
 mod sync;
 mod time;

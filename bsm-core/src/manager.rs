@@ -7,6 +7,8 @@ pub(crate) mod builder;
 pub(crate) mod assume_role;
 mod handover;
 pub(crate) mod session_token;
+#[cfg(feature = "sso-login")]
+mod sso;
 mod whoami;
 
 use std::any::{Any, TypeId, type_name};

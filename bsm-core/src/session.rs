@@ -5,6 +5,8 @@ pub(crate) mod redacted;
 pub(crate) mod resolution;
 pub(crate) mod sdk_config;
 pub(crate) mod settings;
+#[cfg(feature = "sso-login")]
+pub(crate) mod sso;
 
 use std::fmt;
 use std::future::Future;
@@ -379,9 +381,10 @@ impl Session {
         let profiles = Profiles::load_blocking(&settings.environment).await?;
         let resolution = Resolution::with(settings, profiles, explicit)?;
         resolution.check_region(settings)?;
-        let config = sdk_config::load(settings, &resolution).await?;
-        let destinations = Destinations::new(settings, &resolution.profiles, &resolution.profile);
-        let mut region = resolution.region.map(Region::new);
+        let (profiles, profile) = (&resolution.profiles, &resolution.profile);
+        let mut region = resolution.region.clone().map(Region::new);
+        let config = sdk_config::load(settings, profiles, profile, region.clone()).await?;
+        let destinations = Destinations::new(settings, profiles, profile);
         let sts_region = sts_region(region.as_ref(), resolution.origin.role_arn());
         let sts = sts_config(&config, &sts_region);
         let providers = ProviderFactory {
@@ -395,9 +398,9 @@ impl Session {
             reload_static_keys: settings.reload_static_keys,
             config: &config,
             sts: &sts,
-            profile: &resolution.profile,
-            are_retries_set: sdk_config::sets_attempts(settings, &resolution.profile),
-            direct: sdk_config::direct_http_client(settings, &resolution.profile).await?,
+            profile,
+            are_retries_set: sdk_config::sets_attempts(settings, profile),
+            direct: sdk_config::direct_http_client(settings, profile).await?,
         };
         if let Some(Explicit::Keys(keys)) = &self.explicit {
             validation::check(keys, &validation::KeySettingNames::of_builder())?;

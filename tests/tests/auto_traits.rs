@@ -40,6 +40,9 @@ mod core {
     use bsm_core::fleet::{
         Account, Call, Finished, Fleet, Outcome, Report, ReportEntry, RoleSessions, Run, Status,
     };
+    use bsm_core::sign_in::{
+        Browser, SignIn, SignInRequest, SsoLogin, SsoRole, SsoRoles, Terminal,
+    };
     use bsm_core::{
         AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
         ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, Scoped, SdkFailure,
@@ -80,6 +83,13 @@ mod core {
         ReportEntry:      true  true  true,
         RoleSessions:     true  true  true,
         Status:           true  true  true,
+        Browser:          true  true  true,
+        SignIn:           true  true  true,
+        SignInRequest:    true  true  true,
+        SsoLogin:         true  true  true,
+        SsoRole:          true  true  true,
+        SsoRoles:         true  true  true,
+        Terminal:         true  true  true,
         // A call's outcome has the auto traits of its value and its error.
         Finished<(), ()>: true  true  true,
         Outcome<(), ()>:  true  true  true,

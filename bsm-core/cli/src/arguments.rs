@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     completions::Completions, console::Console, credential_process::CredentialProcess,
-    doctor::Doctor, env::Env, exec::Exec, export::Export, list::List, man::Man, serve::Serve,
-    whoami::Whoami,
+    doctor::Doctor, each::Each, env::Env, exec::Exec, export::Export, list::List, login::Login,
+    logout::Logout, man::Man, serve::Serve, sessions::Sessions, whoami::Whoami,
 };
 #[cfg(feature = "dynamodb")]
 use crate::commands::{copy::CopyCommand, tables::Tables};
@@ -18,9 +18,11 @@ const AFTER_HELP: &str = "\
 Examples:
   bsm list                               which profiles there are
   bsm whoami -p staging                  which account a profile is, and why
+  bsm login -p staging                   sign in to IAM Identity Center
   bsm exec -p staging -- aws s3 ls       run a program as a profile
   eval \"$(bsm env -p staging)\"           give this shell the credentials
   bsm exec --server -p staging -- CMD    run a program that works for hours
+  bsm each --profiles 'prod-*' -- CMD    run a program in many accounts
   bsm doctor                             what is wrong with the profiles
 
 Exit codes:
@@ -30,7 +32,8 @@ Exit codes:
   3  a profile is missing, or a profile file or a variable says something that cannot be used
   4  there are no credentials, or they have expired: sign in
   5  refused to protect you: another account or region than expected, or a question answered with no
-`bsm exec` ends with the status of the program that it runs; its own failures are 125, and 126 or 127 if
+`bsm exec` ends with the status of the program that it runs, and `bsm each` with the number of accounts
+that failed; their own failures are 125, and 126 or 127 if
 the program cannot be run or found.";
 
 /// AWS sessions for people and scripts that work with more than one account.
@@ -65,7 +68,11 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Whoami(Whoami),
     List(List),
+    Login(Login),
+    Logout(Logout),
+    Sessions(Sessions),
     Exec(Exec),
+    Each(Box<Each>),
     Env(Env),
     Export(Export),
     CredentialProcess(CredentialProcess),
@@ -85,7 +92,11 @@ impl Command {
         match self {
             Self::Whoami(command) => command.run(global).await,
             Self::List(command) => command.run(global),
+            Self::Login(command) => command.run(global).await,
+            Self::Logout(command) => command.run(global).await,
+            Self::Sessions(command) => command.run(global).await,
             Self::Exec(command) => command.run(global).await,
+            Self::Each(command) => command.run(global).await,
             Self::Env(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::CredentialProcess(command) => command.run(global).await,
@@ -103,6 +114,9 @@ impl Command {
 
     /// Returns `true` if a command has enough to do for more than one thread.
     pub(crate) fn needs_workers(&self) -> bool {
+        if matches!(self, Self::Each(_)) {
+            return true;
+        }
         #[cfg(feature = "dynamodb")]
         if matches!(self, Self::Copy(_)) {
             return true;
@@ -114,7 +128,7 @@ impl Command {
     pub(crate) fn exit_code(&self, failure: &Failure) -> ExitCode {
         match self {
             // As env(1) does, so that a script can tell its own failures from the program's.
-            Self::Exec(_) => ExitCode::from(failure.exec_status()),
+            Self::Exec(_) | Self::Each(_) => ExitCode::from(failure.exec_status()),
             _ => ExitCode::from(failure.status()),
         }
     }

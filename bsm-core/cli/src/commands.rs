@@ -6,12 +6,16 @@ pub(crate) mod console;
 pub(crate) mod copy;
 pub(crate) mod credential_process;
 pub(crate) mod doctor;
+pub(crate) mod each;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod serve;
+pub(crate) mod sessions;
 #[cfg(feature = "dynamodb")]
 pub(crate) mod tables;
 pub(crate) mod whoami;

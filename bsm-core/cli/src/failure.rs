@@ -1,7 +1,7 @@
 //! What a command fails with: the message, the remedy, and the exit code.
 
 use std::error::Error as StdError;
-use std::io;
+use std::{fmt, io};
 
 use bsm_core::ErrorKind;
 use serde_json::json;
@@ -71,9 +71,9 @@ impl Failure {
     }
 
     /// Adds a hint to a failure that is about credentials and has none yet.
-    pub(crate) fn or_hint(mut self, hint: impl FnOnce() -> Option<String>) -> Self {
+    pub(crate) fn or_hint(mut self, hint: impl FnOnce(&str) -> Option<String>) -> Self {
         if self.class == Class::Credentials && self.hint.is_none() {
-            self.hint = hint();
+            self.hint = hint(&self.kind);
         }
         self
     }
@@ -125,6 +125,12 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<bsm_core::Error> for Failure {
     fn from(error: bsm_core::Error) -> Self {
         let class = match error.kind() {
@@ -136,6 +142,8 @@ impl From<bsm_core::Error> for Failure {
             ErrorKind::InvalidInput => Class::Usage,
             ErrorKind::NoCredentials
             | ErrorKind::CredentialsUnavailable
+            | ErrorKind::SignInRequired
+            | ErrorKind::SignInFailed
             | ErrorKind::MfaCodeUnavailable
             | ErrorKind::MfaCodeRejected
             | ErrorKind::CredentialsRejected

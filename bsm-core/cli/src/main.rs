@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(code) => code,
         Err(failure) => {
-            let failure = failure.or_hint(|| arguments.global.session.advice());
+            let failure = failure.or_hint(|kind| arguments.global.session.advice(kind));
             failure.report(&arguments.global);
             arguments.command.exit_code(&failure)
         }

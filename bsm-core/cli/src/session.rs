@@ -126,6 +126,11 @@ impl SessionArguments {
         })
     }
 
+    /// Returns the builder of a manager for one of several profiles, which is not set yet.
+    pub(crate) fn builder_of(&self, profile_name: &str) -> Result<Builder, Failure> {
+        self.builder(profile_name, CliCache::new())
+    }
+
     /// Returns the builder of a manager for a profile, which is not set yet.
     fn builder(&self, profile_name: &str, cache: CliCache) -> Result<Builder, Failure> {
         let (name, value) = UnderWay::from_environment().with(profile_name)?.variable();
@@ -144,8 +149,15 @@ impl SessionArguments {
         Ok(builder)
     }
 
-    /// Returns what to do if there are no credentials and nothing selects any.
-    pub(crate) fn advice(&self) -> Option<String> {
+    /// Returns what to do about a failure of this kind: if somebody has to sign in, or if there are no
+    /// credentials and nothing selects any.
+    pub(crate) fn advice(&self, kind: &str) -> Option<String> {
+        if kind == "SignInRequired" {
+            return Some(match &self.profile {
+                Some(name) => format!("`bsm login -p {name}` does the same"),
+                None => "`bsm login` does the same".to_owned(),
+            });
+        }
         if self.profile.is_some() || is_selected_by_environment() {
             return None;
         }

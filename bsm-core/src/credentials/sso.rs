@@ -4,6 +4,8 @@
 //! processes find an expired token, one of them renews it, and the others read what it wrote.
 
 mod login;
+#[cfg(feature = "sso-login")]
+pub(crate) mod registration;
 mod role;
 mod token_file;
 
@@ -13,6 +15,8 @@ use aws_smithy_types::retry::RetryConfig;
 pub(crate) use self::login::SsoLogin;
 pub(crate) use self::role::SsoRole;
 pub(crate) use self::token_file::SsoSession;
+#[cfg(feature = "sso-login")]
+pub(crate) use self::token_file::{Refresh, Token, TokenFile};
 use crate::transport::{self, time_limits::with_time_limits};
 
 /// The attempts at the portal if the user has not set any: it answers 429 to programs that start

@@ -120,6 +120,10 @@ impl Profiles {
         })
     }
 
+    pub(crate) fn sso_session_names(&self) -> impl Iterator<Item = &str> {
+        self.config.sections.sso_sessions.keys().map(String::as_str)
+    }
+
     pub(crate) fn sso_session(&self, name: &str) -> Option<&Section> {
         self.config.sections.sso_sessions.get(name)
     }

@@ -311,7 +311,12 @@ proptest! {
         if let Ok(found) = Resolution::new(&settings, None) {
             // The settings of a profile are aws-config's to read: that must not panic, either.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let _: Result<_, Error> = runtime.block_on(sdk_config::load(&settings, &found));
+            let _: Result<_, Error> = runtime.block_on(sdk_config::load(
+                &settings,
+                &found.profiles,
+                &found.profile,
+                None,
+            ));
         }
     }
 }

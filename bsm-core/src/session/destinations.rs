@@ -73,7 +73,7 @@ pub(crate) fn sts_endpoint(config: &SdkConfig) -> String {
 }
 
 /// Returns the endpoint of a service in a configuration, as the SDK's clients ask for it.
-fn endpoint_of(service: &str, config: &SdkConfig) -> Option<String> {
+pub(crate) fn endpoint_of(service: &str, config: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")

@@ -58,16 +58,7 @@ impl Resolution {
     ) -> Result<Self, Error> {
         let environment = &settings.environment;
         let named = settings.profile_name.as_deref();
-        let ambient = environment.profile_name();
-        let name = named.or(ambient.as_deref()).unwrap_or("default");
-        // With explicit credentials, a profile that only the environment names need not exist: it
-        // contributes settings, but no credentials.
-        let is_required = named.is_some() || (ambient.is_some() && explicit.is_none());
-        let profile = match profiles.get(name) {
-            Some(profile) => profile,
-            None if is_required => profiles.require(name)?,
-            None => Profile::empty(name),
-        };
+        let profile = profile(settings, &profiles, explicit.is_some())?;
         if !settings.ignores_configured_endpoints(&profile) {
             profiles.require_services(&profile)?;
         }
@@ -81,7 +72,7 @@ impl Resolution {
         }
         let region = region(settings, &profile);
         tracing::debug!(
-            profile = name,
+            profile = profile.name(),
             explicit_profile = named.is_some(),
             origin = %origin,
             region,
@@ -109,6 +100,26 @@ impl Resolution {
         };
         let setting = format!("region of profile {:?}", self.profile.name());
         check_region(region, &setting, ErrorKind::InvalidConfig)
+    }
+}
+
+/// Returns the profile whose settings apply. Empty if it does not exist and was not named.
+///
+/// With explicit credentials, a profile that only the environment names need not exist: it contributes
+/// settings, but no credentials.
+pub(crate) fn profile(
+    settings: &Settings,
+    profiles: &Profiles,
+    has_credentials: bool,
+) -> Result<Profile, Error> {
+    let named = settings.profile_name.as_deref();
+    let ambient = settings.environment.profile_name();
+    let name = named.or(ambient.as_deref()).unwrap_or("default");
+    let is_required = named.is_some() || (ambient.is_some() && !has_credentials);
+    match profiles.get(name) {
+        Some(profile) => Ok(profile),
+        None if is_required => profiles.require(name),
+        None => Ok(Profile::empty(name)),
     }
 }
 

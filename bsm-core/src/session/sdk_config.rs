@@ -15,7 +15,6 @@ use aws_smithy_types::retry::{RetryConfig, RetryMode};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::redacted::redacted;
-use super::resolution::Resolution;
 use super::settings::{Settings, normalized_service_id};
 use crate::credentials::sso::{SsoLogin, SsoSession, sso_config};
 use crate::endpoint::{self, Form, Setting};
@@ -48,17 +47,18 @@ const STS_REGIONS: [(&str, &str); 7] = [
 
 /// Loads the configuration of the settings, their environment and their profile, without
 /// credentials.
-pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkConfig, Error> {
-    let Resolution {
-        profiles, profile, ..
-    } = found;
+pub(crate) async fn load(
+    settings: &Settings,
+    profiles: &Profiles,
+    profile: &Profile,
+    region: Option<Region>,
+) -> Result<SdkConfig, Error> {
     let files = EnvConfigFiles::builder()
         .with_contents(
             EnvConfigFileKind::Config,
             to_sdk_profile(&settings.environment, profile)?,
         )
         .build();
-    let region = found.region.clone().map(Region::new);
     let mut loader = aws_config::defaults(behavior_version())
         .profile_files(files)
         .profile_name("default")
@@ -87,7 +87,7 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
     builder.set_endpoint_url(endpoints.for_any_service()?);
     builder.set_service_config(Some(endpoints));
     let config = builder.build();
-    let tokens = bearer_tokens(settings, found, &config);
+    let tokens = bearer_tokens(settings, profiles, profile, &config);
     let mut builder = config.to_builder();
     builder.set_token_provider(tokens);
     Ok(builder.build())
@@ -96,12 +96,12 @@ pub(crate) async fn load(settings: &Settings, found: &Resolution) -> Result<SdkC
 /// Returns the provider of bearer tokens, if the profile has an sso-session: the login's access token.
 fn bearer_tokens(
     settings: &Settings,
-    found: &Resolution,
+    profiles: &Profiles,
+    profile: &Profile,
     config: &SdkConfig,
 ) -> Option<SharedTokenProvider> {
-    let profile = &found.profile;
     let name = profile.get("sso_session")?;
-    let section = found.profiles.sso_session(name)?;
+    let section = profiles.sso_session(name)?;
     let of_section = |key: &str| Some(section.get(key)?.text()?.to_owned());
     let session = SsoSession {
         name: Some(name.to_owned()),

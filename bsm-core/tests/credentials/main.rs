@@ -15,5 +15,7 @@ mod runtimes;
 mod secrets;
 mod session_token;
 #[cfg(unix)]
+#[cfg(feature = "sso-login")]
+mod sign_in;
 mod sso;
 mod support;

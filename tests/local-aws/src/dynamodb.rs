@@ -101,10 +101,12 @@ impl Databases {
         body: Bytes,
         effect: Option<&Effect>,
     ) -> impl FnOnce() -> Result<Vec<u8>, ErrorResponse> + use<> {
-        let (states, clock, caller) = (self.states.clone(), self.clock.clone(), caller.clone());
+        let (states, clock) = (self.states.clone(), self.clock.clone());
         let (operation, effect) = (operation.to_owned(), effect.cloned());
         #[cfg(feature = "s3")]
-        let transfers = Arc::clone(&self.transfers);
+        let (transfers, caller) = (Arc::clone(&self.transfers), caller.clone());
+        #[cfg(not(feature = "s3"))]
+        let _ = caller;
         move || match handler {
             Handler::Engine => match effect {
                 Some(Effect::UnprocessedItems(unprocessed)) => {

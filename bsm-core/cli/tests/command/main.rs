@@ -10,9 +10,11 @@ mod credential_process;
 mod doctor;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod each;
 mod env;
 mod exec;
 mod guards;
+mod login;
 mod narrow;
 mod screens;
 mod serve;

@@ -105,7 +105,7 @@ impl SsoLogin {
     ///
     /// [`ErrorKind::SignInRequired`] if a person has to sign in, and what a failed attempt to renew the
     /// token fails with.
-    pub(super) async fn access_token(&self) -> Result<Zeroizing<String>, Error> {
+    pub(crate) async fn access_token(&self) -> Result<Zeroizing<String>, Error> {
         Ok(self.token().await?.access_token)
     }
 

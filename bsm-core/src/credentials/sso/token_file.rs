@@ -45,30 +45,30 @@ impl From<&Sso> for SsoSession {
 
 /// The token file of a login, and the lock beside it.
 #[derive(Clone, Debug)]
-pub(super) struct TokenFile {
+pub(crate) struct TokenFile {
     path: PathBuf,
 }
 
 /// What is in a token file.
 #[derive(Clone)]
-pub(super) struct Token {
-    pub(super) access_token: Zeroizing<String>,
-    pub(super) expires_at: SystemTime,
-    pub(super) refresh: Option<Refresh>,
+pub(crate) struct Token {
+    pub(crate) access_token: Zeroizing<String>,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) refresh: Option<Refresh>,
 }
 
 /// What it takes to renew a token.
 #[derive(Clone)]
-pub(super) struct Refresh {
-    pub(super) client_id: String,
-    pub(super) client_secret: Zeroizing<String>,
-    pub(super) registration_expires_at: SystemTime,
-    pub(super) refresh_token: Zeroizing<String>,
+pub(crate) struct Refresh {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Zeroizing<String>,
+    pub(crate) registration_expires_at: SystemTime,
+    pub(crate) refresh_token: Zeroizing<String>,
 }
 
 /// Why there is no token.
 #[derive(Debug)]
-pub(super) enum NoToken {
+pub(crate) enum NoToken {
     Missing,
     Damaged,
     Unreadable(io::Error),
@@ -105,7 +105,7 @@ struct Written<'a> {
 
 impl TokenFile {
     /// Returns the file of a login in a home directory.
-    pub(super) fn in_home(home: &Path, session: &SsoSession) -> Self {
+    pub(crate) fn in_home(home: &Path, session: &SsoSession) -> Self {
         let name = session.name.as_deref().unwrap_or(&session.start_url);
         let digest = Sha1::digest(name.as_bytes());
         let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -115,13 +115,31 @@ impl TokenFile {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Tries to become the one process that asks the user to sign in. Never waits.
+    #[cfg(feature = "sso-login")]
+    pub(crate) async fn try_prompt_lock(&self) -> LockAttempt {
+        shared_file::try_lock_async(self.path.with_extension("prompt.lock")).await
+    }
+
+    /// Removes the token; `false` if there is none.
+    #[cfg(feature = "sso-login")]
+    pub(crate) async fn remove(&self) -> io::Result<bool> {
+        let path = self.path.clone();
+        let removed = small_file::blocking(move || std::fs::remove_file(path)).await;
+        match removed.map_err(io::Error::other)? {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads the token. A file that cannot be parsed may be in the middle of a write, so it is read
     /// again for a second.
-    pub(super) async fn read(&self) -> Result<Token, NoToken> {
+    pub(crate) async fn read(&self) -> Result<Token, NoToken> {
         let give_up = Instant::now() + MAX_WRITE;
         loop {
             let path = self.path.clone();
@@ -143,14 +161,14 @@ impl TokenFile {
     }
 
     /// Replaces the token.
-    pub(super) async fn write(&self, session: &SsoSession, token: &Token) -> io::Result<()> {
+    pub(crate) async fn write(&self, session: &SsoSession, token: &Token) -> io::Result<()> {
         let (path, text) = (self.path.clone(), token.to_json(session));
         let written = small_file::blocking(move || shared_file::replace(&path, text.as_bytes()));
         written.await.map_err(io::Error::other)?
     }
 
     /// Tries to lock the login. Never waits.
-    pub(super) async fn try_lock(&self) -> LockAttempt {
+    pub(crate) async fn try_lock(&self) -> LockAttempt {
         shared_file::try_lock_async(self.path.with_extension("lock")).await
     }
 }

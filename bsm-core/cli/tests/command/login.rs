@@ -1,0 +1,90 @@
+//! Signing in and out, and what is listed in between.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use bsm_local_aws::{Account, IdentityCenter, LocalAws, Profile};
+
+use crate::support::{Home, wait};
+
+const ACCOUNT: &str = "111111111111";
+
+fn center() -> LocalAws {
+    let center = IdentityCenter::new("corp", "https://corp.example.com/start");
+    LocalAws::builder()
+        .account(Account::new(ACCOUNT))
+        .identity_center(center.assign(ACCOUNT, "Admin"))
+        .profile(
+            Profile::new("admin")
+                .sso("corp", ACCOUNT, "Admin")
+                .region("us-east-1"),
+        )
+        .start_blocking()
+        .unwrap()
+}
+
+#[test]
+fn a_login_lasts_from_login_to_logout() {
+    let aws = center();
+    let home = Home::of(&aws);
+    let error = home.run(&["whoami", "-p", "admin"]).fails_with(4);
+    assert!(error.contains("`bsm login -p admin`"), "{error}");
+    assert!(home.run(&["sessions"]).ok().contains("not signed in"));
+
+    let mut login = home.bsm(&["login", "-p", "admin"]);
+    login.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = login.spawn().unwrap();
+    let mut screen = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    // There is no display here.
+    while !text.contains("Check that the page shows this code: ") {
+        let read = screen.read_line(&mut text).unwrap();
+        assert_ne!(read, 0, "{text}");
+    }
+    assert!(text.contains("/device?user_code="), "{text}");
+    assert_eq!(aws.decide_devices(true), 1);
+    assert!(wait(&mut child).success());
+    let mut printed = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_string(&mut printed).unwrap();
+    assert!(
+        printed.contains("corp") && printed.contains("expires in 59 min"),
+        "{printed}"
+    );
+
+    assert!(
+        home.run(&["whoami", "-p", "admin"])
+            .ok()
+            .contains("AWSReservedSSO_Admin_")
+    );
+    let sessions = home.run(&["sessions", "--json"]).json();
+    assert_eq!(sessions[0]["sso_session"], "corp");
+    assert_eq!(sessions[0]["can_be_renewed"], true);
+
+    assert!(
+        home.run(&["logout", "-p", "admin"])
+            .stderr
+            .contains("signed out")
+    );
+    assert!(home.run(&["sessions"]).ok().contains("not signed in"));
+    assert_eq!(
+        home.run(&["logout", "-p", "admin", "--json"]).json()["ended"],
+        false
+    );
+}
+
+#[test]
+fn a_login_that_is_denied_or_unknown_says_so() {
+    let aws = center();
+    let home = Home::of(&aws);
+    let error = home.run(&["login", "--sso-session", "other"]).fails_with(3);
+    assert!(error.contains("[sso-session other]"), "{error}");
+    let mut login = home.bsm(&["login", "--sso-session", "corp", "--json"]);
+    login.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = login.spawn().unwrap();
+    while aws.decide_devices(false) == 0 {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    assert_eq!(wait(&mut child).code(), Some(4));
+}
