@@ -50,6 +50,8 @@
 
 mod journal;
 mod member;
+#[cfg(feature = "organizations")]
+mod organization;
 mod outcome;
 mod pace;
 mod report;
@@ -71,6 +73,8 @@ use crate::manager::builder::Builder;
 use journal::Journal;
 pub use member::Account;
 use member::{Member, Origin};
+#[cfg(feature = "organizations")]
+pub use organization::OrganizationAccounts;
 pub use outcome::{Finished, Outcome};
 pub use report::{Call, Report, ReportEntry, Status};
 pub use role_sessions::RoleSessions;
@@ -161,6 +165,34 @@ impl Fleet {
     ) -> Self {
         let arn = |id: &str| format!("arn:aws:iam::{id}:role/{role_name}");
         Self::from_roles(base, account_ids.into_iter().map(|id| arn(id.as_ref())))
+    }
+
+    /// Creates a fleet of the role with this name in the accounts of the manager's organization.
+    ///
+    /// In the manager's own account, the manager itself is used. Each role is guarded by
+    /// [`AssumeRole::expect_account`](crate::AssumeRole::expect_account).
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// use bsm_core::BotoSesManager;
+    /// use bsm_core::fleet::Fleet;
+    ///
+    /// let management = BotoSesManager::from_profile("management");
+    /// let fleet = Fleet::from_organization(&management, "Audit")
+    ///     .within(["ou-abcd-11111111"])
+    ///     .without(["222233334444"])
+    ///     .tag("environment", "production")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "organizations")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "organizations")))]
+    pub fn from_organization(
+        base: &BotoSesManager,
+        role_name: impl Into<String>,
+    ) -> OrganizationAccounts {
+        OrganizationAccounts::new(base.clone(), role_name.into())
     }
 
     fn of(members: impl Iterator<Item = Member>) -> Self {

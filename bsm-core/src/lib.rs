@@ -88,6 +88,7 @@
 //! |---|---|
 //! | `iam` | `BotoSesManager::aws_account_alias`; one more SDK crate |
 //! | `sso-login` | [`sign_in`]: signing in to IAM Identity Center, its logins and roles |
+//! | `organizations` | [`fleet::Fleet::from_organization`]; one more SDK crate |
 //! | `login` | profiles with a `login_session`, as `aws login` writes them |
 //! | `tower` | `ScopeLayer`: requests of a service in the scope that is chosen from the request |
 //! | `totp` | `mfa::Totp`: MFA codes from the device's secret |

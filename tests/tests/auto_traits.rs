@@ -38,7 +38,8 @@ mod core {
 
     use bsm_core::adapter::Binding;
     use bsm_core::fleet::{
-        Account, Call, Finished, Fleet, Outcome, Report, ReportEntry, RoleSessions, Run, Status,
+        Account, Call, Finished, Fleet, OrganizationAccounts, Outcome, Report, ReportEntry,
+        RoleSessions, Run, Status,
     };
     use bsm_core::sign_in::{
         Browser, SignIn, SignInRequest, SsoLogin, SsoRole, SsoRoles, Terminal,
@@ -83,6 +84,7 @@ mod core {
         ReportEntry:      true  true  true,
         RoleSessions:     true  true  true,
         Status:           true  true  true,
+        OrganizationAccounts: true true true,
         Browser:          true  true  true,
         SignIn:           true  true  true,
         SignInRequest:    true  true  true,

@@ -629,38 +629,6 @@ async fn a_changed_file_is_noticed_by_a_new_manager_and_after_clear_cache() {
 }
 
 #[tokio::test]
-async fn a_thousand_managers_on_one_file_parse_it_once() {
-    let text: String = (0..1_000)
-        .map(|n| {
-            format!("[profile p{n}]\naws_access_key_id = AKIA{n}\naws_secret_access_key = s\n")
-        })
-        .collect();
-    let files = Files::new(&text);
-    // For the whole process: files are read on other threads. The name of the folder tells which events
-    // are this test's.
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    for number in 0..1_000 {
-        let bsm = files.profile(&format!("p{number}")).build();
-        let credentials = bsm.credentials().await.unwrap();
-        assert_eq!(credentials.access_key_id(), format!("AKIA{number}"));
-    }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let folder = files.path().display().to_string();
-    let count = |event: &str| {
-        let lines = log.lines().filter(|line| line.contains(&folder));
-        lines.filter(|line| line.contains(event)).count()
-    };
-    assert_eq!(count("parsing a profile file"), 1);
-    assert_eq!(count("reading a profile file"), 2_000);
-}
-
-#[tokio::test]
 async fn sts_is_asked_in_the_partition_of_the_role_if_there_is_no_region() {
     let keys = "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
     for (partition, host) in [

@@ -11,6 +11,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::error::Error;
+use crate::transport::SdkFailure;
+
 /// The first rate, in calls a second.
 const START: f64 = 10.0;
 
@@ -113,6 +116,16 @@ impl Default for Pace {
             }),
         }
     }
+}
+
+/// Returns `true` if a service has refused a request because there were too many.
+pub(super) fn is_throttled(error: &Error) -> bool {
+    let failure = SdkFailure::find_in(error);
+    failure.is_some_and(|failure| {
+        let code = failure.code().unwrap_or_default();
+        failure.status() == Some(429)
+            || aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
+    })
 }
 
 #[cfg(test)]

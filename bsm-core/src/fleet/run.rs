@@ -21,11 +21,10 @@ use crate::fleet::Fleet;
 use crate::fleet::journal::Journal;
 use crate::fleet::member::{Account, Member, Origin};
 use crate::fleet::outcome::{Finished, Outcome};
-use crate::fleet::pace::Pace;
+use crate::fleet::pace::{Pace, is_throttled};
 use crate::fleet::report::{Call, Report, ReportEntry, Status};
 use crate::manager::BotoSesManager;
 use crate::session::destinations::sts_endpoint;
-use crate::transport::SdkFailure;
 
 /// How long after its time limit a call may take to be dropped before the fleet gives up on its thread.
 const GRACE: Duration = Duration::from_secs(2);
@@ -381,15 +380,6 @@ async fn unless_dropped<T>(
         Poll::Pending => dropped.as_mut().poll(cx).map(|()| None),
     })
     .await
-}
-
-fn is_throttled(error: &Error) -> bool {
-    let failure = SdkFailure::find_in(error);
-    failure.is_some_and(|failure| {
-        let code = failure.code().unwrap_or_default();
-        failure.status() == Some(429)
-            || aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
-    })
 }
 
 fn no_thread(error: std::io::Error) -> Error {

@@ -3,6 +3,7 @@
 mod account;
 mod identity_center;
 mod mfa_device;
+mod organization;
 mod profile;
 
 #[cfg(feature = "toml")]
@@ -19,6 +20,7 @@ pub use self::identity_center::IdentityCenter;
 pub(crate) use self::identity_center::ROLE_PATH;
 pub use self::mfa_device::MfaDevice;
 pub(crate) use self::mfa_device::MfaUse;
+pub use self::organization::Organization;
 pub use self::profile::Profile;
 
 /// The accounts and profiles of a server.
@@ -72,6 +74,8 @@ pub struct Layout {
     pub(crate) profiles: Vec<Profile>,
     #[serde(default)]
     pub(crate) identity_center: Option<IdentityCenter>,
+    #[serde(default)]
+    pub(crate) organization: Option<Organization>,
 }
 
 impl Layout {

@@ -83,6 +83,9 @@
 //!   GetSessionToken, with trust policies, MFA, role chaining, session tags, source identity and AWS's
 //!   limits.
 //! - **IAM.** ListAccountAliases.
+//! - **Organizations.** DescribeOrganization, ListAccounts, ListRoots, ListOrganizationalUnitsForParent,
+//!   ListAccountsForParent, ListParents and ListTagsForResource, for the management account and delegated
+//!   administrators; see [`Organization`].
 //! - **Console sign-in.** The federation endpoint, at `/federation`.
 //! - **IAM Identity Center.** Sign-in (SSO OIDC: RegisterClient, StartDeviceAuthorization, CreateToken with
 //!   every grant, and the page `/authorize`) and the portal (SSO: GetRoleCredentials, ListAccounts,
@@ -132,6 +135,7 @@ mod ids;
 mod layout;
 mod local_aws;
 mod metadata;
+mod organizations;
 mod profile_files;
 mod request;
 mod response;
@@ -149,7 +153,9 @@ pub use call_log::Call;
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use faults::{Fault, FaultId, Faults};
-pub use layout::{Account, IdentityCenter, Layout, MfaDevice, Profile, Role, Trust, User};
+pub use layout::{
+    Account, IdentityCenter, Layout, MfaDevice, Organization, Profile, Role, Trust, User,
+};
 pub use local_aws::{LocalAws, LocalAwsBuilder};
 pub use session::Session;
 pub use sso::SsoToken;

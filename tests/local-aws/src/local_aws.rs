@@ -14,8 +14,9 @@ use crate::dynamodb::Databases;
 use crate::error::{Error, ErrorKind};
 use crate::faults::Faults;
 use crate::federation::SigninTokens;
-use crate::layout::{Account, IdentityCenter, Layout, Profile, ROLE_PATH, Role};
+use crate::layout::{Account, IdentityCenter, Layout, Organization, Profile, ROLE_PATH, Role};
 use crate::metadata::{ContainerRole, Machine};
+use crate::organizations::Organizations;
 use crate::profile_files;
 use crate::secret::Secret;
 use crate::server::{Server, ServerState};
@@ -68,6 +69,7 @@ pub struct LocalAwsBuilder {
     accounts: Vec<Account>,
     profiles: Vec<Profile>,
     identity_center: Option<IdentityCenter>,
+    organization: Option<Organization>,
     instance_role: Option<String>,
     instance_region: Option<String>,
     container: Option<ContainerRole>,
@@ -250,12 +252,19 @@ impl LocalAwsBuilder {
         self.accounts.extend(layout.accounts);
         self.profiles.extend(layout.profiles);
         self.identity_center = layout.identity_center.or(self.identity_center);
+        self.organization = layout.organization.or(self.organization);
         self
     }
 
     /// Sets the IAM Identity Center.
     pub fn identity_center(mut self, center: IdentityCenter) -> Self {
         self.identity_center = Some(center);
+        self
+    }
+
+    /// Sets the organization. Members that are no accounts of the server are created.
+    pub fn organization(mut self, organization: Organization) -> Self {
+        self.organization = Some(organization);
         self
     }
 
@@ -338,6 +347,9 @@ impl LocalAwsBuilder {
         if let Some(center) = &self.identity_center {
             add_roles(center, &mut accounts)?;
         }
+        if let Some(organization) = &self.organization {
+            organization.add_members(&mut accounts);
+        }
         let identities = IdentityStore::new(&accounts)?;
         #[cfg(feature = "s3")]
         let s3 = Arc::new(crate::s3::S3::new()?);
@@ -354,6 +366,7 @@ impl LocalAwsBuilder {
             #[cfg(feature = "s3")]
             s3,
             signin_tokens: SigninTokens::default(),
+            organizations: Organizations::new(self.organization),
             sso: Sso::new(self.identity_center),
             machine: Machine::new(self.instance_role, self.container, self.instance_region),
         });

@@ -128,6 +128,14 @@ impl Target {
 
     fn from_header(target: &str, signed_service: Option<&str>) -> Self {
         let (api, operation) = target.split_once('.').unwrap_or((target, ""));
+        if api == "AWSOrganizationsV20161128" {
+            return Self {
+                service: Service::Organizations,
+                service_name: "organizations".to_owned(),
+                operation: operation.to_owned(),
+                form: Form::default(),
+            };
+        }
         let is_dynamodb = matches!(api, "DynamoDB_20120810" | "DynamoDBStreams_20120810");
         // DynamoDB stands for every JSON service, so that a client of another one (such as SSM)
         // gets an error that it can parse.

@@ -11,6 +11,7 @@ pub(crate) enum Service {
     DynamoDb,
     Sts,
     Iam,
+    Organizations,
     /// Only with the feature `s3`.
     #[cfg(feature = "s3")]
     S3,
@@ -33,7 +34,7 @@ impl Service {
     /// Returns the protocol of the service.
     pub(crate) fn protocol(self) -> Protocol {
         match self {
-            Self::DynamoDb => Protocol::Json,
+            Self::DynamoDb | Self::Organizations => Protocol::Json,
             Self::Sts | Self::Unknown => Protocol::Query(STS_NAMESPACE),
             Self::Iam => Protocol::Query(IAM_NAMESPACE),
             #[cfg(feature = "s3")]
@@ -46,7 +47,7 @@ impl Service {
 /// How a service encodes requests and responses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Protocol {
-    /// JSON bodies and the header `x-amz-target`: DynamoDB.
+    /// JSON bodies and the header `x-amz-target`: DynamoDB and Organizations.
     Json,
     /// JSON bodies, operations by path, and the header `x-amzn-errortype`: SSO.
     RestJson,

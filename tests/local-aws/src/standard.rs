@@ -47,5 +47,6 @@ pub(crate) fn layout() -> Layout {
             profile("production").role(PRODUCTION_ROLE_ARN, "default"),
         ],
         identity_center: None,
+        organization: None,
     }
 }

@@ -77,7 +77,7 @@ impl Each {
                 "there is no program to run: write bsm each --profiles PATTERN -- PROGRAM ARGUMENTS",
             ));
         };
-        let mut fleet = self.selection.fleet(&global.session)?;
+        let mut fleet = self.selection.fleet(&global.session).await?;
         fleet = fleet.regions(&self.regions).concurrency(self.jobs);
         fleet = fleet.time_limit(self.time_limit);
         if let Some(path) = &self.report {

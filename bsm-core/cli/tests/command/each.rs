@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use bsm_local_aws::standard::{DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT};
-use bsm_local_aws::{Account, Fault, LocalAws, Role, Trust};
+use bsm_local_aws::{Account, Fault, LocalAws, Organization, Role, Trust};
 
 use crate::support::{Home, wait};
 
@@ -137,6 +137,23 @@ fn a_role_is_assumed_in_each_account_of_a_file_and_failures_are_counted() {
         "true",
     ];
     assert!(home.run(&arguments).fails_with(125).contains("line 2"));
+}
+
+#[test]
+fn an_organization_is_a_fleet() {
+    let organization = Organization::new(DEFAULT_ACCOUNT)
+        .accounts_in("", ["444444444444", "555555555555", "666666666666"])
+        .member_role("Audit")
+        .tag("444444444444", "team", "a")
+        .tag("555555555555", "team", "a");
+    let aws = LocalAws::standard().organization(organization);
+    let aws = aws.start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let mut arguments = vec!["each", "-p", "default", "--org", "--role-name", "Audit"];
+    arguments.extend(["--without", "555555555555", "--account-tag", "team=a", "--"]);
+    arguments.extend(ACCOUNT);
+    assert_eq!(home.run(&arguments).ok(), "444444444444 | 444444444444\n");
+    home.run(&["each", "--org", "--", "true"]).fails_with(2);
 }
 
 #[test]

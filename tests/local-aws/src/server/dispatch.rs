@@ -152,6 +152,11 @@ impl ServerState {
             }
             .perform(operation, &target.form),
             Service::Iam => iam::perform(identities, caller, operation, &target.form),
+            Service::Organizations => {
+                let body = &request.body;
+                self.organizations
+                    .perform(caller, identities, operation, body)
+            }
             _ => Err(unknown_service(&target.service_name)),
         }
     }
@@ -214,7 +219,8 @@ impl RequestContext {
 
 fn unknown_service(name: &str) -> ErrorResponse {
     let s3 = if cfg!(feature = "s3") { ", s3" } else { "" };
-    let message = format!("bsm-local-aws supports dynamodb{s3}, sts and iam, not {name}");
+    let message =
+        format!("bsm-local-aws supports dynamodb{s3}, sts, iam and organizations, not {name}");
     ErrorResponse::new(400, "InvalidAction", message)
 }
 

@@ -7,6 +7,7 @@ use crate::dynamodb::Databases;
 use crate::faults::Faults;
 use crate::federation::SigninTokens;
 use crate::metadata::Machine;
+use crate::organizations::Organizations;
 use crate::sso::Sso;
 
 /// The state of a server, shared by its connections and the [`LocalAws`](crate::LocalAws) handle.
@@ -20,6 +21,7 @@ pub(crate) struct ServerState {
     #[cfg(feature = "s3")]
     pub(crate) s3: std::sync::Arc<crate::s3::S3>,
     pub(crate) signin_tokens: SigninTokens,
+    pub(crate) organizations: Organizations,
     pub(crate) sso: Sso,
     pub(crate) machine: Machine,
 }

@@ -21,6 +21,7 @@ mod imports;
 mod isolation;
 mod limits;
 mod mfa;
+mod organizations;
 mod program;
 mod signatures;
 mod streams;

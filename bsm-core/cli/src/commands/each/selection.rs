@@ -19,19 +19,31 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 #[derive(Args)]
 pub(super) struct Selection {
     /// The profiles whose names match; * stands for any text, ? for one character. Repeat it for more
-    #[arg(long, value_name = "PATTERN", required_unless_present = "accounts")]
+    #[arg(long, value_name = "PATTERN", required_unless_present_any = ["accounts", "org"])]
     profiles: Vec<String>,
     /// The accounts of this file, one in a line, by the role that --role-name names
     #[arg(long, value_name = "FILE", requires = "role_name")]
     accounts: Option<PathBuf>,
-    /// The role to assume in each account of the file, with the session's credentials
-    #[arg(long, value_name = "NAME", requires = "accounts")]
+    /// The accounts of the session's organization, by the role that --role-name names
+    #[arg(long, requires = "role_name")]
+    org: bool,
+    /// With --org, only these accounts and units, and all below: ou-abcd-12345678, 111122223333
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', requires = "org")]
+    within: Vec<String>,
+    /// With --org, not these accounts and units
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', requires = "org")]
+    without: Vec<String>,
+    /// With --org, only accounts with this tag
+    #[arg(long = "account-tag", value_name = "KEY=VALUE", value_parser = pair, requires = "org")]
+    tags: Vec<(String, String)>,
+    /// The role to assume in each account, with the session's credentials
+    #[arg(long, value_name = "NAME")]
     role_name: Option<String>,
 }
 
 impl Selection {
-    /// Returns the accounts. Sends no request.
-    pub(super) fn fleet(&self, session: &SessionArguments) -> Result<Fleet, Failure> {
+    /// Returns the accounts. Sends requests for an organization only.
+    pub(super) async fn fleet(&self, session: &SessionArguments) -> Result<Fleet, Failure> {
         let mut fleet = Fleet::new([]);
         for profile in self.matching()? {
             let mut builder = session.builder_of(profile.name())?;
@@ -47,6 +59,15 @@ impl Selection {
                 let of_account = Fleet::from_accounts(&base, [&account], role);
                 fleet = fleet.and(of_account.assume_with(|role| role.expect_account(&account)));
             }
+        }
+        if let (true, Some(role)) = (self.org, &self.role_name) {
+            let base = session.select(Questions::Never)?.manager;
+            let mut accounts = Fleet::from_organization(&base, role);
+            accounts = accounts.within(&self.within).without(&self.without);
+            for (key, value) in &self.tags {
+                accounts = accounts.tag(key, value);
+            }
+            fleet = fleet.and(accounts.await?);
         }
         match fleet.plan().is_empty() {
             true => Err(Failure::new(
@@ -90,6 +111,14 @@ impl Selection {
         let profiles = BotoSesManager::profiles()?.into_iter();
         let is_named = |profile: &ProfileInfo| names.iter().any(|name| name == profile.name());
         Ok(profiles.filter(is_named).collect())
+    }
+}
+
+/// Parses `KEY=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
     }
 }
 
