@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "migrate")]
+use crate::commands::migrate::Migrate;
 use crate::commands::{
     completions::Completions, console::Console, credential_process::CredentialProcess,
     doctor::Doctor, each::Each, env::Env, exec::Exec, export::Export, list::List, login::Login,
-    logout::Logout, man::Man, serve::Serve, sessions::Sessions, whoami::Whoami,
+    logout::Logout, man::Man, profiles::Profiles, serve::Serve, sessions::Sessions, whoami::Whoami,
 };
 #[cfg(feature = "dynamodb")]
 use crate::commands::{copy::CopyCommand, tables::Tables};
@@ -19,6 +21,7 @@ Examples:
   bsm list                               which profiles there are
   bsm whoami -p staging                  which account a profile is, and why
   bsm login -p staging                   sign in to IAM Identity Center
+  bsm profiles sync                      write a profile for each role of a login
   bsm exec -p staging -- aws s3 ls       run a program as a profile
   eval \"$(bsm env -p staging)\"           give this shell the credentials
   bsm exec --server -p staging -- CMD    run a program that works for hours
@@ -71,6 +74,7 @@ pub(crate) enum Command {
     Login(Login),
     Logout(Logout),
     Sessions(Sessions),
+    Profiles(Profiles),
     Exec(Exec),
     Each(Box<Each>),
     Env(Env),
@@ -83,6 +87,8 @@ pub(crate) enum Command {
     Tables(Tables),
     #[cfg(feature = "dynamodb")]
     Copy(Box<CopyCommand>),
+    #[cfg(feature = "migrate")]
+    Migrate(Box<Migrate>),
     Completions(Completions),
     Man(Man),
 }
@@ -95,6 +101,7 @@ impl Command {
             Self::Login(command) => command.run(global).await,
             Self::Logout(command) => command.run(global).await,
             Self::Sessions(command) => command.run(global).await,
+            Self::Profiles(command) => command.run(global).await,
             Self::Exec(command) => command.run(global).await,
             Self::Each(command) => command.run(global).await,
             Self::Env(command) => command.run(global).await,
@@ -107,6 +114,8 @@ impl Command {
             Self::Tables(command) => command.run(global).await,
             #[cfg(feature = "dynamodb")]
             Self::Copy(command) => command.run(global).await,
+            #[cfg(feature = "migrate")]
+            Self::Migrate(command) => command.run(global).await,
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(),
         }
@@ -119,6 +128,10 @@ impl Command {
         }
         #[cfg(feature = "dynamodb")]
         if matches!(self, Self::Copy(_)) {
+            return true;
+        }
+        #[cfg(feature = "migrate")]
+        if matches!(self, Self::Migrate(_)) {
             return true;
         }
         false

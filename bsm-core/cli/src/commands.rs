@@ -14,8 +14,13 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
+#[cfg(feature = "migrate")]
+pub(crate) mod migrate;
+pub(crate) mod profiles;
 pub(crate) mod serve;
 pub(crate) mod sessions;
+#[cfg(feature = "dynamodb")]
+mod table_sides;
 #[cfg(feature = "dynamodb")]
 pub(crate) mod tables;
 pub(crate) mod whoami;

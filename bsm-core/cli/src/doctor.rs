@@ -9,10 +9,8 @@ mod finding;
 mod known;
 mod profiles;
 mod settings;
-mod source;
 
 pub(crate) use self::environment::explain as explain_environment;
 pub(crate) use self::finding::{Finding, Severity};
 pub(crate) use self::profiles::{Diagnosis, diagnose};
 pub(crate) use self::settings::check as check_settings;
-pub(crate) use self::source::{FileKind, SourceFile, read};

@@ -10,7 +10,8 @@ mod output;
 mod serve;
 mod session;
 mod shell;
-mod similar;
+mod similar_name;
+mod source_file;
 mod terminal;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use self::under_way::UnderWay;
 use crate::audit::Audit;
 use crate::commands::list;
 use crate::failure::{Class, Failure};
-use crate::similar::closest;
+use crate::similar_name::closest;
 use crate::terminal::{self, STRONG, WARNING};
 
 /// The options that select a session.

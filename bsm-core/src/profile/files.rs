@@ -120,6 +120,7 @@ impl Profiles {
         })
     }
 
+    #[cfg(feature = "sso-login")]
     pub(crate) fn sso_session_names(&self) -> impl Iterator<Item = &str> {
         self.config.sections.sso_sessions.keys().map(String::as_str)
     }

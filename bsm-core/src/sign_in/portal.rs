@@ -48,6 +48,7 @@ pub struct SsoRole {
 #[must_use = "nothing is sent before the first role is asked for"]
 pub struct SsoRoles {
     session: Arc<Session>,
+    sso_session: Option<String>,
     portal: Option<Portal>,
     accounts: Pages<AccountInfo>,
     roles: Pages<SsoRole>,
@@ -76,10 +77,17 @@ impl SsoRoles {
     pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
             session,
+            sso_session: None,
             portal: None,
             accounts: Pages::new(Next::First),
             roles: Pages::new(Next::End),
         }
+    }
+
+    /// Reads the roles of the `sso-session` section of this name, instead of those of the manager's profile.
+    pub fn sso_session(mut self, name: impl Into<String>) -> Self {
+        self.sso_session = Some(name.into());
+        self
     }
 
     /// Returns the next role, or `None` after the last one.
@@ -90,7 +98,7 @@ impl SsoRoles {
     /// to the portal fail with. The next call goes on where this one failed.
     pub async fn next(&mut self) -> Result<Option<SsoRole>, Error> {
         if self.portal.is_none() {
-            self.portal = Some(Portal::open(&self.session).await?);
+            self.portal = Some(Portal::open(&self.session, self.sso_session.as_deref()).await?);
         }
         let portal = self.portal.as_mut().expect("it has just been opened");
         loop {
@@ -171,8 +179,8 @@ impl Next {
 }
 
 impl Portal {
-    async fn open(session: &Session) -> Result<Self, Error> {
-        let access = session.sso_access(None).await?;
+    async fn open(session: &Session, sso_session: Option<&str>) -> Result<Self, Error> {
+        let access = session.sso_access(sso_session).await?;
         let client = transport::client(&access.config, aws_sdk_sso::Client::new)?;
         let token = access.login()?.access_token().await?;
         Ok(Self {

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bsm_core::BotoSesManager;
-use bsm_dynamodb::{CopyPlan, CopyPolicy, CopyTable, ErrorKind, copy_table};
+use bsm_dynamodb::{CopyPolicy, CopyTable, ErrorKind, copy_table};
 use clap::{Args, ValueEnum};
 
+use super::table_sides::{TableSides, confirm, ctrl_c, question};
 use crate::arguments::Global;
 use crate::failure::{Class, Failure};
-use crate::session::{Questions, Session, SessionArguments};
 use crate::terminal;
 
 /// Copy a DynamoDB table to another account, region or name, with every attribute of every item
@@ -21,20 +21,8 @@ use crate::terminal;
 /// same command resumes it. It ends with 1 if the tables differ after --verify.
 #[derive(Args)]
 pub(crate) struct CopyCommand {
-    /// The table to read
-    table: String,
-    /// The profile to read from [default: as for every command]
-    #[arg(long, value_name = "PROFILE", conflicts_with = "profile")]
-    from: Option<String>,
-    /// The profile to write to [default: the one that is read from]
-    #[arg(long, value_name = "PROFILE")]
-    to: Option<String>,
-    /// The region to write to [default: that of the profile]
-    #[arg(long, value_name = "REGION")]
-    to_region: Option<String>,
-    /// The table to write [default: the same name]
-    #[arg(long = "as", value_name = "TABLE")]
-    target_table: Option<String>,
+    #[command(flatten)]
+    sides: TableSides,
     /// What to do with items that are in the target already
     #[arg(long, value_name = "POLICY", default_value = "fail")]
     policy: Policy,
@@ -73,14 +61,16 @@ enum Policy {
 
 impl CopyCommand {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let source = self.source(&global.session)?;
-        let target = self.target(&global.session)?;
+        let source = self.sides.source(&global.session)?;
+        let target = self.sides.target(&global.session)?;
         let copy = self.copy(&source.manager, &target.manager);
         let plan = copy.preflight().await?;
         if !global.json {
             terminal::say(&plan);
         }
-        self.confirm(&target, &plan)?;
+        if !self.dry_run {
+            confirm(&target, &question(plan.target()), self.yes)?;
+        }
         let (copy, bar) = progress::with_bar(copy);
         let copied = copy.stop_when(ctrl_c()).await;
         bar.finish_and_clear();
@@ -102,40 +92,18 @@ impl CopyCommand {
         })
     }
 
-    fn source(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
-        let profile = self.from.clone().or_else(|| arguments.profile.clone());
-        let arguments = SessionArguments {
-            profile,
-            // It is the target that must be the right one.
-            expect_account: None,
-            ..arguments.clone()
-        };
-        arguments.select(Questions::Allowed)
-    }
-
-    fn target(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
-        let to = self.to.clone().or_else(|| self.from.clone());
-        let region = self.to_region.clone().or_else(|| arguments.region.clone());
-        let arguments = SessionArguments {
-            profile: to.or_else(|| arguments.profile.clone()),
-            region,
-            ..arguments.clone()
-        };
-        arguments.select(Questions::Allowed)
-    }
-
     fn copy(&self, source: &BotoSesManager, target: &BotoSesManager) -> CopyTable {
         let policy = match self.policy {
             Policy::Fail => CopyPolicy::FailIfNotEmpty,
             Policy::Overwrite => CopyPolicy::Overwrite,
             Policy::Skip => CopyPolicy::SkipExisting,
         };
-        let mut copy = copy_table(source, target, &self.table)
+        let mut copy = copy_table(source, target, &self.sides.table)
             .policy(policy)
             .create_target(self.create)
             .verify(self.verify)
             .dry_run(self.dry_run);
-        if let Some(table) = &self.target_table {
+        if let Some(table) = &self.sides.target_table {
             copy = copy.target_table(table);
         }
         if let Some(path) = &self.checkpoint {
@@ -150,30 +118,6 @@ impl CopyCommand {
         copy
     }
 
-    /// Asks before anything is written. A script must say --yes, because nobody could answer.
-    fn confirm(&self, target: &Session, plan: &CopyPlan) -> Result<(), Failure> {
-        if self.dry_run {
-            return Ok(());
-        }
-        target.confirm_production("Write to it", self.yes)?;
-        if self.yes {
-            return Ok(());
-        }
-        if !terminal::is_interactive() {
-            return Err(Failure::usage(
-                "there is no terminal to ask on before the copy writes: add --yes",
-            ));
-        }
-        let (table, account) = (plan.target().table(), plan.target().account());
-        match terminal::confirm(&format!("Write to table {table} of account {account}?"))? {
-            true => Ok(()),
-            false => Err(Failure::new(
-                Class::Refused,
-                "not confirmed: nothing was written",
-            )),
-        }
-    }
-
     fn stopped(&self) -> String {
         match &self.checkpoint {
             Some(path) => format!(
@@ -182,12 +126,6 @@ impl CopyCommand {
             ),
             None => "stopped: without --checkpoint, the copy starts anew next time".to_owned(),
         }
-    }
-}
-
-async fn ctrl_c() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -7,11 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::arguments::Global;
-use crate::doctor::{
-    Diagnosis, Finding, Severity, SourceFile, check_settings, diagnose, explain_environment, read,
-};
+use crate::doctor::{Diagnosis, Finding, Severity, check_settings, diagnose, explain_environment};
 use crate::failure::{Class, Failure};
 use crate::output::{print, print_json};
+use crate::source_file::{FileKind, SourceFile, read};
 use crate::terminal::{ERROR, HINT, STRONG, WARNING};
 
 /// Explain the profile files and the environment, and what is broken in them
@@ -94,7 +93,7 @@ impl Doctor {
 }
 
 fn read_files() -> Vec<SourceFile> {
-    use crate::doctor::FileKind::{Config, Credentials};
+    use FileKind::{Config, Credentials};
     let paths = BotoSesManager::builder().profile_files();
     let files = [Config, Credentials].into_iter().zip(paths);
     files.map(|(kind, path)| read(kind, &path)).collect()

@@ -4,7 +4,7 @@ use bsm_core::{BotoSesManager, ProfileInfo};
 
 use super::finding::Finding;
 use crate::session::variable;
-use crate::similar::closest;
+use crate::similar_name::closest;
 
 /// What the environment comes to without options.
 pub(crate) struct Explanation {

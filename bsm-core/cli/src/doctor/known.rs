@@ -3,9 +3,9 @@
 //! Source: the page [Settings reference](https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html)
 //! and the AWS CLI's configuration variables.
 
-use crate::similar::closest;
+use crate::similar_name::closest;
 
-const KEYS: [&str; 66] = [
+const KEYS: [&str; 67] = [
     "account_id_endpoint_mode",
     "api_versions",
     "auth_scheme_preference",
@@ -16,6 +16,7 @@ const KEYS: [&str; 66] = [
     "aws_session_token",
     "bsm_expect_account",
     "bsm_production",
+    "bsm_synced_from",
     "ca_bundle",
     "cli_auto_prompt",
     "cli_binary_format",

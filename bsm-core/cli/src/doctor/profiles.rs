@@ -6,7 +6,7 @@ use bsm_core::{BotoSesManager, Error, ErrorKind, ProfileInfo};
 
 use super::finding::Finding;
 use super::known::is_secret;
-use super::source::{FileKind, Section, SourceFile};
+use crate::source_file::{FileKind, Section, SourceFile};
 
 /// A profile, and what its use would come to.
 pub(crate) struct Diagnosis {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::known::{is_secret, meant};
-use super::source::{FileKind, Key, Section, SourceFile};
-use crate::similar::closest;
+use crate::similar_name::closest;
+use crate::source_file::{FileKind, Key, Section, SourceFile};
 
 /// The types of sections in the config file.
 const SECTION_TYPES: [&str; 3] = ["profile", "sso-session", "services"];

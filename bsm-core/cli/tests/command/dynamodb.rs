@@ -1,4 +1,4 @@
-//! `bsm copy` and `bsm tables`
+//! `bsm copy` and `bsm tables`, and the table that they and `bsm migrate` are tried on.
 
 use bsm_local_aws::LocalAws;
 use serde_json::json;
@@ -6,21 +6,24 @@ use serde_json::json;
 use crate::support::{Home, run};
 
 /// Makes a table with two items in the account of the profile `staging`, with the AWS API by hand.
-fn world() -> (LocalAws, Home) {
+pub(crate) fn world() -> (LocalAws, Home) {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let staging = bsm_core::BotoSesManager::builder()
-            .profile_name("staging")
-            .config_file(home.aws_dir().join("config"))
-            .shared_credentials_file(home.aws_dir().join("credentials"))
-            .environment([])
-            .build();
-        let config = staging.sdk_config().await.unwrap();
+        let config = staging(&home).sdk_config().await.unwrap();
         fill(&aws_sdk_dynamodb::Client::new(&config)).await;
     });
     (aws, home)
+}
+
+pub(crate) fn staging(home: &Home) -> bsm_core::BotoSesManager {
+    bsm_core::BotoSesManager::builder()
+        .profile_name("staging")
+        .config_file(home.aws_dir().join("config"))
+        .shared_credentials_file(home.aws_dir().join("credentials"))
+        .environment([])
+        .build()
 }
 
 async fn fill(client: &aws_sdk_dynamodb::Client) {

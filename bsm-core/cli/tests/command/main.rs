@@ -15,7 +15,10 @@ mod env;
 mod exec;
 mod guards;
 mod login;
+#[cfg(feature = "migrate")]
+mod migrate;
 mod narrow;
+mod profiles;
 mod screens;
 mod serve;
 mod support;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// Nobody writes a profile file of this size. bsm-core itself has no limit.
-const MAX_SIZE: u64 = 16 * 1024 * 1024;
+pub(crate) const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
 /// One of the two profile files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +21,21 @@ pub(crate) struct SourceFile {
     pub(crate) kind: FileKind,
     pub(crate) path: PathBuf,
     pub(crate) exists: bool,
-    pub(super) sections: Vec<Section>,
+    pub(crate) sections: Vec<Section>,
 }
 
 #[derive(Debug)]
-pub(super) struct Section {
-    pub(super) title: String,
-    pub(super) line: usize,
-    pub(super) keys: Vec<Key>,
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) line: usize,
+    pub(crate) keys: Vec<Key>,
 }
 
 /// A key, in lower case, and its value. It has no `Debug`, because the value may be a secret.
-pub(super) struct Key {
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) line: usize,
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) line: usize,
 }
 
 impl std::fmt::Debug for Key {
@@ -55,7 +55,8 @@ pub(crate) fn read(kind: FileKind, path: &Path) -> SourceFile {
     }
 }
 
-fn sections(text: &str) -> Vec<Section> {
+/// Finds the sections of a text.
+pub(crate) fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let (mut indent, mut has_key) = (0, false);
     let text = text.trim_start_matches('\u{feff}');
@@ -99,7 +100,7 @@ fn title(content: &str) -> Option<&str> {
 
 impl Section {
     /// Returns the name of the profile that this section is of, if it is of one.
-    pub(super) fn profile(&self, kind: FileKind) -> Option<&str> {
+    pub(crate) fn profile(&self, kind: FileKind) -> Option<&str> {
         match kind {
             FileKind::Credentials => Some(&self.title),
             FileKind::Config if self.title == "default" => Some("default"),
@@ -108,7 +109,7 @@ impl Section {
     }
 
     /// Returns the name in the title of a section of a type: `[sso-session corp]`.
-    pub(super) fn named(&self, kind: &str) -> Option<&str> {
+    pub(crate) fn named(&self, kind: &str) -> Option<&str> {
         let rest = self.title.strip_prefix(kind)?;
         let name = rest.trim_start();
         if name.len() == rest.len() || name.is_empty() {
@@ -117,7 +118,7 @@ impl Section {
         Some(name.trim().trim_matches(['"', '\'']))
     }
 
-    pub(super) fn key(&self, name: &str) -> Option<&Key> {
+    pub(crate) fn key(&self, name: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }

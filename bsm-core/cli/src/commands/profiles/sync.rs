@@ -1,0 +1,299 @@
+//! `bsm profiles sync`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bsm_core::BotoSesManager;
+use bsm_core::sign_in::SsoRole;
+use clap::Args;
+use serde_json::json;
+use similar::TextDiff;
+use tempfile::NamedTempFile;
+
+use super::config_text::{ConfigText, Edits};
+use super::template::{Fields, Template};
+use crate::arguments::Global;
+use crate::failure::{Class, Failure};
+use crate::output::{print, print_json};
+use crate::source_file::MAX_SIZE;
+use crate::terminal;
+
+/// The key that marks a synced profile, with the login that it is of. Other programs ignore it.
+const MARK: &str = "bsm_synced_from";
+
+/// Write a profile for each account and role of a login of IAM Identity Center (SSO)
+///
+/// It shows the difference, and asks. Everything that it has not written itself stays as it is: comments,
+/// other profiles, and what you add to a profile that it wrote. Run again, it changes only what has
+/// changed in Identity Center.
+#[derive(Args)]
+pub(super) struct Sync {
+    /// The login [default: the only one there is]
+    #[arg(long, value_name = "NAME")]
+    sso_session: Option<String>,
+    /// The names of the profiles; fields: {account_id}, {account_name}, {role_name}, {sso_session}
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        default_value = "{account_name}.{role_name}"
+    )]
+    name: Template,
+    /// Remove profiles that it has written and that are not among the roles any more
+    #[arg(long)]
+    prune: bool,
+    /// Print the difference, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before the file is written
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// The names of profiles, by what happens to them.
+#[derive(Default)]
+struct Outcome {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+    /// Somebody else's profiles, which have the name of a role.
+    left_alone: Vec<String>,
+}
+
+impl Sync {
+    pub(super) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let login = self.login().await?;
+        let roles = roles(&login).await?;
+        let wanted = self.named(&login, roles)?;
+        let path = config_file()?;
+        let before = bsm_core::read_text(&path, MAX_SIZE)
+            .map_err(|error| Failure::io(path.display().to_string(), error))?;
+        let (after, outcome) = self.synced(&before, &login, &wanted, global);
+        if global.json {
+            print_json(&outcome.to_json(&path))?;
+        } else {
+            outcome.report();
+        }
+        if *before == after {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !global.json {
+            let difference = difference(&path, &before, &after);
+            match self.dry_run {
+                true => print(&difference)?,
+                false => terminal::say(difference.trim_end()),
+            }
+        }
+        if !self.dry_run {
+            self.confirm(&path)?;
+            write(&path, &before, &after)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Returns the name of the login.
+    async fn login(&self) -> Result<String, Failure> {
+        if let Some(name) = &self.sso_session {
+            return Ok(name.clone());
+        }
+        let logins = BotoSesManager::new().sso_sessions().await?;
+        let names: Vec<_> = logins.iter().filter_map(|it| it.sso_session()).collect();
+        match names.as_slice() {
+            [name] => Ok((*name).to_owned()),
+            [] => Err(Failure::new(
+                Class::Config,
+                "there is no login: `aws configure sso-session` adds one to the config file",
+            )),
+            _ => Err(Failure::usage(format!(
+                "there are several logins: add --sso-session with one of {}",
+                names.join(", ")
+            ))),
+        }
+    }
+
+    /// Returns the roles by the names of their profiles.
+    fn named(
+        &self,
+        login: &str,
+        roles: Vec<SsoRole>,
+    ) -> Result<BTreeMap<String, SsoRole>, Failure> {
+        let mut named: BTreeMap<String, SsoRole> = BTreeMap::new();
+        for role in roles {
+            let name = self.name.name(&Fields {
+                sso_session: login,
+                account_id: &role.account_id,
+                account_name: &role.account_name,
+                role_name: &role.role_name,
+            });
+            if name.is_empty() || name == "default" {
+                return Err(Failure::usage(format!(
+                    "the template makes the name {name:?}: every program without a profile would use it"
+                )));
+            }
+            if let Some(other) = named.get(&name) {
+                return Err(Failure::usage(format!(
+                    "two roles would be profile {name:?}, {} of account {} and {} of account {}: add \
+                     {{account_id}} or {{role_name}} to --name",
+                    other.role_name, other.account_id, role.role_name, role.account_id
+                )));
+            }
+            named.insert(name, role);
+        }
+        if named.is_empty() && self.prune {
+            return Err(Failure::new(
+                Class::Refused,
+                format!("login {login:?} has no roles: nothing is removed"),
+            ));
+        }
+        Ok(named)
+    }
+
+    /// Returns the text with the profiles of the roles.
+    fn synced(
+        &self,
+        before: &str,
+        login: &str,
+        wanted: &BTreeMap<String, SsoRole>,
+        global: &Global,
+    ) -> (String, Outcome) {
+        let text = ConfigText::new(before);
+        let (mut edits, mut outcome) = (Edits::default(), Outcome::default());
+        let existing: BTreeMap<_, _> = text.profiles().collect();
+        for (name, role) in wanted {
+            let mut keys = vec![
+                ("sso_session", login),
+                ("sso_account_id", &role.account_id),
+                ("sso_role_name", &role.role_name),
+            ];
+            if let Some(region) = &global.session.region {
+                keys.push(("region", region));
+            }
+            let Some(section) = existing.get(name.as_str()) else {
+                keys.push((MARK, login));
+                text.add(&mut edits, &format!("profile {name}"), &keys);
+                outcome.added.push(name.clone());
+                continue;
+            };
+            if section.key(MARK).is_none_or(|mark| mark.value != login) {
+                outcome.left_alone.push(name.clone());
+                continue;
+            }
+            let mut is_changed = false;
+            for (key, value) in keys {
+                is_changed |= text.set(&mut edits, section, key, value);
+            }
+            if is_changed {
+                outcome.changed.push(name.clone());
+            }
+        }
+        if self.prune {
+            // Also a second section of one name, which `existing` has not.
+            for (name, section) in text.profiles() {
+                let is_ours = section.key(MARK).is_some_and(|mark| mark.value == login);
+                if is_ours && !wanted.contains_key(name) {
+                    text.remove(&mut edits, section);
+                    outcome.removed.push(name.to_owned());
+                }
+            }
+        }
+        (text.with(edits), outcome)
+    }
+
+    /// Asks before the file is written. A script must say --yes, because nobody could answer.
+    fn confirm(&self, path: &Path) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !terminal::is_interactive() {
+            return Err(Failure::usage(
+                "there is no terminal to ask on before the file is written: add --yes",
+            ));
+        }
+        match terminal::confirm(&format!("Write {}?", path.display()))? {
+            true => Ok(()),
+            false => Err(Failure::new(
+                Class::Refused,
+                "not confirmed: nothing was written",
+            )),
+        }
+    }
+}
+
+impl Outcome {
+    fn to_json(&self, path: &Path) -> serde_json::Value {
+        json!({
+            "file": path,
+            "added": self.added,
+            "changed": self.changed,
+            "removed": self.removed,
+            "left_alone": self.left_alone,
+        })
+    }
+
+    fn report(&self) {
+        for name in &self.left_alone {
+            terminal::note(format_args!(
+                "profile {name} was not written by this command: it stays as it is"
+            ));
+        }
+        let [added, changed, removed] =
+            [&self.added, &self.changed, &self.removed].map(|names| names.len());
+        terminal::say(match added + changed + removed {
+            0 => "the profiles are up to date".to_owned(),
+            _ => format!("{added} to add, {changed} to change, {removed} to remove"),
+        });
+    }
+}
+
+/// Returns all roles of a login.
+async fn roles(login: &str) -> Result<Vec<SsoRole>, Failure> {
+    let roles = BotoSesManager::new().sso_roles().sso_session(login);
+    roles.collect().await.map_err(|error| {
+        let is_sign_in_required = error.is_sign_in_required();
+        let failure = Failure::from(error);
+        match is_sign_in_required {
+            true => failure.with_hint(format!("`bsm login --sso-session {login}` does the same")),
+            false => failure,
+        }
+    })
+}
+
+/// Returns the config file itself: a link to it, as in a repository of dotfiles, stays a link.
+fn config_file() -> Result<PathBuf, Failure> {
+    // The config file is the first; without one, no login would have been found.
+    let path = BotoSesManager::builder().profile_files().swap_remove(0);
+    fs::canonicalize(&path).map_err(|error| Failure::io(path.display().to_string(), error))
+}
+
+/// Returns the difference without any line around it: those may contain keys.
+fn difference(path: &Path, before: &str, after: &str) -> String {
+    let path = path.display().to_string();
+    let difference = TextDiff::from_lines(before, after);
+    let mut difference = difference.unified_diff();
+    difference
+        .context_radius(0)
+        .header(&path, &path)
+        .to_string()
+}
+
+/// Replaces the file at once, with the same permissions, unless somebody else has changed it meanwhile.
+fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::io(format!("{} cannot be written", path.display()), error);
+    let permissions = fs::metadata(path).map_err(failed)?.permissions();
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path)).map_err(failed)?;
+    file.write_all(after.as_bytes()).map_err(failed)?;
+    file.as_file()
+        .set_permissions(permissions)
+        .map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    if *bsm_core::read_text(path, MAX_SIZE).map_err(failed)? != before {
+        return Err(Failure::new(
+            Class::Failed,
+            "somebody else has changed the file meanwhile: run the command again",
+        ));
+    }
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

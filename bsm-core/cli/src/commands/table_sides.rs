@@ -1,0 +1,84 @@
+//! The two sides of a table that moves: the profile that is read, and the one that is written to.
+
+use bsm_dynamodb::TablePlace;
+use clap::Args;
+
+use crate::failure::{Class, Failure};
+use crate::session::{Questions, Session, SessionArguments};
+use crate::terminal;
+
+/// A table, and where it goes.
+#[derive(Args)]
+pub(super) struct TableSides {
+    /// The table to read
+    pub(super) table: String,
+    /// The profile to read from [default: as for every command]
+    #[arg(long, value_name = "PROFILE", conflicts_with = "profile")]
+    from: Option<String>,
+    /// The profile to write to [default: the one that is read from]
+    #[arg(long, value_name = "PROFILE")]
+    to: Option<String>,
+    /// The region to write to [default: that of the profile]
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
+    /// The table to write [default: the same name]
+    #[arg(long = "as", value_name = "TABLE")]
+    pub(super) target_table: Option<String>,
+}
+
+impl TableSides {
+    pub(super) fn source(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
+        let profile = self.from.clone().or_else(|| arguments.profile.clone());
+        let arguments = SessionArguments {
+            profile,
+            // It is the target that must be the right one.
+            expect_account: None,
+            ..arguments.clone()
+        };
+        arguments.select(Questions::Allowed)
+    }
+
+    pub(super) fn target(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
+        let to = self.to.clone().or_else(|| self.from.clone());
+        let region = self.to_region.clone().or_else(|| arguments.region.clone());
+        let arguments = SessionArguments {
+            profile: to.or_else(|| arguments.profile.clone()),
+            region,
+            ..arguments.clone()
+        };
+        arguments.select(Questions::Allowed)
+    }
+}
+
+/// Asks before anything is written. A script must say --yes, because nobody could answer.
+pub(super) fn confirm(target: &Session, question: &str, yes: bool) -> Result<(), Failure> {
+    target.confirm_production("Write to it", yes)?;
+    if yes {
+        return Ok(());
+    }
+    if !terminal::is_interactive() {
+        return Err(Failure::usage(
+            "there is no terminal to ask on before anything is written: add --yes",
+        ));
+    }
+    match terminal::confirm(question)? {
+        true => Ok(()),
+        false => Err(Failure::new(
+            Class::Refused,
+            "not confirmed: nothing was written",
+        )),
+    }
+}
+
+/// Returns the question before a table is written.
+pub(super) fn question(target: &TablePlace) -> String {
+    let (table, account) = (target.table(), target.account());
+    format!("Write to table {table} of account {account}?")
+}
+
+/// Waits for Ctrl-C.
+pub(super) async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
