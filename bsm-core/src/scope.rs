@@ -120,7 +120,7 @@ impl BotoSesManager {
     ///
     /// It is the first of these: the innermost override on this task or thread, made by
     /// [`awsenv`](Self::awsenv), [`scope`](Self::scope) or [`sync_scope`](Self::sync_scope); the
-    /// process default that [`install_default`](crate::install_default) set; a manager of the
+    /// process default that [`install_default`] set; a manager of the
     /// default chain.
     ///
     /// Does no I/O and can't fail.

@@ -91,7 +91,7 @@ pub enum FailureStep {
 
 impl Error {
     /// Returns the SDK's own error by value, to be downcast to an
-    /// [`SdkError`](aws_sdk_sts::error::SdkError) of the operation.
+    /// [`SdkError`] of the operation.
     ///
     /// Its `Debug` form prints the request or the response, secrets included: do not log it.
     ///
@@ -225,7 +225,7 @@ impl SdkFailure {
     }
 
     /// Returns the SDK's own error, to be downcast to an
-    /// [`SdkError`](aws_sdk_sts::error::SdkError) of the operation.
+    /// [`SdkError`] of the operation.
     ///
     /// Its `Debug` form prints the request or the response, secrets and items included: do not log it.
     pub fn expose_sdk_error(&self) -> &(dyn StdError + Send + Sync + 'static) {

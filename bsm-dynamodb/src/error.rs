@@ -24,7 +24,7 @@ use crate::codec::Item;
 ///
 /// The message names the operation, the table and the manager, states one fact and says what to do.
 /// The [`source()`](StdError::source) is the cause that the message doesn't show: the error of the
-/// codec, or an [`SdkFailure`](bsm_core::SdkFailure), which has the request id and AWS's own message. If the session failed,
+/// codec, or an [`SdkFailure`], which has the request id and AWS's own message. If the session failed,
 /// the message contains the session's own message, and [`session_error`](Self::session_error) returns
 /// its error. Neither the message nor a cause contains a value of an item.
 ///
@@ -214,7 +214,7 @@ impl Error {
     }
 
     /// Returns the SDK's own error by value, to be downcast to an
-    /// [`SdkError`](aws_sdk_dynamodb::error::SdkError) of the operation.
+    /// [`SdkError`] of the operation.
     ///
     /// Its `Debug` form prints the request or the response, items included: do not log it.
     ///

@@ -113,7 +113,7 @@
 //! | continue a query or scan later | [`Cursor`] |
 //! | copy a table to another account | [`copy_table`] |
 //! | move a table that is being written to | `migrate_table` (feature `migrate`) |
-//! | send a request that this crate doesn't support | [`raw`](Get::raw), [`slot`] |
+//! | send a request that this crate doesn't support | [`raw`](Get::raw), [`slot()`] |
 //!
 //! # Conditions, updates and queries
 //!

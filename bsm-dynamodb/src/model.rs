@@ -64,7 +64,7 @@ use crate::table::{CreateTable, DeleteTable, DescribeTable, Exists, UpdateTtl};
 /// # Operations
 ///
 /// An operation does nothing until it is awaited. The `.await` binds it to the manager that the model
-/// follows there (see [`slot`](crate::slot)), and it keeps that manager for all of its requests. The
+/// follows there (see [`slot()`](crate::slot())), and it keeps that manager for all of its requests. The
 /// streams of [`Query`] and [`Scan`] are never awaited as a whole, and are bound when they are created.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",

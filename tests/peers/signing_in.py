@@ -184,6 +184,28 @@ def together(world: World, count: int, command: list) -> tuple:
     return world.create_tokens() - before, len(succeeded)
 
 
+def killed(world: World, count: int) -> tuple:
+    """As `together`, where the process that renews the token is killed once AWS has its request.
+
+    Whether AWS has used the refresh token up by then is chance: either all others get a new token, or each
+    of them says how to sign in.
+    """
+    world.sign_in([BSM, "login", "--device-code"])
+    world.expire_token()
+    before = world.create_tokens()
+    world.local("faults", {"effect": {"latency": {"milliseconds": 3000}}, "operation": "CreateToken", "times": 1})
+    holder = world.start([BSM, "whoami", "--json"])
+    time.sleep(1)
+    others = [world.start([BSM, "whoami", "--json"]) for _ in range(count)]
+    time.sleep(0.5)
+    holder.kill()
+    printed = [other.communicate(timeout=120)[0] for other in others]
+    holder.communicate()
+    succeeded = sum(ACCOUNT in text for text in printed)
+    asked = sum("bsm login" in text and other.returncode == 4 for text, other in zip(printed, others))
+    return world.create_tokens() - before, succeeded, asked
+
+
 def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as home:
@@ -197,6 +219,13 @@ def main() -> int:
                 is_right = (calls, succeeded) == (1, count)
                 failed += not is_right
                 print("ok    " if is_right else "FAILED", f"{count} bsm: {calls} CreateToken, {succeeded} succeed")
+            calls, succeeded, asked = killed(world, 20)
+            is_right = calls <= 2 and 20 in (succeeded, asked)
+            failed += not is_right
+            print(
+                "ok    " if is_right else "FAILED",
+                f"20 bsm, the one that renews killed: {calls} CreateToken, {succeeded} succeed, {asked} ask to sign in",
+            )
             for version, program in aws_clis().items():
                 command = [program, "sts", "get-caller-identity", "--query", "Account", "--output", "text"]
                 calls, succeeded = together(world, 8, command)

@@ -206,7 +206,7 @@ impl Builder {
     /// [`SdkConfig`](Self::sdk_config), may take. Default: 60 seconds.
     ///
     /// A call that takes longer is abandoned, and fails with
-    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut).
+    /// [`ErrorKind::TimedOut`].
     pub fn credentials_provider_timeout(mut self, timeout: Duration) -> Self {
         self.settings.provider_timeout = Some(timeout);
         self
@@ -291,7 +291,7 @@ impl Builder {
     /// assumed from it; see [`mfa`](crate::mfa).
     ///
     /// Default: none, so that a role with an `mfa_serial` fails with
-    /// [`ErrorKind::MfaCodeUnavailable`](crate::ErrorKind::MfaCodeUnavailable). A program never
+    /// [`ErrorKind::MfaCodeUnavailable`]. A program never
     /// stops at a prompt that it did not set.
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.settings.mfa = Some(TokenCodes::new(provider));
@@ -301,7 +301,7 @@ impl Builder {
     /// Sets how long a `credential_process` may take. Default: 60 seconds.
     ///
     /// A process that takes longer is killed, and the call fails with
-    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut).
+    /// [`ErrorKind::TimedOut`].
     pub fn process_timeout(mut self, timeout: Duration) -> Self {
         self.settings.process_timeout = Some(timeout);
         self
@@ -350,7 +350,7 @@ impl Builder {
     /// time one second later, and STS GetCallerIdentity is asked whose they are. They are used if they are
     /// the same at both times and belong to the account of the old ones. If they belong to another
     /// account, every use of the manager fails with
-    /// [`ErrorKind::AccountMismatch`](crate::ErrorKind::AccountMismatch) until the file has keys of the
+    /// [`ErrorKind::AccountMismatch`] until the file has keys of the
     /// first account again, or until [`clear_cache`](BotoSesManager::clear_cache). If they cannot be read,
     /// or AWS rejects them, the old ones stay in use.
     ///
@@ -406,7 +406,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a file cannot be read or
+    /// [`ErrorKind::InvalidConfig`] if a file cannot be read or
     /// understood. A file that does not exist is an empty one.
     pub fn profiles(&self) -> Result<Vec<ProfileInfo>, Error> {
         Ok(Profiles::load(&self.settings.environment)?.list())

@@ -9,7 +9,7 @@ use crate::sign_in::{self, SignIn, SsoLogin, SsoRoles};
 /// # IAM Identity Center (feature `sso-login`)
 #[cfg_attr(docsrs, doc(cfg(feature = "sso-login")))]
 impl BotoSesManager {
-    /// Signs the user in to IAM Identity Center, as `aws sso login` does; see [`sign_in`](crate::sign_in).
+    /// Signs the user in to IAM Identity Center, as `aws sso login` does; see [`sign_in`].
     ///
     /// The login is that of the manager's profile, or of the profile at the beginning of its chain of roles.
     /// The manager, its roles, other processes and other SDKs use it from then on. It is a new one even if the

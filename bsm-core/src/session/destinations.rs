@@ -16,7 +16,7 @@ pub(crate) const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_";
 /// Settings besides the region and the endpoint for all services that another process needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Destinations {
-    /// The services that may have endpoints of their own, as in [`service_key`](super::settings::service_key).
+    /// The services that may have endpoints of their own, as in [`normalized_service_id`](super::settings::normalized_service_id).
     services: BTreeSet<String>,
     /// Whether endpoints of the environment and the profile do not apply.
     pub(crate) ignore_configured: bool,

@@ -145,7 +145,7 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
 
     /// Reads the items of all models of an enum, where several models share the table.
     ///
-    /// See [`Entities`](crate::Entities). The filters compare attributes of `M`.
+    /// See [`Entities`]. The filters compare attributes of `M`.
     ///
     /// An index must have the attributes that tell the models apart: without them, the read fails with
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) before anything is sent.

@@ -51,12 +51,12 @@ use crate::operation::{Pending, Request, bind_when_awaited, debug_settings, exis
 ///
 /// # Errors
 ///
-/// - [`ErrorKind::TableNotFound`](crate::ErrorKind::TableNotFound) if the table does not exist;
-/// - [`ErrorKind::ConditionalCheckFailed`](crate::ErrorKind::ConditionalCheckFailed) if the condition
+/// - [`ErrorKind::TableNotFound`] if the table does not exist;
+/// - [`ErrorKind::ConditionalCheckFailed`] if the condition
 ///   is false; [`Error::existing_item`] returns the existing item;
-/// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) if DynamoDB cannot make the
+/// - [`ErrorKind::InvalidRequest`] if DynamoDB cannot make the
 ///   changes, such as a change of the key, or of an entry of a map that does not exist;
-/// - [`ErrorKind::InvalidItem`](crate::ErrorKind::InvalidItem) if the changed item does not fit the
+/// - [`ErrorKind::InvalidItem`] if the changed item does not fit the
 ///   model. In that case DynamoDB has made the changes.
 ///
 /// Source: [Update expressions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html)

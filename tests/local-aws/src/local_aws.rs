@@ -84,7 +84,7 @@ impl LocalAws {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server) if the server cannot listen.
+    /// [`ErrorKind::Server`] if the server cannot listen.
     pub async fn start() -> Result<Self, Error> {
         Self::standard().start().await
     }
@@ -174,9 +174,9 @@ impl LocalAws {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::File`](crate::ErrorKind::File) if a file cannot be written, or exists and was
+    /// - [`ErrorKind::File`] if a file cannot be written, or exists and was
     ///   not written by this method.
-    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if a profile refers to a user that has
+    /// - [`ErrorKind::Accounts`] if a profile refers to a user that has
     ///   no access key.
     pub fn write_profiles(&self, directory: impl AsRef<Path>) -> Result<(), Error> {
         profile_files::write(
@@ -199,8 +199,8 @@ impl LocalAws {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if there is no Identity Center.
-    /// - [`ErrorKind::File`](crate::ErrorKind::File) if the file cannot be written.
+    /// - [`ErrorKind::Accounts`] if there is no Identity Center.
+    /// - [`ErrorKind::File`] if the file cannot be written.
     pub fn write_sso_token(&self, home: impl AsRef<Path>) -> Result<PathBuf, Error> {
         let (Some(center), Some(token)) = (self.state.sso.center(), self.sso_sign_in()) else {
             return Err(Error::accounts("this server has no Identity Center"));
@@ -323,10 +323,10 @@ impl LocalAwsBuilder {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Accounts`](crate::ErrorKind::Accounts) if an account id is malformed, an
+    /// - [`ErrorKind::Accounts`] if an account id is malformed, an
     ///   account, user, role or access key occurs twice, or an MFA device is invalid.
-    /// - [`ErrorKind::Server`](crate::ErrorKind::Server) if the server cannot listen.
-    /// - [`ErrorKind::File`](crate::ErrorKind::File) if the temporary folder of S3 cannot be created
+    /// - [`ErrorKind::Server`] if the server cannot listen.
+    /// - [`ErrorKind::File`] if the temporary folder of S3 cannot be created
     ///   (feature `s3`).
     pub async fn start(self) -> Result<LocalAws, Error> {
         self.start_blocking()

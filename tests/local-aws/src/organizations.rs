@@ -144,6 +144,8 @@ impl Index {
                 "FeatureSet": "ALL",
                 "MasterAccountId": self.organization.management,
                 "MasterAccountArn": self.arn("account", Some(&self.organization.management)),
+                "MasterAccountEmail": describe(&self.organization.management)["Email"],
+                "AvailablePolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
             }})),
             "ListAccounts" => {
                 let all: BTreeSet<_> = self.accounts.values().flatten().collect();
