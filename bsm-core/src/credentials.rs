@@ -24,4 +24,5 @@ mod testing;
 mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
-pub(crate) use refresh::Refresher;
+pub use refresh::RefreshEvent;
+pub(crate) use refresh::{OnRefresh, Refresher};

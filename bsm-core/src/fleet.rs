@@ -48,6 +48,7 @@
 //! With [`Fleet::record`], a run appends what it starts and what it ends to a file. [`Report::read`] reads it,
 //! also after the process was killed, and [`Fleet::resume`] does the rest.
 
+mod entry;
 mod journal;
 mod member;
 #[cfg(feature = "organizations")]
@@ -70,13 +71,14 @@ use crate::manager::BotoSesManager;
 use crate::manager::assume_role::AssumeRole;
 use crate::manager::builder::Builder;
 
+pub use entry::{Call, ReportEntry, Status};
 use journal::Journal;
 pub use member::Account;
 use member::{Member, Origin};
 #[cfg(feature = "organizations")]
 pub use organization::OrganizationAccounts;
 pub use outcome::{Finished, Outcome};
-pub use report::{Call, Report, ReportEntry, Status};
+pub use report::Report;
 pub use role_sessions::RoleSessions;
 pub use run::Run;
 

@@ -118,12 +118,15 @@ mod shared_file;
 #[cfg(feature = "sso-login")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sso-login")))]
 pub mod sign_in;
+#[cfg(test)]
+mod simulation;
 mod small_file;
 mod sync;
 mod time;
 mod transport;
 mod validation;
 
+pub use credentials::RefreshEvent;
 pub use credentials::cli_cache::CliCache;
 pub use credentials::mfa;
 pub use credentials::process::ProcessStdio;

@@ -19,8 +19,9 @@ mod tests;
 pub(crate) use chain::{
     BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity, static_keys,
 };
-pub(crate) use files::{File, Profile, Profiles, Services, SettingsWithoutKeys};
+pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};
+pub(crate) use parsed::File;
 
 /// Parses a file, for the fuzz targets: every key that was withheld is found in the text again.
 #[cfg(any(test, fuzzing))]

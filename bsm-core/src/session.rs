@@ -281,7 +281,9 @@ impl Session {
             )),
             None => source,
         };
-        let credentials = Refresher::new(source, self.settings.time_source());
+        let observer = self.settings.on_refresh.clone();
+        let observer = observer.map(|observer| observer.of_session(self.to_string()));
+        let credentials = Refresher::observed(source, self.settings.time_source(), observer);
         let config = config
             .to_builder()
             .region(region.clone())

@@ -46,8 +46,9 @@ mod core {
     };
     use bsm_core::{
         AssumeRole, AwsEnvGuard, BotoSesManager, Builder, CallerIdentity, CliCache, EnvVars, Error,
-        ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, Scoped, SdkFailure,
-        SecretText, SessionCommand, SessionToken, Shell, Snapshot, TempSnapshot, WhoAmI,
+        ErrorKind, FailureStep, ProcessStdio, ProfileInfo, ProfileKind, RefreshEvent, Scoped,
+        SdkFailure, SecretText, SessionCommand, SessionToken, Shell, Snapshot, TempSnapshot,
+        WhoAmI,
     };
 
     type Pinned = PhantomPinned;
@@ -69,6 +70,7 @@ mod core {
         ProcessStdio:     true  true  true,
         ProfileInfo:      true  true  true,
         ProfileKind:      true  true  true,
+        RefreshEvent:     true  true  true,
         SdkFailure:       true  true  true,
         SecretText:       true  true  true,
         SessionCommand:   true  true  true,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 #[cfg(feature = "migrate")]
 use crate::commands::migrate::Migrate;
@@ -14,7 +14,7 @@ use crate::commands::{
 #[cfg(feature = "dynamodb")]
 use crate::commands::{copy::CopyCommand, tables::Tables};
 use crate::failure::Failure;
-use crate::session::SessionArguments;
+use crate::global::Global;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -51,20 +51,6 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// The options of every command.
-#[derive(Args)]
-pub(crate) struct Global {
-    /// Print JSON, for programs to read; errors too, on the standard error
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Say on the standard error what is read and chosen, and the causes of an error
-    #[arg(long, short, global = true)]
-    pub(crate) verbose: bool,
-    // Last, because its heading would otherwise also stand above the others.
-    #[command(flatten)]
-    pub(crate) session: SessionArguments,
 }
 
 #[derive(Subcommand)]

@@ -6,7 +6,6 @@ use std::{fmt, io};
 use bsm_core::ErrorKind;
 use serde_json::json;
 
-use crate::arguments::Global;
 use crate::terminal::{self, ERROR, HINT};
 
 /// A failure of a command, to be reported once, at the end.
@@ -99,8 +98,8 @@ impl Failure {
     }
 
     /// Prints the failure on the standard error.
-    pub(crate) fn report(&self, global: &Global) {
-        if global.json {
+    pub(crate) fn report(&self, as_json: bool, with_causes: bool) {
+        if as_json {
             let error = json!({
                 "kind": self.kind,
                 "message": self.message,
@@ -112,7 +111,7 @@ impl Failure {
         }
         terminal::say(format_args!("{ERROR}error:{ERROR:#} {}", self.message));
         // The message of a file that cannot be parsed leaves the line to its cause.
-        if global.verbose || self.class == Class::Config {
+        if with_causes || self.class == Class::Config {
             for cause in &self.causes {
                 terminal::say(format_args!("  caused by: {cause}"));
             }

@@ -4,9 +4,13 @@ mod arguments;
 mod audit;
 mod commands;
 mod doctor;
+mod environment;
 mod failure;
+mod global;
 mod lifetime;
 mod output;
+mod profile_summary;
+mod question;
 mod serve;
 mod session;
 mod shell;
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             let failure = failure.or_hint(|kind| arguments.global.session.advice(kind));
-            failure.report(&arguments.global);
+            failure.report(arguments.global.json, arguments.global.verbose);
             arguments.command.exit_code(&failure)
         }
     }

@@ -4,7 +4,6 @@ mod guard;
 mod narrow;
 mod under_way;
 
-use std::env;
 use std::io::{self, IsTerminal as _};
 
 use bsm_core::mfa::TerminalPrompt;
@@ -12,14 +11,15 @@ use bsm_core::{BotoSesManager, Builder, CliCache, EnvVars, Error, ProfileInfo};
 use clap::Args;
 
 use self::guard::Guard;
-pub(crate) use self::guard::{EXPECT_ACCOUNT, is_production};
+pub(crate) use self::guard::is_production;
 pub(crate) use self::narrow::Narrow;
 use self::under_way::UnderWay;
 use crate::audit::Audit;
-use crate::commands::list;
+use crate::environment::{ambient_profile, is_selected_by_environment, variable};
 use crate::failure::{Class, Failure};
 use crate::similar_name::closest;
 use crate::terminal::{self, STRONG, WARNING};
+use crate::{profile_summary, question};
 
 /// The options that select a session.
 #[derive(Clone, Args)]
@@ -224,14 +224,14 @@ impl Session {
         if !self.guard.is_production() {
             return Ok(());
         }
-        let account = self.profile.as_ref().and_then(list::account);
+        let account = self.profile.as_ref().and_then(profile_summary::account);
         let account = account.map(|account| format!(", account {account}"));
         terminal::say(format_args!(
             "{WARNING}production:{WARNING:#} profile {STRONG}{}{STRONG:#}{}",
             self.profile_name,
             account.unwrap_or_default(),
         ));
-        if yes || !terminal::is_interactive() || terminal::confirm(&format!("{action}?"))? {
+        if yes || !terminal::is_interactive() || question::confirm(&format!("{action}?"))? {
             return Ok(());
         }
         Err(Failure::new(
@@ -239,28 +239,6 @@ impl Session {
             "not confirmed: nothing was done",
         ))
     }
-}
-
-/// Returns the profile that the environment names, in botocore's order.
-pub(crate) fn ambient_profile() -> Option<String> {
-    variable("AWS_DEFAULT_PROFILE").or_else(|| variable("AWS_PROFILE"))
-}
-
-/// Returns an environment variable; an empty one counts as not set.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn is_selected_by_environment() -> bool {
-    const SELECTING: [&str; 6] = [
-        "AWS_DEFAULT_PROFILE",
-        "AWS_PROFILE",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    ];
-    SELECTING.iter().any(|name| variable(name).is_some())
 }
 
 /// Lets the person at the terminal pick a profile, if nothing else selects the credentials.
@@ -275,9 +253,9 @@ fn picked(profiles: &[ProfileInfo]) -> Result<Option<String>, Failure> {
     }
     let choices: Vec<_> = profiles
         .iter()
-        .map(|profile| (profile.name(), list::description(profile)))
+        .map(|profile| (profile.name(), profile_summary::description(profile)))
         .collect();
-    let picked = terminal::pick("Which profile? [none: this machine's own role] ", &choices)?;
+    let picked = question::pick("Which profile? [none: this machine's own role] ", &choices)?;
     Ok(picked.map(str::to_owned))
 }
 

@@ -25,7 +25,7 @@ pub(crate) use store::Store;
 /// - An entry is used while it is valid for 15 minutes or more, as in the CLI. So a role with a
 ///   duration of 15 minutes is never found.
 /// - Any number of processes that find no entry make one call: they wait for the one that makes it,
-///   for 30 seconds at most, and then assume the role themselves.
+///   for 40 seconds at most, and then assume the role themselves.
 /// - A cache that cannot be read or written is no error: the role is assumed without it.
 /// - The credentials of SSO roles are read, if the CLI has left some, but not written.
 ///

@@ -21,6 +21,8 @@
 //! can expect the prompt. It is postponed to the mandatory window, and if the user enters no code
 //! there, to the expiry.
 
+mod event;
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
@@ -31,6 +33,8 @@ use aws_credential_types::provider::{self as aws, ProvideCredentials, future};
 use aws_smithy_async::time::SharedTimeSource;
 use parking_lot::Mutex;
 
+pub use self::event::RefreshEvent;
+pub(crate) use self::event::{OnRefresh, SessionObserver};
 use super::freshness::{CachedCredentials, Freshness, Now};
 use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
@@ -62,6 +66,7 @@ struct Inner {
     /// When, and for how long, the source last gave credentials that expire too early for a caller.
     too_short: Mutex<Option<(SystemTime, Duration)>>,
     flight: SingleFlight<Refreshed>,
+    observer: Option<SessionObserver>,
 }
 
 /// The time after a failure in which the source is not called.
@@ -86,8 +91,26 @@ impl Refresher {
         Self::on(Engine::default(), provider, time)
     }
 
+    /// As [`new`](Self::new), with an observer of the refreshes.
+    pub(crate) fn observed(
+        provider: SharedProvider,
+        time: SharedTimeSource,
+        observer: Option<SessionObserver>,
+    ) -> Self {
+        Self::with(Engine::default(), provider, time, observer)
+    }
+
     /// As [`new`](Self::new), with the engine on which refreshes run.
     pub(crate) fn on(engine: Engine, provider: SharedProvider, time: SharedTimeSource) -> Self {
+        Self::with(engine, provider, time, None)
+    }
+
+    fn with(
+        engine: Engine,
+        provider: SharedProvider,
+        time: SharedTimeSource,
+        observer: Option<SessionObserver>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider,
@@ -96,6 +119,7 @@ impl Refresher {
                 cooldown: Mutex::new(None),
                 too_short: Mutex::new(None),
                 flight: SingleFlight::on(engine),
+                observer,
             }),
         }
     }
@@ -285,6 +309,7 @@ impl Inner {
         );
         self.cached.store(Some(Arc::clone(&cached)));
         *self.cooldown.lock() = None;
+        self.notify(cached.credentials.expiry(), None);
         Ok(Refreshed {
             cached,
             failure: None,
@@ -299,6 +324,8 @@ impl Inner {
         }
         let valid = self.valid();
         self.cooldown(error.clone(), valid.as_ref());
+        let expiry = valid.as_ref().and_then(|valid| valid.credentials.expiry());
+        self.notify(expiry, Some(&error));
         match valid {
             Some(cached) => {
                 tracing::warn!(%error, "a refresh failed; the old credentials are still valid");
@@ -308,6 +335,12 @@ impl Inner {
                 })
             }
             None => Err(error),
+        }
+    }
+
+    fn notify(&self, expiry: Option<SystemTime>, error: Option<&Error>) {
+        if let Some(observer) = &self.observer {
+            observer.notify(expiry, error);
         }
     }
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
-use crate::fleet::report::ReportEntry;
+use crate::fleet::entry::ReportEntry;
 use crate::small_file;
 
 /// The marker in the first line.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::fleet::report::Call;
+use crate::fleet::entry::Call;
 use crate::identity::arn;
 use crate::manager::BotoSesManager;
 use crate::manager::assume_role::AssumeRole;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::fleet::report::{Call, ReportEntry, Status};
+use crate::fleet::entry::{Call, ReportEntry, Status};
 
 /// How one call ended.
 #[derive(Debug)]

@@ -18,11 +18,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, ErrorKind};
 use crate::fleet::Fleet;
+use crate::fleet::entry::{Call, ReportEntry, Status};
 use crate::fleet::journal::Journal;
 use crate::fleet::member::{Account, Member, Origin};
 use crate::fleet::outcome::{Finished, Outcome};
 use crate::fleet::pace::{Pace, is_throttled};
-use crate::fleet::report::{Call, Report, ReportEntry, Status};
+use crate::fleet::report::Report;
 use crate::manager::BotoSesManager;
 use crate::session::destinations::sts_endpoint;
 

@@ -16,6 +16,7 @@ use aws_types::app_name::AppName;
 use crate::credentials::cli_cache::CliCache;
 use crate::credentials::mfa::{MfaTokenProvider, TokenCodes};
 use crate::credentials::process::ProcessStdio;
+use crate::credentials::{OnRefresh, RefreshEvent};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -295,6 +296,31 @@ impl Builder {
     /// stops at a prompt that it did not set.
     pub fn mfa_token_provider(mut self, provider: impl MfaTokenProvider) -> Self {
         self.settings.mfa = Some(TokenCodes::new(provider));
+        self
+    }
+
+    /// Calls a function at the end of each refresh of the manager's credentials, and of those of roles that
+    /// are assumed from it: to count refreshes, and to raise an alarm while the old credentials are still
+    /// valid.
+    ///
+    /// It is called on the thread that does the work of all sessions, and must neither block nor wait for a
+    /// session: send the event to a channel. A panic of it is logged, and fails nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bsm_core::BotoSesManager;
+    ///
+    /// let staging = BotoSesManager::builder()
+    ///     .profile_name("staging")
+    ///     .on_refresh(|event| match event.error() {
+    ///         Some(error) => eprintln!("{}: {error}", event.session()),
+    ///         None => println!("{}: valid until {:?}", event.session(), event.expiration()),
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn on_refresh(mut self, function: impl Fn(&RefreshEvent) + Send + Sync + 'static) -> Self {
+        self.settings.on_refresh = Some(OnRefresh::new(function));
         self
     }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 
-use super::files::{File, Profile, Profiles};
+use super::files::{Profile, Profiles};
 use super::ini::Section;
+use super::parsed::File;
 use crate::environment::WebIdentityVariables;
 use crate::error::{Error, ErrorKind};
 

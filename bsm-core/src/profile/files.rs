@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::ini::{Section, Value};
 use super::not_found;
-use super::parsed::ReadFile;
+use super::parsed::{File, ReadFile};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::small_file;
@@ -46,13 +46,6 @@ pub(crate) struct SettingsWithoutKeys {
 
 /// A `services` section: settings of single services.
 pub(crate) struct Services(Section);
-
-/// One of the two profile files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum File {
-    Config,
-    Credentials,
-}
 
 impl Profiles {
     /// Reads the profile files of an environment. A file that does not exist counts as empty.

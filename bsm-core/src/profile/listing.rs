@@ -85,7 +85,7 @@ impl Profiles {
 
 /// Returns the first kind, in the order in which a chain looks for them.
 fn kind(profile: &Profile) -> ProfileKind {
-    use super::files::File::Credentials;
+    use super::parsed::File::Credentials;
     let has = |key| profile.has(key);
     if has("role_arn") && !has("web_identity_token_file") {
         ProfileKind::Role

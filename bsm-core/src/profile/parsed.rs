@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::files::File;
 use super::ini::{self, Section, Titled};
 use super::shlex;
 use crate::error::{Error, ErrorKind};
@@ -21,6 +20,13 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Files whose sections are cached: more than any program has, apart from one that makes its own.
 const MAX_CACHED: usize = 16;
+
+/// One of the two profile files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum File {
+    Config,
+    Credentials,
+}
 
 /// A file that has been read just now. The text holds the keys, and goes with the last owner.
 #[derive(Clone, Default)]

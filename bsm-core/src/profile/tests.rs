@@ -175,8 +175,8 @@ fn of_base(base: &BaseProvider, settings: &Settings) -> Json {
     match base {
         BaseProvider::Keys { keys, file, .. } => {
             let kind = match file {
-                super::files::File::Config => "config-file",
-                super::files::File::Credentials => "shared-credentials-file",
+                super::File::Config => "config-file",
+                super::File::Credentials => "shared-credentials-file",
             };
             of_keys(kind, keys)
         }

@@ -9,6 +9,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::app_name::AppName;
 
+use crate::credentials::OnRefresh;
 use crate::credentials::cli_cache::{CliCache, Store};
 use crate::credentials::mfa::TokenCodes;
 use crate::credentials::process::Streams;
@@ -51,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) process_variables: Vec<(String, String)>,
     /// Whether the keys of a profile are read again when its file has changed.
     pub(crate) reload_static_keys: bool,
+    pub(crate) on_refresh: Option<OnRefresh>,
     pub(crate) environment: Environment,
 }
 

@@ -33,10 +33,24 @@ impl Engine {
     /// Returns the runtime of the engine, started if necessary.
     pub(crate) fn handle(self) -> Result<Handle, Error> {
         match self {
+            #[cfg(test)]
+            Self::OfProcess if simulated::is_on() => Ok(Handle::current()),
             Self::OfProcess => Ok(running(process::id())?.handle.clone()),
             #[cfg(test)]
             Self::Current => Ok(Handle::current()),
         }
+    }
+
+    /// Starts work on the engine.
+    pub(crate) fn spawn(
+        self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let handle = self.handle()?;
+        #[cfg(test)]
+        let work = simulated::in_current_tasks(work);
+        handle.spawn(work);
+        Ok(())
     }
 
     /// Waits for a future, at most for a duration.
@@ -190,6 +204,84 @@ pub async fn shutdown(at_most: Duration) {
         }
         // An error is the end of the thread as well.
         let _ = running.stop(at_most).await;
+    }
+}
+
+/// Several processes with an engine each, simulated on one runtime.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::sync::Arc;
+
+    use futures_util::future::{AbortHandle, abortable};
+    use parking_lot::Mutex;
+
+    thread_local! {
+        static IS_ON: Cell<bool> = const { Cell::new(false) };
+    }
+
+    tokio::task_local! {
+        static CURRENT: Arc<Tasks>;
+    }
+
+    /// Until it is dropped, engines of this thread run on its current runtime.
+    pub(crate) struct OnTheCurrentRuntime;
+
+    pub(crate) fn on_the_current_runtime() -> OnTheCurrentRuntime {
+        IS_ON.set(true);
+        OnTheCurrentRuntime
+    }
+
+    impl Drop for OnTheCurrentRuntime {
+        fn drop(&mut self) {
+            IS_ON.set(false);
+        }
+    }
+
+    pub(super) fn is_on() -> bool {
+        IS_ON.get()
+    }
+
+    /// The tasks of a simulated process, which end together.
+    #[derive(Default)]
+    pub(crate) struct Tasks(Mutex<Vec<AbortHandle>>);
+
+    impl Tasks {
+        /// Starts a task that ends with these; what it starts on the engine ends with `process`.
+        pub(crate) fn spawn_in(
+            &self,
+            process: &Arc<Self>,
+            task: impl Future<Output = ()> + Send + 'static,
+        ) {
+            let (task, handle) = abortable(CURRENT.scope(Arc::clone(process), task));
+            self.0.lock().push(handle);
+            tokio::spawn(task);
+        }
+
+        pub(crate) fn end(&self) {
+            for task in self.0.lock().drain(..) {
+                task.abort();
+            }
+        }
+    }
+
+    /// Makes work a task of the process that starts it.
+    pub(super) fn in_current_tasks(
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let current = CURRENT.try_with(Arc::clone).ok();
+        let (work, handle) = abortable(work);
+        if let Some(current) = &current {
+            current.0.lock().push(handle);
+        }
+        async move {
+            // A process that was killed has no result.
+            let _ = match current {
+                Some(current) => CURRENT.scope(current, work).await,
+                None => work.await,
+            };
+        }
     }
 }
 

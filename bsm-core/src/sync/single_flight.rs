@@ -87,7 +87,6 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let engine = self.engine.handle()?;
         let mut in_flight = self.remove_finished();
         if let Some(flight) = &*in_flight {
             flight.callers.add();
@@ -105,7 +104,8 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let work = async move {
             landed.send_replace(Some(work.await));
         };
-        engine.spawn(work.in_current_span().with_current_subscriber());
+        self.engine
+            .spawn(work.in_current_span().with_current_subscriber())?;
         *in_flight = Some(InFlight {
             process: process::id(),
             outcome: outcome.clone(),

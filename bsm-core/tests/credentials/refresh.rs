@@ -6,7 +6,7 @@ use bsm_core::ErrorKind;
 use bsm_local_aws::Fault;
 use futures_util::future::join_all;
 
-use crate::support::{ADMIN, Playground, request};
+use crate::support::{ADMIN, Playground, READER, request};
 
 fn sts_down() -> Fault {
     Fault::unavailable().service("sts").operation("AssumeRole")
@@ -185,4 +185,39 @@ fn a_refresh_survives_the_runtime_that_started_it() {
             "round {round}: {left}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_program_learns_of_each_refresh_and_each_failure() {
+    let playground = Playground::start();
+    let (events, received) = std::sync::mpsc::channel();
+    let bsm = playground
+        .builder()
+        .profile_name("admin")
+        .on_refresh(move |event| {
+            events.send(event.clone()).unwrap();
+            // Fails nobody.
+            panic!("the function of the user is broken");
+        })
+        .build();
+    let before = bsm.credentials().await.unwrap();
+    let role = bsm.assume_role(READER).load().await.unwrap();
+    let [own, of_role] = [(); 2].map(|()| received.try_recv().unwrap());
+    assert_eq!(own.session(), bsm.to_string());
+    assert_eq!(own.expiration(), bsm.expiration());
+    assert_eq!(of_role.session(), role.to_string());
+    assert!(own.error().is_none() && of_role.error().is_none());
+
+    playground.aws.faults().add(sts_down());
+    playground.aws.clock().advance(Duration::from_secs(3_580));
+    assert_eq!(bsm.credentials().await.unwrap(), before);
+    let failed = received.try_recv().unwrap();
+    assert_eq!(failed.error().unwrap().kind(), ErrorKind::Service);
+    assert_eq!(failed.expiration(), bsm.expiration());
+
+    playground.aws.clock().advance(Duration::from_secs(60));
+    bsm.credentials().await.unwrap_err();
+    let failed = received.try_recv().unwrap();
+    assert!(failed.error().is_some() && failed.expiration().is_none());
+    assert!(received.try_recv().is_err(), "one event for each refresh");
 }

@@ -34,14 +34,17 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
 
     let playground = Playground::start().await;
     let mut secrets = vec![SECRET_ACCESS_KEY.to_owned()];
+    let (events, refreshed) = std::sync::mpsc::channel();
     let staging = playground
         .builder()
         .profile_name("staging")
         .expect_account("222222222222")
+        .on_refresh(move |event| drop(events.send(event.clone())))
         .build();
     seen.debug(&staging);
     secrets.extend(secrets_of(&staging).await);
     look_at_a_manager(&seen, &staging).await;
+    seen.debug(&refreshed.recv().expect("a refresh"));
 
     let role = playground
         .profile("default")

@@ -12,8 +12,8 @@ use clap::Args;
 use serde_json::json;
 
 use self::partition::Partition;
-use crate::arguments::Global;
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::lifetime;
 use crate::output::{print, print_json};
 use crate::session::{Questions, Session};

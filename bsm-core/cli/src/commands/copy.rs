@@ -11,8 +11,8 @@ use bsm_dynamodb::{CopyPolicy, CopyTable, ErrorKind, copy_table};
 use clap::{Args, ValueEnum};
 
 use super::table_sides::{TableSides, confirm, ctrl_c, question};
-use crate::arguments::Global;
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::terminal;
 
 /// Copy a DynamoDB table to another account, region or name, with every attribute of every item

@@ -6,9 +6,9 @@ use bsm_core::BotoSesManager;
 use clap::Args;
 use serde_json::json;
 
-use crate::arguments::Global;
 use crate::doctor::{Diagnosis, Finding, Severity, check_settings, diagnose, explain_environment};
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::output::{print, print_json};
 use crate::source_file::{FileKind, SourceFile, read};
 use crate::terminal::{ERROR, HINT, STRONG, WARNING};

@@ -12,8 +12,8 @@ use std::process::{Command, ExitCode};
 
 use clap::Args;
 
-use crate::arguments::Global;
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::lifetime::MinLifetime;
 use crate::session::{Narrow, Questions, Session};
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use bsm_core::Shell;
 use clap::{Args, ValueEnum};
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::lifetime::MinLifetime;
 use crate::output::print;
 use crate::session::Questions;

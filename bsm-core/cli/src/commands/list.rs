@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use bsm_core::{BotoSesManager, ProfileInfo, ProfileKind};
+use bsm_core::BotoSesManager;
 use clap::Args;
 use serde_json::json;
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{print_json, print_table};
-use crate::session::{EXPECT_ACCOUNT, is_production};
+use crate::profile_summary::{account, kind, source};
+use crate::session::is_production;
 use crate::terminal;
 
 /// List the profiles, with what their settings say about account, region and credentials
@@ -61,41 +62,5 @@ impl List {
         let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
         print_table(&rows)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// Returns the account of a profile, as far as its own settings name it.
-pub(crate) fn account(profile: &ProfileInfo) -> Option<&str> {
-    let of_role = || profile.setting("role_arn")?.split(':').nth(4);
-    let settings = [EXPECT_ACCOUNT, "sso_account_id", "aws_account_id"];
-    let of_setting = settings.iter().find_map(|key| profile.setting(key));
-    of_setting
-        .or_else(of_role)
-        .filter(|account| !account.is_empty())
-}
-
-/// Describes a profile for a person who has to pick one.
-pub(crate) fn description(profile: &ProfileInfo) -> String {
-    let account = account(profile).map(|account| format!(", account {account}"));
-    let region = profile.region().map(|region| format!(", {region}"));
-    let (account, region) = (account.unwrap_or_default(), region.unwrap_or_default());
-    format!("{}{account}{region}", kind(profile))
-}
-
-/// Returns where a profile gets its first credentials, by name.
-fn source(profile: &ProfileInfo) -> Option<&str> {
-    let settings = ["source_profile", "credential_source", "sso_session"];
-    settings.iter().find_map(|key| profile.setting(key))
-}
-
-fn kind(profile: &ProfileInfo) -> &'static str {
-    match profile.kind() {
-        ProfileKind::Keys => "keys",
-        ProfileKind::Role => "role",
-        ProfileKind::WebIdentity => "web identity",
-        ProfileKind::Sso => "sso",
-        ProfileKind::Login => "login",
-        ProfileKind::Process => "process",
-        _ => "no credentials",
     }
 }

@@ -6,8 +6,8 @@ use bsm_core::sign_in::Terminal;
 use clap::Args;
 
 use super::sessions;
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::print_json;
 use crate::session::Questions;
 

@@ -15,8 +15,8 @@ use clap::{Args, Subcommand};
 
 use self::cutover::Cutover;
 use super::table_sides::{TableSides, confirm, ctrl_c, question};
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::lifetime::parse;
 use crate::session::Session;
 use crate::terminal;

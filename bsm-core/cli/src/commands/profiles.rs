@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::sync::Sync;
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 
 /// Write profiles into the config file
 #[derive(Args)]

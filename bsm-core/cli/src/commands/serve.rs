@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{print, print_json};
 use crate::serve::{Server, Source};
 use crate::session::{Questions, SessionArguments};

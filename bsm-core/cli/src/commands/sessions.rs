@@ -8,8 +8,8 @@ use chrono::Utc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::lifetime::{remaining, rfc3339};
 use crate::output::{print_json, print_table};
 use crate::terminal;

@@ -3,9 +3,9 @@
 use bsm_dynamodb::TablePlace;
 use clap::Args;
 
-use crate::failure::{Class, Failure};
+use crate::failure::Failure;
+use crate::question::confirm_writing;
 use crate::session::{Questions, Session, SessionArguments};
-use crate::terminal;
 
 /// A table, and where it goes.
 #[derive(Args)]
@@ -53,21 +53,7 @@ impl TableSides {
 /// Asks before anything is written. A script must say --yes, because nobody could answer.
 pub(super) fn confirm(target: &Session, question: &str, yes: bool) -> Result<(), Failure> {
     target.confirm_production("Write to it", yes)?;
-    if yes {
-        return Ok(());
-    }
-    if !terminal::is_interactive() {
-        return Err(Failure::usage(
-            "there is no terminal to ask on before anything is written: add --yes",
-        ));
-    }
-    match terminal::confirm(question)? {
-        true => Ok(()),
-        false => Err(Failure::new(
-            Class::Refused,
-            "not confirmed: nothing was written",
-        )),
-    }
+    confirm_writing(question, yes)
 }
 
 /// Returns the question before a table is written.

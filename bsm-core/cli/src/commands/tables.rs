@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::list_tables::ListTablesError;
 use clap::Args;
 
-use crate::arguments::Global;
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::output::{print, print_json};
 use crate::session::Questions;
 

@@ -6,11 +6,12 @@ use chrono::Utc;
 use clap::Args;
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::environment::{ambient_profile, variable};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::lifetime::{remaining, rfc3339};
 use crate::output::{print_facts, print_json};
-use crate::session::{Questions, SessionArguments, ambient_profile, variable};
+use crate::session::{Questions, SessionArguments};
 use crate::terminal;
 
 /// Show which account and identity a session has, and where its credentials come from

@@ -3,7 +3,7 @@
 use bsm_core::{BotoSesManager, ProfileInfo};
 
 use super::finding::Finding;
-use crate::session::variable;
+use crate::environment::variable;
 use crate::similar_name::closest;
 
 /// What the environment comes to without options.

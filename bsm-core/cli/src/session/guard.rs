@@ -5,9 +5,8 @@
 use bsm_core::ProfileInfo;
 
 use crate::failure::{Class, Failure};
+use crate::profile_summary::EXPECT_ACCOUNT;
 
-/// The key for the account that a profile's credentials must belong to.
-pub(crate) const EXPECT_ACCOUNT: &str = "bsm_expect_account";
 /// The key that marks a profile as production.
 pub(crate) const PRODUCTION: &str = "bsm_production";
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bsm_core::{AssumeRole, BotoSesManager, Builder, ProfileInfo, ProfileKind};
 use clap::Args;
 
+use crate::environment::variable;
 use crate::failure::{Class, Failure};
-use crate::session::variable;
 
 /// STS accepts 2,048 characters, and says so itself. This is against reading a device.
 const MAX_POLICY: u64 = 64 * 1024;

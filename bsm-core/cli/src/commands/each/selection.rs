@@ -7,10 +7,10 @@ use bsm_core::fleet::Fleet;
 use bsm_core::{BotoSesManager, ProfileInfo};
 use clap::Args;
 
-use crate::commands::list;
 use crate::failure::{Class, Failure};
 use crate::session::{Questions, SessionArguments, is_production};
 use crate::terminal::{self, STRONG, WARNING};
+use crate::{profile_summary, question};
 
 /// The longest file of accounts: half a million of them.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -47,7 +47,7 @@ impl Selection {
         let mut fleet = Fleet::new([]);
         for profile in self.matching()? {
             let mut builder = session.builder_of(profile.name())?;
-            if let Some(account) = list::account(&profile) {
+            if let Some(account) = profile_summary::account(&profile) {
                 builder = builder.expect_account(account);
             }
             // A name is no pattern, but matches itself.
@@ -94,7 +94,7 @@ impl Selection {
             production.join(", ")
         ));
         let question = format!("Run {} there, too?", program.display());
-        if yes || !terminal::is_interactive() || terminal::confirm(&question)? {
+        if yes || !terminal::is_interactive() || question::confirm(&question)? {
             return Ok(());
         }
         let message = "not confirmed: nothing was done";

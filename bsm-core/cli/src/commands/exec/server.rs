@@ -9,9 +9,10 @@ use bsm_core::EnvVars;
 #[cfg(unix)]
 use super::supervise::{end_like, wait};
 use crate::audit::Audit;
+use crate::environment::variable;
 use crate::failure::Failure;
 use crate::serve::{ConfigFiles, Server, Source};
-use crate::session::{Session, variable};
+use crate::session::Session;
 
 /// The variables of a session that the server takes the place of.
 const CREDENTIALS: [&str; 4] = [

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use tokio::process::Command;
 
 use crate::failure::Failure;
-use crate::terminal;
+use crate::{question, terminal};
 
 /// What stops the writers.
 pub(super) enum Cutover {
@@ -47,7 +47,7 @@ impl Cutover {
 
 fn ask() -> io::Result<()> {
     terminal::say("The target has caught up. Stop the writers of the source now.");
-    match terminal::confirm("Have they stopped?") {
+    match question::confirm("Have they stopped?") {
         Ok(true) => Ok(()),
         Ok(false) => Err(io::Error::other("the writers were not stopped")),
         Err(failure) => Err(io::Error::other(failure.to_string())),

@@ -3,8 +3,8 @@
 use bsm_dynamodb::{AbortedMigration, MigrationPhase, MigrationPlan, MigrationSummary};
 use serde_json::{Value, json};
 
-use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{print, print_facts, print_json};
 
 /// Prints a plan, with the policies to paste.

@@ -15,9 +15,10 @@ use tempfile::NamedTempFile;
 
 use super::config_text::{ConfigText, Edits};
 use super::template::{Fields, Template};
-use crate::arguments::Global;
 use crate::failure::{Class, Failure};
+use crate::global::Global;
 use crate::output::{print, print_json};
+use crate::question::confirm_writing;
 use crate::source_file::MAX_SIZE;
 use crate::terminal;
 
@@ -87,7 +88,7 @@ impl Sync {
             }
         }
         if !self.dry_run {
-            self.confirm(&path)?;
+            confirm_writing(&format!("Write {}?", path.display()), self.yes)?;
             write(&path, &before, &after)?;
         }
         Ok(ExitCode::SUCCESS)
@@ -199,25 +200,6 @@ impl Sync {
             }
         }
         (text.with(edits), outcome)
-    }
-
-    /// Asks before the file is written. A script must say --yes, because nobody could answer.
-    fn confirm(&self, path: &Path) -> Result<(), Failure> {
-        if self.yes {
-            return Ok(());
-        }
-        if !terminal::is_interactive() {
-            return Err(Failure::usage(
-                "there is no terminal to ask on before the file is written: add --yes",
-            ));
-        }
-        match terminal::confirm(&format!("Write {}?", path.display()))? {
-            true => Ok(()),
-            false => Err(Failure::new(
-                Class::Refused,
-                "not confirmed: nothing was written",
-            )),
-        }
     }
 }
 

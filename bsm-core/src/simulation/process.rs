@@ -1,0 +1,281 @@
+//! A process: its sessions, the callers that use them, and its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use fastrand::Rng;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::aws::Network;
+use super::world::{Weather, World};
+use crate::credentials::cli_cache::CliCache;
+use crate::manager::BotoSesManager;
+use crate::sync::engine::simulated::Tasks;
+
+/// How long a call for credentials may take: AssumeRole of a chain of two roles with three attempts of ten
+/// seconds each, and 40 seconds for the lock of each; twice, for a caller that comes as one call ends.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+
+/// How much before their expiry credentials may be given up.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// The account of the provider of the user.
+const USERS_ACCOUNT: &str = "444444444444";
+
+const USERS_PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A session, and the account that it must be of.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    manager: BotoSesManager,
+    pub(super) account: &'static str,
+    /// How often any session of the process was cleared, which clears the roles that are assumed from it.
+    clears: Arc<AtomicU64>,
+    /// When the credentials expire that it returned last, and after how many clears it was asked for them.
+    returned: Arc<Mutex<Option<(u64, Instant)>>>,
+}
+
+pub(super) struct Process {
+    world: World,
+    rng: Mutex<Rng>,
+    running: Mutex<Running>,
+}
+
+struct Running {
+    members: Vec<Member>,
+    callers: Arc<Tasks>,
+    tasks: Arc<Tasks>,
+}
+
+impl Process {
+    pub(super) fn start(world: &World, mut rng: Rng) -> Self {
+        let running = Running::start(world, &mut rng);
+        Self {
+            world: world.clone(),
+            rng: Mutex::new(rng),
+            running: Mutex::new(running),
+        }
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.running.lock().members.clone()
+    }
+
+    /// Ends all its tasks where they are, as a kill between two operations would.
+    pub(super) fn kill(&self) {
+        let running = self.running.lock();
+        running.callers.end();
+        running.tasks.end();
+    }
+
+    pub(super) fn stop_callers(&self) {
+        self.running.lock().callers.end();
+    }
+
+    pub(super) fn start_again(&self) {
+        let running = Running::start(&self.world, &mut self.rng.lock());
+        *self.running.lock() = running;
+    }
+}
+
+impl Running {
+    fn start(world: &World, rng: &mut Rng) -> Self {
+        let members = members(world, rng);
+        let (tasks, callers) = (Arc::<Tasks>::default(), Arc::<Tasks>::default());
+        for _ in 0..4 {
+            let call = call_now_and_then(world.clone(), members.clone(), rng.fork());
+            callers.spawn_in(&tasks, call);
+        }
+        Self {
+            members,
+            callers,
+            tasks,
+        }
+    }
+}
+
+/// Builds the sessions of a process: keys, two roles, a role of a role, and a provider of the user.
+fn members(world: &World, rng: &mut Rng) -> Vec<Member> {
+    let process = rng.u64(..);
+    let mut builder = || {
+        BotoSesManager::builder()
+            .environment([])
+            .region("us-east-1")
+            .endpoint_url("http://sts.simulated.invalid")
+            .http_client(Network::new(world, process, rng.fork()))
+            .time_source(world.clone())
+            .cli_cache(CliCache::new().directory(world.cache()))
+            .credentials_provider_timeout(USERS_PROVIDER_TIMEOUT)
+    };
+    let secret = world.add_key("AKIASIMULATED0000000", "000000000000");
+    let keys = builder().keys("AKIASIMULATED0000000", secret).build();
+    let role = |parent: &BotoSesManager, account: &str| {
+        parent
+            .assume_role(format!("arn:aws:iam::{account}:role/Role"))
+            .role_session_name("simulated")
+    };
+    let first = role(&keys, "111111111111").build();
+    let second = role(&keys, "222222222222")
+        .duration(Duration::from_secs(900))
+        .expect_account("222222222222")
+        .build();
+    let chained = role(&first, "333333333333").build();
+    let users = UsersProvider {
+        world: world.clone(),
+        rng: Mutex::new(Rng::with_seed(0)),
+    };
+    let users = builder().credentials_provider(users).build();
+    let clears = Arc::new(AtomicU64::new(0));
+    let member = |manager, account| Member {
+        manager,
+        account,
+        clears: Arc::clone(&clears),
+        returned: Arc::default(),
+    };
+    vec![
+        member(keys, "000000000000"),
+        member(first, "111111111111"),
+        member(second, "222222222222"),
+        member(chained, "333333333333"),
+        member(users, USERS_ACCOUNT),
+    ]
+}
+
+async fn call_now_and_then(world: World, members: Vec<Member>, mut rng: Rng) {
+    loop {
+        sleep(Duration::from_millis(rng.u64(0..120_000))).await;
+        let member = &members[rng.usize(0..members.len())];
+        match rng.u8(0..100) {
+            // Failures are part of the weather.
+            0..60 => drop(call(&world, member).await),
+            60..65 => {
+                // Somebody who does not take no for an answer.
+                for _ in 0..300 {
+                    if credentials(&world, member).await.is_ok() {
+                        break;
+                    }
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+            65..75 => {
+                let patience = Duration::from_millis(rng.u64(0..15_000));
+                drop(timeout(patience, call(&world, member)).await);
+            }
+            75..90 => {
+                let calls = (0..20).map(|_| credentials(&world, member));
+                drop(futures_util::future::join_all(calls).await);
+            }
+            90..95 => {
+                let at_least = Duration::from_secs(rng.u64(60..3_000));
+                drop(member.manager.credentials_for(at_least).await);
+            }
+            _ => {
+                member.clears.fetch_add(1, Ordering::SeqCst);
+                member.manager.clear_cache();
+            }
+        }
+    }
+}
+
+/// Gets the credentials of a session, and uses them.
+pub(super) async fn call(world: &World, member: &Member) -> Result<(), crate::Error> {
+    credentials(world, member).await?;
+    let sts = member.manager.client(aws_sdk_sts::Client::new).await?;
+    // Without a time-out, the SDK waits for a lost answer as long as its caller does.
+    let asked = timeout(Duration::from_secs(60), sts.get_caller_identity().send());
+    // The SDK takes an answer that was cut for one without an account.
+    if let Ok(Ok(answer)) = asked.await
+        && let Some(account) = answer.account()
+        && account != member.account
+    {
+        world.violation(format!("{} was answered as {account}", member.account));
+    }
+    Ok(())
+}
+
+async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error> {
+    let account = member.account;
+    let clears = member.clears.load(Ordering::SeqCst);
+    let Ok(credentials) = timeout(MAX_WAIT, member.manager.credentials()).await else {
+        world.violation(format!(
+            "credentials of {account} took more than {MAX_WAIT:?}"
+        ));
+        return Ok(());
+    };
+    match credentials {
+        Ok(credentials) => {
+            let id = credentials.access_key_id();
+            world.check_key(id, account, "credentials");
+            let expires = world.key(id).and_then(|key| key.expires);
+            *member.returned.lock() = expires.map(|expires| (clears, expires));
+            Ok(())
+        }
+        Err(error) => {
+            let clears = member.clears.load(Ordering::SeqCst);
+            let returned = member.returned.lock().filter(|(then, _)| *then == clears);
+            let left = returned.map(|(_, until)| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left > SLACK) && world.has_right_clock() {
+                world.violation(format!("{account} had credentials for {left:?}: {error:?}"));
+            }
+            // With a clock that is ahead, a provider that does not say AWS's time seems to give dead keys.
+            let is_misled = account == USERS_ACCOUNT && !world.has_right_clock();
+            if world.is_settled() && !is_misled {
+                world.violation(format!("{account} could have been served: {error:?}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A provider that does what providers of users do.
+struct UsersProvider {
+    world: World,
+    rng: Mutex<Rng>,
+}
+
+impl UsersProvider {
+    async fn provide(&self) -> provider::Result {
+        let what = self.rng.lock().u8(0..8);
+        match (self.world.weather(), what) {
+            (Weather::Foul | Weather::Outage, 0) => {
+                // As a panic, without its message.
+                std::panic::resume_unwind(Box::new("the provider of the user is broken"))
+            }
+            (Weather::Foul | Weather::Outage, 1) => std::future::pending().await,
+            (Weather::Outage, _) => Err(provider::error::CredentialsError::provider_error(
+                "the vault is closed",
+            )),
+            _ => {
+                let keys = self.world.issue(USERS_ACCOUNT, Duration::from_secs(1_200));
+                let token = Some(keys.token);
+                Ok(Credentials::new(
+                    keys.id,
+                    keys.secret,
+                    token,
+                    Some(keys.expires),
+                    "user",
+                ))
+            }
+        }
+    }
+}
+
+impl ProvideCredentials for UsersProvider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.provide())
+    }
+}
+
+impl fmt::Debug for UsersProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UsersProvider").finish_non_exhaustive()
+    }
+}
