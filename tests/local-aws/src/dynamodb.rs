@@ -7,6 +7,7 @@ mod engine;
 mod expression_limits;
 mod partial_batch;
 mod streams;
+mod table_settings;
 mod table_state;
 #[cfg(feature = "s3")]
 mod transfer;
@@ -70,6 +71,7 @@ impl Databases {
         let reference = TableReference::parse(&body);
         check_access(caller, operation, &arns, &reference)?;
         expression_limits::check(&body)?;
+        table_settings::check_attribute_names(&body)?;
         let body = arns.to_engine(&reference, body);
         let place = Place {
             account: caller.account.clone(),
@@ -114,6 +116,7 @@ impl Databases {
                 }
                 _ => execute(&database, &operation, &body),
             },
+            Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &place, &clock, &operation, &body),
             Handler::Streams => {
                 streams::perform(&states, &database, &place, &clock, &operation, &body)
@@ -213,6 +216,7 @@ impl Databases {
 #[derive(Clone, Copy, Debug)]
 enum Handler {
     Engine,
+    Settings,
     Tables,
     Streams,
     Backups,
@@ -233,6 +237,7 @@ impl Handler {
             | "ImportTable"
             | "ListExports"
             | "ListImports" => Self::Transfers,
+            _ if table_settings::handles(operation) => Self::Settings,
             _ if engine::supports(operation) => Self::Engine,
             _ => return None,
         })

@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::engine::validation_error;
 use crate::response::ErrorResponse;
 
-/// The maximum size of an expression, in bytes. The engine rejects larger ones before it parses them.
+/// The maximum size of an expression, in bytes.
 const MAX_SIZE: usize = 4_096;
 
 /// The maximum number of operators in an expression, and of operators and functions in an
@@ -155,7 +155,10 @@ impl<'de> Visitor<'de> for Expression<'_> {
 /// Returns the message of the first limit that an expression exceeds.
 fn violation(name: &str, expression: &str) -> Option<String> {
     if expression.len() > MAX_SIZE {
-        return None;
+        let size = expression.len();
+        return Some(format!(
+            "Invalid {name}: Expression size has exceeded the maximum allowed size; expression size: {size}"
+        ));
     }
     let usage = Usage::of(expression, name == "UpdateExpression");
     let reason = if usage.operators > MAX_OPERATORS {

@@ -15,6 +15,7 @@ use super::backups::Recovery;
 use super::change_log::ChangeLog;
 use super::engine::{execute, to_bytes, validation_error};
 use super::streams::Stream;
+use super::table_settings;
 use crate::clock::Clock;
 use crate::response::ErrorResponse;
 
@@ -90,6 +91,9 @@ impl TableStates {
         let (Some(mut request), Some(name)) = (request.clone(), name) else {
             return execute(database, operation, body);
         };
+        if matches!(operation, "CreateTable" | "UpdateTable") {
+            table_settings::check_table(&request)?;
+        }
         let state = self.of(place, name);
         let mut state = state.lock();
         let wanted = StreamChange::in_request(&request);

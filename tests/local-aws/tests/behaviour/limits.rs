@@ -336,3 +336,123 @@ async fn no_partiql_statement_overflows_the_stack() {
         }
     }
 }
+
+#[tokio::test]
+async fn names_tags_and_the_time_to_live_are_refused_as_by_dynamodb() {
+    let aws = server().await;
+    let long = "x".repeat(256);
+    let huge = "x".repeat(65_536);
+    let arn = format!("arn:aws:dynamodb:{US}:111111111111:table/users");
+    let tags = |count: usize| -> Vec<Value> {
+        let tags = (0..count).map(|number| json!({ "Key": number.to_string(), "Value": "v" }));
+        tags.collect()
+    };
+    let tag = |key: &str, value: &str| json!({ "ResourceArn": arn, "Tags": [{ "Key": key, "Value": value }] });
+    let table = |key: &str, tags: Vec<Value>| {
+        json!({
+            "TableName": "more", "BillingMode": "PAY_PER_REQUEST", "Tags": tags,
+            "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": key, "AttributeType": "S" }],
+        })
+    };
+    let time_to_live = |name: &str, enabled: bool| {
+        let specification = json!({ "AttributeName": name, "Enabled": enabled });
+        json!({ "TableName": "users", "TimeToLiveSpecification": specification })
+    };
+    let key = json!({ "id": { "S": "1" } });
+    let cases = [
+        (
+            "TagResource",
+            json!({ "ResourceArn": arn, "Tags": [] }),
+            "Tag needs to be provided",
+        ),
+        (
+            "TagResource",
+            json!({ "ResourceArn": arn, "Tags": tags(51) }),
+            "Too many tags",
+        ),
+        ("TagResource", tag("k", "#!"), "not allowed"),
+        ("TagResource", tag("->>;", "v"), "not allowed"),
+        (
+            "TagResource",
+            json!({ "ResourceArn": arn, "Tags": tags(50) }),
+            "",
+        ),
+        ("TagResource", tag("0", "replaced"), ""),
+        ("TagResource", tag("one more", "v"), "Too many tags"),
+        ("CreateTable", table("id", tags(51)), "Too many tags"),
+        (
+            "CreateTable",
+            table(&long, Vec::new()),
+            "less than or equal to 255",
+        ),
+        (
+            "UpdateTimeToLive",
+            time_to_live("expires", false),
+            "already disabled",
+        ),
+        (
+            "UpdateTimeToLive",
+            time_to_live(&long, true),
+            "less than or equal to 255",
+        ),
+        (
+            "UpdateTimeToLive",
+            time_to_live("", true),
+            "greater than or equal to 1",
+        ),
+        ("UpdateTimeToLive", time_to_live("expires", true), ""),
+        (
+            "UpdateTimeToLive",
+            time_to_live("expires", true),
+            "already enabled",
+        ),
+        (
+            "UpdateTimeToLive",
+            time_to_live("other", true),
+            "different AttributeName",
+        ),
+        (
+            "UpdateTimeToLive",
+            time_to_live("other", false),
+            "different AttributeName",
+        ),
+        ("UpdateTimeToLive", time_to_live("expires", false), ""),
+        (
+            "PutItem",
+            json!({ "TableName": "users", "Item": { "id": { "S": "1" }, &*huge: { "S": "v" } } }),
+            "less than 65536",
+        ),
+        (
+            "GetItem",
+            json!({ "TableName": "users", "Key": key, "AttributesToGet": [huge] }),
+            "less than 65536",
+        ),
+        (
+            "GetItem",
+            json!({
+                "TableName": "users", "Key": key, "ProjectionExpression": "#n",
+                "ExpressionAttributeNames": { "#n": huge },
+            }),
+            "less than 65536",
+        ),
+        (
+            "GetItem",
+            json!({
+                "TableName": "users", "Key": key, "ProjectionExpression": "a".repeat(4_097),
+            }),
+            "expression size: 4097",
+        ),
+    ];
+    for (operation, body, expected) in cases {
+        let shown: String = body.to_string().chars().take(120).collect();
+        match send(&aws, operation, body.to_string()).await {
+            None => assert_eq!(expected, "", "{operation} {shown}"),
+            Some(error) => {
+                assert_eq!(error.code, "ValidationException", "{operation} {shown}");
+                let is_expected = !expected.is_empty() && error.message.contains(expected);
+                assert!(is_expected, "{operation} {shown}: {}", error.message);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Names, tags and the time to live: what DynamoDB refuses and the engine accepts.
+
+use dynoxide::Database;
+use serde_json::{Value, json};
+
+use super::engine::{execute, to_bytes, validation_error};
+use crate::response::ErrorResponse;
+
+/// The most tags of a table.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html>.
+const MAX_TAGS: usize = 50;
+
+/// The longest name of an attribute of a key, and of the time to live.
+const MAX_NAME: usize = 255;
+
+/// The longest name of any attribute, in bytes: less than 64 KiB.
+const MAX_ATTRIBUTE_NAME: usize = 65_535;
+
+/// Returns `true` for the operations that [`perform`] performs.
+pub(super) fn handles(operation: &str) -> bool {
+    matches!(operation, "TagResource" | "UpdateTimeToLive")
+}
+
+/// Performs an operation, if DynamoDB would.
+pub(super) fn perform(
+    database: &Database,
+    operation: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, ErrorResponse> {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    match operation {
+        "TagResource" => check_tagging(database, &request)?,
+        _ => check_time_to_live(database, &request)?,
+    }
+    execute(database, operation, body)
+}
+
+/// Checks CreateTable and UpdateTable: the names of the attributes of keys, and the tags.
+pub(super) fn check_table(request: &Value) -> Result<(), ErrorResponse> {
+    check_key_names(request)?;
+    let tags = request["Tags"].as_array().map(Vec::as_slice);
+    check_tags(tags.unwrap_or_default(), 0)
+}
+
+fn check_key_names(request: &Value) -> Result<(), ErrorResponse> {
+    match request {
+        Value::Object(members) => {
+            members
+                .iter()
+                .try_for_each(|(member, value)| match (member.as_str(), value.as_str()) {
+                    ("AttributeName", Some(name)) => check_name(name, "attributeName"),
+                    _ => check_key_names(value),
+                })
+        }
+        Value::Array(elements) => elements.iter().try_for_each(check_key_names),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the names of attributes in a request about items.
+pub(super) fn check_attribute_names(body: &[u8]) -> Result<(), ErrorResponse> {
+    // No name in it can be too long, and nearly all requests are shorter.
+    if body.len() <= MAX_ATTRIBUTE_NAME {
+        return Ok(());
+    }
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    match has_long_name(&request) {
+        true => Err(validation_error(
+            "One or more parameter values were invalid: Attribute name is too large, must be less than 65536 \
+             bytes",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn has_long_name(value: &Value) -> bool {
+    let is_long = |name: &str| name.len() > MAX_ATTRIBUTE_NAME;
+    let names_of = |value: &Value| match value {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).any(is_long),
+        Value::Object(names) => names.values().filter_map(Value::as_str).any(is_long),
+        _ => false,
+    };
+    match value {
+        Value::Object(members) => members.iter().any(|(member, value)| {
+            let is_names = member == "AttributesToGet" || member == "ExpressionAttributeNames";
+            is_long(member) || is_names && names_of(value) || has_long_name(value)
+        }),
+        Value::Array(elements) => elements.iter().any(has_long_name),
+        _ => false,
+    }
+}
+
+fn check_tagging(database: &Database, request: &Value) -> Result<(), ErrorResponse> {
+    let tags = request["Tags"].as_array().map(Vec::as_slice);
+    let tags = tags.unwrap_or_default();
+    if tags.is_empty() {
+        return Err(validation_error(
+            "One or more parameter values were invalid: Atleast one Tag needs to be provided as Input.",
+        ));
+    }
+    let existing = json!({ "ResourceArn": request["ResourceArn"] });
+    let existing = execute(database, "ListTagsOfResource", &to_bytes(&existing))?;
+    let existing: Value = serde_json::from_slice(&existing).unwrap_or_default();
+    let others = existing["Tags"].as_array().into_iter().flatten();
+    let others = others.filter(|tag| tags.iter().all(|new| new["Key"] != tag["Key"]));
+    check_tags(tags, others.count())
+}
+
+/// `others` is the number of tags that the table has besides these.
+fn check_tags(tags: &[Value], others: usize) -> Result<(), ErrorResponse> {
+    if tags.len() + others > MAX_TAGS {
+        return Err(validation_error(
+            "One or more parameter values were invalid: Too many tags: the limit is 50",
+        ));
+    }
+    for tag in tags {
+        for (member, max) in [("Key", 128), ("Value", 256)] {
+            let text = tag[member].as_str().unwrap_or_default();
+            if text.chars().count() > max || !text.chars().all(is_allowed_in_tag) {
+                return Err(validation_error(format!(
+                    "One or more parameter values were invalid: Tag {member} is not allowed: {text}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_allowed_in_tag(c: char) -> bool {
+    c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c)
+}
+
+fn check_time_to_live(database: &Database, request: &Value) -> Result<(), ErrorResponse> {
+    let wanted = &request["TimeToLiveSpecification"];
+    // What is missing or of another type, the engine rejects.
+    let (Some(name), Some(enabled)) = (
+        wanted["AttributeName"].as_str(),
+        wanted["Enabled"].as_bool(),
+    ) else {
+        return Ok(());
+    };
+    check_name(name, "timeToLiveSpecification.attributeName")?;
+    let table = json!({ "TableName": request["TableName"] });
+    let current = execute(database, "DescribeTimeToLive", &to_bytes(&table))?;
+    let current: Value = serde_json::from_slice(&current).unwrap_or_default();
+    let current = &current["TimeToLiveDescription"];
+    let current_name = current["AttributeName"].as_str().unwrap_or_default();
+    match (current["TimeToLiveStatus"] == "ENABLED", enabled) {
+        (true, _) if current_name != name => Err(validation_error(format!(
+            "TimeToLive is active on a different AttributeName: current AttributeName is {current_name}"
+        ))),
+        (true, true) => Err(validation_error("TimeToLive is already enabled")),
+        (false, false) => Err(validation_error("TimeToLive is already disabled")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the length of a name as DynamoDB does, before anything else about it.
+fn check_name(name: &str, member: &str) -> Result<(), ErrorResponse> {
+    let constraint = match name.len() {
+        0 => "greater than or equal to 1",
+        1..=MAX_NAME => return Ok(()),
+        _ => "less than or equal to 255",
+    };
+    Err(validation_error(format!(
+        "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must \
+         have length {constraint}"
+    )))
+}
