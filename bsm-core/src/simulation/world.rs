@@ -181,6 +181,11 @@ impl World {
         !*self.0.was_clock_set.lock()
     }
 
+    /// Returns `true` if the clock of the machine was ever behind.
+    pub(super) fn was_clock_behind(&self) -> bool {
+        !self.0.furthest_behind.lock().is_zero()
+    }
+
     /// Counts a call of AssumeRole, which must not become a flood.
     pub(super) fn count_assume_role(&self, process: u64, arn: &str) {
         let mut assumed = self.0.assumed.lock();
