@@ -240,7 +240,13 @@ impl Fleet {
     /// Calls the closure once for each account and region. Default: once for each account, in the region of
     /// its manager.
     pub fn regions(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.regions = regions.into_iter().map(Into::into).collect();
+        self.regions.clear();
+        for region in regions.into_iter().map(Into::into) {
+            // A call is an account in a region: a second one would be the same call.
+            if !self.regions.contains(&region) {
+                self.regions.push(region);
+            }
+        }
         self
     }
 

@@ -12,5 +12,6 @@ mod settings;
 
 pub(crate) use self::environment::explain as explain_environment;
 pub(crate) use self::finding::{Finding, Severity};
+pub(crate) use self::known::is_secret;
 pub(crate) use self::profiles::{Diagnosis, diagnose};
 pub(crate) use self::settings::check as check_settings;

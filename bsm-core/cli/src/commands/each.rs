@@ -36,7 +36,8 @@ const MAX_STATUS: usize = 100;
 /// with those of another account: the account of a role's ARN, or that which the profile names, is checked
 /// first. What the programs print is printed line by line, behind the name of the account.
 ///
-/// The exit status is the number of accounts that failed, 101 for more than 100, and 125 if none was tried.
+/// The exit status is the number of failures, one for each account and region; 101 for more than 100, and 125
+/// if nothing was tried.
 #[derive(Args)]
 pub(crate) struct Each {
     #[command(flatten)]

@@ -98,7 +98,7 @@ pub(super) fn meant(key: &str) -> Option<&'static str> {
     closest(key, KEYS, 2).filter(|known| known.len() > 5 && key.len() > 4)
 }
 
-pub(super) fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     SECRET.contains(&key)
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use bsm_local_aws::standard::{DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT};
 use bsm_local_aws::{Account, Fault, LocalAws, Organization, Role, Trust};
 
-use crate::support::{Home, wait};
+use crate::support::{Home, run, wait};
 
 fn world() -> (LocalAws, Home) {
     let aws = LocalAws::standard().start_blocking().unwrap();
@@ -269,4 +269,45 @@ fn what_cannot_be_run_is_said_before_anything_is_sent() {
     assert!(nobody.fails_with(125).contains("no account was selected"));
     home.run(&["each", "--", "true"]).fails_with(2);
     assert!(aws.calls().is_empty());
+}
+
+#[test]
+fn the_options_of_one_session_are_refused_for_several_and_guard_the_one_that_assumes_roles() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    for option in [
+        ["--expect-account", "222222222222"],
+        ["--role", "arn:aws:iam::222222222222:role/App"],
+    ] {
+        let each = [
+            &["each", "--profiles", "staging"],
+            &option[..],
+            &["--", "true"],
+        ]
+        .concat();
+        let error = home.run(&each).fails_with(125);
+        assert!(error.contains("for one session"), "{error}");
+    }
+    let accounts = home.write("accounts", "222222222222\n");
+    let each = |guard: &str| {
+        let path = accounts.to_str().unwrap();
+        let role = bsm_local_aws::standard::STAGING_ROLE_ARN
+            .rsplit('/')
+            .next()
+            .unwrap();
+        let mut command = home.bsm(&[
+            "each",
+            "-p",
+            "default",
+            "--accounts",
+            path,
+            "--role-name",
+            role,
+        ]);
+        command.args(["--expect-account", guard, "--", "true"]);
+        run(command)
+    };
+    // The role is in the cache from then on.
+    each("111111111111").ok();
+    each("333333333333").fails_with(125);
 }

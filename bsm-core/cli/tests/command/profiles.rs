@@ -125,7 +125,7 @@ fn what_somebody_wrote_stays() {
 fn a_script_must_say_yes_and_names_must_differ() {
     let (_aws, home) = signed_in(&[(SHOP, "Admin"), (BANK, "Admin")]);
     let before = config(&home);
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--name", "{account_id}"], 2, "add --yes"),
         (
             &["--name", "{role_name}", "--yes"],
@@ -147,6 +147,11 @@ fn a_script_must_say_yes_and_names_must_differ() {
             &["--sso-session", "other", "--yes"],
             3,
             "[sso-session other]",
+        ),
+        (
+            &["--region", "x\n[default]\nregion = y", "--yes"],
+            1,
+            "nothing is written",
         ),
     ];
     for (arguments, status, expected) in cases {
@@ -193,4 +198,67 @@ fn without_a_login_it_says_how_to_get_one() {
     home.add_config("[sso-session corp]\nsso_start_url = https://corp.example.com/start\nsso_region = us-east-1");
     let error = home.run(&["profiles", "sync"]).fails_with(4);
     assert!(error.contains("bsm login --sso-session corp"), "{error}");
+}
+
+#[test]
+fn a_profile_of_the_credentials_file_or_in_an_unusual_form_is_not_replaced() {
+    let cases = [
+        (
+            "",
+            "[111111111111.Admin]\naws_access_key_id = A\naws_secret_access_key = b\n",
+        ),
+        ("[profile '111111111111'.Admin]\nregion = x\n", ""),
+        ("# comment\r[profile 111111111111.Admin]\nregion = x\n", ""),
+    ];
+    for (in_config, in_credentials) in cases {
+        let (_aws, home) = signed_in(&[(SHOP, "Admin")]);
+        home.add_config(in_config);
+        fs::write(home.aws_dir().join("credentials"), in_credentials).unwrap();
+        let before = config(&home);
+        let ran = home.run(&[&SYNC[..], &["--json"]].concat());
+        // Left alone, or the whole file is refused.
+        if ran.status == Some(0) {
+            assert_eq!(
+                ran.json()["left_alone"][0],
+                "111111111111.Admin",
+                "{in_config:?}"
+            );
+        }
+        assert_eq!(config(&home), before, "{in_config:?}");
+    }
+}
+
+#[test]
+fn an_indented_profile_and_its_comments_stay_what_they_are() {
+    let (_aws, home) = signed_in(&[(SHOP, "Admin")]);
+    let own = "[profile 111111111111.Admin]\n  sso_session = corp # ours\n  sso_account_id = 999999999999\n  \
+               sso_role_name = Admin\n  output = json\n  bsm_synced_from = corp\n";
+    home.add_config(own);
+    let done = home
+        .run(&[&SYNC[..], &["--json", "--region", "eu-west-2"]].concat())
+        .json();
+    assert_eq!(done["changed"][0], "111111111111.Admin");
+    let expected = own
+        .replace("999999999999", SHOP)
+        .replace("Admin]\n", "Admin]\n  region = eu-west-2\n");
+    assert!(config(&home).contains(&expected), "{}", config(&home));
+    let again = home.run(&[&SYNC[..], &["--region", "eu-west-2"]].concat());
+    assert!(again.stderr.contains("up to date"), "{again:?}");
+}
+
+#[test]
+fn no_secret_of_the_file_is_shown() {
+    let (_aws, home) = signed_in(&[(SHOP, "Admin")]);
+    let config = home.aws_dir().join("config");
+    let text = fs::read_to_string(&config).unwrap();
+    let gone = "[profile gone]\nbsm_synced_from = corp\naws_access_key_id = A\naws_secret_access_key = s3cr3t-1";
+    // The last line has no end.
+    fs::write(
+        &config,
+        format!("{text}\n{gone}\n[profile z]\naws_secret_access_key = s3cr3t-2"),
+    )
+    .unwrap();
+    let shown = home.run(&[&SYNC[..], &["--prune", "--dry-run"]].concat());
+    assert!(shown.stdout.contains("-[profile gone]"), "{shown:?}");
+    assert!(!format!("{shown:?}").contains("s3cr3t"), "{shown:?}");
 }

@@ -8,6 +8,7 @@ use bsm_core::{BotoSesManager, ProfileInfo};
 use clap::Args;
 
 use crate::failure::{Class, Failure};
+use crate::profile_summary::EXPECT_ACCOUNT;
 use crate::session::{Questions, SessionArguments, is_production};
 use crate::terminal::{self, STRONG, WARNING};
 use crate::{profile_summary, question};
@@ -44,6 +45,14 @@ pub(super) struct Selection {
 impl Selection {
     /// Returns the accounts. Sends requests for an organization only.
     pub(super) async fn fleet(&self, session: &SessionArguments) -> Result<Fleet, Failure> {
+        if !self.profiles.is_empty()
+            && (!session.roles.is_empty() || session.expect_account.is_some())
+        {
+            return Err(Failure::usage(
+                "--role and --expect-account are for one session, and --profiles selects several: write \
+                 role_arn or bsm_expect_account into the profiles",
+            ));
+        }
         let mut fleet = Fleet::new([]);
         for profile in self.matching()? {
             let mut builder = session.builder_of(profile.name())?;
@@ -54,14 +63,14 @@ impl Selection {
             fleet = fleet.and(Fleet::from_profiles_of(&builder, profile.name())?);
         }
         if let (Some(path), Some(role)) = (&self.accounts, &self.role_name) {
-            let base = session.select(Questions::Never)?.manager;
+            let base = base(session).await?;
             for account in accounts(path)? {
                 let of_account = Fleet::from_accounts(&base, [&account], role);
                 fleet = fleet.and(of_account.assume_with(|role| role.expect_account(&account)));
             }
         }
         if let (true, Some(role)) = (self.org, &self.role_name) {
-            let base = session.select(Questions::Never)?.manager;
+            let base = base(session).await?;
             let mut accounts = Fleet::from_organization(&base, role);
             accounts = accounts.within(&self.within).without(&self.without);
             for (key, value) in &self.tags {
@@ -112,6 +121,18 @@ impl Selection {
         let is_named = |profile: &ProfileInfo| names.iter().any(|name| name == profile.name());
         Ok(profiles.filter(is_named).collect())
     }
+}
+
+/// Returns the session whose credentials assume the roles, once its guard has been asked: a role in the cache
+/// would be used without a look at it.
+async fn base(session: &SessionArguments) -> Result<BotoSesManager, Failure> {
+    let base = session.select(Questions::Never)?;
+    let profile = base.profile.as_ref();
+    let is_guarded = profile.is_some_and(|profile| profile.setting(EXPECT_ACCOUNT).is_some());
+    if is_guarded || session.expect_account.is_some() {
+        base.manager.credentials().await?;
+    }
+    Ok(base.manager)
 }
 
 /// Parses `KEY=VALUE`.

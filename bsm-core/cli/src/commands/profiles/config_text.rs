@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::source_file::{FileKind, Section, sections};
+use crate::source_file::{FileKind, Key, Section, sections};
 
 /// The text of a config file.
 pub(super) struct ConfigText {
@@ -57,6 +57,9 @@ impl ConfigText {
     }
 
     /// Sets a key of a section, unless it has that value. Returns `true` if it had another one.
+    ///
+    /// The line keeps its indent and its comment: a line that is indented further than the one above it would
+    /// continue that one's value.
     pub(super) fn set(
         &self,
         edits: &mut Edits,
@@ -64,18 +67,29 @@ impl ConfigText {
         name: &str,
         value: &str,
     ) -> bool {
-        let line = format!("{name} = {value}{}", self.line_end);
-        let lines = match section.key(name) {
-            Some(key) if key.value == value => return false,
+        let key = section.key(name);
+        if key.is_some_and(|key| plain_value(key) == value) {
+            return false;
+        }
+        let like = key.or(section.keys.first());
+        let indent = like.map_or("", |key| self.indent(key.line));
+        let comment = key.map_or("", |key| &key.value[plain_value(key).len()..]);
+        let lines = match key {
             Some(key) => key.line - 1..key.line,
             // Below the title.
             None => section.line..section.line,
         };
         edits.edits.push(Edit {
             lines,
-            replacement: line,
+            replacement: format!("{indent}{name} = {value}{comment}{}", self.line_end),
         });
         true
+    }
+
+    /// Returns the blanks at the beginning of a line, which is counted from 1.
+    fn indent(&self, line: usize) -> &str {
+        let text = &self.lines[line - 1];
+        &text[..text.len() - text.trim_start().len()]
     }
 
     /// Removes a section, and the blank line above it.
@@ -122,6 +136,16 @@ impl ConfigText {
         }
         text
     }
+}
+
+/// Returns the value of a key without a comment behind it.
+pub(super) fn plain_value(key: &Key) -> &str {
+    let comments = [" #", " ;", "\t#", "\t;"];
+    let end = comments
+        .iter()
+        .filter_map(|comment| key.value.find(comment))
+        .min();
+    key.value[..end.unwrap_or(key.value.len())].trim_end()
 }
 
 /// Ends the last line, if it has no end.
@@ -178,9 +202,19 @@ mod tests {
             assert!(text.set(edits, a, "new", "n"));
             assert!(!text.set(edits, a, "other", "1"));
         });
-        let expected =
-            "# top\n[profile a]\nnew = n\n# mine\nregion = r\nother = 1\n[default]\nregion = z\n";
+        let expected = "# top\n[profile a]\nnew = n\n# mine\nregion = r ; y\nother = 1\n[default]\nregion = z\n";
         assert_eq!(changed, expected);
+        let text = "[profile a]\n  one = 1 # stays\n  two = 2\n";
+        let changed = edited(text, |text, edits| {
+            let a = section(text, "a");
+            assert!(!text.set(edits, a, "one", "1"));
+            assert!(text.set(edits, a, "two", "3"));
+            assert!(text.set(edits, a, "new", "n"));
+        });
+        assert_eq!(
+            changed,
+            "[profile a]\n  new = n\n  one = 1 # stays\n  two = 3\n"
+        );
     }
 
     #[test]

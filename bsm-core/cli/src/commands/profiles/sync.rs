@@ -1,6 +1,6 @@
 //! `bsm profiles sync`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,14 @@ use serde_json::json;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-use super::config_text::{ConfigText, Edits};
+use super::config_text::{ConfigText, Edits, plain_value};
 use super::template::{Fields, Template};
+use crate::doctor::is_secret;
 use crate::failure::{Class, Failure};
 use crate::global::Global;
 use crate::output::{print, print_json};
 use crate::question::confirm_writing;
-use crate::source_file::MAX_SIZE;
+use crate::source_file::{MAX_SIZE, Section};
 use crate::terminal;
 
 /// The key that marks a synced profile, with the login that it is of. Other programs ignore it.
@@ -65,31 +66,36 @@ struct Outcome {
 
 impl Sync {
     pub(super) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        if let Some(region) = &global.session.region {
+            check_value(region)?;
+        }
         let login = self.login().await?;
         let roles = roles(&login).await?;
         let wanted = self.named(&login, roles)?;
         let path = config_file()?;
         let before = bsm_core::read_text(&path, MAX_SIZE)
             .map_err(|error| Failure::io(path.display().to_string(), error))?;
-        let (after, outcome) = self.synced(&before, &login, &wanted, global);
-        if global.json {
-            print_json(&outcome.to_json(&path))?;
-        } else {
-            outcome.report();
-        }
-        if *before == after {
-            return Ok(ExitCode::SUCCESS);
-        }
+        let known: BTreeSet<_> = BotoSesManager::profiles()?
+            .iter()
+            .map(|profile| profile.name().to_owned())
+            .collect();
+        let (after, outcome) = self.synced(&before, &login, &wanted, &known, global);
+        check_result(&path, &after, &login, &wanted, &known, &outcome)?;
+        let is_changed = *before != after;
         if !global.json {
-            let difference = difference(&path, &before, &after);
+            outcome.report();
             match self.dry_run {
-                true => print(&difference)?,
-                false => terminal::say(difference.trim_end()),
+                _ if !is_changed => {}
+                true => print(&difference(&path, &before, &after))?,
+                false => terminal::say(difference(&path, &before, &after).trim_end()),
             }
         }
-        if !self.dry_run {
+        if is_changed && !self.dry_run {
             confirm_writing(&format!("Write {}?", path.display()), self.yes)?;
             write(&path, &before, &after)?;
+        }
+        if global.json {
+            print_json(&outcome.to_json(&path))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -122,6 +128,8 @@ impl Sync {
     ) -> Result<BTreeMap<String, SsoRole>, Failure> {
         let mut named: BTreeMap<String, SsoRole> = BTreeMap::new();
         for role in roles {
+            check_value(&role.account_id)?;
+            check_value(&role.role_name)?;
             let name = self.name.name(&Fields {
                 sso_session: login,
                 account_id: &role.account_id,
@@ -157,6 +165,7 @@ impl Sync {
         before: &str,
         login: &str,
         wanted: &BTreeMap<String, SsoRole>,
+        known: &BTreeSet<String>,
         global: &Global,
     ) -> (String, Outcome) {
         let text = ConfigText::new(before);
@@ -171,16 +180,18 @@ impl Sync {
             if let Some(region) = &global.session.region {
                 keys.push(("region", region));
             }
-            let Some(section) = existing.get(name.as_str()) else {
+            let section = existing.get(name.as_str());
+            let Some(section) = section.filter(|section| is_ours(section, login)) else {
+                // Also one of the credentials file, or one whose title is written in another way.
+                if section.is_some() || known.contains(name) {
+                    outcome.left_alone.push(name.clone());
+                    continue;
+                }
                 keys.push((MARK, login));
                 text.add(&mut edits, &format!("profile {name}"), &keys);
                 outcome.added.push(name.clone());
                 continue;
             };
-            if section.key(MARK).is_none_or(|mark| mark.value != login) {
-                outcome.left_alone.push(name.clone());
-                continue;
-            }
             let mut is_changed = false;
             for (key, value) in keys {
                 is_changed |= text.set(&mut edits, section, key, value);
@@ -192,8 +203,7 @@ impl Sync {
         if self.prune {
             // Also a second section of one name, which `existing` has not.
             for (name, section) in text.profiles() {
-                let is_ours = section.key(MARK).is_some_and(|mark| mark.value == login);
-                if is_ours && !wanted.contains_key(name) {
+                if is_ours(section, login) && !wanted.contains_key(name) {
                     text.remove(&mut edits, section);
                     outcome.removed.push(name.to_owned());
                 }
@@ -242,6 +252,18 @@ async fn roles(login: &str) -> Result<Vec<SsoRole>, Failure> {
     })
 }
 
+/// Refuses a value that would be more than the value of one key in the file.
+fn check_value(value: &str) -> Result<(), Failure> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    match !value.is_empty() && value.chars().all(is_plain) {
+        true => Ok(()),
+        false => Err(Failure::new(
+            Class::Failed,
+            format!("{value:?} is no name of an account, a role or a region: nothing is written"),
+        )),
+    }
+}
+
 /// Returns the config file itself: a link to it, as in a repository of dotfiles, stays a link.
 fn config_file() -> Result<PathBuf, Failure> {
     // The config file is the first; without one, no login would have been found.
@@ -249,10 +271,63 @@ fn config_file() -> Result<PathBuf, Failure> {
     fs::canonicalize(&path).map_err(|error| Failure::io(path.display().to_string(), error))
 }
 
-/// Returns the difference without any line around it: those may contain keys.
+fn is_ours(section: &Section, login: &str) -> bool {
+    section
+        .key(MARK)
+        .is_some_and(|mark| plain_value(mark) == login)
+}
+
+/// Checks the text with bsm-core's own parser, before it is written: a file that is written in an unusual way
+/// may mean something else after a change of single lines.
+fn check_result(
+    path: &Path,
+    text: &str,
+    login: &str,
+    wanted: &BTreeMap<String, SsoRole>,
+    known: &BTreeSet<String>,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
+    let refused = || {
+        let path = path.display();
+        let message =
+            format!("{path} is written in a way that cannot be changed safely: nothing is written");
+        Failure::new(Class::Config, message).with_hint("`bsm doctor` finds unusual lines")
+    };
+    let failed = |error| Failure::io("a temporary file cannot be written", error);
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    let builder = BotoSesManager::builder().config_file(file.path());
+    let profiles = builder.profiles().map_err(|_| refused())?;
+    let names: BTreeSet<_> = profiles.iter().map(|it| it.name().to_owned()).collect();
+    let mut expected: BTreeSet<_> = known
+        .union(&outcome.added.iter().cloned().collect())
+        .cloned()
+        .collect();
+    for name in &outcome.removed {
+        expected.remove(name);
+    }
+    // A profile that was removed may also be in the credentials file.
+    let is_expected = |name: &String| expected.contains(name) || outcome.removed.contains(name);
+    let mut is_right = expected.is_subset(&names) && names.iter().all(is_expected);
+    for (name, role) in wanted
+        .iter()
+        .filter(|(name, _)| !outcome.left_alone.contains(name))
+    {
+        let profile = profiles.iter().find(|profile| profile.name() == name);
+        let has = |key, value| profile.and_then(|profile| profile.setting(key)) == Some(value);
+        is_right &= has("sso_session", login)
+            && has("sso_account_id", &role.account_id)
+            && has("sso_role_name", &role.role_name)
+            && has(MARK, login);
+    }
+    is_right.then_some(()).ok_or_else(refused)
+}
+
+/// Returns the difference without the lines around it, and without the values of secret keys.
 fn difference(path: &Path, before: &str, after: &str) -> String {
     let path = path.display().to_string();
-    let difference = TextDiff::from_lines(before, after);
+    let [before, after] = [before, after].map(shown);
+    let difference = TextDiff::from_lines(&before, &after);
     let mut difference = difference.unified_diff();
     difference
         .context_radius(0)
@@ -260,21 +335,45 @@ fn difference(path: &Path, before: &str, after: &str) -> String {
         .to_string()
 }
 
+/// Returns a text whose last line has an end, as the others, and which shows no secret.
+fn shown(text: &str) -> String {
+    let line = |line: &str| match line.split_once(['=', ':']) {
+        Some((name, _)) if is_secret(&name.trim().to_ascii_lowercase()) => {
+            format!("{name}= (hidden)\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
 /// Replaces the file at once, with the same permissions, unless somebody else has changed it meanwhile.
 fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     let failed = |error| Failure::io(format!("{} cannot be written", path.display()), error);
-    let permissions = fs::metadata(path).map_err(failed)?.permissions();
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path)).map_err(failed)?;
+    let changed = || {
+        Failure::new(
+            Class::Failed,
+            "somebody else has changed the file meanwhile: run the command again",
+        )
+    };
+    // Of two that write at once, the other one finds the lock, or afterwards another text.
+    let current = fs::File::open(path).map_err(failed)?;
+    current.try_lock().map_err(|_| changed())?;
+    let permissions = current.metadata().map_err(failed)?.permissions();
+    if permissions.readonly() {
+        return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(".bsm-")
+        .suffix(".tmp")
+        .tempfile_in(path.parent().unwrap_or(path))
+        .map_err(failed)?;
     file.write_all(after.as_bytes()).map_err(failed)?;
     file.as_file()
         .set_permissions(permissions)
         .map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     if *bsm_core::read_text(path, MAX_SIZE).map_err(failed)? != before {
-        return Err(Failure::new(
-            Class::Failed,
-            "somebody else has changed the file meanwhile: run the command again",
-        ));
+        return Err(changed());
     }
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
