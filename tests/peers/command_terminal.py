@@ -3,7 +3,7 @@
     python3 command_terminal.py PROMPT ANSWER [PROMPT ANSWER]... -- COMMAND..
 
 It types each answer once its prompt is shown; `^C` is the key Ctrl-C. It prints what the terminal
-showed, and ends as the command ends. The tests of the command `bsm` run it.
+showed, and ends as the command ends, with 128 and the number if that is a signal. The tests of the command `bsm` run it.
 """
 
 import os
@@ -40,4 +40,5 @@ else:
     os.kill(pid, 9)
 print(shown.decode().replace("\r\n", "\n"), end="")
 _, status = os.waitpid(pid, 0)
-sys.exit(os.waitstatus_to_exitcode(status) % 256)
+code = os.waitstatus_to_exitcode(status)
+sys.exit(code if code >= 0 else 128 - code)  # a signal, as a shell tells it

@@ -130,6 +130,15 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     }
 }
 
+/// Runs work on the [engine](Engine), for a caller whose cancellation must not cancel it.
+pub(crate) async fn detached<T, F>(work: F) -> Result<T, Error>
+where
+    T: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    SingleFlight::default().join(|| work).await
+}
+
 /// A value that is resolved on first use and cached; an error is not cached.
 pub(crate) struct AsyncOnce<T> {
     value: Arc<OnceLock<T>>,

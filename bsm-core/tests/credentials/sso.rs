@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::provider::token::ProvideToken as _;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -15,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use bsm_core::{BotoSesManager, Builder, ErrorKind};
 use bsm_local_aws::{Account, Fault, IdentityCenter, LocalAws, Profile, SsoToken};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
@@ -161,6 +163,28 @@ async fn a_token_is_renewed_ahead_of_its_expiry_and_used_while_it_is_valid() {
     assert_eq!(center.renewals(), failed + 1);
     center.manager().credentials().await.unwrap();
     assert_eq!(center.renewals(), failed + 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_caller_does_not_lose_the_renewed_token() {
+    let center = Center::with(IdentityCenter::new("corp", START_URL).one_time_refresh_tokens());
+    let (old, path) = center.token(-60);
+    let bsm = center.manager();
+    let config = bsm.sdk_config().await.unwrap();
+    let tokens = config.token_provider().unwrap();
+    let slow = Fault::latency(Duration::from_millis(300)).operation("CreateToken");
+    center.aws.faults().add(slow.times(1));
+    // Dropped once AWS has the request.
+    let mut caller = Box::pin(tokens.provide_token());
+    while center.renewals() == 0 {
+        assert!((&mut caller).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    drop(caller);
+    let token = tokens.provide_token().await.unwrap();
+    assert_ne!(token.token(), old.access_token);
+    assert_eq!(center.renewals(), 1);
+    assert!(fs::read_to_string(&path).unwrap().contains(token.token()));
 }
 
 #[tokio::test]

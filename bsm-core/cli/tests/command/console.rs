@@ -1,7 +1,7 @@
 use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
 
-use crate::support::{Home, run};
+use crate::support::{Home, on_terminal, run};
 
 #[test]
 fn a_browser_is_signed_in_as_the_session() {
@@ -77,17 +77,11 @@ fn a_browser_gets_a_file_of_this_user_alone_and_no_address_in_its_arguments() {
     chmod.arg("755").arg(&browser);
     run(chmod).ok();
     // A terminal is needed, because without one the address is printed.
-    if !crate::support::is_installed("python3") {
+    let opener = format!("BROWSER={}", browser.display());
+    let command = ["env", &opener, "bsm", "console", "-p", "staging"];
+    let Some(ran) = on_terminal(&home, &[], &command) else {
         return;
-    }
-    let terminal = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/peers/command_terminal.py"
-    );
-    let mut command = home.command("python3");
-    command.env("BROWSER", &browser).env("TERM", "dumb");
-    command.args([terminal, "--", "bsm", "console", "-p", "staging"]);
-    let ran = run(command);
+    };
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(!ran.stdout.contains("SigninToken"), "{ran:?}");
     let seen = std::fs::read_to_string(seen).unwrap();

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
+use std::thread;
 
 use bsm_local_aws::{Account, IdentityCenter, LocalAws, Profile};
 
-use crate::support::{Home, wait};
+use crate::support::{Home, on_terminal, wait};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -87,4 +88,30 @@ fn a_login_that_is_denied_or_unknown_says_so() {
         std::thread::yield_now();
     }
     assert_eq!(wait(&mut child).code(), Some(4));
+}
+
+#[test]
+fn on_a_terminal_a_login_shows_an_address_and_a_code_and_ctrl_c_ends_it() {
+    let aws = center();
+    let home = Home::of(&aws);
+    let login = ["bsm", "login", "-p", "admin"];
+    let prompt = "Check that the page shows this code: ";
+    let Some(ran) = on_terminal(&home, &[prompt, "^C"], &login) else {
+        return;
+    };
+    assert!(ran.stdout.contains("/device?user_code="), "{ran:?}");
+    assert_eq!(ran.status, Some(130), "{ran:?}");
+    assert!(home.run(&["sessions"]).ok().contains("not signed in"));
+
+    let ran = thread::scope(|scope| {
+        let ran = scope.spawn(|| on_terminal(&home, &[], &login).unwrap());
+        // The device of the first login waits for an answer, too.
+        while !ran.is_finished() {
+            aws.decide_devices(true);
+            thread::yield_now();
+        }
+        ran.join().unwrap()
+    });
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("expires in 59 min"), "{ran:?}");
 }

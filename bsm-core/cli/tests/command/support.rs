@@ -169,6 +169,22 @@ pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
 }
 
 /// Returns `true` if a program is installed. A test that needs one says that it is skipped.
+/// Runs a command on a terminal, where the answers are typed once their prompts are shown: pairs of a
+/// prompt and an answer. `None` without Python.
+pub(crate) fn on_terminal(home: &Home, script: &[&str], command: &[&str]) -> Option<Ran> {
+    const TERMINAL: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/peers/command_terminal.py"
+    );
+    if !is_installed("python3") {
+        return None;
+    }
+    let mut python = home.command("python3");
+    python.arg(TERMINAL).args(script).arg("--").args(command);
+    python.env("TERM", "dumb");
+    Some(run(python))
+}
+
 pub(crate) fn is_installed(program: &str) -> bool {
     let version = Command::new(program).arg("--version").output();
     let found = version.is_ok_and(|output| output.status.success());

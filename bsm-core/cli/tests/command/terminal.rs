@@ -1,27 +1,9 @@
 //! Questions, which are asked on a terminal only.
 
-use std::process::Command;
-
 use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
 
-use crate::support::{Home, Ran, is_installed, run};
-
-const TERMINAL: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../tests/peers/command_terminal.py"
-);
-
-/// Runs a command on a terminal; `None` without Python.
-fn on_terminal(home: &Home, script: &[&str], command: &[&str]) -> Option<Ran> {
-    if !is_installed("python3") {
-        return None;
-    }
-    let mut python: Command = home.command("python3");
-    python.arg(TERMINAL).args(script).arg("--").args(command);
-    python.env("TERM", "dumb");
-    Some(run(python))
-}
+use crate::support::{Home, on_terminal};
 
 #[test]
 fn a_production_profile_is_asked_about_and_no_is_the_default() {

@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 use super::token_file::{NoToken, Refresh, SsoSession, Token, TokenFile};
 use crate::error::{Error, ErrorKind};
 use crate::shared_file::{Lock, LockAttempt};
+use crate::sync::single_flight::detached;
 use crate::transport::{self, time_limits};
 
 /// When a token is renewed ahead of its expiry, as in botocore.
@@ -118,7 +119,14 @@ impl SsoLogin {
         }
     }
 
+    /// Returns a valid token. A request that renews it goes on if the caller is cancelled: AWS may have
+    /// used up the refresh token by then, and only the answer contains the next one.
     async fn token(&self) -> Result<Token, Error> {
+        let login = self.clone();
+        detached(async move { login.current_or_renewed().await }).await
+    }
+
+    async fn current_or_renewed(&self) -> Result<Token, Error> {
         let found = self.read().await?;
         let now = self.time.now();
         let attempts = self.attempts();
