@@ -66,7 +66,7 @@ fn from_the_local_aws(c: &mut Criterion) {
         let http_client = config.expect("the profile is there").http_client();
         let http_client = http_client.expect("a manager has an HTTP client");
         let config = by_hand().http_client(http_client);
-        let config = config.endpoint_url(playground.aws().endpoint_url());
+        let config = config.endpoint_url(playground.aws.endpoint_url());
         Client::new(&config.load().await)
     });
     compare(c, "get, from the local AWS", &managers, &client);

@@ -82,7 +82,7 @@ async fn a_child_uses_the_managers_account_in_a_hostile_environment() {
 async fn a_child_uses_the_managers_endpoint_and_none_that_its_parent_inherited() {
     let playground = Playground::start().await;
     let mut parent = child(&playground);
-    parent.args(["at", playground.aws().endpoint_url(), "staging"]);
+    parent.args(["at", playground.aws.endpoint_url(), "staging"]);
     for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"] {
         parent.env(name, "http://127.0.0.1:9");
     }
@@ -292,7 +292,7 @@ async fn children_of_two_threads_never_use_each_others_account() {
         [staging.join().unwrap(), production.join().unwrap()]
     });
     assert_eq!(wrong, [0, 0]);
-    assert_eq!(playground.aws().call_count("sts", "AssumeRole"), 2);
+    assert_eq!(playground.aws.call_count("sts", "AssumeRole"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

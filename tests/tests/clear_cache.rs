@@ -30,7 +30,7 @@ async fn files_credentials_identity_and_clients_are_resolved_again() {
         let caller = client.get_caller_identity().send().await.unwrap();
         assert_eq!(caller.account(), Some(PRODUCTION_ACCOUNT));
     }
-    assert_eq!(playground.aws().call_count("sts", "AssumeRole"), 2);
+    assert_eq!(playground.aws.call_count("sts", "AssumeRole"), 2);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn clearing_a_parent_clears_its_roles_but_not_the_reverse() {
         for manager in [&parent, &role, &sibling] {
             manager.aws_account_id().await.unwrap();
         }
-        playground.aws().call_count("sts", "AssumeRole")
+        playground.aws.call_count("sts", "AssumeRole")
     };
     assert_eq!(use_all().await, 2);
     role.clear_cache();

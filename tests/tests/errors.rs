@@ -30,7 +30,7 @@ async fn a_missing_region_fails_immediately_with_a_message_how_to_set_one() {
     let playground = Playground::start().await;
     let bsm = BotoSesManager::builder()
         .keys("AKIAIOSFODNN7EXAMPLE", "secret")
-        .endpoint_url(playground.aws().endpoint_url())
+        .endpoint_url(playground.aws.endpoint_url())
         .config_file(playground.dir().join("none"))
         .shared_credentials_file(playground.dir().join("none"))
         .environment([])
@@ -124,7 +124,7 @@ async fn an_arn_of_another_resource_than_a_role_is_rejected_before_any_request()
         .unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(playground.aws().calls().is_empty());
+    assert!(playground.aws.calls().is_empty());
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn an_unexpected_account_is_rejected_before_any_other_request() {
     assert!(error.is_account_mismatch());
     assert!(error.to_string().contains("222222222222"), "{error}");
     let operations: Vec<_> = playground
-        .aws()
+        .aws
         .calls()
         .into_iter()
         .map(|call| call.operation)

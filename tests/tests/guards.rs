@@ -52,7 +52,7 @@ async fn every_use_of_a_manager_in_the_wrong_account_fails_before_a_request() {
         assert!(error.is_account_mismatch(), "{error}");
         assert!(error.to_string().contains(STAGING_ACCOUNT), "{error}");
     }
-    let calls = playground.aws().calls();
+    let calls = playground.aws.calls();
     let others: Vec<_> = calls
         .iter()
         .filter(|call| call.account.as_deref() == Some(STAGING_ACCOUNT))
@@ -71,7 +71,7 @@ async fn the_identity_is_requested_once_for_the_guard_and_the_caller() {
         .build();
     assert_eq!(manager.aws_account_id().await.unwrap(), STAGING_ACCOUNT);
     manager.who_am_i().await.unwrap();
-    assert_eq!(playground.aws().call_count("sts", "GetCallerIdentity"), 1);
+    assert_eq!(playground.aws.call_count("sts", "GetCallerIdentity"), 1);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn an_invalid_account_id_is_invalid_input() {
         let error = manager.credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
-    assert!(playground.aws().calls().is_empty());
+    assert!(playground.aws.calls().is_empty());
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn every_use_of_a_manager_in_the_wrong_region_fails_before_a_request() {
         }
         assert!(manager.aws_region().await.unwrap_err().is_region_mismatch());
     }
-    assert!(playground.aws().calls().is_empty());
+    assert!(playground.aws.calls().is_empty());
 
     let right = expecting().region("eu-central-1").build();
     right.who_am_i().await.unwrap();

@@ -41,7 +41,7 @@ async fn concurrent_callers_cause_one_get_caller_identity_call() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(playground.aws().call_count("sts", "GetCallerIdentity"), 1);
+    assert_eq!(playground.aws.call_count("sts", "GetCallerIdentity"), 1);
 }
 
 #[tokio::test]
@@ -161,8 +161,8 @@ async fn a_guarded_account_is_looked_up_once_for_each_refresh() {
     for refreshes in 1..=2 {
         assert_eq!(staging.aws_account_id().await.unwrap(), STAGING_ACCOUNT);
         staging.who_am_i().await.unwrap();
-        let calls = playground.aws().call_count("sts", "GetCallerIdentity");
+        let calls = playground.aws.call_count("sts", "GetCallerIdentity");
         assert_eq!(calls, refreshes);
-        playground.aws().clock().advance(Duration::from_secs(7200));
+        playground.aws.clock().advance(Duration::from_secs(7200));
     }
 }

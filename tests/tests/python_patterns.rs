@@ -30,7 +30,7 @@ macro_rules! models {
 
 /// The accounts that an operation reached, in the order of its calls.
 fn accounts_of(playground: &Playground, operation: &str) -> Vec<String> {
-    let calls = playground.aws().calls().into_iter();
+    let calls = playground.aws.calls().into_iter();
     calls
         .filter(|call| call.operation == operation)
         .filter_map(|call| call.account)
@@ -65,7 +65,7 @@ fn two_threads_with_one_model_write_to_their_own_accounts() {
     });
 
     for (account, manager) in [STAGING_ACCOUNT, PRODUCTION_ACCOUNT].iter().zip(&managers) {
-        let items = playground.aws().table_items(account, "us-east-1", "users");
+        let items = playground.aws.table_items(account, "us-east-1", "users");
         let items = items.unwrap();
         assert_eq!(items.len(), 1_000);
         let prefix = manager.to_string();
@@ -153,7 +153,7 @@ async fn a_reset_restores_the_declared_region() {
     reset_connection::<User>();
     default.scope(async { User::exists().await }).await.unwrap();
 
-    let calls = playground.aws().calls().into_iter();
+    let calls = playground.aws.calls().into_iter();
     let reached: Vec<_> = calls
         .filter(|call| call.operation == "DescribeTable")
         .map(|call| (call.account.unwrap(), call.region.unwrap()))
@@ -180,7 +180,7 @@ async fn a_bound_model_works_after_its_credentials_expire() {
     drop(use_boto_session::<User>(&staging).restore_on_exit(false));
     for _ in 0..3 {
         assert!(!User::exists().await.unwrap());
-        playground.aws().clock().advance(Duration::from_secs(7_200));
+        playground.aws.clock().advance(Duration::from_secs(7_200));
     }
     reset_connection::<User>();
     assert_eq!(

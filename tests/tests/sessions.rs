@@ -33,7 +33,7 @@ async fn concurrent_callers_cause_one_assume_role_call() {
         assert_eq!(task.await.unwrap().unwrap(), "222222222222");
     }
     let operations: Vec<_> = playground
-        .aws()
+        .aws
         .calls()
         .into_iter()
         .map(|call| call.operation)
@@ -47,7 +47,7 @@ async fn a_manager_can_be_created_from_an_sdk_config() {
     let credentials = playground.profile("default").credentials().await.unwrap();
     let config = aws_config::SdkConfig::builder()
         .region(aws_config::Region::new("eu-west-1"))
-        .endpoint_url(playground.aws().endpoint_url())
+        .endpoint_url(playground.aws.endpoint_url())
         .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
             credentials,
         ))
@@ -83,7 +83,7 @@ async fn another_region_shares_the_credentials() {
     );
     let dynamodb = there.client(aws_sdk_dynamodb::Client::new).await.unwrap();
     dynamodb.list_tables().send().await.unwrap();
-    let calls = playground.aws().calls();
+    let calls = playground.aws.calls();
     assert_eq!(calls.last().unwrap().region.as_deref(), Some("eu-west-1"));
 }
 
@@ -95,10 +95,10 @@ async fn a_service_can_have_its_own_endpoint() {
         .builder()
         .profile_name("default")
         .endpoint_url("http://127.0.0.1:9")
-        .service_endpoint_url("STS", playground.aws().endpoint_url())
+        .service_endpoint_url("STS", playground.aws.endpoint_url())
         .build();
     assert_eq!(bsm.aws_account_id().await.unwrap(), "111111111111");
-    assert!(elsewhere.aws().calls().is_empty());
+    assert!(elsewhere.aws.calls().is_empty());
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn expiring_credentials_are_refreshed_before_a_request_fails() {
     let first = staging.credentials().await.unwrap();
     for _ in 0..5 {
         playground
-            .aws()
+            .aws
             .clock()
             .advance(std::time::Duration::from_secs(3600));
         dynamodb.list_tables().send().await.unwrap();

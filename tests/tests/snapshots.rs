@@ -16,7 +16,7 @@ async fn a_restored_snapshot_uses_the_same_session_without_assuming_the_role_aga
     assert_eq!(restored.aws_region().await.unwrap(), "us-east-1");
     assert_eq!(restored.expiration(), snapshot.expiration());
     assert!(snapshot.expiration().is_some());
-    assert_eq!(playground.aws().call_count("sts", "AssumeRole"), 1);
+    assert_eq!(playground.aws.call_count("sts", "AssumeRole"), 1);
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn an_expired_snapshot_is_reported_as_expired() {
     let restored = playground.builder().snapshot(snapshot.clone()).build();
     restored.credentials().await.unwrap();
 
-    playground.aws().clock().advance(Duration::from_secs(3600));
+    playground.aws.clock().advance(Duration::from_secs(3600));
     let late = playground.builder().snapshot(snapshot).build();
     for manager in [restored, late] {
         let error = manager.credentials().await.unwrap_err();
@@ -35,7 +35,7 @@ async fn an_expired_snapshot_is_reported_as_expired() {
         let error = manager.aws_account_id().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SnapshotExpired);
     }
-    assert_eq!(playground.aws().call_count("sts", "GetCallerIdentity"), 0);
+    assert_eq!(playground.aws.call_count("sts", "GetCallerIdentity"), 0);
 }
 
 #[tokio::test]

@@ -112,10 +112,10 @@ async fn each_tenant_reaches_its_own_account_also_in_a_streamed_body() {
     futures_util::future::join_all(all).await;
 
     // A tenant that nobody knows reaches no account, whatever the process default is.
-    let before = playground.aws().calls().len();
+    let before = playground.aws.calls().len();
     let (status, _) = request(address, "red", "/orders/ada/7").await;
     assert_eq!(status, 401);
-    assert_eq!(playground.aws().calls().len(), before);
+    assert_eq!(playground.aws.calls().len(), before);
     assert_eq!(BotoSesManager::current().to_string(), "the default chain");
     server.abort();
 }

@@ -1,8 +1,9 @@
 //! The pace of requests that all accounts share: AssumeRole and Organizations.
 //!
-//! AWS publishes no rate for them, and other programs use up the same one. So the rate is found by trial, as
-//! TCP does: it doubles until the first throttle, then falls by half at each throttle and rises slowly in
-//! between. All callers of one endpoint share it, so one throttle slows all of them down.
+//! The quota is that of an account and a region, and other programs use up the same one. So the rate is found
+//! by trial, as TCP does: it doubles each second until the first throttle, then falls by half at each
+//! throttle and rises slowly in between. All callers of one endpoint share it, so one throttle slows all of
+//! them down.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -32,6 +33,9 @@ const PAUSE: std::ops::Range<f64> = 0.5..1.0;
 /// The rate of one endpoint.
 pub(super) struct Pace {
     state: Mutex<State>,
+    /// Held by the caller whose turn is next. The others get no time in advance: the rate may have changed
+    /// until it is their turn.
+    queue: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -60,17 +64,14 @@ impl Pace {
 
     /// Waits for a turn. Callers get their turns in the order in which they ask.
     pub(super) async fn turn(&self) -> Turn {
-        let (at, turn) = {
-            let mut state = self.state.lock();
-            let now = Instant::now();
-            let burst = Duration::from_secs_f64(BURST);
-            let earliest = now.checked_sub(burst).unwrap_or(now);
-            let at = state.next.max(earliest);
-            state.next = at + Duration::from_secs_f64(1.0 / state.rate);
-            (at, Turn { epoch: state.epoch })
-        };
-        tokio::time::sleep_until(at).await;
-        turn
+        let _first = self.queue.lock().await;
+        loop {
+            let at = match self.state.lock().take_turn(Instant::now()) {
+                Ok(turn) => return turn,
+                Err(at) => at,
+            };
+            tokio::time::sleep_until(at).await;
+        }
     }
 
     /// Raises the rate after a call that was not throttled.
@@ -96,12 +97,26 @@ impl Pace {
         state.rate = (state.rate / 2.0).max(MIN);
         let pause = PAUSE.start + (PAUSE.end - PAUSE.start) * fastrand::f64();
         let resumed = Instant::now() + Duration::from_secs_f64(pause);
-        // Turns that were given out already stay: they are no more than the concurrency.
         state.next = state.next.max(resumed);
         tracing::debug!(
             rate = state.rate,
             "throttled: slowing down all calls to this endpoint"
         );
+    }
+}
+
+impl State {
+    /// Returns a turn, or when there will be one.
+    fn take_turn(&mut self, now: Instant) -> Result<Turn, Instant> {
+        let burst = Duration::from_secs_f64(BURST);
+        let earliest = now.checked_sub(burst).unwrap_or(now);
+        let at = self.next.max(earliest);
+        if at > now {
+            return Err(at);
+        }
+        // Counted from when it was due, so that a timer that fires late costs no turn.
+        self.next = at + Duration::from_secs_f64(1.0 / self.rate);
+        Ok(Turn { epoch: self.epoch })
     }
 }
 
@@ -114,6 +129,7 @@ impl Default for Pace {
                 is_starting: true,
                 epoch: 0,
             }),
+            queue: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -130,6 +146,9 @@ pub(super) fn is_throttled(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
     use super::*;
 
     /// Makes calls to a service that allows `rate` a second for `seconds`, with a bucket of one second, and
@@ -164,6 +183,30 @@ mod tests {
             let share = f64::from(throttled) / f64::from(succeeded + throttled);
             assert!(share < 0.1, "{throttled} beside {succeeded} at {rate}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_wait_profit_from_the_successes_of_the_first_ones() {
+        let (pace, began) = (Pace::default(), Instant::now());
+        let call = async || {
+            pace.turn().await;
+            pace.succeeded();
+        };
+        join_all((0..200).map(|_| call())).await;
+        // 10 a second at first, and e times as many each second: 3 seconds. At the first rate it is 20.
+        assert!(began.elapsed() < Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttle_holds_up_those_that_wait() {
+        let pace = Pace::default();
+        let turn = pace.turn().await;
+        let mut next = Box::pin(pace.turn());
+        assert!((&mut next).now_or_never().is_none());
+        let throttled = Instant::now();
+        pace.throttled(turn);
+        next.await;
+        assert!(throttled.elapsed().as_secs_f64() >= PAUSE.start);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use bsm_core::ErrorKind;
 
-use crate::support::{ADMIN, Playground, READER, request};
+use crate::support::{ADMIN, READER, assume_role_calls, playground, request};
 
 #[tokio::test]
 async fn every_field_reaches_sts() {
-    let playground = Playground::start();
+    let playground = playground();
     let policy = r#"{"Version": "2012-10-17", "Statement": []}"#;
     let bsm = playground
         .profile("dev")
@@ -44,7 +44,7 @@ async fn every_field_reaches_sts() {
 
 #[tokio::test]
 async fn roles_chain_and_each_is_assumed_once() {
-    let playground = Playground::start();
+    let playground = playground();
     let reader = playground
         .profile("dev")
         .assume_role(ADMIN)
@@ -58,19 +58,19 @@ async fn roles_chain_and_each_is_assumed_once() {
                 .contains("333333333333:assumed-role/Reader/")
         );
     }
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
     let profile = playground.profile("reader");
     assert!(
         request(&profile)
             .await
             .contains("333333333333:assumed-role/Reader/")
     );
-    assert_eq!(playground.assumed(), 4);
+    assert_eq!(assume_role_calls(&playground), 4);
 }
 
 #[tokio::test]
 async fn a_chained_role_for_more_than_an_hour_is_refused_before_sts_is_asked() {
-    let playground = Playground::start();
+    let playground = playground();
     let two_hours = Duration::from_secs(7_200);
     for parent in [
         playground.profile("admin"),
@@ -85,7 +85,7 @@ async fn a_chained_role_for_more_than_an_hour_is_refused_before_sts_is_asked() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("one hour at most"), "{error}");
     }
-    assert_eq!(playground.assumed(), 0);
+    assert_eq!(assume_role_calls(&playground), 0);
     let dev = playground.profile("dev");
     dev.assume_role(ADMIN)
         .duration(two_hours)
@@ -96,7 +96,7 @@ async fn a_chained_role_for_more_than_an_hour_is_refused_before_sts_is_asked() {
 
 #[tokio::test]
 async fn a_role_that_does_not_trust_the_caller_is_access_denied() {
-    let playground = Playground::start();
+    let playground = playground();
     let dev = playground.profile("dev");
     let error = dev.assume_role(READER).load().await.unwrap_err();
     assert!(error.is_access_denied(), "{error:?}");
@@ -111,7 +111,7 @@ async fn a_role_that_does_not_trust_the_caller_is_access_denied() {
 #[tokio::test]
 async fn the_retries_of_the_user_apply_to_assume_role() {
     for attempts in [1, 3, 4] {
-        let playground = Playground::start();
+        let playground = playground();
         let throttled = bsm_local_aws::Fault::throttling()
             .operation("AssumeRole")
             .times(attempts - 1);
@@ -126,17 +126,17 @@ async fn the_retries_of_the_user_apply_to_assume_role() {
             .credentials()
             .await
             .unwrap();
-        assert_eq!(playground.assumed(), attempts as usize);
+        assert_eq!(assume_role_calls(&playground), attempts as usize);
     }
 }
 
 #[tokio::test]
 async fn a_transient_failure_of_sts_is_not_felt() {
-    let playground = Playground::start();
+    let playground = playground();
     let once = bsm_local_aws::Fault::dropped_connection()
         .operation("AssumeRole")
         .times(1);
     playground.aws.faults().add(once);
     playground.profile("admin").credentials().await.unwrap();
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bsm_core::{BotoSesManager, CliCache};
 use bsm_local_aws::Fault;
 
-use crate::support::{ADMIN, Playground, READER, builder, request};
+use crate::support::{ADMIN, Playground, READER, assume_role_calls, builder, playground, request};
 
 fn cache(playground: &Playground) -> (CliCache, PathBuf) {
     let directory = playground
@@ -44,10 +44,10 @@ async fn key(bsm: &BotoSesManager) -> String {
 
 #[tokio::test]
 async fn a_second_manager_finds_what_the_first_one_left() {
-    let playground = Playground::start();
+    let playground = playground();
     let first = key(&admin(&playground)).await;
     assert_eq!(key(&admin(&playground)).await, first);
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
 
     let directory = cache(&playground).1;
     let [entry] = &entries(&directory)[..] else {
@@ -69,7 +69,7 @@ async fn a_second_manager_finds_what_the_first_one_left() {
 
 #[tokio::test]
 async fn the_cache_is_in_the_home_directory_by_default() {
-    let playground = Playground::start();
+    let playground = playground();
     let home = playground.dir().join("somebody");
     let variables = [
         ("HOME", home.to_str().unwrap()),
@@ -88,29 +88,29 @@ async fn the_cache_is_in_the_home_directory_by_default() {
 
 #[tokio::test]
 async fn the_role_is_assumed_again_when_the_entry_gets_old() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = admin(&playground);
     let first = key(&bsm).await;
     playground.aws.clock().advance(Duration::from_secs(3_550));
     let second = key(&bsm).await;
     assert_ne!(first, second);
     assert_eq!(key(&admin(&playground)).await, second);
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }
 
 #[tokio::test]
 async fn a_demand_for_more_time_than_the_entry_has_assumes_the_role_again() {
-    let playground = Playground::start();
+    let playground = playground();
     key(&admin(&playground)).await;
     playground.aws.clock().advance(Duration::from_secs(1_800));
     let hour = Duration::from_secs(3_500);
     admin(&playground).credentials_for(hour).await.unwrap();
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }
 
 #[tokio::test]
 async fn a_damaged_or_foreign_entry_is_replaced() {
-    let playground = Playground::start();
+    let playground = playground();
     key(&admin(&playground)).await;
     let entry = entries(&cache(&playground).1).remove(0);
     let good = fs::read_to_string(&entry).unwrap();
@@ -119,9 +119,9 @@ async fn a_damaged_or_foreign_entry_is_replaced() {
         fs::write(&entry, bad).unwrap();
         playground.aws.clear_calls();
         let healed = key(&admin(&playground)).await;
-        assert_eq!(playground.assumed(), 1, "{bad}");
+        assert_eq!(assume_role_calls(&playground), 1, "{bad}");
         assert_eq!(key(&admin(&playground)).await, healed);
-        assert_eq!(playground.assumed(), 1, "{bad}");
+        assert_eq!(assume_role_calls(&playground), 1, "{bad}");
     }
     fs::write(&entry, [0xff, 0xfe, 0x00]).unwrap();
     key(&admin(&playground)).await;
@@ -129,7 +129,7 @@ async fn a_damaged_or_foreign_entry_is_replaced() {
 
 #[tokio::test]
 async fn a_cache_that_cannot_be_used_is_no_error() {
-    let playground = Playground::start();
+    let playground = playground();
     let file = playground.dir().join("file");
     fs::write(&file, "").unwrap();
     for directory in [file.join("cache"), PathBuf::from("/proc/no/such/place")] {
@@ -145,7 +145,7 @@ async fn a_cache_that_cannot_be_used_is_no_error() {
 
 #[tokio::test]
 async fn an_entry_of_another_source_is_used_by_default() {
-    let playground = Playground::start();
+    let playground = playground();
     let (cache, directory) = cache(&playground);
     let dev = |cache: CliCache| {
         playground
@@ -176,7 +176,7 @@ async fn an_entry_of_another_source_is_used_by_default() {
 
 #[tokio::test]
 async fn a_process_that_waits_goes_on_as_soon_as_the_other_gives_up_its_turn() {
-    let playground = Playground::start();
+    let playground = playground();
     key(&admin(&playground)).await;
     let directory = cache(&playground).1;
     let entry = entries(&directory).remove(0);
@@ -188,12 +188,12 @@ async fn a_process_that_waits_goes_on_as_soon_as_the_other_gives_up_its_turn() {
         tokio::time::timeout(Duration::from_secs(5), key(&bsm)),
         async {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            assert_eq!(playground.assumed(), 1);
+            assert_eq!(assume_role_calls(&playground), 1);
             drop(lock);
         }
     );
     waiting.unwrap();
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }
 
 const CHILD: &str = "BSM_CLI_CACHE_CHILD";
@@ -215,7 +215,7 @@ async fn child() {
 
 #[tokio::test]
 async fn eight_processes_on_a_cold_cache_make_one_call() {
-    let playground = Playground::start();
+    let playground = playground();
     let slow = Fault::latency(Duration::from_millis(300)).operation("AssumeRole");
     playground.aws.faults().add(slow);
     let children: Vec<_> = (0..8)
@@ -239,14 +239,14 @@ async fn eight_processes_on_a_cold_cache_make_one_call() {
         })
         .collect();
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
 }
 
 /// By hand: `cargo test -p bsm-core --all-features --test credentials boto3 -- --ignored`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs python3 with boto3"]
 async fn boto3_and_this_crate_read_each_others_entries() {
-    let playground = Playground::start();
+    let playground = playground();
     let directory = cache(&playground).1;
     let boto3 = |profile: &str| {
         let script = concat!(
@@ -274,18 +274,18 @@ async fn boto3_and_this_crate_read_each_others_entries() {
     // Ours first, and then theirs.
     let ours = key(&admin(&playground)).await;
     assert_eq!(boto3("admin"), ours);
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
     fs::remove_file(entries(&directory).remove(0)).unwrap();
     let theirs = boto3("admin");
     assert_eq!(key(&admin(&playground)).await, theirs);
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }
 
 /// By hand, as above.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the AWS CLI"]
 async fn the_aws_cli_and_this_crate_read_each_others_entries() {
-    let playground = Playground::start();
+    let playground = playground();
     let home = playground.dir().join("home");
     let cli = || {
         let output = Command::new("aws")
@@ -313,5 +313,5 @@ async fn the_aws_cli_and_this_crate_read_each_others_entries() {
     fs::remove_file(entries(&directory).remove(0)).unwrap();
     let theirs = cli();
     assert_eq!(key(&admin(&playground)).await, theirs);
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }

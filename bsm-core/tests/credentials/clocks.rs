@@ -6,7 +6,7 @@ use aws_smithy_async::time::TimeSource;
 use bsm_core::BotoSesManager;
 use bsm_local_aws::Clock;
 
-use crate::support::{ADMIN, Playground, request};
+use crate::support::{ADMIN, playground, request};
 
 /// A clock that is so many seconds ahead of AWS's.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ async fn key(bsm: &BotoSesManager) -> String {
 async fn a_wrong_clock_neither_expires_fresh_credentials_nor_keeps_dead_ones() {
     const HOUR: i64 = 3_600;
     for ahead in [0, HOUR, -3 * HOUR, 20 * HOUR] {
-        let playground = Playground::start();
+        let playground = playground();
         let clock = playground.aws.clock();
         let time = Wrong(clock.clone(), ahead);
         let dev = playground

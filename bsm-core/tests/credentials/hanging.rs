@@ -11,7 +11,7 @@ use bsm_local_aws::Fault;
 use futures_util::future::join_all;
 
 use crate::raw_server::RawServer;
-use crate::support::{ACCESS_KEY_ID, ADMIN, Playground, SECRET, builder};
+use crate::support::{ACCESS_KEY_ID, ADMIN, SECRET, builder, playground};
 
 const LIMIT: Duration = Duration::from_millis(300);
 
@@ -48,7 +48,7 @@ async fn a_request_that_is_never_answered_ends_for_all_and_the_next_call_starts_
         ("AssumeRole", "assume the role"),
         ("GetSessionToken", "get a session token"),
     ] {
-        let playground = Playground::start();
+        let playground = playground();
         let dev = limited(playground.builder()).profile_name("dev");
         let bsm = match operation {
             "GetCallerIdentity" => dev.expect_account("111111111111").build(),
@@ -73,7 +73,7 @@ async fn a_request_that_is_never_answered_ends_for_all_and_the_next_call_starts_
 
 #[tokio::test]
 async fn an_identity_that_is_never_answered_is_asked_for_again() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = limited(playground.builder()).profile_name("dev").build();
     playground.aws.faults().add(Fault::latency(FOREVER));
     let before = Instant::now();

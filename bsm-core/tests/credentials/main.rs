@@ -9,6 +9,9 @@ mod clocks;
 mod hanging;
 mod machines;
 mod mfa;
+#[path = "../../../tests/src/playground.rs"]
+#[expect(dead_code, unreachable_pub, reason = "other crates use the rest")]
+mod playground;
 mod raw_server;
 mod refresh;
 mod runtimes;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bsm_core::{Error, mfa};
 use futures_util::future::join_all;
 
-use crate::support::{AUDIT, Playground, READER, SERIAL, WITH_MFA, request};
+use crate::support::{
+    AUDIT, READER, SERIAL, WITH_MFA, assume_role_calls, playground, playground_with, request,
+};
 
 /// Somebody who types the codes in turn, and who counts how often they are asked.
 fn prompting(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
@@ -29,7 +31,7 @@ fn prompting(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() {
-    let playground = Playground::start();
+    let playground = playground();
     let (provider, prompts) = prompting(&["135790", "246802"]);
     let bsm = playground
         .builder()
@@ -47,7 +49,10 @@ async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() 
         .into_iter()
         .for_each(|task| drop(task.unwrap()));
     assert_eq!(
-        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (
+            prompts.load(Ordering::SeqCst),
+            assume_role_calls(&playground)
+        ),
         (1, 1)
     );
 
@@ -57,7 +62,10 @@ async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() 
         .into_iter()
         .for_each(|task| drop(task.unwrap()));
     assert_eq!(
-        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (
+            prompts.load(Ordering::SeqCst),
+            assume_role_calls(&playground)
+        ),
         (2, 2)
     );
     assert!(
@@ -71,7 +79,7 @@ async fn a_hundred_waiters_make_one_prompt_and_the_next_refresh_makes_another() 
 
 #[tokio::test]
 async fn no_prompt_appears_in_the_background() {
-    let playground = Playground::start();
+    let playground = playground();
     let (provider, prompts) = prompting(&["135790", "246802"]);
     let bsm = playground
         .builder()
@@ -94,7 +102,7 @@ async fn no_prompt_appears_in_the_background() {
 
 #[tokio::test]
 async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
-    let playground = Playground::start();
+    let playground = playground();
     let (provider, prompts) = prompting(&["999999", "135790"]);
     let bsm = playground
         .builder()
@@ -107,14 +115,17 @@ async fn a_wrong_code_is_a_typed_error_and_the_next_call_asks_again() {
     assert!(!format!("{error:?} {error}").contains("999999"));
     bsm.credentials().await.unwrap();
     assert_eq!(
-        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (
+            prompts.load(Ordering::SeqCst),
+            assume_role_calls(&playground)
+        ),
         (2, 2)
     );
 }
 
 #[tokio::test]
 async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
-    let playground = Playground::start();
+    let playground = playground();
     let lost = bsm_local_aws::Fault::dropped_response()
         .operation("AssumeRole")
         .times(1);
@@ -126,14 +137,14 @@ async fn a_code_is_not_sent_again_when_the_answer_got_lost() {
         .mfa_token_provider(provider)
         .build();
     assert!(bsm.credentials().await.unwrap_err().is_unreachable());
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
     playground.aws.clock().advance(Duration::from_secs(5));
     bsm.credentials().await.unwrap();
 }
 
 #[tokio::test]
 async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
-    let playground = Playground::start();
+    let playground = playground();
     let silent = playground.profile("mfa");
     let error = silent.credentials().await.unwrap_err();
     assert!(error.is_mfa_code_unavailable(), "{error:?}");
@@ -150,12 +161,12 @@ async fn nobody_to_ask_is_a_typed_error_that_says_what_to_do() {
         .await
         .unwrap_err();
     assert!(error.is_mfa_code_unavailable(), "{error:?}");
-    assert_eq!(playground.assumed(), 0);
+    assert_eq!(assume_role_calls(&playground), 0);
 }
 
 #[tokio::test]
 async fn children_inherit_who_is_asked() {
-    let playground = Playground::start();
+    let playground = playground();
     let (provider, prompts) = prompting(&["135790", "246802"]);
     let dev = playground
         .builder()
@@ -187,7 +198,7 @@ async fn an_error_of_ones_own_provider_comes_out_as_it_is() {
             Box::pin(async { Err(error) })
         }
     }
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground
         .builder()
         .profile_name("mfa")
@@ -212,7 +223,7 @@ async fn a_person_at_a_terminal_is_asked_and_the_code_is_not_shown() {
     let mut printed = BufReader::new(person.stdout.take().unwrap()).lines();
     let terminal = printed.next().unwrap().unwrap();
 
-    let playground = Playground::start();
+    let playground = playground();
     let prompt = mfa::TerminalPrompt::on(terminal);
     let builder = playground.builder().profile_name("mfa");
     builder
@@ -249,7 +260,7 @@ mod totp {
     #[tokio::test]
     async fn two_roles_of_one_device_get_a_code_each() {
         let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
-        let playground = Playground::with(device, Clock::frozen_at(late()));
+        let playground = playground_with(device, Clock::frozen_at(late()));
         let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
         let dev = playground
             .builder()
@@ -260,13 +271,13 @@ mod totp {
         let (one, other) = tokio::join!(assume(WITH_MFA), assume(AUDIT));
         one.unwrap();
         other.unwrap();
-        assert_eq!(playground.assumed(), 2);
+        assert_eq!(assume_role_calls(&playground), 2);
     }
 
     #[tokio::test]
     async fn a_role_is_refreshed_in_the_background_when_nobody_need_be_asked() {
         let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
-        let playground = Playground::with(device, Clock::frozen_at(late()));
+        let playground = playground_with(device, Clock::frozen_at(late()));
         let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
         let bsm = playground
             .builder()
@@ -278,7 +289,7 @@ mod totp {
         request(&bsm).await;
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            if playground.assumed() == 2 {
+            if assume_role_calls(&playground) == 2 {
                 return;
             }
         }

@@ -6,7 +6,7 @@ use bsm_core::ErrorKind;
 use bsm_local_aws::Fault;
 use futures_util::future::join_all;
 
-use crate::support::{ADMIN, Playground, READER, request};
+use crate::support::{ADMIN, READER, assume_role_calls, playground, request};
 
 fn sts_down() -> Fault {
     Fault::unavailable().service("sts").operation("AssumeRole")
@@ -14,7 +14,7 @@ fn sts_down() -> Fault {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_tasks_on_a_cold_role_make_one_call() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground.profile("admin");
     let tasks: Vec<_> = (0..1_000)
         .map(|_| {
@@ -28,12 +28,12 @@ async fn a_thousand_tasks_on_a_cold_role_make_one_call() {
         .map(Result::unwrap)
         .collect();
     assert!(keys.iter().all(|key| *key == keys[0]));
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
 }
 
 #[tokio::test]
 async fn a_role_of_15_minutes_is_assumed_once_per_window_at_any_rate() {
-    let playground = Playground::start();
+    let playground = playground();
     let role = playground.profile("dev").assume_role(ADMIN);
     let bsm = role
         .duration(Duration::from_secs(900))
@@ -47,7 +47,7 @@ async fn a_role_of_15_minutes_is_assumed_once_per_window_at_any_rate() {
         }
         playground.aws.clock().advance(Duration::from_secs(10));
     }
-    let assumed = playground.assumed();
+    let assumed = assume_role_calls(&playground);
     assert!(
         (windows..=windows + 1).contains(&assumed),
         "{assumed} calls"
@@ -56,7 +56,7 @@ async fn a_role_of_15_minutes_is_assumed_once_per_window_at_any_rate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_tasks_on_a_failing_sts_make_the_calls_of_one_refresh_and_share_the_error() {
-    let playground = Playground::start();
+    let playground = playground();
     playground.aws.faults().add(sts_down());
     let bsm = playground.profile("admin");
 
@@ -74,7 +74,11 @@ async fn a_hundred_tasks_on_a_failing_sts_make_the_calls_of_one_refresh_and_shar
         "{}",
         messages[0]
     );
-    assert_eq!(playground.assumed(), 3, "a refresh makes three attempts");
+    assert_eq!(
+        assume_role_calls(&playground),
+        3,
+        "a refresh makes three attempts"
+    );
 
     let until = Instant::now() + Duration::from_secs(4);
     let requests = join_all((0..100).map(|_| {
@@ -103,7 +107,7 @@ async fn a_hundred_tasks_on_a_failing_sts_make_the_calls_of_one_refresh_and_shar
 
 #[tokio::test]
 async fn an_outage_of_sts_is_not_felt_before_the_expiry_and_forgotten_after_it() {
-    let playground = Playground::start();
+    let playground = playground();
     let clock = playground.aws.clock();
     let bsm = playground.profile("admin");
     request(&bsm).await;
@@ -119,7 +123,10 @@ async fn an_outage_of_sts_is_not_felt_before_the_expiry_and_forgotten_after_it()
         clock.advance(Duration::from_secs(2));
     }
     assert!(requests > 400, "{requests} requests");
-    println!("{requests} requests, {} calls", playground.assumed());
+    println!(
+        "{requests} requests, {} calls",
+        assume_role_calls(&playground)
+    );
     assert!(playground.aws.faults().hits(fault) > 0);
 
     clock.advance(Duration::from_secs(10));
@@ -135,7 +142,7 @@ async fn an_outage_of_sts_is_not_felt_before_the_expiry_and_forgotten_after_it()
 
 #[tokio::test]
 async fn an_sts_that_answers_slowly_holds_up_nobody_in_the_advisory_window() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground.profile("admin");
     request(&bsm).await;
     playground.aws.clock().advance(Duration::from_secs(2_800));
@@ -144,16 +151,16 @@ async fn an_sts_that_answers_slowly_holds_up_nobody_in_the_advisory_window() {
     for _ in 0..50 {
         request(&bsm).await;
     }
-    while playground.assumed() < 2 {
+    while assume_role_calls(&playground) < 2 {
         tokio::task::yield_now().await;
     }
     request(&bsm).await;
-    assert_eq!(playground.assumed(), 2);
+    assert_eq!(assume_role_calls(&playground), 2);
 }
 
 #[test]
 fn a_refresh_survives_the_runtime_that_started_it() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground.profile("admin");
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
@@ -189,7 +196,7 @@ fn a_refresh_survives_the_runtime_that_started_it() {
 
 #[tokio::test]
 async fn a_program_learns_of_each_refresh_and_each_failure() {
-    let playground = Playground::start();
+    let playground = playground();
     let (events, received) = std::sync::mpsc::channel();
     let bsm = playground
         .builder()

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::raw_server::RawServer;
-use crate::support::{ACCESS_KEY_ID, Playground, SECRET, builder};
+use crate::support::{ACCESS_KEY_ID, SECRET, assume_role_calls, builder, playground};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -37,17 +37,17 @@ fn ask_on_runtimes(count: usize, bsm: &BotoSesManager) -> Vec<Result<Credentials
 
 #[test]
 fn eight_runtimes_assume_a_role_once() {
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground.profile("admin");
     for credentials in ask_on_runtimes(8, &bsm) {
         credentials.unwrap();
     }
-    assert_eq!(playground.assumed(), 1);
+    assert_eq!(assume_role_calls(&playground), 1);
 }
 
 #[test]
 fn sixteen_runtimes_make_the_calls_of_one_when_sts_is_down() {
-    let playground = Playground::start();
+    let playground = playground();
     playground
         .aws
         .faults()
@@ -59,13 +59,13 @@ fn sixteen_runtimes_make_the_calls_of_one_when_sts_is_down() {
         }
     }
     // Three attempts, and a pause before the next ones by the manager's clock, which stands nearly still.
-    let assumed = playground.assumed();
+    let assumed = assume_role_calls(&playground);
     assert!((3..=6).contains(&assumed), "{assumed} calls");
 }
 
 #[test]
 fn eight_runtimes_prompt_once() {
-    let playground = Playground::start();
+    let playground = playground();
     let prompts = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&prompts);
     let person = mfa::from_fn(move |_| {
@@ -84,7 +84,10 @@ fn eight_runtimes_prompt_once() {
         credentials.unwrap();
     }
     assert_eq!(
-        (prompts.load(Ordering::SeqCst), playground.assumed()),
+        (
+            prompts.load(Ordering::SeqCst),
+            assume_role_calls(&playground)
+        ),
         (1, 1)
     );
 }
@@ -171,7 +174,7 @@ impl ProvideCredentials for AsksBack {
 
 #[tokio::test]
 async fn a_provider_that_asks_the_manager_it_serves_gets_an_error_at_once() {
-    let playground = Playground::start();
+    let playground = playground();
     let back = AsksBack::default();
     let itself = playground
         .builder()
@@ -205,7 +208,7 @@ async fn a_provider_that_asks_the_manager_it_serves_gets_an_error_at_once() {
 
 #[tokio::test]
 async fn an_mfa_provider_that_asks_the_manager_it_serves_gets_an_error_at_once() {
-    let playground = Playground::start();
+    let playground = playground();
     let served = Arc::new(OnceLock::<BotoSesManager>::new());
     let asked = Arc::clone(&served);
     let provider = mfa::from_fn(move |_| {
@@ -232,7 +235,7 @@ async fn a_client_can_be_created_from_another_one() {
     #[derive(Clone)]
     struct Wrapped(aws_sdk_sts::Client);
 
-    let playground = Playground::start();
+    let playground = playground();
     let bsm = playground.profile("dev");
     bsm.sdk_config().await.unwrap();
     let wrapped = bsm.client(|_| {
@@ -269,7 +272,7 @@ fn shutdown_ends_the_work_and_the_next_use_starts_it_again() {
         );
         return;
     }
-    let playground = Playground::start();
+    let playground = playground();
     playground
         .aws
         .faults()
@@ -280,7 +283,7 @@ fn shutdown_ends_the_work_and_the_next_use_starts_it_again() {
             let bsm = bsm.clone();
             async move { bsm.credentials().await }
         });
-        while playground.assumed() == 0 {
+        while assume_role_calls(&playground) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         bsm_core::shutdown(Duration::from_secs(5)).await;

@@ -9,7 +9,7 @@ use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::support::{Playground, SECRET, SERIAL, WITH_MFA};
+use crate::support::{SECRET, SERIAL, WITH_MFA, playground};
 
 thread_local! {
     /// Whether the events of this thread are logged. A test runs on one thread, and so does its runtime.
@@ -50,7 +50,7 @@ async fn neither_secrets_nor_codes_are_logged_or_shown() {
         .init();
     IS_LOGGED.set(true);
 
-    let playground = Playground::start();
+    let playground = playground();
     let codes = ["864209", "135790", "246802"];
     let next = std::sync::atomic::AtomicUsize::new(0);
     let provider = mfa::from_fn(move |_| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bsm_core::{Error, ErrorKind, mfa};
 
-use crate::support::{ADMIN, AUDIT, Playground, SERIAL, USER, WITH_MFA, request};
+use crate::support::{ADMIN, AUDIT, SERIAL, USER, WITH_MFA, playground, request};
 
 fn person() -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
     let prompts = Arc::new(AtomicUsize::new(0));
@@ -19,7 +19,7 @@ fn person() -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn one_code_is_enough_for_many_roles() {
-    let playground = Playground::start();
+    let playground = playground();
     let (provider, prompts) = person();
     let dev = playground.profile("dev").session_token();
     let token = dev.mfa_serial(SERIAL).mfa_token_provider(provider).build();
@@ -41,7 +41,7 @@ async fn one_code_is_enough_for_many_roles() {
 
 #[tokio::test]
 async fn a_session_token_inherits_and_is_cleared_with_its_parent() {
-    let playground = Playground::start();
+    let playground = playground();
     let dev = playground.profile("dev");
     let token = dev
         .session_token()
@@ -66,7 +66,7 @@ async fn a_session_token_inherits_and_is_cleared_with_its_parent() {
 
 #[tokio::test]
 async fn a_role_made_with_a_session_token_is_no_chained_one() {
-    let playground = Playground::start();
+    let playground = playground();
     let token = playground.profile("dev").session_token().build();
     let admin = token
         .assume_role(ADMIN)
@@ -78,7 +78,7 @@ async fn a_role_made_with_a_session_token_is_no_chained_one() {
 
 #[tokio::test]
 async fn a_wrong_code_is_a_typed_error() {
-    let playground = Playground::start();
+    let playground = playground();
     let token = playground.profile("dev").session_token().mfa_serial(SERIAL);
     let error = token.clone().load().await.unwrap_err();
     assert!(error.is_mfa_code_unavailable(), "{error}");

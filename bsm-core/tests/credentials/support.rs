@@ -1,8 +1,7 @@
-use std::path::Path;
-
-use bsm_core::{BotoSesManager, Builder};
+use bsm_core::BotoSesManager;
 use bsm_local_aws::{Account, Clock, LocalAws, MfaDevice, Profile, Role, Trust, User};
-use tempfile::TempDir;
+
+pub(crate) use crate::playground::{Playground, builder};
 
 pub(crate) const USER: &str = "arn:aws:iam::111111111111:user/dev";
 pub(crate) const ADMIN: &str = "arn:aws:iam::222222222222:role/team/Admin";
@@ -14,90 +13,61 @@ pub(crate) const ACCESS_KEY_ID: &str = "AKIALOCALDEVUSER0001";
 pub(crate) const SECRET: &str = "not/a+secret/of/the/user/dev/at/all";
 
 /// A user with an MFA device, a role it may assume, one that this one may assume, and two for MFA.
-pub(crate) struct Playground {
-    pub(crate) aws: LocalAws,
-    dir: TempDir,
+pub(crate) fn playground() -> Playground {
+    let codes = ["135790", "246802", "975310"];
+    playground_with(MfaDevice::fixed(SERIAL, codes), Clock::new())
 }
 
-impl Playground {
-    pub(crate) fn start() -> Self {
-        Self::with(
-            MfaDevice::fixed(SERIAL, ["135790", "246802", "975310"]),
-            Clock::new(),
+/// The same with another MFA device, at a time.
+pub(crate) fn playground_with(device: MfaDevice, clock: Clock) -> Playground {
+    let dev = User::new("dev")
+        .access_key(ACCESS_KEY_ID, SECRET)
+        .mfa(device);
+    let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+    let admin = Role::new("Admin")
+        .path("/team/")
+        .max_session_duration(hours(12))
+        .trust(Trust::principal(USER));
+    let reader = Role::new("Reader")
+        .max_session_duration(hours(12))
+        .trust(Trust::principal(ADMIN))
+        .trust(Trust::principal(USER).external_id("the-id"))
+        .trust(Trust::principal(WITH_MFA));
+    let mfa = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
+    let aws = LocalAws::builder()
+        .clock(clock)
+        .account(Account::new("111111111111").user(dev))
+        .account(
+            Account::new("222222222222")
+                .role(admin)
+                .role(mfa("WithMfa")),
         )
-    }
-
-    pub(crate) fn with(device: MfaDevice, clock: Clock) -> Self {
-        let dev = User::new("dev")
-            .access_key(ACCESS_KEY_ID, SECRET)
-            .mfa(device);
-        let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
-        let admin = Role::new("Admin")
-            .path("/team/")
-            .max_session_duration(hours(12))
-            .trust(Trust::principal(USER));
-        let reader = Role::new("Reader")
-            .max_session_duration(hours(12))
-            .trust(Trust::principal(ADMIN))
-            .trust(Trust::principal(USER).external_id("the-id"))
-            .trust(Trust::principal(WITH_MFA));
-        let mfa = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
-        let aws = LocalAws::builder()
-            .clock(clock)
-            .account(Account::new("111111111111").user(dev))
-            .account(
-                Account::new("222222222222")
-                    .role(admin)
-                    .role(mfa("WithMfa")),
-            )
-            .account(
-                Account::new("333333333333")
-                    .role(reader)
-                    .role(mfa("AuditWithMfa")),
-            )
-            .profile(Profile::new("dev").region("us-east-1").user(USER))
-            .profile(Profile::new("admin").region("us-east-1").role(ADMIN, "dev"))
-            .profile(
-                Profile::new("reader")
-                    .region("us-east-1")
-                    .role(READER, "admin"),
-            )
-            .profile(
-                Profile::new("mfa")
-                    .region("us-east-1")
-                    .role(WITH_MFA, "dev")
-                    .set("mfa_serial", SERIAL),
-            )
-            .start_blocking()
-            .unwrap();
-        let dir = TempDir::new().unwrap();
-        aws.write_profiles(dir.path()).unwrap();
-        Self { aws, dir }
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub(crate) fn builder(&self) -> Builder {
-        builder(self.dir()).time_source(self.aws.clock())
-    }
-
-    pub(crate) fn profile(&self, name: &str) -> BotoSesManager {
-        self.builder().profile_name(name).build()
-    }
-
-    pub(crate) fn assumed(&self) -> usize {
-        self.aws.call_count("sts", "AssumeRole")
-    }
+        .account(
+            Account::new("333333333333")
+                .role(reader)
+                .role(mfa("AuditWithMfa")),
+        )
+        .profile(Profile::new("dev").region("us-east-1").user(USER))
+        .profile(Profile::new("admin").region("us-east-1").role(ADMIN, "dev"))
+        .profile(
+            Profile::new("reader")
+                .region("us-east-1")
+                .role(READER, "admin"),
+        )
+        .profile(
+            Profile::new("mfa")
+                .region("us-east-1")
+                .role(WITH_MFA, "dev")
+                .set("mfa_serial", SERIAL),
+        )
+        .start_blocking()
+        .unwrap();
+    Playground::of(aws)
 }
 
-/// A manager of the profiles in a directory, which sees nothing of the process's environment.
-pub(crate) fn builder(dir: &Path) -> Builder {
-    BotoSesManager::builder()
-        .config_file(dir.join("config"))
-        .shared_credentials_file(dir.join("credentials"))
-        .environment([])
+/// The number of calls of AssumeRole.
+pub(crate) fn assume_role_calls(playground: &Playground) -> usize {
+    playground.aws.call_count("sts", "AssumeRole")
 }
 
 /// Sends a request with the manager's credentials, and says who sent it.

@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 /// Values that serde_dynamo also supports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
@@ -190,8 +190,8 @@ async fn a_model_comes_back_from_its_table() {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::TestRunner;
 
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Plain::create_table().wait().await.unwrap();
     Special::create_table().wait().await.unwrap();
     let mut runner = TestRunner::deterministic();
@@ -217,8 +217,8 @@ struct User {
 
 #[tokio::test]
 async fn an_empty_set_removes_the_attribute() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let mut user = User {
         id: "1".into(),
@@ -273,8 +273,8 @@ async fn a_value_that_dynamodb_lacks_is_refused_before_it_is_sent() {
         wide: u128,
         sets: Vec<Set<u8>>,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let odd = |float, wide, sets| Odd {
         id: "1".into(),
         float,
@@ -484,8 +484,8 @@ async fn what_a_save_refuses_an_update_refuses_before_it_is_sent() {
         #[serde(default, skip_deserializing)]
         written: u128,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let update = || Subject::update("1");
     let exact = || {
         let exact = "0.12345678901234567890123456784711".parse().unwrap();

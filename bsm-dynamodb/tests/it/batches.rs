@@ -6,13 +6,13 @@ use bsm_dynamodb::{ErrorKind, Model};
 use bsm_local_aws::{Fault, standard};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{DEFAULT, Local, user_model};
+use crate::support::{DEFAULT, Playground, user_model};
 
 user_model!(User);
 
-async fn with_table() -> Local {
-    let local = Local::start().await;
-    let default = local.manager("default");
+async fn with_table() -> Playground {
+    let local = Playground::start().await;
+    let default = local.profile("default");
     default.scope(User::create_table().wait()).await.unwrap();
     local
 }
@@ -28,7 +28,7 @@ fn ids(count: usize) -> Vec<String> {
 #[tokio::test]
 async fn a_batch_sends_25_writes_per_request() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     User::batch_write().save_all(users(60)).await.unwrap();
     assert_eq!(local.ids(DEFAULT, "users"), ids(60));
     assert_eq!(local.aws.call_count("dynamodb", "BatchWriteItem"), 3);
@@ -47,8 +47,8 @@ async fn only_the_last_write_to_a_key_is_sent() {
         number: u64,
         name: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Number::create_table().wait().await.unwrap();
     let number = |number, name: &str| Number {
         number,
@@ -69,7 +69,7 @@ async fn only_the_last_write_to_a_key_is_sent() {
 #[tokio::test]
 async fn unprocessed_writes_are_retried_until_all_are_done() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let half = Fault::unprocessed_fraction(0.5).operation("BatchWriteItem");
     local.aws.faults().add(half.times(6));
     User::batch_write().save_all(users(60)).await.unwrap();
@@ -79,7 +79,7 @@ async fn unprocessed_writes_are_retried_until_all_are_done() {
 #[tokio::test]
 async fn writes_that_stay_unprocessed_are_reported_and_can_be_resumed() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let stuck = Fault::unprocessed_items(25).operation("BatchWriteItem");
     local.aws.faults().add(stuck.after(1));
     let batch = User::batch_write().save_all(users(30)).max_attempts(3);
@@ -100,7 +100,7 @@ async fn writes_that_stay_unprocessed_are_reported_and_can_be_resumed() {
 #[tokio::test]
 async fn progress_resets_the_attempts() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     // Three in a row would be too many; one item goes through every time.
     let slow = Fault::unprocessed_fraction(0.9).operation("BatchWriteItem");
     local.aws.faults().add(slow.times(5));
@@ -112,7 +112,7 @@ async fn progress_resets_the_attempts() {
 #[tokio::test]
 async fn a_throttled_request_counts_as_an_attempt() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local
         .aws
         .faults()
@@ -130,7 +130,7 @@ async fn a_throttled_request_counts_as_an_attempt() {
 #[tokio::test]
 async fn an_error_contains_every_unacknowledged_write() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let denied = Fault::error(400, "AccessDeniedException", "no");
     local
         .aws
@@ -156,7 +156,7 @@ async fn unprocessed_writes_of_another_table_are_rejected_and_returned() {
         id: String,
     }
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let denied = Fault::error(400, "AccessDeniedException", "no");
     local.aws.faults().add(denied.operation("BatchWriteItem"));
     let error = User::batch_write().save_all(users(1)).await.unwrap_err();
@@ -182,7 +182,7 @@ async fn a_batch_with_an_item_that_cannot_be_stored_returns_its_other_writes() {
         value: f64,
     }
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let measured = [1.0, f64::NAN, 2.0].map(|value| Measured {
         id: value.to_string(),
         value,
@@ -202,7 +202,7 @@ async fn a_batch_with_an_item_that_cannot_be_stored_returns_its_other_writes() {
 #[tokio::test]
 async fn keys_are_read_100_per_request_and_items_are_in_their_order() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     User::batch_write().save_all(users(230)).await.unwrap();
     let mut keys = ids(230);
     keys.reverse();
@@ -220,7 +220,7 @@ async fn keys_are_read_100_per_request_and_items_are_in_their_order() {
 #[tokio::test]
 async fn unprocessed_keys_are_retried_until_all_are_read() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     User::batch_write().save_all(users(60)).await.unwrap();
     let half = Fault::unprocessed_fraction(0.5).operation("BatchGetItem");
     local.aws.faults().add(half.times(5));
@@ -230,7 +230,7 @@ async fn unprocessed_keys_are_retried_until_all_are_read() {
 #[tokio::test]
 async fn keys_that_stay_unprocessed_are_reported() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     User::batch_write().save_all(users(120)).await.unwrap();
     let stuck = Fault::unprocessed_items(100).operation("BatchGetItem");
     local.aws.faults().add(stuck.after(1));
@@ -272,8 +272,8 @@ async fn a_projection_of_many_items_reads_only_its_attributes() {
     struct Total {
         total: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Order::create_table().wait().await.unwrap();
     let orders = (0..3).map(|number| Order {
         customer: "c".into(),
@@ -294,7 +294,7 @@ fn a_batch_writes_exactly_its_items_whatever_is_left_unprocessed() {
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let local = runtime.block_on(with_table());
-    let default = local.manager("default");
+    let default = local.profile("default");
     let faults = proptest::collection::vec((0.05..0.95f64, 0u64..4), 0..6);
     let keys = proptest::collection::vec(0usize..60, 0..90);
     let mut runner = TestRunner::new(Config {

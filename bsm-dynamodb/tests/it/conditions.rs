@@ -3,7 +3,7 @@
 use bsm_dynamodb::{ErrorKind, Model};
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "users")]
@@ -24,17 +24,17 @@ impl User {
     }
 }
 
-async fn with_table() -> Local {
-    let local = Local::start().await;
+async fn with_table() -> Playground {
+    let local = Playground::start().await;
     let create = User::create_table().wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
 #[tokio::test]
 async fn a_false_condition_prevents_the_write_and_returns_the_existing_item() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let first = User::new("first, a secret", 30);
     let is_new = || User::id().not_exists();
     first.save().condition(is_new()).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_false_condition_prevents_the_write_and_returns_the_existing_item() {
 #[tokio::test]
 async fn a_false_condition_on_a_missing_item_returns_no_item() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let exists = User::id().exists();
     let error = User::delete_key("1").condition(exists.clone()).await;
     let error = error.unwrap_err();
@@ -79,7 +79,7 @@ async fn a_false_condition_on_a_missing_item_returns_no_item() {
 #[tokio::test]
 async fn several_conditions_must_all_be_true() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let user = User::new("a", 30);
     user.save().await.unwrap();
     // As text, `a OR b AND c` would mean something else.
@@ -94,7 +94,7 @@ async fn several_conditions_must_all_be_true() {
 #[tokio::test]
 async fn return_old_returns_the_previous_item() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let (first, second) = (User::new("first", 1), User::new("second", 2));
     assert_eq!(first.save().return_old().await.unwrap(), None);
     assert_eq!(second.save().return_old().await.unwrap(), Some(first));
@@ -106,7 +106,7 @@ async fn return_old_returns_the_previous_item() {
 #[tokio::test]
 async fn refresh_reads_the_current_item() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let mut user = User::new("first", 1);
     user.save().await.unwrap();
     User::new("second", 2).save().await.unwrap();
@@ -125,7 +125,7 @@ async fn a_projection_reads_the_fields_of_another_type() {
         missing: Option<u8>,
     }
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     User::new("first", 1).save().await.unwrap();
     let wanted = Summary {
         name: "first".into(),
@@ -155,11 +155,11 @@ async fn a_projection_reads_the_fields_of_another_type() {
 async fn the_raw_request_is_bound_where_it_is_awaited() {
     let local = with_table().await;
     let raw = User::get("1").raw();
-    let staging = local.manager("staging");
+    let staging = local.profile("staging");
     let request = staging.scope(raw).await.unwrap();
     assert_eq!(request.get_table_name().as_deref(), Some("users"));
     local
-        .manager("production")
+        .profile("production")
         .scope(request.send())
         .await
         .unwrap_err();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
 use crate::queries::{ByCity, ByStatus, Order, with_orders};
-use crate::support::Local;
+use crate::support::Playground;
 
 type Key = (String, u64);
 
@@ -42,7 +42,7 @@ macro_rules! resumes_at_every_position {
         #[tokio::test]
         async fn $name() {
             let local = with_orders(11).await;
-            let _default = local.manager("default").awsenv();
+            let _default = local.profile("default").awsenv();
             let mut all = $operation.collect().await.unwrap().into_iter().map(key).collect::<Vec<_>>();
             all.sort();
             for position in 0..=all.len() {
@@ -80,7 +80,7 @@ proptest! {
         paid in any::<bool>(),
     ) {
         static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-        static LOCAL: LazyLock<Local> = LazyLock::new(|| RUNTIME.block_on(with_orders(15)));
+        static LOCAL: LazyLock<Playground> = LazyLock::new(|| RUNTIME.block_on(with_orders(15)));
         let read = async {
             let scan = || {
                 let scan = Order::scan().segments(segments);
@@ -105,14 +105,14 @@ proptest! {
             all.sort();
             assert_eq!(keys, all);
         };
-        RUNTIME.block_on(LOCAL.manager("default").scope(read));
+        RUNTIME.block_on(LOCAL.profile("default").scope(read));
     }
 }
 
 #[tokio::test]
 async fn pages_resume_after_the_last_returned_page() {
     let local = with_orders(11).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let query = || Order::query("a").page_size(4);
     let mut pages: Pages<Order> = query().pages();
     assert_eq!(pages.try_next().await.unwrap().unwrap().items().len(), 4);
@@ -126,7 +126,7 @@ async fn pages_resume_after_the_last_returned_page() {
 async fn a_cursor_can_be_created_on_another_task() {
     let local = with_orders(5).await;
     let (mut items, pages) = local
-        .manager("default")
+        .profile("default")
         .sync_scope(|| (Order::scan().stream(), Order::scan().pages()));
     let task = tokio::spawn(async move {
         items.try_next().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_cursor_can_be_created_on_another_task() {
     let (after_one, start) = task.await.unwrap();
     let count = async |cursor| {
         let scan = Order::scan().resume(cursor).count();
-        local.manager("default").scope(scan).await.unwrap()
+        local.profile("default").scope(scan).await.unwrap()
     };
     assert_eq!((count(after_one).await, count(start).await), (9, 10));
 }
@@ -147,7 +147,7 @@ async fn a_projection_without_the_key_can_be_resumed() {
         status: String,
     }
     let local = with_orders(5).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let query = || ByCity::query("a").project::<Status>();
     let mut items = query().stream();
     items.try_next().await.unwrap().unwrap();
@@ -172,14 +172,14 @@ async fn a_cursor_of_another_place_is_rejected_before_anything_is_read() {
         assert!(error.to_string().contains(difference), "{error}");
     }
     let local = with_orders(5).await;
-    let default = local.manager("default");
+    let default = local.profile("default");
     let _default = default.awsenv();
     let (_, cursor) = take(Order::query("a").stream(), 2).await;
     local.aws.clear_calls();
 
     let resume = || Order::query("a").resume(cursor.clone()).collect();
     let account = "its account is 111111111111, not 222222222222";
-    refused(local.manager("staging").scope(resume()).await, account);
+    refused(local.profile("staging").scope(resume()).await, account);
     let elsewhere = default.with_region("eu-west-1");
     refused(
         elsewhere.scope(resume()).await,
@@ -204,7 +204,7 @@ async fn a_cursor_of_another_place_is_rejected_before_anything_is_read() {
 #[tokio::test]
 async fn debug_of_a_cursor_hides_the_key() {
     let local = with_orders(5).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let (_, cursor) = take(ByStatus::query("paid").stream(), 1).await;
     let text = format!("{cursor:?}");
     assert!(
@@ -217,7 +217,7 @@ async fn debug_of_a_cursor_hides_the_key() {
 #[tokio::test]
 async fn a_cursor_needs_no_sts_where_there_is_none() {
     let local = with_orders(11).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let sts = Fault::error(404, "UnknownOperationException", "no STS").service("sts");
     local.aws.faults().add(sts);
     let (mut keys, cursor) = take(Order::scan().page_size(2).stream(), 5).await;

@@ -16,7 +16,7 @@ use proptest::test_runner::TestRunner;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::{DEFAULT, Local};
+use crate::support::{DEFAULT, Playground};
 
 /// Stores text in upper case.
 mod upper {
@@ -211,8 +211,8 @@ macro_rules! every_path_finds {
                 rest: HashMap<String, String>,
             }
 
-            let local = Local::start().await;
-            let _default = local.manager("default").awsenv();
+            let local = Playground::start().await;
+            let _default = local.profile("default").awsenv();
             Subject::create_table().wait().await.unwrap();
             let count = || {
                 let items = local.aws.table_items(DEFAULT, "us-east-1", "subjects");
@@ -392,8 +392,8 @@ async fn a_key_that_is_read_as_another_one_is_an_error_and_touches_no_item() {
         #[model(hash_key)]
         id: Lossy,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Subject::create_table().wait().await.unwrap();
     Subject { id: Lossy(7) }.save().await.unwrap();
     for error in [
@@ -424,8 +424,8 @@ async fn a_key_that_is_normalized_when_written_is_found_in_any_form() {
         #[model(hash_key)]
         id: OneWay,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Subject::create_table().wait().await.unwrap();
     let subject = |id: &str| Subject {
         id: OneWay(id.into()),
@@ -453,8 +453,8 @@ async fn a_codec_that_stores_another_key_is_refused_before_it_is_sent() {
             serde_json::json!({ "id": id }).serialize(serializer)
         }
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let subject = Subject { id: "abc".into() };
     for error in [
         subject.save().await.unwrap_err(),
@@ -481,8 +481,8 @@ async fn a_key_of_another_type_than_the_tables_is_refused_before_it_is_sent() {
         #[serde(with = "padded")]
         id: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     for error in [
         Subject { id: 7 }.save().await.unwrap_err(),
         Subject::get(7).await.unwrap_err(),
@@ -538,8 +538,8 @@ async fn attributes() -> Vec<String> {
 
 #[tokio::test]
 async fn an_update_leaves_out_what_a_save_leaves_out() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let empty = || Set::<String>::default();
     User::new().save().await.unwrap();
@@ -593,8 +593,8 @@ async fn an_update_leaves_out_what_a_save_leaves_out() {
 
 #[tokio::test]
 async fn a_value_that_is_not_stored_cannot_be_compared_or_added() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let less = User::scan().filter(User::name().lt(None)).collect();
     let error = less.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
@@ -614,8 +614,8 @@ async fn a_query_has_one_condition_on_the_range_key() {
         #[model(range_key)]
         number: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let query = Order::query("c").range_ge(1).range_le(7);
     let error = query.collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
@@ -633,8 +633,8 @@ async fn binary_range_keys_have_prefixes() {
         #[model(range_key)]
         digest: Binary,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Digest::create_table().wait().await.unwrap();
     let digests = [[1, 2, 3], [1, 3, 3], [2, 2, 2]].map(|digest| Digest {
         id: "1".into(),
@@ -654,8 +654,8 @@ async fn an_item_that_does_not_fit_after_a_write_says_that_the_write_was_done() 
         id: String,
         left: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Counter::create_table().wait().await.unwrap();
     let counter = Counter {
         id: "1".into(),

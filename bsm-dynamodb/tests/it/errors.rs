@@ -9,7 +9,7 @@ use bsm_dynamodb::{Error, ErrorKind, Model, slot};
 use bsm_local_aws::{Fault, LocalAws, Role, Trust, standard};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Local, user_model};
+use crate::support::{Playground, user_model};
 
 user_model!(User);
 
@@ -31,8 +31,8 @@ async fn get(manager: &BotoSesManager) -> Error {
 
 #[tokio::test]
 async fn a_missing_table() {
-    let local = Local::start().await;
-    let error = get(&local.manager("staging")).await;
+    let local = Playground::start().await;
+    let error = get(&local.profile("staging")).await;
     assert!(error.is_table_not_found());
     assert_eq!((error.table(), error.operation()), ("users", "GetItem"));
     assert_eq!(error.aws_code(), Some("ResourceNotFoundException"));
@@ -45,8 +45,8 @@ async fn a_missing_table() {
 
 #[tokio::test]
 async fn a_missing_item() {
-    let local = Local::start().await;
-    let staging = local.manager("staging");
+    let local = Playground::start().await;
+    let staging = local.profile("staging");
     staging.scope(User::create_table().wait()).await.unwrap();
     let error = get(&staging).await;
     assert!(error.is_item_not_found());
@@ -60,8 +60,8 @@ async fn a_missing_item() {
 
 #[tokio::test]
 async fn a_missing_profile_is_explained_once() {
-    let local = Local::start().await;
-    let error = get(&local.manager("stagign")).await;
+    let local = Playground::start().await;
+    let error = get(&local.profile("stagign")).await;
     assert!(error.is_session());
     assert!(error.session_error().unwrap().is_profile_not_found());
     let report = report(&error);
@@ -98,7 +98,7 @@ async fn a_session_without_a_region() {
 
 #[tokio::test]
 async fn unknown_access_keys() {
-    let local = Local::start().await;
+    let local = Playground::start().await;
     let keys = local.builder().keys("AKIAWRONG", "secret");
     let manager = keys
         .region("us-east-1")
@@ -109,12 +109,12 @@ async fn unknown_access_keys() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed() {
-    let local = Local::start().await;
+    let local = Playground::start().await;
     local
         .aws
         .faults()
         .add(Fault::error(403, "AccessDenied", "no").service("sts"));
-    let error = get(&local.manager("staging")).await;
+    let error = get(&local.profile("staging")).await;
     assert!(
         error.session_error().unwrap().is_access_denied(),
         "{error:?}"
@@ -123,7 +123,7 @@ async fn a_role_that_cannot_be_assumed() {
 
 #[tokio::test]
 async fn an_unreachable_endpoint() {
-    let local = Local::start().await;
+    let local = Playground::start().await;
     let staging = local.builder().profile_name("default");
     let error = get(&staging.endpoint_url("http://127.0.0.1:1").build()).await;
     assert!(error.is_unreachable(), "{error:?}");
@@ -135,12 +135,12 @@ async fn a_denied_action() {
     let reader = Role::new("Staging")
         .trust(Trust::principal(standard::USER_ARN))
         .deny("dynamodb:GetItem");
-    let local = Local::with(
+    let local = Playground::with(
         LocalAws::standard().account(bsm_local_aws::Account::new("444444444444").role(reader)),
     );
     let local = local.await;
     let role = local
-        .manager("default")
+        .profile("default")
         .assume_role("arn:aws:iam::444444444444:role/Staging");
     let error = get(&role.build()).await;
     assert!(error.is_access_denied(), "{error:?}");
@@ -163,8 +163,8 @@ async fn an_item_that_does_not_fit_the_model() {
         id: String,
         age: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Named::create_table().wait().await.unwrap();
     let named = Named {
         id: "1".into(),
@@ -183,8 +183,8 @@ async fn an_item_that_does_not_fit_the_model() {
 
 #[tokio::test]
 async fn the_cause_says_what_aws_said_and_is_not_repeated() {
-    let local = Local::start().await;
-    let error = get(&local.manager("default")).await;
+    let local = Playground::start().await;
+    let error = get(&local.profile("default")).await;
     assert!(
         error
             .source()
@@ -227,8 +227,8 @@ async fn an_error_without_a_request_has_none_of_the_sdk() {
 
 #[tokio::test]
 async fn a_conflict_with_another_request_is_retried_and_a_kind_of_its_own() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let codes = [
         "TransactionConflictException",
@@ -267,8 +267,8 @@ async fn a_conflict_with_another_request_is_retried_and_a_kind_of_its_own() {
 
 #[tokio::test]
 async fn an_empty_key_is_an_invalid_request() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let error = User::new("").save().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");

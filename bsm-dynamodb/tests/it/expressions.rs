@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, Serialize, Deserialize, Model)]
 #[model(table = "things")]
@@ -30,8 +30,8 @@ struct Part {
     weight: f32,
 }
 
-async fn with_one_thing() -> Local {
-    let local = Local::start().await;
+async fn with_one_thing() -> Playground {
+    let local = Playground::start().await;
     let save = async {
         Thing::create_table().wait().await?;
         let thing = Thing {
@@ -47,7 +47,7 @@ async fn with_one_thing() -> Local {
         };
         thing.save().await
     };
-    local.manager("default").scope(save).await.unwrap();
+    local.profile("default").scope(save).await.unwrap();
     local
 }
 
@@ -71,7 +71,7 @@ async fn holds(condition: Condition<Thing>) -> bool {
 #[tokio::test]
 async fn each_condition_is_true_for_exactly_the_items_that_it_describes() {
     let local = with_one_thing().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let part = || Thing::parts().index(0);
     let seven = &7;
     for condition in [
@@ -114,7 +114,7 @@ async fn each_condition_is_true_for_exactly_the_items_that_it_describes() {
 #[tokio::test]
 async fn joined_conditions_keep_their_structure() {
     let local = with_one_thing().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let yes = || Thing::size().eq(7);
     let no = || Thing::size().eq(8);
     for (condition, wanted) in [
@@ -138,7 +138,7 @@ async fn joined_conditions_keep_their_structure() {
 #[tokio::test]
 async fn a_value_is_sent_once() {
     let local = with_one_thing().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let condition = Thing::size().eq(7) | Thing::size().eq(7) | Thing::order().eq(7);
     let scan = Thing::scan().filter(condition).raw().await.unwrap();
     let (names, values) = (
@@ -154,7 +154,7 @@ async fn a_value_is_sent_once() {
 #[tokio::test]
 async fn a_value_that_cannot_be_stored_is_refused_before_the_request() {
     let local = with_one_thing().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local.aws.clear_calls();
     let unstorable = Path::<Thing>::new("x").eq(u128::MAX);
     let error = Thing::scan()
@@ -172,7 +172,7 @@ async fn a_value_that_cannot_be_stored_is_refused_before_the_request() {
 #[tokio::test]
 async fn bounds_in_the_wrong_order_are_refused_by_dynamodb() {
     let local = with_one_thing().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let wrong = Thing::size().between(9, 7);
     let error = Thing::delete_key("1").condition(wrong.clone()).await;
     let error = error.unwrap_err();
@@ -265,10 +265,10 @@ proptest! {
         value in "\\PC{0,8}",
     ) {
         static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-        static LOCAL: LazyLock<Local> = LazyLock::new(|| RUNTIME.block_on(async {
-            let local = Local::start().await;
+        static LOCAL: LazyLock<Playground> = LazyLock::new(|| RUNTIME.block_on(async {
+            let local = Playground::start().await;
             let create = Loose::create_table().wait();
-            local.manager("default").scope(create).await.unwrap();
+            local.profile("default").scope(create).await.unwrap();
             local
         }));
         let path = |name: &String| Path::<Loose>::new(name.clone());
@@ -298,6 +298,6 @@ proptest! {
             let left = nothing_left.condition(present).await.unwrap();
             assert!(left.others.is_empty());
         };
-        RUNTIME.block_on(LOCAL.manager("default").scope(check));
+        RUNTIME.block_on(LOCAL.profile("default").scope(check));
     }
 }

@@ -4,7 +4,7 @@ use bsm_dynamodb::{Codec, CodecError, Item, KeyAttribute, KeySchema, Model, Serd
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Local, user_model};
+use crate::support::{Playground, user_model};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KeyAttribute)]
 struct CustomerId(String);
@@ -35,8 +35,8 @@ impl Order {
 
 #[tokio::test]
 async fn an_item_is_read_as_it_was_written_replaced_and_deleted() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Order::create_table().wait().await.unwrap();
     let mut order = Order::new("c", 7);
     order.save().await.unwrap();
@@ -58,8 +58,8 @@ async fn an_item_is_read_as_it_was_written_replaced_and_deleted() {
 #[tokio::test]
 async fn a_saved_value_is_the_one_at_the_time_of_the_call() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let mut user = User::new("1");
     let save = user.save();
@@ -71,8 +71,8 @@ async fn a_saved_value_is_the_one_at_the_time_of_the_call() {
 
 #[tokio::test]
 async fn a_scan_reads_every_page() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Order::create_table().wait().await.unwrap();
     let orders: Vec<_> = (0..30).map(|number| Order::new("c", number)).collect();
     Order::batch_write().save_all(&orders).await.unwrap();
@@ -90,8 +90,8 @@ async fn a_scan_reads_every_page() {
 
 #[tokio::test]
 async fn a_limited_scan_reads_no_page_that_it_does_not_need() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Order::create_table().wait().await.unwrap();
     let orders = (0..30).map(|number| Order::new("c", number));
     Order::batch_write().save_all(orders).await.unwrap();
@@ -119,8 +119,8 @@ async fn a_stream_continues_after_an_item_that_does_not_fit() {
         age: u8,
     }
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     User::new("no age").save().await.unwrap();
     for id in ["a", "b"] {
@@ -179,8 +179,8 @@ async fn a_model_can_have_its_own_codec() {
     }
 
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Stamped::create_table().wait().await.unwrap();
     let stamped = Stamped { id: "1".into() };
     stamped.save().await.unwrap();

@@ -4,7 +4,7 @@ use bsm_dynamodb::{Error, ErrorKind, Model, Version, transact_write};
 use bsm_local_aws::Fault;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{DEFAULT, Local};
+use crate::support::{DEFAULT, Playground};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "counters")]
@@ -28,10 +28,10 @@ impl Counter {
     }
 }
 
-async fn start() -> Local {
-    let local = Local::start().await;
+async fn start() -> Playground {
+    let local = Playground::start().await;
     let create = Counter::create_table().wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
@@ -57,7 +57,7 @@ async fn insert(id: &str) -> Error {
 async fn an_insert_whose_response_was_lost_may_have_been_applied() {
     for (number, fault) in lost().into_iter().enumerate() {
         let local = start().await;
-        let _default = local.manager("default").awsenv();
+        let _default = local.profile("default").awsenv();
         local.aws.faults().add(fault.operation("PutItem").times(1));
         let id = number.to_string();
         let error = insert(&id).await;
@@ -70,7 +70,7 @@ async fn an_insert_whose_response_was_lost_may_have_been_applied() {
 #[tokio::test]
 async fn a_condition_that_another_writer_made_false_was_not_applied() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     Counter::new("1").save().await.unwrap();
     let error = insert("1").await;
     assert!(error.is_conditional_check_failed() && !error.may_have_been_applied());
@@ -85,7 +85,7 @@ async fn a_condition_that_another_writer_made_false_was_not_applied() {
 #[tokio::test]
 async fn a_save_of_a_version_whose_response_was_lost_may_have_been_applied() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let counter = Counter::new("1");
     counter.save().await.unwrap();
     let fault = Fault::dropped_response();
@@ -99,7 +99,7 @@ async fn a_save_of_a_version_whose_response_was_lost_may_have_been_applied() {
 #[tokio::test]
 async fn a_write_whose_every_response_was_lost_may_have_been_applied() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     Counter::new("1").save().await.unwrap();
     local.aws.faults().add(Fault::dropped_response());
     let update = Counter::update("1").increment(Counter::count(), 1);
@@ -127,7 +127,7 @@ async fn a_write_whose_every_response_was_lost_may_have_been_applied() {
 #[tokio::test]
 async fn an_internal_error_leaves_open_whether_the_write_was_done() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local.aws.faults().add(Fault::internal_error());
     let error = Counter::new("1").save().await.unwrap_err();
     assert!(error.may_have_been_applied(), "{error}");
@@ -147,14 +147,14 @@ async fn a_write_that_never_left_was_not_applied() {
         error.is_unreachable() && !error.may_have_been_applied(),
         "{error}"
     );
-    let empty = local.manager("default").scope(Counter::new("").save());
+    let empty = local.profile("default").scope(Counter::new("").save());
     assert!(!empty.await.unwrap_err().may_have_been_applied());
 }
 
 #[tokio::test]
 async fn a_transaction_with_a_token_is_done_once_although_its_response_was_lost() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let fault = Fault::dropped_response();
     local
         .aws

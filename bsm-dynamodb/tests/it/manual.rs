@@ -3,15 +3,15 @@
 use bsm_core::BotoSesManager;
 use bsm_dynamodb::{Model, reset_connection, use_boto_session, with_boto_session};
 
-use crate::support::{DEFAULT, Local, PRODUCTION, STAGING, user_model};
+use crate::support::{DEFAULT, PRODUCTION, Playground, STAGING, user_model};
 
 #[tokio::test]
 async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     user_model!(User);
-    let local = Local::start().await;
-    let default = local.manager("default");
+    let local = Playground::start().await;
+    let default = local.profile("default");
     let env = default.awsenv();
-    let target = local.manager("staging");
+    let target = local.profile("staging");
 
     // The table exists in the target account, and only there.
     {
@@ -44,7 +44,7 @@ async fn switching_keeping_resetting_and_copying_reach_the_account_they_name() {
     assert!(User::get("456").await.unwrap_err().is_table_not_found());
 
     // Copy to a third account.
-    let production = local.manager("production");
+    let production = local.profile("production");
     let users = with_boto_session::<User, _>(&target, User::scan().collect());
     let users = users.await.unwrap();
     with_boto_session::<User, _>(&production, async {

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bsm_dynamodb::{Document, Model, Serde, Sparse, slot};
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Document)]
 #[serde(rename_all = "camelCase")]
@@ -58,17 +58,17 @@ fn user(id: &str) -> User {
     }
 }
 
-async fn start() -> Local {
-    let local = Local::start().await;
+async fn start() -> Playground {
+    let local = Playground::start().await;
     let create = User::create_table().wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
 #[tokio::test]
 async fn paths_into_structs_and_lists_have_names_and_types_of_the_fields() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     user("1").save().await.unwrap();
     let matches = User::address().zip_code().eq("10115")
         & User::address().geo().latitude().ge(50)
@@ -110,7 +110,7 @@ async fn eq_none_is_true_for_every_item_that_is_read_as_none() {
         nick: Option<String>,
     }
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let client = slot::<User>().client().await.unwrap();
     let text = |text: &str| AttributeValue::S(text.into());
     for (id, nick) in [

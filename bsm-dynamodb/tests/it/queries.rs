@@ -11,7 +11,7 @@ use bsm_local_aws::Fault;
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "orders")]
@@ -62,8 +62,8 @@ impl Index for ByCity {
 }
 
 /// The table with its indexes, and so many orders of each of two customers.
-pub(crate) async fn with_orders(count: u64) -> Local {
-    let local = Local::start().await;
+pub(crate) async fn with_orders(count: u64) -> Playground {
+    let local = Playground::start().await;
     let create = async {
         let attribute = |name: &str, kind| {
             let attribute = AttributeDefinition::builder().attribute_name(name);
@@ -115,7 +115,7 @@ pub(crate) async fn with_orders(count: u64) -> Local {
             .await
             .unwrap();
     };
-    local.manager("default").scope(create).await;
+    local.profile("default").scope(create).await;
     local.aws.clear_calls();
     local
 }
@@ -127,7 +127,7 @@ fn numbers(orders: &[Order]) -> Vec<u64> {
 #[tokio::test]
 async fn a_query_reads_one_hash_key_in_order() {
     let local = with_orders(12).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let query = || Order::query("a");
     let read = async |query: bsm_dynamodb::Query<Order>| {
         let orders = query.collect().await.unwrap();
@@ -153,7 +153,7 @@ async fn a_query_reads_one_hash_key_in_order() {
 #[tokio::test]
 async fn an_index_is_queried_by_its_type() {
     let local = with_orders(12).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let paid = ByStatus::query("paid").range_ge(6).collect().await.unwrap();
     assert_eq!(numbers(&paid), [6, 6, 9, 9]);
     let cities = ByCity::query("a")
@@ -169,7 +169,7 @@ async fn an_index_is_queried_by_its_type() {
 #[tokio::test]
 async fn a_limit_counts_items_after_the_filter() {
     let local = with_orders(30).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let paid = || Order::query("a").filter(Order::status().eq("paid"));
     let some = paid().limit(4).page_size(5).collect().await.unwrap();
     assert_eq!(numbers(&some), [0, 3, 6, 9]);
@@ -181,7 +181,7 @@ async fn a_limit_counts_items_after_the_filter() {
 #[tokio::test]
 async fn without_a_filter_a_read_stops_at_the_limit() {
     let local = with_orders(30).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let raw = Order::query("a")
         .limit(7)
         .page_size(10)
@@ -206,7 +206,7 @@ async fn without_a_filter_a_read_stops_at_the_limit() {
 #[tokio::test]
 async fn a_page_can_be_empty_without_being_the_last() {
     let local = with_orders(30).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let last = || {
         Order::query("a")
             .page_size(5)
@@ -235,7 +235,7 @@ async fn a_page_can_be_empty_without_being_the_last() {
 #[tokio::test]
 async fn pages_ignore_the_limit() {
     let local = with_orders(12).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let pages = Order::query("a").limit(2).page_size(5).pages();
     let pages: Vec<_> = pages.try_collect().await.unwrap();
     let sizes: Vec<_> = pages.iter().map(|page| page.items().len()).collect();
@@ -245,7 +245,7 @@ async fn pages_ignore_the_limit() {
 #[tokio::test]
 async fn a_parallel_scan_returns_all_segments_in_one_stream() {
     let local = with_orders(40).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let scan = || Order::scan().segments(7).concurrency(3).page_size(4);
     let mut all = scan().collect().await.unwrap();
     all.sort_by_key(|order| (order.customer.clone(), order.number));
@@ -258,7 +258,7 @@ async fn a_parallel_scan_returns_all_segments_in_one_stream() {
 #[tokio::test]
 async fn concurrency_limits_the_segments_that_are_read_at_a_time() {
     let local = with_orders(8).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local
         .aws
         .faults()
@@ -277,7 +277,7 @@ async fn concurrency_limits_the_segments_that_are_read_at_a_time() {
 #[tokio::test]
 async fn a_parallel_scan_ends_at_the_first_error() {
     let local = with_orders(8).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local
         .aws
         .faults()
@@ -290,7 +290,7 @@ async fn a_parallel_scan_ends_at_the_first_error() {
 #[tokio::test]
 async fn a_rate_limit_waits_for_consumed_capacity() {
     let local = with_orders(40).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     // A page of ten small items is half a unit, so four of them are two units at least.
     let start = Instant::now();
     let limited = Order::query("a").page_size(10).rate_limit(4);
@@ -302,7 +302,7 @@ async fn a_rate_limit_waits_for_consumed_capacity() {
 #[tokio::test]
 async fn a_filter_on_the_key_of_a_query_is_rejected() {
     let local = with_orders(1).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let query = Order::query("a").filter(Order::number().eq(1));
     let error = query.collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
@@ -320,7 +320,7 @@ async fn a_missing_index_is_rejected() {
         const KEY: KeySchema<String> = KeySchema::hash("status");
     }
     let local = with_orders(1).await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let error = Missing::query("open").collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
 }
@@ -328,12 +328,12 @@ async fn a_missing_index_is_rejected() {
 #[tokio::test]
 async fn a_query_is_bound_like_any_operation() {
     let local = with_orders(2).await;
-    let default = local.manager("default");
+    let default = local.profile("default");
     let (items, collect) = (
         default.sync_scope(|| Order::query("a").stream()),
         Order::query("a"),
     );
-    let staging = local.manager("staging");
+    let staging = local.profile("staging");
     let found: Vec<_> = staging.scope(items.try_collect()).await.unwrap();
     assert_eq!(numbers(&found), [0, 1]);
     let error = staging.scope(collect.collect()).await.unwrap_err();
@@ -342,8 +342,8 @@ async fn a_query_is_bound_like_any_operation() {
 
 #[tokio::test]
 async fn an_invalid_setting_fails_the_read_before_any_request() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let query = || Order::query("a");
     let failures = [
         query().page_size(0).collect().await.unwrap_err(),

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bsm_dynamodb::{Codec, Item, Model, Rest, Serde, Sparse, Version, slot, transact_write};
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "users", entity = "user", codec = Sparse)]
@@ -61,8 +61,8 @@ async fn stored() -> Item {
 
 #[tokio::test]
 async fn reading_changing_and_saving_an_item_removes_no_attribute() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     put(unknown()).await;
     let before = stored().await;
@@ -87,8 +87,8 @@ async fn reading_changing_and_saving_an_item_removes_no_attribute() {
 
 #[tokio::test]
 async fn the_rest_never_replaces_what_the_model_declares() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let mut user = User {
         id: "1".into(),

@@ -5,7 +5,7 @@ use bsm_dynamodb::{ErrorKind, Model, slot};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "orders")]
@@ -30,10 +30,10 @@ fn order(number: u64, total: u64) -> Order {
     }
 }
 
-async fn start() -> Local {
-    let local = Local::start().await;
+async fn start() -> Playground {
+    let local = Playground::start().await;
     let create = Order::create_table().wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
@@ -52,7 +52,7 @@ async fn put_misfit(number: u64) {
 #[tokio::test]
 async fn an_optional_get_returns_none_for_a_missing_item_only() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     assert_eq!(Order::get(("ada", 1)).optional().await.unwrap(), None);
     order(1, 5).save().await.unwrap();
     let found = Order::get(("ada", 1)).optional().await.unwrap();
@@ -72,7 +72,7 @@ async fn an_optional_get_returns_none_for_a_missing_item_only() {
 #[tokio::test]
 async fn an_update_returns_the_new_item_the_old_one_a_part_or_nothing() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let update = || Order::update(("ada", 1)).increment(Order::total(), 1);
     assert_eq!(update().await.unwrap(), order(1, 1));
     assert_eq!(update().await.unwrap(), order(1, 2));
@@ -88,7 +88,7 @@ async fn an_update_returns_the_new_item_the_old_one_a_part_or_nothing() {
 #[tokio::test]
 async fn an_update_that_returns_nothing_decodes_nothing() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     put_misfit(1).await;
     let update = || {
         let seen = bsm_dynamodb::Path::<Order>::new("seen");
@@ -103,7 +103,7 @@ async fn an_update_that_returns_nothing_decodes_nothing() {
 #[tokio::test]
 async fn an_item_that_does_not_fit_is_named_by_its_key_and_by_no_value_in_the_message() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     put_misfit(7).await;
     order(8, 1).save().await.unwrap();
     let mut errors = vec![
@@ -136,7 +136,7 @@ async fn an_item_that_does_not_fit_is_named_by_its_key_and_by_no_value_in_the_me
 #[tokio::test]
 async fn a_stream_can_skip_items_that_do_not_fit_and_keep_their_keys() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     for number in [1, 3] {
         order(number, 5).save().await.unwrap();
         put_misfit(number + 1).await;

@@ -7,7 +7,7 @@ use bsm_dynamodb::{
     Model, fix_model, reset_connection, slot, unfix_model, use_boto_session, with_boto_session,
 };
 
-use crate::support::{Local, STAGING, user_model};
+use crate::support::{Playground, STAGING, user_model};
 
 /// The profile that a model follows here.
 fn profile<M: Model>() -> Option<String> {
@@ -186,10 +186,10 @@ fn a_session_that_is_not_restored_applies_to_all_threads_until_a_new_one() {
 #[tokio::test]
 async fn a_model_that_is_first_used_inside_a_session_leaves_it_again() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     {
-        let _session = use_boto_session::<User>(&local.manager("staging"));
+        let _session = use_boto_session::<User>(&local.profile("staging"));
         User::create_table().wait().await.unwrap();
         User::new("1").save().await.unwrap();
     }
@@ -205,8 +205,8 @@ struct Regional {
 
 #[tokio::test]
 async fn a_declared_region_applies_unless_a_session_was_chosen_for_the_model() {
-    let local = Local::start().await;
-    let staging = local.manager("staging");
+    let local = Playground::start().await;
+    let staging = local.profile("staging");
     let reached = |region: &str| (STAGING.to_owned(), region.to_owned());
 
     // The general default: the model's region.
@@ -243,7 +243,7 @@ async fn a_declared_region_applies_unless_a_session_was_chosen_for_the_model() {
 async fn a_manager_has_one_client_for_all_models_with_its_own_retry_quota() {
     user_model!(User);
     user_model!(Order);
-    let local = Local::start().await;
+    let local = Playground::start().await;
     let partition = async |manager: &BotoSesManager| {
         let client = |client: aws_sdk_dynamodb::Client| {
             let partition = client.config().retry_partition();
@@ -255,10 +255,10 @@ async fn a_manager_has_one_client_for_all_models_with_its_own_retry_quota() {
         assert_eq!(of_user, of_order);
         of_user.unwrap()
     };
-    let staging = local.manager("staging");
+    let staging = local.profile("staging");
     let in_staging = partition(&staging).await;
     assert_eq!(in_staging, partition(&staging.clone()).await);
-    assert_ne!(in_staging, partition(&local.manager("production")).await);
+    assert_ne!(in_staging, partition(&local.profile("production")).await);
     assert_ne!(
         in_staging,
         partition(&staging.with_region("eu-west-1")).await

@@ -8,7 +8,7 @@ use bsm_dynamodb::{
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "shop", entity = "customer")]
@@ -100,13 +100,13 @@ fn line(customer: &str, order: u64, line: u32) -> Line {
     }
 }
 
-async fn start() -> Local {
-    let local = Local::start().await;
+async fn start() -> Playground {
+    let local = Playground::start().await;
     let create = Customer::create_table()
         .with_model::<Order>()
         .with_model::<Line>()
         .wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
@@ -138,7 +138,7 @@ fn text(item: &Item, name: &str) -> Option<String> {
 #[tokio::test]
 async fn keys_are_composed_of_fields_and_every_operation_finds_them() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let ada = customer("ada");
     ada.save().await.unwrap();
     let item = stored("CUSTOMER#ada", "PROFILE").await;
@@ -174,7 +174,7 @@ async fn keys_are_composed_of_fields_and_every_operation_finds_them() {
 #[tokio::test]
 async fn a_query_and_a_scan_of_a_model_leave_other_models_out() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     fill().await;
     let orders = [order("ada", 7), order("ada", 12)];
     assert_eq!(Order::query("ada").collect().await.unwrap(), orders);
@@ -203,7 +203,7 @@ async fn a_query_and_a_scan_of_a_model_leave_other_models_out() {
 #[tokio::test]
 async fn a_collection_is_read_as_an_enum_over_its_models() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     fill().await;
     let found = Customer::query("ada").entities::<ShopItem>();
     let found = found.collect().await.unwrap();
@@ -236,7 +236,7 @@ async fn a_collection_is_read_as_an_enum_over_its_models() {
 #[tokio::test]
 async fn an_index_that_two_models_share_returns_each_its_own() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     fill().await;
     let found = CustomerByEmail::query("bob@example.com").collect().await;
     assert_eq!(found.unwrap(), [customer("bob")]);
@@ -252,7 +252,7 @@ async fn an_index_that_two_models_share_returns_each_its_own() {
 #[tokio::test]
 async fn an_index_without_other_attributes_has_the_fields_of_the_keys() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let mut parcel = order("ada", 7);
     parcel.courier = Some("eve".into());
     parcel.save().await.unwrap();
@@ -308,7 +308,7 @@ async fn an_index_without_other_attributes_has_the_fields_of_the_keys() {
 #[tokio::test]
 async fn an_update_changes_the_keys_of_indexes_that_are_composed_of_what_it_sets() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     order("ada", 7).save().await.unwrap();
     let update = || Order::update(("ada", 7));
     let key = || async { stored("CUSTOMER#ada", "ORDER#00000007").await };
@@ -350,8 +350,8 @@ async fn an_update_of_one_of_several_fields_of_an_index_is_refused_before_it_is_
         city: String,
         count: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     for update in [
         Visit::update("1").set(Visit::city(), "Berlin"),
         Visit::update("1").remove(Visit::country()),
@@ -384,7 +384,7 @@ async fn an_update_of_one_of_several_fields_of_an_index_is_refused_before_it_is_
 #[tokio::test]
 async fn an_update_that_creates_an_item_writes_what_a_save_writes() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let created = Order::update(("ada", 7))
         .set(Order::status(), Status::Open)
         .set(Order::placed(), "2026-11-26")
@@ -400,7 +400,7 @@ async fn an_update_that_creates_an_item_writes_what_a_save_writes() {
 #[tokio::test]
 async fn a_field_of_a_key_cannot_be_updated() {
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let calls = local.aws.calls().len();
     for update in [
         Order::update(("ada", 7)).set(Order::number(), 8),
@@ -423,8 +423,8 @@ async fn a_value_that_would_make_a_key_ambiguous_is_refused_before_it_is_sent() 
         shop: String,
         customer: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let account = |shop: &str| Account {
         shop: shop.into(),
         customer: "ada".into(),
@@ -467,7 +467,7 @@ async fn an_item_of_another_model_is_an_error_and_not_a_model() {
         number: u64,
     }
     let local = start().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     order("ada", 7).save().await.unwrap();
     for error in [
         Invoice::get(("ada", 7)).await.unwrap_err(),
@@ -512,8 +512,8 @@ async fn models_that_cannot_share_a_table_are_refused() {
     struct SameIndexName {
         id: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     for (create, wanted) in [
         (
             Customer::create_table().with_model::<Elsewhere>(),
@@ -554,8 +554,8 @@ async fn an_inverted_index_has_the_keys_of_the_table_in_the_other_order() {
         group: String,
         user: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Member::create_table().wait().await.unwrap();
     let member = |group: &str| Member {
         group: group.into(),

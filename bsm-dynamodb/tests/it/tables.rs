@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{StreamViewType, TimeToLiveStatus};
 use bsm_dynamodb::{Billing, ErrorKind, Model, slot};
 use bsm_local_aws::Fault;
 
-use crate::support::{DEFAULT, Local, user_model};
+use crate::support::{DEFAULT, Playground, user_model};
 
 #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
 #[model(table = "orders")]
@@ -21,8 +21,8 @@ struct Order {
 
 #[tokio::test]
 async fn a_table_has_the_models_keys_and_on_demand_billing() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Order::create_table().wait().await.unwrap();
     let table = Order::describe_table().await.unwrap();
     let keys: Vec<_> = table
@@ -45,8 +45,8 @@ async fn a_table_has_the_models_keys_and_on_demand_billing() {
 #[tokio::test]
 async fn creating_an_existing_table_changes_nothing() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     User::new("1").save().await.unwrap();
     User::create_table().await.unwrap();
@@ -63,8 +63,8 @@ async fn a_table_with_another_key_is_rejected() {
         id: u64,
     }
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let error = Numbered::create_table().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TableMismatch, "{error}");
@@ -73,8 +73,8 @@ async fn a_table_with_another_key_is_rejected() {
 #[tokio::test]
 async fn a_table_can_be_deleted_and_is_then_gone() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     assert!(!User::exists().await.unwrap());
     User::create_table().wait().await.unwrap();
     assert!(User::exists().await.unwrap());
@@ -93,8 +93,8 @@ async fn a_table_can_be_deleted_and_is_then_gone() {
 #[tokio::test]
 async fn waiting_continues_while_the_table_is_not_visible_yet() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let not_yet = Fault::error(
         400,
         "ResourceNotFoundException",
@@ -111,8 +111,8 @@ async fn waiting_continues_while_the_table_is_not_visible_yet() {
 #[tokio::test]
 async fn waiting_ends_at_the_time_limit() {
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let never = Fault::error(
         400,
         "ResourceNotFoundException",
@@ -146,8 +146,8 @@ struct Parcel {
 
 #[tokio::test]
 async fn a_table_has_the_models_indexes_billing_and_time_to_live() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Parcel::create_table()
         .tag("team", "shipping")
         .stream(StreamViewType::NewImage)
@@ -235,8 +235,8 @@ async fn an_index_is_added_to_a_table_that_exists_and_removed() {
         #[model(index(OtherKey, name = "by-email"))]
         name: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let missing = ByEmail::create_index().await.unwrap_err();
     assert!(missing.is_table_not_found(), "{missing}");
     for billing in [
@@ -273,8 +273,8 @@ async fn point_in_time_recovery_is_turned_on_once_the_table_is_active() {
         #[model(hash_key)]
         id: String,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let create = || Person::create_table().point_in_time_recovery();
     let error = create().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
@@ -300,8 +300,8 @@ async fn point_in_time_recovery_is_turned_on_once_the_table_is_active() {
 
 #[tokio::test]
 async fn an_item_without_the_key_of_an_index_is_not_in_it() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     let create = Parcel::create_table().billing(Billing::OnDemand);
     create.wait().await.unwrap();
     for (number, courier) in [(1, Some("dhl".to_owned())), (2, None)] {
@@ -334,8 +334,8 @@ async fn a_table_without_an_index_of_the_model_is_rejected() {
         email: String,
     }
     user_model!(User);
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     User::create_table().wait().await.unwrap();
     let error = Found::create_table().wait().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TableMismatch, "{error}");
@@ -351,8 +351,8 @@ async fn a_table_without_an_index_of_the_model_is_rejected() {
 /// the meantime, and refuses another change.
 #[tokio::test]
 async fn time_to_live_is_turned_on_once_and_off_again() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Parcel::create_table().await.unwrap();
     let client = slot::<Parcel>().client().await.unwrap();
     assert_eq!(time_to_live(&client).await.0, TimeToLiveStatus::Disabled);
@@ -381,8 +381,8 @@ async fn time_to_live_with_another_attribute_is_rejected() {
         #[model(ttl)]
         until: u64,
     }
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     Parcel::create_table().wait().await.unwrap();
     let error = Other::update_ttl().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");

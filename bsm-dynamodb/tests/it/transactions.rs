@@ -5,7 +5,7 @@ use bsm_dynamodb::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::support::{DEFAULT, Local, STAGING};
+use crate::support::{DEFAULT, Playground, STAGING};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "accounts")]
@@ -42,15 +42,15 @@ fn transfer(number: u64) -> Transfer {
 }
 
 /// Both tables in the default account, and two accounts with money.
-async fn bank() -> Local {
-    let local = Local::start().await;
+async fn bank() -> Playground {
+    let local = Playground::start().await;
     let fill = async {
         Account::create_table().wait().await.unwrap();
         Transfer::create_table().wait().await.unwrap();
         let accounts = [account("alice", 100), account("bob", 0)];
         Account::batch_write().save_all(accounts).await.unwrap();
     };
-    local.manager("default").scope(fill).await;
+    local.profile("default").scope(fill).await;
     local
 }
 
@@ -74,7 +74,7 @@ fn pay(transfer: &Transfer, amount: i64) -> bsm_dynamodb::TransactWrite {
 #[tokio::test]
 async fn the_actions_of_several_models_all_take_effect() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let transfer = transfer(1);
     pay(&transfer, 70).await.unwrap();
     assert_eq!(balances().await, (30, 70));
@@ -95,7 +95,7 @@ async fn the_actions_of_several_models_all_take_effect() {
 #[tokio::test]
 async fn a_false_condition_cancels_the_transaction_and_is_reported() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let transfer = transfer(1);
     let error = pay(&transfer, 700).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TransactionCancelled, "{error}");
@@ -129,7 +129,7 @@ async fn a_false_condition_cancels_the_transaction_and_is_reported() {
 #[tokio::test]
 async fn a_transaction_checks_versions() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let mine = transfer(1);
     mine.save().await.unwrap();
     let theirs = mine.clone();
@@ -142,7 +142,7 @@ async fn a_transaction_checks_versions() {
 #[tokio::test]
 async fn a_transaction_with_a_token_is_done_once() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let pay = || {
         let update = Account::update("bob").increment(Account::balance(), 5);
         transact_write().write(update).token("payment-1")
@@ -160,9 +160,9 @@ async fn a_transaction_with_a_token_is_done_once() {
 #[tokio::test]
 async fn models_with_different_sessions_are_rejected() {
     let local = bank().await;
-    let default = local.manager("default");
+    let default = local.profile("default");
     let _default = default.awsenv();
-    let staging = local.manager("staging");
+    let staging = local.profile("staging");
     let _session = use_boto_session::<Account>(&staging);
     local.aws.clear_calls();
     let error = pay(&transfer(1), 1).await.unwrap_err();
@@ -185,8 +185,8 @@ async fn models_with_different_sessions_are_rejected() {
 #[tokio::test]
 async fn a_transaction_is_bound_where_it_is_awaited() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
-    let staging = local.manager("staging");
+    let _default = local.profile("default").awsenv();
+    let staging = local.profile("staging");
     let create = async {
         Account::create_table().wait().await.unwrap();
         Transfer::create_table().wait().await.unwrap();
@@ -203,7 +203,7 @@ async fn a_transaction_is_bound_where_it_is_awaited() {
 #[tokio::test]
 async fn items_are_returned_in_the_shape_of_the_call() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     transfer(7).save().await.unwrap();
     account("carol", 3).save().await.unwrap();
     #[derive(Debug, PartialEq, Deserialize)]
@@ -234,7 +234,7 @@ async fn items_are_returned_in_the_shape_of_the_call() {
 #[tokio::test]
 async fn a_transaction_that_is_too_large_is_rejected_before_it_is_sent() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     local.aws.clear_calls();
     let many = (0..101).fold(transact_write(), |all, n| {
         all.write(account(&n.to_string(), 0).save())
@@ -270,7 +270,7 @@ async fn a_transaction_that_is_too_large_is_rejected_before_it_is_sent() {
 #[tokio::test]
 async fn two_actions_on_one_item_are_rejected() {
     let local = bank().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let twice = transact_write()
         .write(account("alice", 1).save())
         .write(Account::delete_key("alice"));

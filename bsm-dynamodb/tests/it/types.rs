@@ -7,7 +7,7 @@ use bsm_dynamodb::{
     Raw, ReturnOld, Save, Scan, Size, Slot, Unprocessed, Update, slot, use_boto_session,
 };
 
-use crate::support::Local;
+use crate::support::Playground;
 
 /// Neither `Debug`, nor `Clone`, nor `Sync`.
 #[derive(serde::Serialize, serde::Deserialize, Model)]
@@ -106,8 +106,8 @@ fn debug_shows_settings_and_no_values() {
 
 #[tokio::test]
 async fn an_operation_does_nothing_until_it_is_awaited() {
-    let local = Local::start().await;
-    let _default = local.manager("default").awsenv();
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
     drop((User::get("1"), user().save(), User::create_table().wait()));
     drop((User::scan().stream(), User::query("1").pages()));
     drop((

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bsm_dynamodb::{ErrorKind, Model};
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "users")]
@@ -47,17 +47,17 @@ fn tags<const N: usize>(tags: [&str; N]) -> BTreeSet<String> {
     tags.map(str::to_owned).into()
 }
 
-async fn with_table() -> Local {
-    let local = Local::start().await;
+async fn with_table() -> Playground {
+    let local = Playground::start().await;
     let create = User::create_table().wait();
-    local.manager("default").scope(create).await.unwrap();
+    local.profile("default").scope(create).await.unwrap();
     local
 }
 
 #[tokio::test]
 async fn an_update_creates_a_missing_item_and_returns_it() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let user = User::update("1").set(User::name(), "Zoë").await.unwrap();
     let wanted = User {
         id: "1".into(),
@@ -74,7 +74,7 @@ async fn an_update_creates_a_missing_item_and_returns_it() {
 #[tokio::test]
 async fn missing_numbers_lists_and_sets_count_as_empty() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let change = || {
         User::update("1")
             .increment(User::visits(), 5)
@@ -111,7 +111,7 @@ async fn missing_numbers_lists_and_sets_count_as_empty() {
 #[tokio::test]
 async fn nested_values_are_changed_in_place() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let address = Address {
         city: "Bonn".into(),
         floor: 1,
@@ -136,7 +136,7 @@ async fn nested_values_are_changed_in_place() {
 #[tokio::test]
 async fn an_attribute_is_set_to_the_value_of_another_one() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let old_name = || bsm_dynamodb::Path::<User, Option<String>>::new("old name");
     User::update("1").set(User::name(), "a").await.unwrap();
     let update = User::update("1").set(old_name(), User::name());
@@ -148,7 +148,7 @@ async fn an_attribute_is_set_to_the_value_of_another_one() {
 #[tokio::test]
 async fn a_change_that_dynamodb_cannot_make_is_rejected() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let error = User::update("1").set(User::id(), "2").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
     let twice = User::update("1").set(User::name(), "a");

@@ -4,7 +4,7 @@ use bsm_dynamodb::{Codec, Model, Serde, Version};
 use bsm_local_aws::Fault;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Local;
+use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "documents")]
@@ -27,9 +27,9 @@ impl Document {
     }
 }
 
-async fn with_table() -> Local {
-    let local = Local::start().await;
-    let default = local.manager("default");
+async fn with_table() -> Playground {
+    let local = Playground::start().await;
+    let default = local.profile("default");
     default
         .scope(Document::create_table().wait())
         .await
@@ -40,7 +40,7 @@ async fn with_table() -> Local {
 #[tokio::test]
 async fn a_save_writes_the_next_version_and_updates_it_in_memory() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let mut document = Document::new("one");
     document.save().await.unwrap();
     assert_eq!(document.version.get(), 1);
@@ -53,7 +53,7 @@ async fn a_save_writes_the_next_version_and_updates_it_in_memory() {
 #[tokio::test]
 async fn a_save_of_an_old_version_fails_and_leaves_the_value_unchanged() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let mine = Document::new("mine");
     mine.save().await.unwrap();
     let theirs = Document {
@@ -86,7 +86,7 @@ async fn a_save_of_an_old_version_fails_and_leaves_the_value_unchanged() {
 #[tokio::test]
 async fn one_of_many_concurrent_saves_of_a_version_succeeds() {
     let local = with_table().await;
-    let default = local.manager("default");
+    let default = local.profile("default");
     let document = Document::new("first");
     default.scope(document.save()).await.unwrap();
     let tasks: Vec<_> = (0..10)
@@ -111,7 +111,7 @@ async fn one_of_many_concurrent_saves_of_a_version_succeeds() {
 #[tokio::test]
 async fn a_deleted_item_can_be_saved_again() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let document = Document::new("one");
     document.save().await.unwrap();
     document.delete().await.unwrap();
@@ -125,7 +125,7 @@ async fn a_deleted_item_can_be_saved_again() {
 #[tokio::test]
 async fn any_other_failure_leaves_the_version_unchanged() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let document = Document::new("one");
     let denied = Fault::error(400, "AccessDeniedException", "no");
     local.aws.faults().add(denied.operation("PutItem").times(1));
@@ -138,7 +138,7 @@ async fn any_other_failure_leaves_the_version_unchanged() {
 #[tokio::test]
 async fn a_condition_is_checked_in_addition_to_the_version() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let document = Document::new("one");
     document.save().await.unwrap();
     let wrong = Document::text().eq("other") | Document::text().eq("another");
@@ -160,7 +160,7 @@ async fn an_item_without_a_version_can_be_saved() {
         text: String,
     }
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let old = Old {
         id: "1".into(),
         text: "old".into(),
@@ -175,7 +175,7 @@ async fn an_item_without_a_version_can_be_saved() {
 #[tokio::test]
 async fn an_update_increments_the_version() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let document = Document::new("one");
     document.save().await.unwrap();
     let updated = Document::update("1").set(Document::text(), "two");
@@ -188,7 +188,7 @@ async fn an_update_increments_the_version() {
 #[tokio::test]
 async fn a_batch_writes_versions_as_they_are() {
     let local = with_table().await;
-    let _default = local.manager("default").awsenv();
+    let _default = local.profile("default").awsenv();
     let unsaved = Document::new("batch");
     Document::batch_write().save_all([&unsaved]).await.unwrap();
     let read = Document::get("1").await.unwrap();

@@ -84,7 +84,7 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
     let builder = playground.builder().credentials(keys);
     seen.debug(&builder);
     let given = builder
-        .endpoint_url(playground.aws().endpoint_url())
+        .endpoint_url(playground.aws.endpoint_url())
         .region("us-east-1")
         .build();
     seen.error(&given.aws_account_id().await.unwrap_err());
@@ -174,7 +174,7 @@ async fn look_at_errors(seen: &Seen, playground: &Playground) {
             seen.error(&error);
         }
     }
-    playground.aws().clock().advance(Duration::from_secs(7200));
+    playground.aws.clock().advance(Duration::from_secs(7200));
     let expired = playground.builder().snapshot(snapshot).build();
     look(expired.credentials().await);
 

@@ -157,7 +157,7 @@ async fn no_debug_form_of_bsm_dynamodb_shows_a_value() {
     seen.debug(&KeyValue::S(KEY.to_owned()));
     seen.debug(&Marked::get(key()).raw());
     let stuck = Fault::unprocessed_items(25).operation("BatchWriteItem");
-    playground.aws().faults().add(stuck);
+    playground.aws.faults().add(stuck);
     let batch = Marked::batch_write()
         .max_attempts(1)
         .save_all([Marked::new()]);

@@ -15,11 +15,11 @@ use tempfile::TempDir;
 
 use super::proxy;
 use super::support::{Pair, TABLE, client, create, user, users};
-use crate::support::Local;
+use crate::support::Playground;
 
 /// A source with a time to live, no target, and a checkpoint.
 async fn begin() -> (Pair, TempDir, PathBuf) {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     pair.put(&pair.source, users(100)).await;
     let ttl = TimeToLiveSpecification::builder();
     let ttl = ttl.attribute_name("expires").enabled(true).build().unwrap();

@@ -74,7 +74,7 @@ async fn a_copy_that_is_killed_at_any_point_ends_with_all_items() {
     let pair = Pair::start(700).await;
     let slow = Fault::latency(Duration::from_millis(40)).operation("BatchWriteItem");
     pair.local.aws.faults().add(slow);
-    let folder = pair.local.directory();
+    let folder = pair.local.dir();
     let (mut killed, mut in_the_middle) = (0, 0);
     for seed in 0..20 {
         let target = format!("target-{seed}");

@@ -13,14 +13,14 @@ use super::proxy;
 use super::support::{
     Pair, TABLE, attribute, client, create, create_with_key, item, key, n, s, users,
 };
-use crate::support::{Local, PRODUCTION, STAGING, user_model};
+use crate::support::{PRODUCTION, Playground, STAGING, user_model};
 
 user_model!(User);
 
 #[tokio::test]
 async fn both_tables_must_exist() {
-    let local = Local::start().await;
-    let (source, target) = (local.manager("staging"), local.manager("production"));
+    let local = Playground::start().await;
+    let (source, target) = (local.profile("staging"), local.profile("production"));
     let error = copy_table(&source, &target, TABLE).await.unwrap_err();
     assert!(error.is_table_not_found(), "{error}");
     assert!(error.to_string().contains("staging"), "{error}");
@@ -34,14 +34,14 @@ async fn both_tables_must_exist() {
 #[tokio::test]
 async fn a_table_is_not_copied_to_itself() {
     let pair = Pair::start(10).await;
-    let twin = pair.local.manager("staging");
+    let twin = pair.local.profile("staging");
     let error = copy_table(&pair.source, &twin, TABLE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SameTable, "{error}");
 }
 
 #[tokio::test]
 async fn both_tables_must_have_the_same_key() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     for (table, name, key_type) in [
         ("other-name", "key", ScalarAttributeType::S),
         ("other-type", "id", ScalarAttributeType::N),
@@ -78,7 +78,7 @@ fn all() -> Projection {
 
 #[tokio::test]
 async fn an_index_of_the_target_must_fit() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     create_with_index(&pair.source, "source", ScalarAttributeType::S).await;
     create_with_index(&pair.target, "target", ScalarAttributeType::N).await;
     let copy = copy_table(&pair.source, &pair.target, "source").target_table("target");
@@ -116,7 +116,7 @@ async fn the_expected_account_is_honoured() {
 
 #[tokio::test]
 async fn a_preflight_names_accounts_and_tables_and_writes_nothing() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     pair.put(&pair.source, users(10)).await;
     let plan = pair.copy().create_target(true).preflight().await.unwrap();
     assert!(plan.creates_target() && !plan.resumes());
@@ -159,7 +159,7 @@ async fn a_wrong_endpoint_fails_soon() {
 
 #[tokio::test]
 async fn a_target_is_created_like_the_source() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     let source = client(&pair.source).await;
     let local_index = LocalSecondaryIndex::builder()
         .index_name("by-date")

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use bsm_core::BotoSesManager;
 use serde_json::Value;
 
-use crate::support::Local;
+use crate::support::Playground;
 
 /// Starts an endpoint before another one. The closure gets the operation and the request's body, and
 /// returns the answer, or `None` to pass the request on.
@@ -58,7 +58,7 @@ pub(super) fn start(
 }
 
 /// A manager whose DynamoDB is behind the endpoint.
-pub(super) fn manager(local: &Local, profile: &str, url: String) -> BotoSesManager {
+pub(super) fn manager(local: &Playground, profile: &str, url: String) -> BotoSesManager {
     let builder = local.builder().profile_name(profile);
     let builder = builder.time_source(local.aws.clock());
     builder.service_endpoint_url("dynamodb", url).build()

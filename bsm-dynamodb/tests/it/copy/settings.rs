@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::proxy;
 use super::support::{Pair, TABLE, client, users};
-use crate::support::Local;
+use crate::support::Playground;
 
 /// A source with tags and a stream, and no target.
 async fn begin() -> Pair {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     pair.put(&pair.source, users(30)).await;
     let source = client(&pair.source).await;
     let tag = |key: &str| Tag::builder().key(key).value("x").build().unwrap();
@@ -124,7 +124,7 @@ async fn a_setting_without_permission_is_unknown_and_an_error_only_if_it_is_brou
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recovery_protection_keys_and_policies_are_in_the_plan() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     pair.put(&pair.source, users(30)).await;
     let endpoint = pair.local.aws.endpoint_url();
     let source = proxy::start(endpoint, |operation, _| match operation {

@@ -13,13 +13,13 @@ use bsm_local_aws::standard;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::support::{Local, PRODUCTION, STAGING};
+use crate::support::{PRODUCTION, Playground, STAGING};
 
 pub(super) const TABLE: &str = "users";
 
 /// A local AWS, with a table in staging to copy from and a manager for production to copy to.
 pub(super) struct Pair {
-    pub(super) local: Local,
+    pub(super) local: Playground,
     pub(super) source: BotoSesManager,
     pub(super) target: BotoSesManager,
 }
@@ -27,14 +27,14 @@ pub(super) struct Pair {
 impl Pair {
     /// Starts with the two tables. The source has this many items.
     pub(super) async fn start(items: usize) -> Self {
-        let pair = Self::with(Local::start().await).await;
+        let pair = Self::with(Playground::start().await).await;
         create(&pair.target, TABLE).await;
         pair.put(&pair.source, users(items)).await;
         pair
     }
 
     /// Starts with an empty source, and no target.
-    pub(super) async fn with(local: Local) -> Self {
+    pub(super) async fn with(local: Playground) -> Self {
         let manager = |profile| {
             let clock = local.aws.clock();
             let builder = local.builder().profile_name(profile);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::proxy;
 use super::support::{Pair, TABLE, create, item, n, s, user};
-use crate::support::{Local, user_model};
+use crate::support::{Playground, user_model};
 
 user_model!(User);
 
@@ -109,7 +109,7 @@ fn curious() -> Vec<Item> {
 
 #[tokio::test]
 async fn every_type_is_identical_after_a_copy() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     create(&pair.target, TABLE).await;
     for item in curious() {
         pair.put(&pair.source, vec![item]).await;
@@ -161,7 +161,7 @@ fn dynamodb_of_the_future() -> String {
 
 #[tokio::test]
 async fn an_attribute_of_an_unknown_type_fails_the_copy() {
-    let pair = Pair::with(Local::start().await).await;
+    let pair = Pair::with(Playground::start().await).await;
     create(&pair.target, TABLE).await;
     let source = pair.local.builder().profile_name("staging");
     let source = source.service_endpoint_url("dynamodb", dynamodb_of_the_future());

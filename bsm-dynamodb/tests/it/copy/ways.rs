@@ -61,7 +61,7 @@ async fn an_empty_table_is_copied() {
 #[tokio::test]
 async fn a_copy_does_nothing_until_it_is_awaited_and_follows_no_session() {
     let pair = Pair::start(10).await;
-    let default = pair.local.manager("default");
+    let default = pair.local.profile("default");
     let before = pair.local.aws.calls().len();
     let copy = pair.copy();
     assert_eq!(pair.local.aws.calls().len(), before);
@@ -159,7 +159,7 @@ async fn a_failing_transform_ends_the_copy() {
 
 #[tokio::test]
 async fn a_dry_run_reads_everything_and_writes_nothing() {
-    let pair = Pair::with(crate::support::Local::start().await).await;
+    let pair = Pair::with(crate::support::Playground::start().await).await;
     pair.put(&pair.source, users(60)).await;
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");

@@ -58,7 +58,7 @@ impl Sides {
             let http_client = manager.sdk_config().await?.http_client();
             let http_client = http_client.ok_or("a manager has an HTTP client")?;
             let config = by_hand().http_client(http_client);
-            let config = config.endpoint_url(playground.aws().endpoint_url());
+            let config = config.endpoint_url(playground.aws.endpoint_url());
             let client = Client::new(&config.load().await);
             let put = async {
                 User::create_table().wait().await?;
@@ -179,7 +179,7 @@ pub(crate) fn measure_switch(effort: Effort, report: &mut dyn FnMut(Row)) -> Res
     report(Row::new(name, Unit::Seconds, ours, theirs, most));
 
     // As most programs do it: with the SDK's own HTTP client.
-    let endpoint_url = playground.aws().endpoint_url();
+    let endpoint_url = playground.aws.endpoint_url();
     let fresh = async || {
         let config = by_hand().endpoint_url(endpoint_url).load();
         Client::new(&config.await)

@@ -163,7 +163,7 @@ fn run(
             "AWS_SHARED_CREDENTIALS_FILE",
             playground.dir().join("credentials"),
         )
-        .env("AWS_ENDPOINT_URL", playground.aws().endpoint_url())
+        .env("AWS_ENDPOINT_URL", playground.aws.endpoint_url())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()?;
     figures_in(&successful(output)?)
@@ -198,7 +198,7 @@ fn in_the_wrong_account(playground: &Playground, program: &str) -> usize {
         (PRODUCTION_ACCOUNT, format!("{program}-staging-")),
     ];
     let wrong = accounts.map(|(account, of_the_other)| {
-        let items = playground.aws().table_items(account, REGION, "users");
+        let items = playground.aws.table_items(account, REGION, "users");
         let ids = items.into_iter().flatten().filter_map(|item| {
             let id = item["id"]["S"].as_str()?;
             Some(id.starts_with(&of_the_other))

@@ -70,17 +70,14 @@ async fn round() -> Result<Round> {
     let playground = Playground::start().await;
     let manager = playground.profile("staging");
     manager.credentials().await?;
-    let sts_calls = || playground.aws().call_count("sts", "AssumeRole");
+    let sts_calls = || playground.aws.call_count("sts", "AssumeRole");
     let before = sts_calls();
 
     let idle = ask(&manager, STS).await?;
     let slow = Fault::latency(STS).operation("AssumeRole");
-    playground.aws().faults().add(slow);
+    playground.aws.faults().add(slow);
     // Of their hour, 14 minutes are left.
-    playground
-        .aws()
-        .clock()
-        .advance(Duration::from_secs(46 * 60));
+    playground.aws.clock().advance(Duration::from_secs(46 * 60));
     let refreshing = ask(&manager, STS).await?;
     Ok(Round {
         idle,
