@@ -145,6 +145,8 @@ pub use scope::{
 pub use scope::{ScopeLayer, ScopeService, ScopedResponse};
 pub use secret::SecretText;
 #[doc(hidden)]
+pub use shared_file::unfinished as unfinished_file;
+#[doc(hidden)]
 pub use small_file::{open_lock, read as read_text, read_bytes};
 pub use sync::engine::shutdown;
 pub use transport::{FailureStep, SdkFailure};

@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::small_file;
 
 /// What a file is called until it has replaced another.
@@ -55,19 +57,24 @@ impl Lock {
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
     make(directory)?;
-    for path in small_file::older_than(ABANDONED, directory, UNFINISHED) {
-        // Another process may be doing the same.
-        _ = std::fs::remove_file(path);
-    }
-    // Removed again if something fails.
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED.0)
-        .suffix(UNFINISHED.1)
-        .tempfile_in(directory)?;
+    let mut file = unfinished(directory)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Creates the file that is to replace another one in a directory, and removes those that killed processes
+/// have left there. It is removed unless it is persisted.
+pub fn unfinished(directory: &Path) -> io::Result<NamedTempFile> {
+    for path in small_file::older_than(ABANDONED, directory, UNFINISHED) {
+        // Another process may be doing the same.
+        _ = std::fs::remove_file(path);
+    }
+    tempfile::Builder::new()
+        .prefix(UNFINISHED.0)
+        .suffix(UNFINISHED.1)
+        .tempfile_in(directory)
 }
 
 /// Tries to lock a file, which is created if it does not exist. Never waits.

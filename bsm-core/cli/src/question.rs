@@ -1,9 +1,10 @@
 //! Questions to the person at the terminal.
 
+use std::fmt::Display;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 
 use crate::failure::{Class, Failure};
-use crate::terminal::{STRONG, is_interactive, say};
+use crate::terminal::{STRONG, WARNING, is_interactive, say};
 
 /// Nobody types an answer of this length.
 const MAX_ANSWER: u64 = 4096;
@@ -12,6 +13,24 @@ const MAX_ANSWER: u64 = 4096;
 pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
     let answer = ask(&format!("{question} [y/N] "))?;
     Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks before something is done with what is marked as production.
+///
+/// Without a terminal there is no question, because a script cannot answer it.
+pub(crate) fn confirm_production(
+    what: &dyn Display,
+    question: &str,
+    yes: bool,
+) -> Result<(), Failure> {
+    say(format_args!("{WARNING}production:{WARNING:#} {what}"));
+    if yes || !is_interactive() || confirm(question)? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Class::Refused,
+        "not confirmed: nothing was done",
+    ))
 }
 
 /// Asks before something is written. A script must say --yes, because nobody could answer.

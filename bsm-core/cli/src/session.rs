@@ -16,9 +16,9 @@ pub(crate) use self::narrow::Narrow;
 use self::under_way::UnderWay;
 use crate::audit::Audit;
 use crate::environment::{ambient_profile, is_selected_by_environment, variable};
-use crate::failure::{Class, Failure};
+use crate::failure::Failure;
 use crate::similar_name::closest;
-use crate::terminal::{self, STRONG, WARNING};
+use crate::terminal::{self, STRONG};
 use crate::{profile_summary, question};
 
 /// The options that select a session.
@@ -217,27 +217,24 @@ impl Session {
         Ok(variables)
     }
 
+    /// Returns whether the profile is marked as production.
+    pub(crate) fn is_production(&self) -> bool {
+        self.guard.is_production()
+    }
+
     /// Asks before something is done with a profile that is marked as production.
-    ///
-    /// Without a terminal there is no question, because a script cannot answer it.
     pub(crate) fn confirm_production(&self, action: &str, yes: bool) -> Result<(), Failure> {
-        if !self.guard.is_production() {
+        if !self.is_production() {
             return Ok(());
         }
         let account = self.profile.as_ref().and_then(profile_summary::account);
         let account = account.map(|account| format!(", account {account}"));
-        terminal::say(format_args!(
-            "{WARNING}production:{WARNING:#} profile {STRONG}{}{STRONG:#}{}",
+        let what = format!(
+            "profile {STRONG}{}{STRONG:#}{}",
             self.profile_name,
             account.unwrap_or_default(),
-        ));
-        if yes || !terminal::is_interactive() || question::confirm(&format!("{action}?"))? {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Class::Refused,
-            "not confirmed: nothing was done",
-        ))
+        );
+        question::confirm_production(&what, &format!("{action}?"), yes)
     }
 }
 

@@ -25,19 +25,16 @@ pub struct AbortedMigration {
 
 pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, Error> {
     let (source, target) = open(&request).await?;
-    let no_checkpoint = || {
-        let message = "there is no checkpoint, so there is no migration to abort: give the path of \
-                       its checkpoint with checkpoint()";
+    let no_checkpoint = |which: String| {
+        let message = format!("there is no migration to abort: {which}");
         source.error(ErrorKind::Checkpoint, message)
     };
-    let path = request
-        .options
-        .checkpoint
-        .as_ref()
-        .ok_or_else(no_checkpoint)?;
+    let path = request.options.checkpoint.as_ref();
+    let path = path.ok_or_else(|| no_checkpoint("name its checkpoint".to_owned()))?;
     let checkpoint = Checkpoint::lock(path, &source).await?;
     let state = checkpoint::read(checkpoint.path(), &source).await?;
-    let state = state.ok_or_else(no_checkpoint)?;
+    let state = state
+        .ok_or_else(|| no_checkpoint(format!("no checkpoint was found at {}", path.display())))?;
     let place = TargetPlace {
         table: target.table.clone(),
         account: target.account().await?,

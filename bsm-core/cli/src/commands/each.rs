@@ -36,8 +36,8 @@ const MAX_STATUS: usize = 100;
 /// with those of another account: the account of a role's ARN, or that which the profile names, is checked
 /// first. What the programs print is printed line by line, behind the name of the account.
 ///
-/// The exit status is the number of failures, one for each account and region; 101 for more than 100, and 125
-/// if nothing was tried.
+/// The exit status is the number of failures, one for each account and region, with those that a resumed
+/// report still has; 101 for more than 100, and 125 if nothing was tried.
 #[derive(Args)]
 pub(crate) struct Each {
     #[command(flatten)]
@@ -98,7 +98,8 @@ impl Each {
             print(&lines.collect::<String>())?;
             return Ok(ExitCode::SUCCESS);
         }
-        self.selection.confirm_production(program, self.yes)?;
+        self.selection
+            .confirm_production(&global.session, program, self.yes)?;
         if let Some(path) = &self.report {
             fleet = fleet.record(path)?;
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use bsm_local_aws::standard::{DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, STAGING_ACCOUNT};
+use bsm_local_aws::standard::{
+    DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT,
+};
 use bsm_local_aws::{Account, Fault, LocalAws, Organization, Role, Trust};
 
 use crate::support::{Home, run, wait};
@@ -310,4 +312,34 @@ fn the_options_of_one_session_are_refused_for_several_and_guard_the_one_that_ass
     // The role is in the cache from then on.
     each("111111111111").ok();
     each("333333333333").fails_with(125);
+}
+
+#[test]
+fn a_production_session_that_assumes_the_roles_is_named() {
+    let (_aws, home) = world();
+    home.add_config(&format!(
+        "[profile hub]\nrole_arn = {PRODUCTION_ROLE_ARN}\nsource_profile = default\nbsm_production = true"
+    ));
+    let accounts = home.write("accounts", "222222222222\n");
+    let accounts = accounts.to_str().unwrap();
+    for (profile, is_production) in [("hub", true), ("default", false)] {
+        let select = ["each", "-p", profile, "--accounts", accounts];
+        let ran = home.run(&[&select[..], &["--role-name", "Any", "--", "true"]].concat());
+        let is_named = ran.stderr.contains("production: hub");
+        assert_eq!(is_named, is_production, "{ran:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_has_ended_when_its_process_has_whatever_holds_its_pipes() {
+    let (_aws, home) = world();
+    let id = home.path().join("id");
+    let command = format!("sleep 3600 & echo $! > {}; echo done", id.display());
+    let ran = home.run(&["each", "--profiles", "staging", "--", "sh", "-c", &command]);
+    let id = std::fs::read_to_string(id).unwrap();
+    let kill = std::process::Command::new("kill").arg(id.trim()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.stdout, "staging | done\n");
 }

@@ -31,6 +31,7 @@ use crate::error::{Error, ErrorKind};
 use crate::shared_file::{Lock, LockAttempt};
 use crate::sync::single_flight::detached;
 use crate::transport::{self, time_limits};
+use crate::validation;
 
 /// When a token is renewed ahead of its expiry, as in botocore.
 const ADVISORY: Duration = Duration::from_secs(15 * 60);
@@ -254,11 +255,11 @@ impl SsoLogin {
             }
         })?;
         let lifetime = Duration::from_secs(answer.expires_in.max(0).unsigned_abs().into());
-        let access_token = answer.access_token.filter(|token| !token.is_empty());
-        let Some(access_token) = access_token else {
+        let is_usable = |token: &String| validation::flaw(token).is_none();
+        let Some(access_token) = answer.access_token.filter(is_usable) else {
             return Err(Error::new(
                 ErrorKind::Service,
-                "SSO OIDC answered without a token: is the endpoint an AWS endpoint?",
+                "SSO OIDC answered without a usable token: is the endpoint an AWS endpoint?",
             ));
         };
         let next = answer.refresh_token.map(Zeroizing::new);

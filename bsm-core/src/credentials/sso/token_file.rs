@@ -14,6 +14,7 @@ use crate::profile::Sso;
 use crate::shared_file::{self, LockAttempt};
 use crate::small_file;
 use crate::time::{format_rfc3339, parse};
+use crate::validation;
 
 /// The longest token file that is read: real ones have a few KiB.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -176,7 +177,8 @@ impl TokenFile {
 impl Token {
     fn parse(text: &str) -> Option<Self> {
         let read: Read = serde_json::from_str(text).ok()?;
-        if read.access_token.is_empty() {
+        // What no request could contain.
+        if validation::flaw(&read.access_token).is_some() {
             return None;
         }
         let refresh = || {
@@ -304,6 +306,7 @@ mod tests {
             "[]",
             "{}",
             &TEXT.replace("\"a\"", "\"\""),
+            &TEXT.replace("\"a\"", "\"a\\r\\n\""),
             &TEXT[..TEXT.len() / 2],
         ] {
             assert!(Token::parse(text).is_none(), "{text}");

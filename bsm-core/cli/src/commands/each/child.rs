@@ -1,6 +1,7 @@
 //! The program of one account.
 
 use std::ffi::OsString;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use tokio::process::Command;
 use super::output::{Output, Stream};
 use crate::audit::Audit;
 use crate::failure::{Class, Failure};
+
+/// How long to wait for the rest of what a program has printed when it has ended: the rest is in the pipes.
+const REST: Duration = Duration::from_secs(1);
 
 /// The programs that run.
 #[derive(Default)]
@@ -72,11 +76,20 @@ impl Child {
     pub(super) async fn end(mut self, account: &Account, output: &Output) -> Result<(), Failure> {
         let stdout = self.process.stdout.take();
         let stderr = self.process.stderr.take();
-        tokio::join!(
-            copy(stdout, Stream::Stdout, account, output),
-            copy(stderr, Stream::Stderr, account, output),
-        );
-        let status = self.process.wait().await;
+        let mut printed = pin!(async {
+            tokio::join!(
+                copy(stdout, Stream::Stdout, account, output),
+                copy(stderr, Stream::Stderr, account, output),
+            )
+        });
+        let status = tokio::select! {
+            _ = &mut printed => self.process.wait().await,
+            // What it started in the background may hold its pipes open for ever.
+            status = self.process.wait() => {
+                _ = tokio::time::timeout(REST, printed).await;
+                status
+            }
+        };
         let status = status.map_err(|error| Failure::io("the program was lost", error))?;
         match status.success() {
             true => Ok(()),

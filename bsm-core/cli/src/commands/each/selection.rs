@@ -10,7 +10,7 @@ use clap::Args;
 use crate::failure::{Class, Failure};
 use crate::profile_summary::EXPECT_ACCOUNT;
 use crate::session::{Questions, SessionArguments, is_production};
-use crate::terminal::{self, STRONG, WARNING};
+use crate::terminal::STRONG;
 use crate::{profile_summary, question};
 
 /// The longest file of accounts: half a million of them.
@@ -87,9 +87,21 @@ impl Selection {
         }
     }
 
-    /// Asks once for all profiles that are marked as production. Without a terminal there is no question.
-    pub(super) fn confirm_production(&self, program: &OsStr, yes: bool) -> Result<(), Failure> {
+    /// Asks once for all profiles that are marked as production: those that match, and that of the session
+    /// that assumes the roles.
+    pub(super) fn confirm_production(
+        &self,
+        session: &SessionArguments,
+        program: &OsStr,
+        yes: bool,
+    ) -> Result<(), Failure> {
         let mut production = Vec::new();
+        if self.accounts.is_some() || self.org {
+            let base = session.select(Questions::Never)?;
+            if base.is_production() {
+                production.push(base.profile_name().to_owned());
+            }
+        }
         for profile in self.matching()? {
             if is_production(&profile)? {
                 production.push(profile.name().to_owned());
@@ -98,16 +110,9 @@ impl Selection {
         if production.is_empty() {
             return Ok(());
         }
-        terminal::say(format_args!(
-            "{WARNING}production:{WARNING:#} {STRONG}{}{STRONG:#}",
-            production.join(", ")
-        ));
+        let what = format!("{STRONG}{}{STRONG:#}", production.join(", "));
         let question = format!("Run {} there, too?", program.display());
-        if yes || !terminal::is_interactive() || question::confirm(&question)? {
-            return Ok(());
-        }
-        let message = "not confirmed: nothing was done";
-        Err(Failure::new(Class::Refused, message))
+        question::confirm_production(&what, &question, yes)
     }
 
     /// Returns the profiles that match, each once.

@@ -11,7 +11,6 @@ use bsm_core::sign_in::SsoRole;
 use clap::Args;
 use serde_json::json;
 use similar::TextDiff;
-use tempfile::NamedTempFile;
 
 use super::config_text::{ConfigText, Edits, plain_value};
 use super::template::{Fields, Template};
@@ -294,7 +293,7 @@ fn check_result(
         Failure::new(Class::Config, message).with_hint("`bsm doctor` finds unusual lines")
     };
     let failed = |error| Failure::io("a temporary file cannot be written", error);
-    let mut file = NamedTempFile::new().map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     let builder = BotoSesManager::builder().config_file(file.path());
     let profiles = builder.profiles().map_err(|_| refused())?;
@@ -362,11 +361,8 @@ fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     if permissions.readonly() {
         return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
     }
-    let mut file = tempfile::Builder::new()
-        .prefix(".bsm-")
-        .suffix(".tmp")
-        .tempfile_in(path.parent().unwrap_or(path))
-        .map_err(failed)?;
+    let directory = path.parent().unwrap_or(path);
+    let mut file = bsm_core::unfinished_file(directory).map_err(failed)?;
     file.write_all(after.as_bytes()).map_err(failed)?;
     file.as_file()
         .set_permissions(permissions)
