@@ -95,7 +95,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 #[must_use = "a fleet does nothing until `for_each` is called"]
 pub struct Fleet {
     members: Vec<Member>,
-    regions: Vec<String>,
+    regions: Vec<Arc<str>>,
     concurrency: usize,
     time_limit: Duration,
     previous: Option<Report>,
@@ -241,7 +241,7 @@ impl Fleet {
     /// its manager.
     pub fn regions(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.regions.clear();
-        for region in regions.into_iter().map(Into::into) {
+        for region in regions.into_iter().map(|region| Arc::from(region.into())) {
             // A call is an account in a region: a second one would be the same call.
             if !self.regions.contains(&region) {
                 self.regions.push(region);

@@ -1,6 +1,7 @@
 //! One entry of a report: a call, and how far it got.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,10 @@ const MAX_MESSAGE: usize = 500;
 /// One account in one region; `None` for the region of the account's manager.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Call {
-    pub(super) account: String,
+    // Shared, because a fleet has thousands of calls, and each is in several places.
+    pub(super) account: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) region: Option<String>,
+    pub(super) region: Option<Arc<str>>,
 }
 
 /// How far a call got.

@@ -33,9 +33,9 @@ impl Member {
         }
     }
 
-    pub(super) fn call(&self, region: Option<String>) -> Call {
+    pub(super) fn call(&self, region: Option<Arc<str>>) -> Call {
         Call {
-            account: self.name.to_string(),
+            account: Arc::clone(&self.name),
             region,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +79,7 @@ struct Active {
 }
 
 impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
-    pub(super) fn start<F>(fleet: Fleet, work: Arc<F>) -> Self
+    pub(super) fn start<F>(mut fleet: Fleet, work: Arc<F>) -> Self
     where
         F: AsyncFn(Account) -> Result<T, E> + Send + Sync + 'static,
     {
@@ -87,8 +88,8 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
         let (_running, running) = watch::channel(());
         let mut report = fleet.previous.clone().unwrap_or_default();
         let mut accounts = Vec::new();
-        for member in &fleet.members {
-            let calls = fleet.calls_of(member);
+        for member in mem::take(&mut fleet.members) {
+            let calls = fleet.calls_of(&member);
             for _ in calls.len()..fleet.regions.len().max(1) {
                 report.skip();
             }
@@ -96,7 +97,7 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
                 report.add(ReportEntry::open(call.clone(), Status::NotStarted));
             }
             if !calls.is_empty() {
-                accounts.push((member.clone(), calls));
+                accounts.push((member, calls));
             }
         }
         let report = Arc::new(Mutex::new(report));
