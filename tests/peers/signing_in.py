@@ -105,8 +105,14 @@ class World:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")
 
+    def calls(self, operation: str) -> int:
+        return sum(call["operation"] == operation for call in self.local("calls"))
+
     def create_tokens(self) -> int:
-        return sum(call["operation"] == "CreateToken" for call in self.local("calls"))
+        return self.calls("CreateToken")
+
+    def issued(self) -> int:
+        return self.calls("GetRoleCredentials")
 
     @property
     def token_file(self) -> pathlib.Path:
@@ -159,6 +165,19 @@ def cases(world: World):
                 shutil.rmtree(world.home / ".aws" / "cli", ignore_errors=True)
                 printed = world.run(command)
                 yield f"{user} uses the token that {renewer} has renewed", ACCOUNT in printed, printed
+        for first in users:
+            shutil.rmtree(world.home / ".aws" / "cli", ignore_errors=True)
+            world.run(users[first])
+            # boto3 keeps no credentials for other processes.
+            if first == "boto3":
+                continue
+            for second in users:
+                if second == "boto3":
+                    continue
+                before = world.issued()
+                printed = world.run(users[second])
+                is_right = ACCOUNT in printed and world.issued() == before
+                yield f"{second} uses the credentials that {first} has cached", is_right, printed
         printed = world.run(logout)
         yield f"{name} signs out", not world.token_file.exists(), printed
         printed = world.run([BSM, "whoami"])

@@ -1,18 +1,20 @@
 //! The cache that the AWS CLI keeps in `~/.aws/cli/cache`.
 //!
-//! Entries for assumed roles are read and written as the CLI does, byte for byte, so that both use
-//! each other's; entries for SSO roles are read. Unlike the CLI, processes that find no entry make
+//! Entries for assumed roles and for SSO roles are read and written as the CLI does, byte for byte, so that
+//! both use each other's. Unlike the CLI, processes that find no entry make
 //! one call between them: the first takes an advisory lock on a file beside the entry, and the
 //! others look again.
 
 mod cached;
+mod cached_sso;
 mod entry;
 mod key;
 mod store;
 
 use std::path::PathBuf;
 
-pub(crate) use cached::{CachedRole, CachedSso};
+pub(crate) use cached::CachedRole;
+pub(crate) use cached_sso::CachedSso;
 pub(crate) use store::Store;
 
 /// Shares the credentials of roles with the AWS CLI, and with other processes that use its cache.
@@ -27,7 +29,7 @@ pub(crate) use store::Store;
 /// - Any number of processes that find no entry make one call: they wait for the one that makes it,
 ///   for 40 seconds at most, and then assume the role themselves.
 /// - A cache that cannot be read or written is no error: the role is assumed without it.
-/// - The credentials of SSO roles are read, if the CLI has left some, but not written.
+/// - `sso_logout()`, like `aws sso logout`, removes the entries of SSO roles.
 ///
 /// The file's name says which role is assumed, with which session name, duration, policy and so
 /// forth, but not with whose credentials: the CLI finds `dev`'s session where `admin` assumes the

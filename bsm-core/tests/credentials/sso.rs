@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
-use bsm_core::{BotoSesManager, Builder, ErrorKind};
+use bsm_core::{BotoSesManager, Builder, CliCache, ErrorKind};
 use bsm_local_aws::{Account, Fault, IdentityCenter, LocalAws, Profile, SsoToken};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -277,6 +277,52 @@ async fn a_role_that_is_not_assigned_is_denied() {
             .contains("the role Root in account 111111111111"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_cache_of_the_aws_cli_holds_the_credentials_for_all_processes() {
+    let center = Center::start();
+    center.token(3_600);
+    let cached = || center.builder().cli_cache(CliCache::new()).build();
+    let issued = || center.aws.call_count("sso", "GetRoleCredentials");
+    let first = cached().credentials().await.unwrap();
+    assert_eq!(issued(), 1);
+    // Another process: managers share nothing but the file.
+    let second = cached().credentials().await.unwrap();
+    assert_eq!(second.secret_access_key(), first.secret_access_key());
+    assert_eq!(issued(), 1);
+    let directory = center.home.path().join(".aws/cli/cache");
+    let entry = || {
+        let paths = fs::read_dir(&directory).unwrap().flatten();
+        let mut paths = paths.map(|entry| entry.path());
+        paths.find(|path| path.extension().is_some_and(|it| it == "json"))
+    };
+    let text = fs::read_to_string(entry().unwrap()).unwrap();
+    let start = format!(
+        "{{\"ProviderType\": \"sso\", \"Credentials\": {{\"AccessKeyId\": \"{}\", ",
+        first.access_key_id()
+    );
+    assert!(text.starts_with(&start), "{text}");
+    assert!(
+        text.ends_with(&format!("Z\", \"AccountId\": \"{ACCOUNT}\"}}}}")),
+        "{text}"
+    );
+    // What it has not long to live for is not used.
+    center.aws.clock().advance(Duration::from_secs(3_000));
+    center.token(3_600);
+    cached().credentials().await.unwrap();
+    assert_eq!(issued(), 2);
+    // Nor is an entry of another account.
+    let text = fs::read_to_string(entry().unwrap()).unwrap();
+    fs::write(entry().unwrap(), text.replace(ACCOUNT, "222222222222")).unwrap();
+    let credentials = cached().credentials().await.unwrap();
+    assert_eq!(credentials.account_id().unwrap().as_str(), ACCOUNT);
+    assert_eq!(issued(), 3);
+    #[cfg(feature = "sso-login")]
+    {
+        assert!(cached().sso_logout().await.unwrap());
+        assert_eq!(entry(), None);
+    }
 }
 
 #[tokio::test]

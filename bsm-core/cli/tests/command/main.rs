@@ -20,6 +20,8 @@ mod migrate;
 mod narrow;
 mod profiles;
 mod screens;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod serve;
 mod support;
 mod terminal;

@@ -10,7 +10,7 @@ use crate::credentials::assume_role::Assumed;
 use crate::credentials::python_json::{self, SPACED};
 use crate::credentials::role_request::RoleRequest;
 use crate::identity::arn;
-use crate::time::{format_rfc3339_utc, parse};
+use crate::time::{format_rfc3339, format_rfc3339_utc, parse};
 
 /// The remaining lifetime that an entry must have to be used: botocore's advisory window.
 const MIN_LEFT: Duration = Duration::from_secs(900);
@@ -139,11 +139,30 @@ pub(super) fn write(
         source_identity: assumed.source_identity.as_deref(),
         bsm_source: source,
     };
+    Some(to_text(&written))
+}
+
+/// Returns the text of an SSO role's entry, as the AWS CLI and boto3 write it.
+pub(super) fn write_sso(account: &str, credentials: &Credentials) -> Option<Zeroizing<String>> {
+    Some(to_text(&WrittenSsoEntry {
+        provider_type: "sso",
+        credentials: WrittenCredentials {
+            access_key_id: credentials.access_key_id(),
+            secret_access_key: credentials.secret_access_key(),
+            session_token: credentials.session_token()?,
+            // Not as that of an assumed role, which ends with `UTC`.
+            expiration: format_rfc3339(credentials.expiry()?)?,
+            account_id: Some(account),
+        },
+    }))
+}
+
+fn to_text(written: &impl Serialize) -> Zeroizing<String> {
     // Larger than any entry: a buffer that grows leaves copies of its secrets in memory.
     let mut bytes = Vec::with_capacity(16 * 1024);
-    python_json::dump(&mut bytes, &written, SPACED);
+    python_json::dump(&mut bytes, written, SPACED);
     let text = String::from_utf8(bytes).expect("the formatter writes ASCII");
-    Some(Zeroizing::new(text))
+    Zeroizing::new(text)
 }
 
 /// An entry to write. Its fields are in the order of the AWS CLI's.
@@ -157,6 +176,14 @@ struct WrittenEntry<'a> {
     source_identity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bsm_source: Option<&'a str>,
+}
+
+/// An entry of an SSO role to write.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenSsoEntry<'a> {
+    provider_type: &'a str,
+    credentials: WrittenCredentials<'a>,
 }
 
 #[derive(Serialize)]

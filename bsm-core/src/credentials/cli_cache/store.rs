@@ -1,16 +1,27 @@
 //! The directory of the entries.
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use aws_credential_types::Credentials;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use crate::shared_file::{self, LockAttempt};
+use crate::shared_file::{self, Lock, LockAttempt};
 use crate::small_file;
 
 /// The longest entry that is read: real ones have a few KiB, and another file must not fill the
 /// memory.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+/// How long to wait for another process that is getting the credentials: longer than three attempts of ten
+/// seconds each, and the pauses between them.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(40);
+
+/// The time between two attempts at the lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// A directory of entries.
 #[derive(Clone, Debug)]
@@ -49,7 +60,76 @@ impl Store {
         shared_file::try_lock_async(self.path(key, "lock")).await
     }
 
+    /// Waits for the lock of an entry, or for the entry that the holder of the lock writes.
+    ///
+    /// It polls, so that another process never blocks a thread of this one. Without locks, or if
+    /// the other process takes too long, it returns without the lock.
+    pub(super) async fn find_or_lock<F>(
+        &self,
+        key: &Key,
+        find: impl Fn() -> F,
+    ) -> Result<Credentials, Option<Lock>>
+    where
+        F: Future<Output = Option<Credentials>>,
+    {
+        let give_up = Instant::now() + MAX_WAIT;
+        loop {
+            let lock = match self.try_lock(key).await {
+                LockAttempt::Acquired(lock) => Some(lock),
+                LockAttempt::Held if Instant::now() < give_up => None,
+                LockAttempt::Held => {
+                    tracing::warn!(
+                        key = key.as_str(),
+                        "another process has been assuming the role for too long: continuing \
+                         without the AWS CLI's cache"
+                    );
+                    return Err(None);
+                }
+                LockAttempt::Unsupported => return Err(None),
+            };
+            // After the lock: whoever had it may have written the entry.
+            if let Some(credentials) = find().await {
+                return Ok(credentials);
+            }
+            if lock.is_some() {
+                return Err(lock);
+            }
+            tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
+        }
+    }
+
     fn path(&self, key: &Key, extension: &str) -> PathBuf {
         self.directory.join(format!("{}.{extension}", key.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::credentials::role_request::RoleRequest;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_holds_the_lock_forever_is_waited_for_only_so_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().to_owned(), false);
+        let request = RoleRequest {
+            role_arn: "arn:aws:iam::111122223333:role/Admin".to_owned(),
+            ..RoleRequest::default()
+        };
+        let key = Key::of_role(&request).unwrap();
+        let lock = directory.path().join(format!("{}.lock", key.as_str()));
+        let theirs = File::create(&lock).unwrap();
+        theirs.lock().unwrap();
+        let before = Instant::now();
+        let find_nothing = || async { None };
+        let outcome = store.find_or_lock(&key, find_nothing).await;
+        assert!(matches!(outcome, Err(None)));
+        assert!(before.elapsed() >= MAX_WAIT && before.elapsed() < MAX_WAIT + POLL_INTERVAL * 2);
+
+        drop(theirs);
+        let outcome = store.find_or_lock(&key, find_nothing).await;
+        assert!(matches!(outcome, Err(Some(_))));
     }
 }
