@@ -165,15 +165,12 @@ def cases(world: World):
                 shutil.rmtree(world.home / ".aws" / "cli", ignore_errors=True)
                 printed = world.run(command)
                 yield f"{user} uses the token that {renewer} has renewed", ACCOUNT in printed, printed
-        for first in users:
+        # The AWS CLI 1 and boto3 keep no credentials of SSO roles.
+        caching = [user for user in users if user == "bsm" or user.startswith("aws-cli/2")]
+        for first in caching:
             shutil.rmtree(world.home / ".aws" / "cli", ignore_errors=True)
             world.run(users[first])
-            # boto3 keeps no credentials for other processes.
-            if first == "boto3":
-                continue
-            for second in users:
-                if second == "boto3":
-                    continue
+            for second in caching:
                 before = world.issued()
                 printed = world.run(users[second])
                 is_right = ACCOUNT in printed and world.issued() == before
