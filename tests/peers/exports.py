@@ -20,6 +20,20 @@ def md5(data: bytes) -> str:
     return base64.b64encode(hashlib.md5(data).digest()).decode()
 
 
+def from_json(value: dict) -> dict:
+    """An attribute value of a file, as boto3 has it: with bytes in place of base64."""
+    [(kind, inner)] = value.items()
+    if kind == "B":
+        inner = base64.b64decode(inner)
+    elif kind == "BS":
+        inner = [base64.b64decode(each) for each in inner]
+    elif kind == "M":
+        inner = {name: from_json(each) for name, each in inner.items()}
+    elif kind == "L":
+        inner = [from_json(each) for each in inner]
+    return {kind: inner}
+
+
 def main() -> None:
     bucket, summary_key, table = sys.argv[1:]
     s3 = boto3.client("s3")
@@ -41,7 +55,7 @@ def main() -> None:
         assert md5(data) == file["md5Checksum"], file
         lines = gzip.decompress(data).decode().splitlines()
         assert len(lines) == file["itemCount"], file
-        items += [decode({"M": json.loads(line)["Item"]}) for line in lines]
+        items += [decode(from_json({"M": json.loads(line)["Item"]})) for line in lines]
     assert len(items) == summary["itemCount"], summary
 
     stored = []

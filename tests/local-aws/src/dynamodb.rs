@@ -5,6 +5,8 @@ mod backups;
 mod change_log;
 mod engine;
 mod expression_limits;
+mod expression_tokens;
+mod operands;
 mod partial_batch;
 mod streams;
 mod table_settings;
@@ -71,6 +73,7 @@ impl Databases {
         let reference = TableReference::parse(&body);
         check_access(caller, operation, &arns, &reference)?;
         expression_limits::check(&body)?;
+        operands::check(&body)?;
         table_settings::check_attribute_names(&body)?;
         let body = arns.to_engine(&reference, body);
         let place = Place {
