@@ -7,9 +7,7 @@ use std::time::Duration;
 use bsm_core::{Error, mfa};
 use futures_util::future::join_all;
 
-use crate::support::{
-    AUDIT, READER, SERIAL, WITH_MFA, assume_role_calls, playground, playground_with, request,
-};
+use crate::support::{AUDIT, READER, SERIAL, WITH_MFA, assume_role_calls, playground, request};
 
 /// Somebody who types the codes in turn, and who counts how often they are asked.
 fn prompting(codes: &'static [&'static str]) -> (impl mfa::MfaTokenProvider, Arc<AtomicUsize>) {
@@ -240,59 +238,4 @@ async fn a_person_at_a_terminal_is_asked_and_the_code_is_not_shown() {
     );
     assert!(!shown.contains("135790"), "{shown}");
     person.wait().unwrap();
-}
-
-#[cfg(feature = "totp")]
-mod totp {
-    use std::time::{SystemTime, UNIX_EPOCH};
-
-    use bsm_local_aws::{Clock, MfaDevice};
-
-    use super::*;
-
-    const DEVICE_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-
-    /// One second before the device shows its next code.
-    fn late() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_800_000_000 + 29)
-    }
-
-    #[tokio::test]
-    async fn two_roles_of_one_device_get_a_code_each() {
-        let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
-        let playground = playground_with(device, Clock::frozen_at(late()));
-        let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
-        let dev = playground
-            .builder()
-            .profile_name("dev")
-            .mfa_token_provider(totp)
-            .build();
-        let assume = |role: &str| dev.assume_role(role).mfa_serial(SERIAL).load();
-        let (one, other) = tokio::join!(assume(WITH_MFA), assume(AUDIT));
-        one.unwrap();
-        other.unwrap();
-        assert_eq!(assume_role_calls(&playground), 2);
-    }
-
-    #[tokio::test]
-    async fn a_role_is_refreshed_in_the_background_when_nobody_need_be_asked() {
-        let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
-        let playground = playground_with(device, Clock::frozen_at(late()));
-        let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
-        let bsm = playground
-            .builder()
-            .profile_name("mfa")
-            .mfa_token_provider(totp)
-            .build();
-        request(&bsm).await;
-        playground.aws.clock().advance(Duration::from_secs(2_800));
-        request(&bsm).await;
-        for _ in 0..100 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            if assume_role_calls(&playground) == 2 {
-                return;
-            }
-        }
-        panic!("there was no refresh in the background");
-    }
 }

@@ -1,5 +1,5 @@
 use bsm_core::BotoSesManager;
-use bsm_local_aws::{Account, Clock, LocalAws, MfaDevice, Profile, Role, Trust, User};
+use bsm_local_aws::{Account, LocalAws, MfaDevice, Profile, Role, Trust, User};
 
 pub(crate) use crate::playground::{Playground, builder};
 
@@ -15,14 +15,9 @@ pub(crate) const SECRET: &str = "not/a+secret/of/the/user/dev/at/all";
 /// A user with an MFA device, a role it may assume, one that this one may assume, and two for MFA.
 pub(crate) fn playground() -> Playground {
     let codes = ["135790", "246802", "975310"];
-    playground_with(MfaDevice::fixed(SERIAL, codes), Clock::new())
-}
-
-/// The same with another MFA device, at a time.
-pub(crate) fn playground_with(device: MfaDevice, clock: Clock) -> Playground {
     let dev = User::new("dev")
         .access_key(ACCESS_KEY_ID, SECRET)
-        .mfa(device);
+        .mfa(MfaDevice::fixed(SERIAL, codes));
     let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
     let admin = Role::new("Admin")
         .path("/team/")
@@ -35,7 +30,6 @@ pub(crate) fn playground_with(device: MfaDevice, clock: Clock) -> Playground {
         .trust(Trust::principal(WITH_MFA));
     let mfa = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
     let aws = LocalAws::builder()
-        .clock(clock)
         .account(Account::new("111111111111").user(dev))
         .account(
             Account::new("222222222222")

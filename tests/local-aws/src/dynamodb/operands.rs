@@ -92,11 +92,10 @@ impl Condition<'_> {
                     }
                 }
                 "BETWEEN" => self.check_between(at)?,
+                // They take parentheses, too, and are no functions.
+                "IN" | "AND" | "OR" | "NOT" => {}
                 _ if is_name(token) && self.tokens.get(at + 1) == Some(&"(") => {
-                    // `IN` and `AND` take parentheses, too, and are no functions.
-                    if !matches!(word.as_str(), "IN" | "AND" | "OR" | "NOT" | "BETWEEN") {
-                        self.check_function(token, &self.arguments(at + 2))?;
-                    }
+                    self.check_function(token, &self.arguments(at + 2))?;
                 }
                 _ => {}
             }

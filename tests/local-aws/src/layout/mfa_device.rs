@@ -1,13 +1,17 @@
 //! MFA devices: time-based codes, or a fixed list of one-time codes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+#[cfg(feature = "totp")]
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Deserialize;
+#[cfg(feature = "totp")]
 use totp_rs::{Builder, Totp};
 
 use crate::secret::Secret;
 
 /// The duration of one TOTP step, in seconds: the default of RFC 6238, which AWS uses.
+#[cfg(feature = "totp")]
 const STEP_SECONDS: u64 = 30;
 
 /// An MFA device like AWS's virtual devices: six digits, SHA-1, a new code every 30 seconds.
@@ -28,6 +32,7 @@ impl MfaDevice {
     /// clock.
     ///
     /// The server also accepts the codes of the previous and the next step.
+    #[cfg(feature = "totp")]
     pub fn totp(serial: impl Into<String>, base32_secret: impl Into<String>) -> Self {
         Self {
             serial: serial.into(),
@@ -50,6 +55,7 @@ impl MfaDevice {
 
     /// Returns the code that a TOTP device displays at `time`. Returns `None` for a device with fixed
     /// codes.
+    #[cfg(feature = "totp")]
     pub fn code_at(&self, time: SystemTime) -> Option<String> {
         Some(self.generator()?.generate(unix_seconds(time)).to_string())
     }
@@ -57,7 +63,10 @@ impl MfaDevice {
     /// Returns what is wrong with the settings of the device, if anything is.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         match &self.totp_secret {
+            #[cfg(feature = "totp")]
             Some(_) if self.generator().is_none() => Some("its TOTP secret is not Base32"),
+            #[cfg(not(feature = "totp"))]
+            Some(_) => Some("its TOTP secret needs the feature totp"),
             None if self.codes.is_empty() => Some("it has neither a TOTP secret nor codes"),
             _ => None,
         }
@@ -67,22 +76,22 @@ impl MfaDevice {
     ///
     /// A code that was already used returns the same use again, so the caller can reject it.
     pub(crate) fn recognize(&self, code: &str, time: SystemTime) -> Option<MfaUse> {
-        match self.generator() {
-            Some(generator) => {
-                let now = unix_seconds(time);
-                [now, now.saturating_sub(STEP_SECONDS), now + STEP_SECONDS]
-                    .into_iter()
-                    .find(|&at| generator.generate(at).to_string() == code)
-                    .map(|at| MfaUse::Step(at / STEP_SECONDS))
-            }
-            None => self
-                .codes
-                .iter()
-                .any(|known| known.expose() == code)
-                .then(|| MfaUse::Code(code.to_owned())),
+        #[cfg(feature = "totp")]
+        if let Some(generator) = self.generator() {
+            let now = unix_seconds(time);
+            return [now, now.saturating_sub(STEP_SECONDS), now + STEP_SECONDS]
+                .into_iter()
+                .find(|&at| generator.generate(at).to_string() == code)
+                .map(|at| MfaUse::Step(at / STEP_SECONDS));
         }
+        #[cfg(not(feature = "totp"))]
+        let _ = time;
+        let mut codes = self.codes.iter();
+        let is_known = codes.any(|known| known.expose() == code);
+        is_known.then(|| MfaUse::Code(code.to_owned()))
     }
 
+    #[cfg(feature = "totp")]
     fn generator(&self) -> Option<Totp> {
         let encoded = self.totp_secret.as_ref()?.expose();
         let secret = totp_rs::Secret::try_from_base32(encoded).ok()?;
@@ -94,10 +103,12 @@ impl MfaDevice {
 /// A one-time use of a device.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum MfaUse {
+    #[cfg(feature = "totp")]
     Step(u64),
     Code(String),
 }
 
+#[cfg(feature = "totp")]
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
@@ -106,15 +117,19 @@ fn unix_seconds(time: SystemTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     /// The SHA-1 secret of RFC 6238, appendix B ("12345678901234567890").
+    #[cfg(feature = "totp")]
     const RFC_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
+    #[cfg(feature = "totp")]
     #[test]
     fn totp_codes_are_those_of_rfc_6238() {
         let device = MfaDevice::totp("arn:aws:iam::111111111111:mfa/dev", RFC_SECRET);
@@ -124,6 +139,7 @@ mod tests {
         assert_eq!(device.code_at(at(2_000_000_000)).as_deref(), Some("279037"));
     }
 
+    #[cfg(feature = "totp")]
     #[test]
     fn a_totp_code_is_valid_one_step_before_and_after() {
         let device = MfaDevice::totp("arn:aws:iam::111111111111:mfa/dev", RFC_SECRET);
@@ -141,6 +157,7 @@ mod tests {
             Some(MfaUse::Code("123456".into()))
         );
         assert_eq!(device.recognize("654321", at(0)), None);
+        #[cfg(feature = "totp")]
         assert_eq!(device.code_at(at(0)), None);
     }
 }

@@ -20,6 +20,7 @@ mod identity;
 mod imports;
 mod isolation;
 mod limits;
+#[cfg(feature = "totp")]
 mod mfa;
 mod organizations;
 mod program;

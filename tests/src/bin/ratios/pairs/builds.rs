@@ -37,14 +37,32 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
 
     let crates = (ours.crates()?, sdk.crates()?, slim.crates()?);
     let more = Target::MoreAtMost(10.0);
-    let name = "crates in the tree; the SDK's three with default features";
+    let name = "crates to download; the SDK's three with default features";
     report(Row::new(name, Unit::Count, crates.0, crates.1, more));
-    let name = "crates in the tree; the SDK's three without their second TLS";
+    let name = "crates to download; the SDK's three without their second TLS";
     report(Row::new(name, Unit::Count, crates.0, crates.2, more));
+    let quick_start = crates_of(&root, &["--package", "bsm-quick-start"])?;
+    let name = "crates to download for the quick start; the SDK's three with default features";
+    report(Row::new(
+        name,
+        Unit::Count,
+        quick_start,
+        crates.1,
+        Target::AtMost(200.0),
+    ));
     if effort == Effort::Once {
         return Ok(());
     }
     let times = (ours.build()?, sdk.build()?, slim.build()?);
+    let name = "clean build of the quick start; the SDK's three with default features";
+    let quick_start = first_command(&root)?;
+    report(Row::new(
+        name,
+        Unit::Seconds,
+        quick_start,
+        times.1,
+        Target::Ratio(1.4),
+    ));
     let more = Target::Ratio(1.05);
     let name = "clean build; the SDK's three with default features";
     report(Row::new(name, Unit::Seconds, times.0, times.1, more));
@@ -73,33 +91,56 @@ impl Project {
         Ok(Self { folder })
     }
 
-    /// Runs cargo and returns its output.
-    fn cargo(&self, arguments: &[&str]) -> Result<String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        let output = Command::new(cargo)
-            .args(arguments)
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
-            .output()?;
-        Ok(String::from_utf8(successful(output)?.stdout)?)
-    }
-
     fn crates(&self) -> Result<f64> {
-        let tree = self.cargo(&["tree", "--edges", "normal,build", "--prefix", "none"])?;
-        let crates: BTreeSet<_> = tree
-            .lines()
-            .filter_map(|line| line.split(" (").next())
-            .filter(|name| !name.is_empty() && !name.starts_with("measured "))
-            .collect();
-        Ok(crates.len() as f64)
+        crates_of(self.folder.path(), &[])
     }
 
     /// Builds everything and returns the duration in seconds.
     fn build(&self) -> Result<f64> {
-        // Download before the measurement starts.
-        self.cargo(&["fetch"])?;
-        let began = Instant::now();
-        self.cargo(&["build", "--quiet"])?;
-        Ok(began.elapsed().as_secs_f64())
+        build(self.folder.path(), &[])
     }
+}
+
+/// Builds the first command of the README and returns the duration in seconds.
+fn first_command(root: &Path) -> Result<f64> {
+    build(root, &["--example", "quick_start"])
+}
+
+/// Runs cargo in a folder and returns its output.
+fn cargo(folder: &Path, target: &Path, arguments: &[&str]) -> Result<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .output()?;
+    Ok(String::from_utf8(successful(output)?.stdout)?)
+}
+
+/// Counts the crates that a package needs, without those of its own workspace.
+fn crates_of(folder: &Path, package: &[&str]) -> Result<f64> {
+    let arguments = ["tree", "--edges", "normal,build", "--prefix", "none"];
+    let tree = cargo(folder, folder, &[&arguments[..], package].concat())?;
+    // `name version`, and behind it the path of a package that is in the workspace.
+    let crates: BTreeSet<_> = tree
+        .lines()
+        .filter(|line| !line.contains(" (/"))
+        .filter_map(|line| line.split(" (").next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    Ok(crates.len() as f64)
+}
+
+/// Builds in an empty folder and returns the duration in seconds.
+fn build(folder: &Path, arguments: &[&str]) -> Result<f64> {
+    let target = tempfile::tempdir()?;
+    // Download before the measurement starts.
+    cargo(folder, target.path(), &["fetch"])?;
+    let began = Instant::now();
+    cargo(
+        folder,
+        target.path(),
+        &[&["build", "--quiet"], arguments].concat(),
+    )?;
+    Ok(began.elapsed().as_secs_f64())
 }

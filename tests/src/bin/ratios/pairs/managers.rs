@@ -1,13 +1,11 @@
 //! A thousand managers that are alive, beside a thousand configurations with a client.
 
-use std::fmt::Write as _;
-
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use bsm_core::BotoSesManager;
-use bsm_local_aws::{Layout, LocalAws};
+use bsm_local_aws::{Account, LocalAws, LocalAwsBuilder, Profile, Role, Trust, User};
 
 use super::one_thread;
 use crate::Result;
@@ -24,8 +22,7 @@ const BASE: &str = "account-0";
 pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
     let calls = effort.times(1_000);
     let runtime = one_thread()?;
-    let aws = LocalAws::builder().layout(layout(calls + WARM_UP)?);
-    let aws = runtime.block_on(aws.start())?;
+    let aws = runtime.block_on(accounts(calls + WARM_UP).start())?;
     let folder = tempfile::tempdir()?;
     aws.write_profiles(&folder)?;
     for (name, subject) in [("profiles", Subject::Profiles), ("roles", Subject::Roles)] {
@@ -63,31 +60,16 @@ fn role_arn(number: usize) -> String {
 }
 
 /// Accounts that have a user each, with a profile for it, and a role for the first of the users.
-fn layout(accounts: usize) -> Result<Layout> {
-    let mut text = String::new();
-    let base = format!("arn:aws:iam::{}:user/app", account(0));
-    for number in 0..accounts {
-        let id = account(number);
-        writeln!(
-            text,
-            r#"
-            [[account]]
-            id = "{id}"
-            [[account.user]]
-            name = "app"
-            access_key_id = "AKIALOCALAPP{number:08}"
-            secret_access_key = "not-a-secret-{number}"
-            [[account.role]]
-            name = "App"
-            trust = [{{ principals = ["{base}"] }}]
-            [[profile]]
-            name = "account-{number}"
-            user = "arn:aws:iam::{id}:user/app"
-            region = "us-east-1"
-            "#
-        )?;
-    }
-    Ok(Layout::from_toml(&text)?)
+fn accounts(count: usize) -> LocalAwsBuilder {
+    let user = |number| format!("arn:aws:iam::{}:user/app", account(number));
+    (0..count).fold(LocalAws::builder(), |aws, number| {
+        let id = format!("AKIALOCALAPP{number:08}");
+        let app = User::new("app").access_key(id, format!("not-a-secret-{number}"));
+        let role = Role::new("App").trust(Trust::principal(user(0)));
+        let profile = Profile::new(format!("account-{number}")).region("us-east-1");
+        aws.account(Account::new(account(number)).user(app).role(role))
+            .profile(profile.user(user(number)))
+    })
 }
 
 /// Creates and uses a manager or a configuration for each of many profiles.

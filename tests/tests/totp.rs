@@ -1,0 +1,74 @@
+//! Roles behind an MFA device whose codes are generated.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bsm_core::mfa;
+use bsm_local_aws::{Account, Clock, LocalAws, MfaDevice, Profile, Role, Trust, User};
+use bsm_tests::Playground;
+
+const USER: &str = "arn:aws:iam::111111111111:user/dev";
+const SERIAL: &str = "arn:aws:iam::111111111111:mfa/dev";
+const DEVICE_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const ROLES: [&str; 2] = [
+    "arn:aws:iam::222222222222:role/WithMfa",
+    "arn:aws:iam::222222222222:role/AuditWithMfa",
+];
+
+/// One second before the device shows its next code.
+fn late() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + 29)
+}
+
+async fn playground() -> Playground {
+    let dev = User::new("dev")
+        .access_key("AKIALOCALTOTP0000001", "hush")
+        .mfa(MfaDevice::totp(SERIAL, DEVICE_SECRET));
+    let guarded = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
+    let aws = LocalAws::builder()
+        .clock(Clock::frozen_at(late()))
+        .account(Account::new("111111111111").user(dev))
+        .account(
+            Account::new("222222222222")
+                .role(guarded("WithMfa"))
+                .role(guarded("AuditWithMfa")),
+        )
+        .profile(Profile::new("dev").region("us-east-1").user(USER))
+        .profile(
+            Profile::new("mfa")
+                .region("us-east-1")
+                .role(ROLES[0], "dev")
+                .set("mfa_serial", SERIAL),
+        );
+    Playground::with(aws).await
+}
+
+#[tokio::test]
+async fn two_roles_of_one_device_get_a_code_each() {
+    let playground = playground().await;
+    let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
+    let dev = playground.builder().profile_name("dev");
+    let dev = dev.mfa_token_provider(totp).build();
+    let assume = |role: &str| dev.assume_role(role).mfa_serial(SERIAL).load();
+    let (one, other) = tokio::join!(assume(ROLES[0]), assume(ROLES[1]));
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(playground.aws.call_count("sts", "AssumeRole"), 2);
+}
+
+#[tokio::test]
+async fn a_role_is_refreshed_in_the_background_when_nobody_need_be_asked() {
+    let playground = playground().await;
+    let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
+    let bsm = playground.builder().profile_name("mfa");
+    let bsm = bsm.mfa_token_provider(totp).build();
+    bsm.credentials().await.unwrap();
+    playground.aws.clock().advance(Duration::from_secs(2_800));
+    bsm.credentials().await.unwrap();
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if playground.aws.call_count("sts", "AssumeRole") == 2 {
+            return;
+        }
+    }
+    panic!("there was no refresh in the background");
+}
