@@ -65,6 +65,7 @@ impl CallerIdentity {
         let config = config
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            // The credentials are fixed and used once: there is nothing to cache.
             .identity_cache(IdentityCache::no_cache())
             .build();
         let call = transport::client(&config, aws_sdk_sts::Client::new)?.get_caller_identity();
@@ -115,6 +116,7 @@ pub(crate) async fn account_alias(
         let secrets: Vec<_> = transport::secrets_of(credentials).collect();
         transport::failed("ask IAM for the account alias", error, &secrets)
     })?;
+    // An account has at most one alias, although the API returns a list.
     let alias = answer.account_aliases.into_iter().next();
     tracing::debug!(alias, "looked up the account alias");
     Ok(alias)

@@ -82,6 +82,7 @@ impl Container {
         config: &SdkConfig,
         http_client: SharedHttpClient,
     ) -> Result<Option<Self>, Error> {
+        // ECS sets the relative URI. It takes precedence over the full one, as in botocore.
         let (origin, path_and_query) = if let Some(path) = environment.var(RELATIVE) {
             check_path(&path)?;
             (ECS.to_owned(), path)
@@ -93,6 +94,7 @@ impl Container {
             return Ok(None);
         };
         let token = match (environment.var(TOKEN_FILE), environment.var(TOKEN)) {
+            // EKS replaces the token in the file. The file takes precedence over the variable, as in botocore.
             (Some(path), _) => Token::File(path.into()),
             (None, Some(text)) => {
                 let text = Zeroizing::new(text.trim_end().to_owned());
@@ -113,6 +115,7 @@ impl Container {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
+        // Read for each request, because the token in a file expires.
         let token = self.token().await?;
         tracing::debug!(
             origin = self.origin,
@@ -200,12 +203,14 @@ fn read(response: &HttpResponse) -> Result<Hidden, Refused> {
     let body = response.body().bytes().unwrap_or_default();
     let status = response.status();
     if !status.is_success() {
+        // Any other status is a wrong token or a task without a role: a retry gets the same answer.
         let may_pass = status.is_server_error() || status.as_u16() == 429;
         return Err(Refused::new(Metadata::error_code(body), may_pass));
     }
     let credentials = Metadata::parse(body)
         .and_then(|found| found.into_credentials("Container", |expiry| expiry));
     credentials.map(Hidden).map_err(|flaw| match flaw {
+        // The response may have been cut off.
         Flaw::Malformed => Refused::new(None, true),
         Flaw::Refused(code) => Refused::new(Some(code), false),
     })

@@ -86,12 +86,15 @@ impl<R: ReadKeys> ReloadedKeys<R> {
     }
 
     async fn current(&self) -> Result<Credentials, Error> {
+        // Held during the request, so that one caller looks up the account of new keys.
         let mut in_use = self.in_use.lock().await;
         let keys = self.read.read().await?;
         if let Some(in_use) = &*in_use {
             if same(&keys, &in_use.keys) {
                 return Ok(keys);
             }
+            // A program may write the two halves of a key one after the other: new keys count
+            // once two reads agree.
             tokio::time::sleep(SETTLED_AFTER).await;
             if !same(&keys, &self.read.read().await?) {
                 let message = format!("the keys of profile {:?} are just changing", self.profile);

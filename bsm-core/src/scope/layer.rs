@@ -88,6 +88,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        // A request without a tenant must not reach the account of the process default.
         let manager = (self.choose)(&request).unwrap_or_else(BotoSesManager::none);
         let call = || self.inner.call(request);
         ScopedResponse {
@@ -116,6 +117,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let manager = this.manager;
+        // The body is polled after this future has returned the response, and outside its scope.
         let scoped = |body| Scoped::around(Override::general(manager), || body);
         this.future.poll(cx).map_ok(|response| response.map(scoped))
     }

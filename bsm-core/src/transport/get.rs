@@ -62,8 +62,10 @@ impl Get<'_> {
             .operation_name("Get")
             .endpoint_url(self.origin)
             .no_auth()
+            // A retry gets a new connection, and not the one that failed.
             .with_connection_poisoning()
             .standard_retry(&retries.unwrap_or_else(RetryConfig::standard))
+            // The SDK's classifiers of error codes know the modelled services only.
             .retry_classifier(MayPass)
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .timeout_config(timeouts.unwrap_or_else(|| TimeoutConfig::builder().build()))

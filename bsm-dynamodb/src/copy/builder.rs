@@ -287,6 +287,7 @@ impl CopyTable {
     /// [`SameTable`](crate::ErrorKind::SameTable), and the errors of every request.
     pub fn compare(mut self) -> Pending<Verification> {
         let options = &mut self.request.options;
+        // A comparison writes nothing, so what a copy would refuse is no reason to refuse it.
         options.checkpoint = None;
         options.policy = CopyPolicy::Overwrite;
         options.create_target = false;

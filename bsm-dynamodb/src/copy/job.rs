@@ -111,6 +111,7 @@ impl CopyJob {
 
     /// Gives each segment to one reader.
     pub(super) fn next_segment(&self, segments: u32) -> Option<u32> {
+        // Relaxed: nothing else is published with the number.
         let segment = self.next_segment.fetch_add(1, Ordering::Relaxed);
         (segment < segments && !self.is_stopping()).then_some(segment)
     }
@@ -144,6 +145,7 @@ impl CopyJob {
     ) -> Result<Option<ExpectedItem>, Error> {
         let flawed = |flaw| self.source.flawed(flaw);
         let options = &self.options;
+        // No closure needs the values: the item stays the bytes that DynamoDB sent.
         if options.filter.is_none() && options.transform.is_none() {
             let attributes = item.inspect(names.iter().copied()).map_err(flawed)?;
             return Ok(Some(ExpectedItem { item, attributes }));

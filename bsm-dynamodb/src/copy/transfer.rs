@@ -98,6 +98,7 @@ impl TablePair {
             match items {
                 Some((Some(one), Some(other))) => !same_wire_item(one, other),
                 Some((None, None)) => false,
+                // An item on one side only, or without a complete key.
                 _ => true,
             }
         };

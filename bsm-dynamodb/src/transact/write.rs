@@ -165,6 +165,7 @@ impl TransactWrite {
             .send()
             .await
             .map_err(|error| call.sdk_error(error))?;
+        // DynamoDB has done the writes: the models get their new versions.
         locks.iter().for_each(VersionLock::acknowledge);
         Ok(())
     }

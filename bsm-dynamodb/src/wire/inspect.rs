@@ -51,6 +51,7 @@ impl<'de> Visitor<'de> for Attributes<'_> {
             match name {
                 None => map.next_value_seed(AnyValue)?,
                 Some(name) => {
+                    // Only the named attributes are decoded. The others are checked and passed over as text.
                     let text: &RawValue = map.next_value()?;
                     let value = serde_json::from_str(text.get());
                     let DecodedValue(value) = value.map_err(A::Error::custom)?;
@@ -113,6 +114,7 @@ impl<'de> Visitor<'de> for AnyValue {
             Some(Content::List) => map.next_value_seed(Values)?,
             None => return Err(A::Error::custom("a value without a type")),
         }
+        // A value has one member, its type. Anything else is not DynamoDB's, and the copy must stop.
         match map.next_key::<IgnoredAny>()? {
             None => Ok(()),
             Some(_) => Err(A::Error::custom("a value with two types")),

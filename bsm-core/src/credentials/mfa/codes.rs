@@ -61,6 +61,7 @@ static PROMPT: LazyLock<Arc<Turn>> = LazyLock::new(Arc::default);
 impl TokenCodes {
     pub(crate) fn new(provider: impl MfaTokenProvider) -> Self {
         let turn = match provider.is_interactive() {
+            // Prompts share the terminal, so the process shows one at a time.
             true => Arc::clone(&PROMPT),
             false => Arc::default(),
         };
@@ -105,9 +106,12 @@ impl TokenCodes {
             prompts += 1;
             request.is_repeat = true;
             if self.is_interactive() {
+                // Someone who repeats a used code is not waiting for the next one: another prompt doesn't help.
                 if prompts == MAX_PROMPTS {
                     return Err(used_already(&request));
                 }
+            // A provider that returns at once has the same code until the device's next step.
+            // One that took longer has waited itself.
             } else if asked.elapsed() < AT_ONCE {
                 request.next_code().await;
             }
@@ -161,6 +165,7 @@ impl Turn {
         let waiting = Wait::on(self.id)?;
         let lock = tokio::time::timeout(LIMIT, self.lock.lock()).await;
         let lock = lock.map_err(|_| busy(request))?;
+        // From here on other callers wait for this one.
         drop(waiting);
         Ok(Taken {
             _lock: lock,
@@ -177,6 +182,7 @@ fn is_first_use(request: &TokenRequest, code: &str) -> bool {
     };
     let now = request.now();
     let mut used = USED.lock();
+    // Looked up and recorded under one lock, so that two roles never send the same code.
     used.retain(|used| used.device != device || used.is_remembered(now));
     if used
         .iter()

@@ -97,6 +97,7 @@ impl TableIdentity {
 
     /// Returns `false` if this is another table, or one that was deleted and created again.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // A table that was deleted and created again keeps its ARN and gets another id.
         let recreated = matches!((&self.id, &other.id), (Some(one), Some(other)) if one != other);
         self.arn == other.arn && !recreated
     }
@@ -143,6 +144,7 @@ impl RecordedSettings {
         bring.dedup();
         Self {
             policy: format!("{:?}", options.policy),
+            // Closures cannot be compared. `fingerprint` is the caller's name for what they do.
             filter: options.filter.is_some(),
             transform: options.transform.is_some(),
             fingerprint: options.fingerprint.clone(),
