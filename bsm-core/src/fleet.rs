@@ -28,7 +28,7 @@
 //! # Isolation
 //!
 //! *Why each call has a thread of its own.* A call that blocks its thread, or waits for a person, must not
-//! delay other accounts, and on a runtime's own threads it would. On its own thread it delays nobody, the
+//! delay other accounts, and on a runtime's own threads it would. On its own thread it delays no other call, the
 //! closure's future need not be `Send`, and the overrides around the fleet don't reach in. There are at most
 //! `concurrency` times the number of regions such threads.
 //!
@@ -327,7 +327,7 @@ impl Fleet {
     /// Calls a closure in every account and region, each in the scope of its account.
     ///
     /// The run starts at once. It is a stream of the results in the order in which they arrive, and
-    /// awaiting it returns the [`Report`]. Results that nobody reads hold the run up, so memory stays
+    /// awaiting it returns the [`Report`]. Unread results hold the run up, so memory stays
     /// bounded. Dropping the run cancels it.
     ///
     /// # Panics

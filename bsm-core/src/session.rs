@@ -415,7 +415,7 @@ impl Session {
                 let machine = providers
                     .container_or_instance()?
                     .ok_or_else(nothing_found)?;
-                // Only here: whoever names a profile or keys must not wait for a metadata service
+                // Only here: a session with a profile or keys must not wait for a metadata service
                 // that is not there.
                 if region.is_none() {
                     region = providers.instance_region().await;

@@ -104,7 +104,7 @@ impl SignIn {
         self
     }
 
-    /// Sets how the user is told what to do.
+    /// Sets the prompt, which shows the user what to do.
     ///
     /// Default: [`Browser`] with an authorization code, and [`Terminal`] with a device code.
     pub fn prompt(mut self, prompt: impl SignInPrompt) -> Self {
@@ -198,7 +198,7 @@ impl SsoLogin {
         &self.session.region
     }
 
-    /// Returns when the access token expires or expired; `None` if nobody has signed in.
+    /// Returns when the access token expires or expired; `None` without a login.
     pub fn expiration(&self) -> Option<chrono::DateTime<chrono::Utc>> {
         crate::time::to_utc(self.expires_at?)
     }
@@ -236,7 +236,7 @@ impl Attempt<'_> {
     async fn run(&self, is_by_device_code: bool, timeout: Duration) -> Result<Token, Error> {
         let before = self.file.read().await.ok();
         let (_lock, has_waited) = self.only_prompt(timeout).await?;
-        // Somebody has signed in for all, while this process waited.
+        // Another process has signed in while this one waited.
         if has_waited
             && let Ok(token) = self.file.read().await
             && before.is_none_or(|before| *before.access_token != *token.access_token)

@@ -3,7 +3,7 @@
 //!
 //! Everything runs on one thread, in time that is paused: several processes, whose callers ask for
 //! credentials, cancel, and clear caches; an AWS in the process, which loses, delays, repeats and garbles;
-//! a clock that is set; and somebody who damages the cache that the processes share. A seed decides all of
+//! a clock that is set; and a program that damages the cache that the processes share. A seed decides all of
 //! it. After each storm the faults end, and everybody must be served.
 //!
 //! What must hold at every step is in [`World`]. A seed that fails is printed, and is kept in

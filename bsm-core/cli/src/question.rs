@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use crate::failure::{Class, Failure};
 use crate::terminal::{STRONG, WARNING, is_interactive, say};
 
-/// Nobody types an answer of this length.
+/// The longest answer. No name or number is as long.
 const MAX_ANSWER: u64 = 4096;
 
 /// Asks a question that is answered with yes or no; anything but yes is no.
@@ -33,7 +33,7 @@ pub(crate) fn confirm_production(
     ))
 }
 
-/// Asks before something is written. A script must say --yes, because nobody could answer.
+/// Asks before something is written. A script must say --yes, because it cannot answer.
 pub(crate) fn confirm_writing(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());

@@ -1,6 +1,6 @@
 //! A server that gives credentials to AWS clients, by the protocols of containers and of instances.
 //!
-//! It serves several sessions, each below a path of its own that nobody can guess. A request must have
+//! It serves several sessions, each below a path of its own that cannot be guessed. A request must have
 //! that path, come from this machine, and not come from a web page; every other one gets 403 and
 //! nothing else.
 

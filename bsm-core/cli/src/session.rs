@@ -149,7 +149,7 @@ impl SessionArguments {
         Ok(builder)
     }
 
-    /// Returns what to do about a failure of this kind: if somebody has to sign in, or if there are no
+    /// Returns what to do about a failure of this kind: if the user must sign in, or if there are no
     /// credentials and nothing selects any.
     pub(crate) fn advice(&self, kind: &str) -> Option<String> {
         if kind == "SignInRequired" {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Nobody writes a profile file of this size. bsm-core itself has no limit.
+/// The largest profile file that is explained. bsm-core itself has no limit.
 pub(crate) const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
 /// One of the two profile files.

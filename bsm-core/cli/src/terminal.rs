@@ -13,7 +13,7 @@ pub(crate) const STRONG: Style = Style::new().bold();
 /// Prints a line on the standard error, with its colours if that is a terminal that shows them and
 /// `NO_COLOR` is not set.
 ///
-/// A message that nobody can read is no reason to fail.
+/// A closed standard error is no reason to fail.
 pub(crate) fn say(message: impl Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
 }

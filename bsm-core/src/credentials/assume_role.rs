@@ -83,7 +83,7 @@ impl AssumedRole {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
             .build();
-        // Before the code: nobody is asked for one that cannot be sent.
+        // Before the prompt: the user must not enter a code that cannot be sent.
         let sts = transport::client(&sts, aws_sdk_sts::Client::new)?;
         let code = match &self.request.mfa_serial {
             Some(serial) => Some(self.mfa_code(serial).await?),

@@ -55,7 +55,7 @@ pub(crate) fn is_configured(environment: &Environment) -> bool {
 #[derive(Debug)]
 pub(crate) struct Container {
     origin: String,
-    /// Not shown: whoever knows it gets the credentials.
+    /// Never shown: every program that knows it gets the credentials.
     path_and_query: Zeroizing<String>,
     token: Token,
     config: SdkConfig,

@@ -109,7 +109,7 @@ impl CredentialProcess {
         Ok(command)
     }
 
-    /// Returns the file name of the program. Its folder and its arguments are nobody's business.
+    /// Returns the file name of the program. Its folder and its arguments may be secret.
     fn program(&self) -> Option<String> {
         let words = shlex::split(&self.command.0)?;
         let program = words.first()?;

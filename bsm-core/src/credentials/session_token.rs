@@ -91,7 +91,7 @@ impl SessionTokenProvider {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
             .build();
-        // Before the code: nobody is asked for one that cannot be sent.
+        // Before the prompt: the user must not enter a code that cannot be sent.
         let sts = transport::client(&sts, aws_sdk_sts::Client::new)?;
         let serial = self.request.mfa_serial.as_deref();
         let code = match serial {

@@ -25,7 +25,7 @@ const MAX_TOKEN: u64 = 20_000;
 
 /// The credentials of a role, got from STS with a web identity token.
 ///
-/// The file is read at every call, because whoever wrote it replaces it before the token expires.
+/// The file is read at every call, because its writer replaces it before the token expires.
 #[derive(Debug)]
 pub(crate) struct WebIdentityRole {
     identity: WebIdentity,

@@ -85,7 +85,7 @@ impl Status {
         (Self::NotStarted, "not started"),
     ];
 
-    /// Returns `true` if the call was started, and nobody knows how much of its work is done.
+    /// Returns `true` if the call was started, and how much of its work is done is unknown.
     pub fn is_interrupted(self) -> bool {
         matches!(self, Self::Started | Self::Panicked | Self::TimedOut)
     }

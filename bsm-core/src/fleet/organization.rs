@@ -74,7 +74,7 @@ impl OrganizationAccounts {
         self
     }
 
-    /// Takes accounts that are suspended or being closed, too, in which no role can be assumed.
+    /// Also takes accounts that are suspended or being closed, in which no role can be assumed.
     pub fn any_status(mut self) -> Self {
         self.is_any_status = true;
         self

@@ -234,7 +234,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
                 let outcome = tracing::dispatcher::with_default(&dispatch, || {
                     span.in_scope(|| shared.on_thread(&call, &active, &abandoned))
                 });
-                // If nobody listens, the fleet has given up on this call, or was dropped.
+                // Without a receiver, the fleet has given up on this call, or was dropped.
                 let _ = sender.send(outcome);
             }
         };

@@ -53,7 +53,7 @@ impl Proxies {
             None => Ok(None),
         };
         let all = proxy(&["ALL_PROXY", "all_proxy"])?;
-        // In a CGI program, HTTP_PROXY is the header `Proxy` of whoever sent the request.
+        // In a CGI program, HTTP_PROXY is the `Proxy` header of the request.
         let http = match var("REQUEST_METHOD") {
             Some(_) => proxy(&["http_proxy"])?,
             None => proxy(&["HTTP_PROXY", "http_proxy"])?,

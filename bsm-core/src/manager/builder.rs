@@ -304,7 +304,7 @@ impl Builder {
     /// valid.
     ///
     /// It is called on the thread that does the work of all sessions, and must neither block nor wait for a
-    /// session: send the event to a channel. A panic of it is logged, and fails nobody.
+    /// session: send the event to a channel. Its panic is logged, and fails no caller.
     ///
     /// # Examples
     ///

@@ -64,7 +64,7 @@ impl Session {
         // By the name of their files, of which each is one login.
         let mut sessions = BTreeMap::new();
         for name in profiles.sso_session_names() {
-            // A section that lacks something is nobody's login.
+            // An incomplete section has no login.
             if let Ok(session) = of_section(&profiles, name) {
                 sessions.insert(name.to_owned(), session);
             }

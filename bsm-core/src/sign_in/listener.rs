@@ -142,7 +142,7 @@ fn respond(
     let response = match &answer {
         Ok(_) => page(
             StatusCode::OK,
-            "The sign-in goes on where it began. You can close this window.",
+            "Return to the program that opened this page. You can close this window.",
         ),
         Err(_) => page(
             StatusCode::BAD_REQUEST,

@@ -94,8 +94,8 @@ impl SsoRoles {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignInRequired`] if nobody has signed in, or the login has expired; and what the requests
-    /// to the portal fail with. The next call goes on where this one failed.
+    /// [`ErrorKind::SignInRequired`] if there is no login, or it has expired; and what the requests
+    /// to the portal fail with. The next call resumes where this one failed.
     pub async fn next(&mut self) -> Result<Option<SsoRole>, Error> {
         if self.portal.is_none() {
             self.portal = Some(Portal::open(&self.session, self.sso_session.as_deref()).await?);

@@ -34,7 +34,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # async fn post(_: &str) {}
 /// ```
 pub trait SignInPrompt: Send + Sync + 'static {
-    /// Shows the address, and the code if there is one. The sign-in goes on meanwhile.
+    /// Shows the address, and the code if there is one. The sign-in continues meanwhile.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl SignInRequest {
     }
 }
 
-/// Without the address: whoever has it can sign in in the place of the user.
+/// Without the address, which is enough to sign in as the user.
 impl fmt::Debug for SignInRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInRequest")

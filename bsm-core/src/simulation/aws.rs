@@ -127,7 +127,7 @@ impl HttpConnector for Network {
         self.world.count_request();
         let request = Request::of(&request);
         if let Some(key) = self.world.key(&request.key) {
-            // Whoever sends it has chosen the key by now.
+            // The sender has chosen the key by now.
             self.world
                 .check_key(&request.key, &key.account, &request.action);
         }

@@ -154,7 +154,7 @@ async fn call_now_and_then(world: World, members: Vec<Member>, mut rng: Rng) {
             // Failures are part of the weather.
             0..60 => drop(call(&world, member).await),
             60..65 => {
-                // Somebody who does not take no for an answer.
+                // A caller that retries at once.
                 for _ in 0..300 {
                     if credentials(&world, member).await.is_ok() {
                         break;

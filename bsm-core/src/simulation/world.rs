@@ -34,7 +34,7 @@ pub(super) enum Weather {
     Changing,
     Foul,
     Outage,
-    /// Somebody has changed the policies.
+    /// The policies have changed.
     Denied,
 }
 
@@ -156,7 +156,7 @@ impl World {
         self.0.keys.lock().get(id).cloned()
     }
 
-    /// Checks credentials that are used, or that somebody got: they are those of the account, and are not
+    /// Checks credentials that are used, or that a caller got: they are those of the account, and are not
     /// expired, unless the clock could not tell.
     pub(super) fn check_key(&self, id: &str, account: &str, what: &str) {
         let Some(key) = self.key(id) else {

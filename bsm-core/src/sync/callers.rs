@@ -110,7 +110,7 @@ where
             if tried.is_empty() && is_without {
                 return Err(no_runtime());
             }
-            // The runtime is gone, and nobody waits. The next caller takes over.
+            // The runtime is gone with its caller. The next caller takes over.
             tokio::time::sleep(TICK).await;
             continue;
         };

@@ -78,7 +78,7 @@ pub(crate) fn shut_down() -> Error {
     )
 }
 
-/// A task that ends when nobody waits for it any more.
+/// A task that ends when its last waiter is dropped.
 pub(crate) struct AbortOnDrop<T>(pub(crate) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
@@ -179,7 +179,7 @@ fn running(process: u32) -> Result<Arc<Running>, Error> {
 
 /// Ends the work that sessions do in the background, and waits for its end.
 ///
-/// Refreshes in flight are cancelled, and whoever waits for one gets an
+/// Refreshes in flight are cancelled, and their callers get an
 /// [`ErrorKind::Runtime`]. Processes that print credentials or MFA codes are killed. Work on blocking
 /// threads, such as reading a file, is waited for at most `at_most`. Without a call, the work ends with
 /// the process.

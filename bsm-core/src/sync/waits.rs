@@ -172,7 +172,7 @@ mod tests {
         );
         drop(wait);
         assert!(in_work(other, one).await.unwrap().is_some());
-        // Nobody waits for the task of a caller.
+        // A caller's task is not work, so no other work waits for it.
         assert!(Wait::on(one).unwrap().is_none());
     }
 }

@@ -169,7 +169,7 @@ mod tests {
                 date,
                 None,
             ),
-            // Too slow by either clock; a suspended machine has only one that goes on.
+            // Too slow by either clock; on a suspended machine only one of them runs.
             (moment(at, 0.0), moment(at + 6.0, 6.0), date, None),
             (moment(at, 0.0), moment(at + 600.0, 0.1), date, None),
             (moment(at, 0.0), moment(at - 60.0, 0.1), date, None),

@@ -136,7 +136,7 @@ impl Call {
         R: fmt::Debug + Send + Sync + 'static,
     {
         let error = self.context().sdk_error(error);
-        // After a lost response nobody knows whether DynamoDB has done the write: the error says so,
+        // After a lost response it is unknown whether DynamoDB has done the write: the error says so,
         // even if the last attempt was refused.
         match self.attempts.response_was_lost() {
             true => error.applied(),

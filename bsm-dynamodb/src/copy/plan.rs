@@ -91,7 +91,7 @@ impl fmt::Display for CopyPlan {
         write!(f, "from {}\nto   {}", self.source, self.target)?;
         f.write_str(match self.target_state {
             TargetState::Missing => " (to be created)",
-            TargetState::HalfCreated => " (its creation is to be finished)",
+            TargetState::HalfCreated => " (its creation is unfinished)",
             TargetState::Created => " (created)",
             TargetState::Existing => " (exists, its settings are left alone)",
         })?;

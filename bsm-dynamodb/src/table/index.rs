@@ -46,8 +46,8 @@ impl<I: Index> CreateIndex<I> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WaitTimedOut`] if the index is not active within the time limit. DynamoDB goes on with
-    /// it.
+    /// [`ErrorKind::WaitTimedOut`] if the index is not active within the time limit. DynamoDB continues
+    /// to build it.
     pub fn wait(self) -> Self {
         self.wait_at_most(WAIT_LIMIT)
     }

@@ -6,8 +6,10 @@ mod change_log;
 mod engine;
 mod expression_limits;
 mod expression_tokens;
+mod legacy_query;
 mod operands;
 mod partial_batch;
+mod request_shape;
 mod streams;
 mod table_settings;
 mod table_state;
@@ -72,9 +74,14 @@ impl Databases {
         let arns = ArnTranslator::new(&caller.account, region);
         let reference = TableReference::parse(&body);
         check_access(caller, operation, &arns, &reference)?;
+        request_shape::check(&body)?;
         expression_limits::check(&body)?;
         operands::check(&body)?;
         table_settings::check_attribute_names(&body)?;
+        let body = match operation {
+            "Query" => legacy_query::to_expression(body),
+            _ => body,
+        };
         let body = arns.to_engine(&reference, body);
         let place = Place {
             account: caller.account.clone(),

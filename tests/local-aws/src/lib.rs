@@ -92,7 +92,22 @@
 //!   ListAccountRoles, Logout), for one user; see [`IdentityCenter`].
 //! - **Machines.** The metadata service of an EC2 instance (IMDSv2), and the credentials of a container.
 //! - **DynamoDB.** Tables, items, queries, scans, batches, transactions, PartiQL, indexes, tags and time
-//!   to live, by the dynoxide engine.
+//!   to live, by the dynoxide engine. What the engine accepts and DynamoDB refuses is checked before it:
+//!
+//!   | DynamoDB refuses | source |
+//!   |---|---|
+//!   | an expression over 4 KB or 300 operators, 100 operands of `IN`, a path over 32 elements | [Constraints] |
+//!   | an operand that an operator or function has no use for, a reversed BETWEEN, a wrong number of operands | [Operators], [Legacy] |
+//!   | a name of a key attribute over 255 bytes, any other over 64 KB, a definition twice | [Constraints] |
+//!   | an empty list of attributes, a request that is no object | the API's model |
+//!   | more than 50 tags, and characters that a tag cannot have | [Tagging] |
+//!   | a time to live that is already as requested, or on another attribute | [TTL] |
+//!
+//!   [Constraints]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+//!   [Operators]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+//!   [Legacy]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.Conditions.html
+//!   [Tagging]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html
+//!   [TTL]: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
 //! - **DynamoDB Streams.** Every table with a stream has two shards at a time, which are succeeded by
 //!   their children after four hours. Records are kept for a day and shard iterators for 15 minutes.
 //! - **Point-in-time recovery.** UpdateContinuousBackups and DescribeContinuousBackups. The latest
@@ -114,6 +129,10 @@
 //!   and DescribeLimits are missing; in S3, everything about a bucket except its region and its policy.
 //! - **Authentication.** Keys of root users, presigned URLs, SigV4A and partitions other than `aws` are
 //!   missing. The signatures of the chunks of an S3 object are not verified.
+//! - **More lenient than DynamoDB.** Paths in a projection that conflict, an index on an existing table whose
+//!   items have other types, attribute definitions that UpdateTable does not need, and a starting key in
+//!   another segment are accepted. An update that only removes attributes creates the item. Constants are
+//!   refused as the first operand of `size` and `attribute_type`, which DynamoDB accepts.
 //! - **Times.** Changes are dated in whole seconds, and so are the windows of exports.
 //! - **Delays.** A table is active immediately, every read is consistent, nothing is throttled and
 //!   transactions never conflict, unless a fault causes it. [`LocalAws::sweep_expired_items`] deletes

@@ -21,8 +21,8 @@ use crate::terminal;
 
 /// Sign a browser in to the AWS console as a session
 ///
-/// The session must be a role: AWS signs nobody in with long-lived keys. The address that it opens or
-/// prints is a secret: whoever has it is signed in. It can be used for 15 minutes.
+/// The session must be a role: AWS refuses a sign-in with long-lived keys. The address that it opens or
+/// prints is a secret: it is enough to sign in. It can be used for 15 minutes.
 #[derive(Args)]
 pub(crate) struct Console {
     /// The console of this service: s3, ec2, dynamodb

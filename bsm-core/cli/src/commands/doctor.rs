@@ -16,7 +16,8 @@ use crate::terminal::{ERROR, HINT, STRONG, WARNING};
 /// Explain the profile files and the environment, and what is broken in them
 ///
 /// It prints the file, the line and the repair for each problem, and where each profile gets its
-/// credentials. It ends with 3 if there is an error. It sends nothing without --online.
+/// credentials. It ends with 3 if there is an error, and else with the exit code of the first profile that
+/// fails online. It sends nothing without --online.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// Ask AWS as well who each profile is; this can run a credential_process and ask for MFA codes
@@ -38,14 +39,7 @@ impl Doctor {
             true => print_json(&report.to_json())?,
             false => print(&anstyle_text(&report.to_text()))?,
         }
-        let is_broken = report
-            .findings
-            .iter()
-            .any(|it| it.severity == Severity::Error);
-        Ok(match is_broken {
-            true => ExitCode::from(Class::Config as u8),
-            false => ExitCode::SUCCESS,
-        })
+        Ok(ExitCode::from(report.status()))
     }
 
     async fn report(&self, global: &Global) -> Report {
@@ -109,6 +103,23 @@ async fn ask_aws(global: &Global, profile: &str) -> Result<String, Failure> {
 }
 
 impl Report {
+    /// Returns the exit code: that of the first profile that failed online, unless the files are broken.
+    fn status(&self) -> u8 {
+        if self
+            .findings
+            .iter()
+            .any(|it| it.severity == Severity::Error)
+        {
+            return Class::Config as u8;
+        }
+        let mut answers = self
+            .profiles
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref());
+        let failed = answers.find_map(|answer| answer.as_ref().err());
+        failed.map_or(0, Failure::status)
+    }
+
     fn to_json(&self) -> serde_json::Value {
         let files = self.files.iter();
         let files = files.map(|file| json!({ "path": file.path, "exists": file.exists }));

@@ -42,7 +42,7 @@ const MAX_STATUS: usize = 100;
 pub(crate) struct Each {
     #[command(flatten)]
     selection: Selection,
-    /// Run once for each of these regions, too
+    /// Also run once for each of these regions
     #[arg(long, value_name = "REGION,..", value_delimiter = ',')]
     regions: Vec<String>,
     /// How many accounts at a time
@@ -54,7 +54,7 @@ pub(crate) struct Each {
     /// Record in this file what was started and what has ended
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Skip what the report says is done; what was interrupted is skipped, too
+    /// Skip what the report says is done or was interrupted
     #[arg(long, requires = "report")]
     resume: bool,
     /// With --resume, run again what was interrupted: part of its work may be done

@@ -13,7 +13,7 @@ use crate::session::Questions;
 
 /// Sign in to IAM Identity Center (SSO), for all programs that use the login
 ///
-/// The login is that of the profile. The AWS CLI, boto3 and other SDKs use it, too, and `bsm` uses theirs.
+/// The login is that of the profile. The AWS CLI, boto3 and other SDKs also use it, and `bsm` uses theirs.
 #[derive(Args)]
 pub(crate) struct Login {
     /// Sign in to this sso-session, instead of that of the profile

@@ -26,7 +26,7 @@ impl Logout {
         } else if ended {
             terminal::say("signed out");
         } else {
-            terminal::say("nobody was signed in");
+            terminal::say("there was no login");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -32,7 +32,7 @@ pub(crate) struct Serve {
     /// The address and port to listen on; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Let --listen name an address that other machines reach: whoever reads the traffic has the
+    /// Let --listen name an address that other machines reach: a machine that reads the traffic has the
     /// credentials
     #[arg(long)]
     allow_remote: bool,

@@ -50,7 +50,7 @@ impl TableSides {
     }
 }
 
-/// Asks before anything is written. A script must say --yes, because nobody could answer.
+/// Asks before anything is written. A script must say --yes, because it cannot answer.
 pub(super) fn confirm(target: &Session, question: &str, yes: bool) -> Result<(), Failure> {
     target.confirm_production("Write to it", yes)?;
     confirm_writing(question, yes)

@@ -98,7 +98,7 @@ async fn respond(
     state: Arc<State>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    // Nobody sends a body here, and none is read.
+    // Clients send no body, and none is read.
     let (request, _body) = request.into_parts();
     let answer = state.answer(&request).await;
     // The path is a secret.

@@ -138,7 +138,7 @@ fn no_secret_is_in_arguments_other_environments_messages_or_files() {
         (&["list"], 0),
         (&["sessions", "--json"], 0),
         (&["doctor"], 0),
-        (&["doctor", "--online", "--json"], 0),
+        (&["doctor", "--online", "--json"], 4),
         (&["tables", "-p", "admin"], 0),
         (&["profiles", "sync", "-p", "reader", "--dry-run"], 0),
         (&["exec", "-p", "admin"], 0),

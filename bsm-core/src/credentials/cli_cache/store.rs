@@ -87,7 +87,7 @@ impl Store {
                 }
                 LockAttempt::Unsupported => return Err(None),
             };
-            // After the lock: whoever had it may have written the entry.
+            // After the lock: its last holder may have written the entry.
             if let Some(credentials) = find().await {
                 return Ok(credentials);
             }

@@ -3,7 +3,7 @@
 //! | token | what a caller gets |
 //! |---|---|
 //! | valid for 15 minutes or more | the token |
-//! | valid for less | the token, after one attempt a minute to renew it; nobody waits for another process |
+//! | valid for less | the token, after one attempt a minute to renew it, without waiting for another process |
 //! | expired | a new one: one process renews it under a lock, and the others wait and read the file again |
 //! | expired, and cannot be renewed | an error that names the command to type |
 
@@ -120,7 +120,7 @@ impl SsoLogin {
         }
     }
 
-    /// Returns a valid token. A request that renews it goes on if the caller is cancelled: AWS may have
+    /// Returns a valid token. A cancelled caller doesn't cancel the request that renews it: AWS may have
     /// used up the refresh token by then, and only the answer contains the next one.
     async fn token(&self) -> Result<Token, Error> {
         let login = self.clone();
@@ -139,7 +139,7 @@ impl SsoLogin {
             let mut attempts = attempts.map_err(|_| self.busy())?;
             return self.renewed(&mut attempts).await;
         }
-        // Valid: nobody waits for somebody else.
+        // The token is valid, so a caller never waits for another one's attempt.
         let Ok(mut attempts) = attempts.try_lock() else {
             return Ok(found);
         };
@@ -170,7 +170,7 @@ impl SsoLogin {
         let give_up = Instant::now().checked_add(self.limit());
         loop {
             let attempt = self.file.try_lock().await;
-            // After the lock: whoever had it may have renewed the login.
+            // After the lock: its last holder may have renewed the login.
             let found = self.read_or_unwritten(attempts).await?;
             let now = self.time.now();
             if now < found.expires_at {
@@ -267,7 +267,7 @@ impl SsoLogin {
             access_token: Zeroizing::new(access_token),
             expires_at: now + lifetime.min(MAX_LIFETIME),
             refresh: Some(Refresh {
-                // RFC 6749: without a new refresh token, the old one goes on.
+                // RFC 6749: without a new refresh token, the old one stays valid.
                 refresh_token: next.unwrap_or_else(|| refresh.refresh_token.clone()),
                 ..refresh.clone()
             }),

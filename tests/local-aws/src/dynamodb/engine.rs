@@ -69,6 +69,9 @@ operations! {
     "UpdateTimeToLive" => update_time_to_live,
 }
 
+/// The engine's message about an ExclusiveStartKey, without its reason.
+const STARTING_KEY: &str = "The provided starting key is invalid";
+
 fn call<Input: DeserializeOwned, Output: Serialize>(
     operation: &str,
     body: &[u8],
@@ -77,6 +80,9 @@ fn call<Input: DeserializeOwned, Output: Serialize>(
     let input = serde_json::from_slice(body).map_err(|error| parse_error(operation, &error))?;
     let output = method(input).map_err(|error| match error {
         DynoxideError::EnvelopedValidation(message) => enveloped(operation, message),
+        DynoxideError::ValidationException(message) if message == STARTING_KEY => validation_error(
+            format!("{message}: The provided key element does not match the schema"),
+        ),
         error => engine_error(error),
     })?;
     Ok(to_bytes(&output))

@@ -92,7 +92,7 @@ impl Condition<'_> {
                     }
                 }
                 "BETWEEN" => self.check_between(at)?,
-                // They take parentheses, too, and are no functions.
+                // Parentheses behind them don't make them functions.
                 "IN" | "AND" | "OR" | "NOT" => {}
                 _ if is_name(token) && self.tokens.get(at + 1) == Some(&"(") => {
                     self.check_function(token, &self.arguments(at + 2))?;

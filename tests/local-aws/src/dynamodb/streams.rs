@@ -193,7 +193,7 @@ fn with_stream(
     {
         return Err(missing());
     }
-    // The engine records changes by itself. They are read when somebody asks, under the table's lock.
+    // The engine records changes by itself. They are read when a client asks, under the table's lock.
     state.changes.refresh(database, table)?;
     let stream = state.stream.as_ref().ok_or_else(missing)?;
     perform(table, &state, stream)

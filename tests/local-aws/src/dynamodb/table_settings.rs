@@ -1,5 +1,7 @@
 //! Names, tags and the time to live: what DynamoDB refuses and the engine accepts.
 
+use std::collections::HashSet;
+
 use dynoxide::Database;
 use serde_json::{Value, json};
 
@@ -19,7 +21,10 @@ const MAX_ATTRIBUTE_NAME: usize = 65_535;
 
 /// Returns `true` for the operations that [`perform`] performs.
 pub(super) fn handles(operation: &str) -> bool {
-    matches!(operation, "TagResource" | "UpdateTimeToLive")
+    matches!(
+        operation,
+        "TagResource" | "UntagResource" | "UpdateTimeToLive"
+    )
 }
 
 /// Performs an operation, if DynamoDB would.
@@ -31,16 +36,40 @@ pub(super) fn perform(
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     match operation {
         "TagResource" => check_tagging(database, &request)?,
-        _ => check_time_to_live(database, &request)?,
+        "UpdateTimeToLive" => check_time_to_live(database, &request)?,
+        _ => {}
     }
-    execute(database, operation, body)
+    let response = execute(database, operation, body)?;
+    Ok(match operation {
+        // DynamoDB answers these with nothing.
+        "TagResource" | "UntagResource" => Vec::new(),
+        _ => response,
+    })
 }
 
 /// Checks CreateTable and UpdateTable: the names of the attributes of keys, and the tags.
 pub(super) fn check_table(request: &Value) -> Result<(), ErrorResponse> {
     check_key_names(request)?;
+    check_definitions(request)?;
     let tags = request["Tags"].as_array().map(Vec::as_slice);
     check_tags(tags.unwrap_or_default(), 0)
+}
+
+/// Checks that no attribute of a key is defined twice: DynamoDB could not know its type.
+fn check_definitions(request: &Value) -> Result<(), ErrorResponse> {
+    let definitions = request["AttributeDefinitions"].as_array();
+    let mut names = HashSet::new();
+    let mut repeated = definitions
+        .into_iter()
+        .flatten()
+        .filter_map(|definition| definition["AttributeName"].as_str())
+        .filter(|name| !names.insert(*name));
+    match repeated.next() {
+        None => Ok(()),
+        Some(name) => Err(validation_error(format!(
+            "One or more parameter values were invalid: Duplicate AttributeName in AttributeDefinitions: {name}"
+        ))),
+    }
 }
 
 fn check_key_names(request: &Value) -> Result<(), ErrorResponse> {

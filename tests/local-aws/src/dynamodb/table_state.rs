@@ -22,6 +22,15 @@ use crate::response::ErrorResponse;
 /// The view type of the engine's stream: the images that any client may ask for.
 const BOTH_IMAGES: &str = "NEW_AND_OLD_IMAGES";
 
+/// What the description in the response to DeleteTable does not have.
+const OF_EXISTING_TABLES: [&str; 5] = [
+    "AttributeDefinitions",
+    "CreationDateTime",
+    "GlobalSecondaryIndexes",
+    "KeySchema",
+    "LocalSecondaryIndexes",
+];
+
 /// An account and a region.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Place {
@@ -123,7 +132,7 @@ impl TableStates {
             Some(StreamChange::Off) => state.stream = None,
             None => {}
         }
-        Ok(state.to_client(place, clock, name, &response))
+        Ok(state.to_client(place, clock, name, operation, &response))
     }
 }
 
@@ -188,8 +197,15 @@ impl TableState {
         true
     }
 
-    /// Replaces the engine's stream in a response by the client's.
-    fn to_client(&self, place: &Place, clock: &Clock, table: &str, response: &[u8]) -> Vec<u8> {
+    /// Replaces the engine's stream in a response by the client's, and describes the table as DynamoDB does.
+    fn to_client(
+        &self,
+        place: &Place,
+        clock: &Clock,
+        table: &str,
+        operation: &str,
+        response: &[u8],
+    ) -> Vec<u8> {
         let Ok(mut response) = serde_json::from_slice::<Value>(response) else {
             return response.to_vec();
         };
@@ -207,6 +223,20 @@ impl TableState {
                 description.insert("StreamSpecification".into(), stream.specification());
                 description.insert("LatestStreamArn".into(), stream.arn(place, table).into());
                 description.insert("LatestStreamLabel".into(), stream.label.clone().into());
+            }
+            let created = description.get("CreationDateTime").cloned();
+            if let Some(Value::Object(billing)) = description.get_mut("BillingModeSummary")
+                && let Some(created) = created
+                && billing.get("BillingMode") == Some(&"PAY_PER_REQUEST".into())
+            {
+                billing
+                    .entry("LastUpdateToPayPerRequestDateTime")
+                    .or_insert(created);
+            }
+            if operation == "DeleteTable" {
+                OF_EXISTING_TABLES.iter().for_each(|name| {
+                    description.remove(*name);
+                });
             }
             if self.is_importing(clock) {
                 description.insert("TableStatus".into(), "CREATING".into());

@@ -86,7 +86,7 @@ pub(super) async fn token(
     })
 }
 
-/// Returns the address that signs a browser in and goes on to `destination`.
+/// Returns the address that signs a browser in and leads to `destination`.
 pub(super) fn login_url(
     config: &SdkConfig,
     partition: Partition,

@@ -22,7 +22,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Children(Mutex<Vec<u32>>);
 
-/// A program that runs. It is told to end when this is dropped.
+/// A program that runs. Dropping this sends it SIGTERM.
 pub(super) struct Child {
     process: tokio::process::Child,
     id: u32,
@@ -154,7 +154,7 @@ fn terminate(id: u32) {
 #[cfg(not(unix))]
 fn terminate(_: u32) {}
 
-/// Waits until somebody asks this command to end.
+/// Waits for a signal that ends this command.
 #[cfg(unix)]
 pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -55,7 +55,7 @@ impl Output {
                 .take(MAX_LINE)
                 .read_until(b'\n', &mut line)
                 .await;
-            // A program that closes its stream may go on without it.
+            // A program may close its stream and continue to run.
             if read.unwrap_or(0) == 0 {
                 return;
             }

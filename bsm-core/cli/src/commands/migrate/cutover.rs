@@ -37,7 +37,7 @@ impl Cutover {
             Self::Program(command) => run(&command).await,
             Self::Person => {
                 let bar = bar.clone();
-                // The question blocks, and the migration goes on meanwhile.
+                // The prompt blocks its thread, and the migration continues meanwhile.
                 let asked = tokio::task::spawn_blocking(move || bar.suspend(ask));
                 asked.await.map_err(io::Error::other)?
             }

@@ -59,7 +59,7 @@ struct Outcome {
     added: Vec<String>,
     changed: Vec<String>,
     removed: Vec<String>,
-    /// Somebody else's profiles, which have the name of a role.
+    /// The user's own profiles that have the name of a role.
     left_alone: Vec<String>,
 }
 
@@ -345,13 +345,13 @@ fn shown(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// Replaces the file at once, with the same permissions, unless somebody else has changed it meanwhile.
+/// Replaces the file at once, with the same permissions, unless another program has changed it meanwhile.
 fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     let failed = |error| Failure::io(format!("{} cannot be written", path.display()), error);
     let changed = || {
         Failure::new(
             Class::Failed,
-            "somebody else has changed the file meanwhile: run the command again",
+            "another program has changed the file meanwhile: run the command again",
         )
     };
     // Of two that write at once, the other one finds the lock, or afterwards another text.

@@ -60,7 +60,7 @@ impl Template {
         let of_part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::AccountId => fields.account_id.to_owned(),
-            // Accounts without a name still have to be told apart.
+            // Accounts without a name must still get different profiles.
             Part::AccountName if fields.account_name.is_empty() => fields.account_id.to_owned(),
             Part::AccountName => fields.account_name.to_owned(),
             Part::RoleName => fields.role_name.to_owned(),
