@@ -68,6 +68,7 @@ pub(crate) fn is_unusable(url: &str) -> bool {
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
+    // The placeholder is a name, so a colon can only begin a port.
     let host = host.split_once(':').map_or(host, |(host, _)| host);
     let prefix = host
         .strip_suffix('.')
@@ -95,6 +96,7 @@ pub(crate) fn usable(url: String, setting: Setting<'_>) -> String {
 
 /// Creates a client, unless [`usable`] had to return [`UNUSABLE`] for it.
 pub(crate) fn refuse_unusable<C>(new: impl FnOnce() -> C) -> Result<C, Error> {
+    // A client that was created elsewhere may have left an error on this thread.
     REFUSED.take();
     let client = new();
     match REFUSED.take() {
@@ -147,6 +149,7 @@ pub(crate) fn host_and_port(url: &str) -> Option<(&str, Option<u16>)> {
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
+    // A colon inside the brackets is part of the IPv6 address.
     let port_at = host.rfind(':').filter(|at| !host[*at..].contains(']'));
     match port_at {
         Some(at) => Some((&host[..at], Some(host[at + 1..].parse().ok()?))),
@@ -257,6 +260,7 @@ fn host_flaw(host_and_port: &str) -> Option<String> {
         if host.is_empty() {
             return Some("has no host; use a URL such as \"http://localhost:8000\"".to_owned());
         }
+        // No host name in DNS has an underscore, but containers in a Docker network may.
         let allowed = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
         let labels = host.strip_suffix('.').unwrap_or(host).split('.');
         if !host.chars().all(allowed) || labels.into_iter().any(str::is_empty) {
@@ -264,6 +268,7 @@ fn host_flaw(host_and_port: &str) -> Option<String> {
         }
     }
     match port {
+        // `parse` accepts a leading plus sign.
         Some(port) if port.parse::<u16>().is_err() || port.starts_with('+') => {
             Some("has a port that is not a number up to 65535; correct it".to_owned())
         }

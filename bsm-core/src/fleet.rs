@@ -253,6 +253,7 @@ impl Fleet {
     /// Sets the number of accounts at a time, at least 1. Default: 16. The regions of an account run at the
     /// same time.
     pub fn concurrency(mut self, accounts: usize) -> Self {
+        // The channel of the results panics for 0, and a semaphore without permits starts no call.
         self.concurrency = accounts.max(1);
         self
     }
@@ -316,6 +317,7 @@ impl Fleet {
             .and_then(|report| report.status(call));
         match previous {
             Some(Status::Done) => false,
+            // A part of the work may be done, and only the caller knows whether it can be repeated.
             Some(status) if status.is_interrupted() => self.repeat_interrupted,
             _ => true,
         }
@@ -364,6 +366,8 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
     while n < name.len() {
         match pattern.get(p) {
             Some('*') => {
+                // Replaces an earlier star: the last one can take any text that an earlier one
+                // could. One retry position is enough, and many stars don't take exponential time.
                 retry = Some((p + 1, n));
                 p += 1;
             }

@@ -56,6 +56,7 @@ pub(crate) fn shared(
     static CLIENTS: LazyLock<Mutex<Clients>> = LazyLock::new(Mutex::default);
     let bundle = ca_bundle.map(ca_bundle::read).transpose()?;
     let key = (bundle.as_ref().map(|bundle| bundle.to_vec()), proxies);
+    // Held until the client is inserted: sessions that start together must share its pools.
     let mut clients = CLIENTS.lock();
     if let Some(client) = clients.get(&key) {
         return Ok(client.clone());
@@ -104,12 +105,15 @@ impl PoolPerRuntime {
         if let Some(pool) = self.pools.read().get(&runtime) {
             return Arc::clone(pool);
         }
+        // Built without the lock. If another thread is faster, its pool stays.
         let pool = Arc::new(Pool::new(&self.tls, &self.proxies));
         let entry = Arc::clone(self.pools.write().entry(runtime).or_insert(pool.clone()));
+        // Only the thread whose pool was inserted starts the task, so there is one per runtime.
         if let Some(handle) = handle
             && Arc::ptr_eq(&entry, &pool)
         {
             let until_the_end = PoolGuard {
+                // Weak: the task of a runtime must not keep the pools of a dropped client.
                 pools: Arc::downgrade(&self.pools),
                 runtime,
             };
@@ -179,6 +183,7 @@ impl HttpConnector for Routed {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let proxy = self.proxies.of(request.uri());
         let through = proxy.and_then(|proxy| self.through.get(proxy));
+        // Every proxy has a pool, so only requests without a proxy go directly.
         through.unwrap_or(&self.direct).call(request)
     }
 }

@@ -135,8 +135,10 @@ impl BotoSesManager {
     pub fn with_region(&self, region: impl Into<String>) -> Self {
         let region = region.into();
         if self.inner.region.as_ref().map(Region::as_ref) == Some(&region) {
+            // Otherwise the map would get a second view in this region, with clients of its own.
             return self.clone();
         }
+        // The map is this view's own: another view of the session has its own clients for a region.
         let mut regions = self.inner.regions.lock();
         let view = || Self::view(self.session().clone(), Some(Region::new(region.clone())));
         regions.entry(region.clone()).or_insert_with(view).clone()
@@ -170,6 +172,7 @@ impl BotoSesManager {
     where
         C: Clone + Send + Sync + 'static,
     {
+        // One generation for the whole call: `clear_cache` in the meantime affects the next call.
         let cache = self.clients();
         let config = self.config(&cache).await?;
         let slot = cache.slot(TypeId::of::<C>());
@@ -212,10 +215,13 @@ impl BotoSesManager {
         cache
             .config
             .get_or_resolve(|| {
+                // The engine runs the future, which can outlive
+                // this call, so it has a handle of its own.
                 let manager = self.clone();
                 async move {
                     let region = manager.region().await?;
                     let config = Arc::clone(&manager.session().resolved().await?.config);
+                    // A manager without a region of its own shares the session's configuration.
                     if config.region() == Some(&region) {
                         return Ok(config);
                     }
@@ -319,6 +325,8 @@ impl BotoSesManager {
     }
 
     pub(crate) async fn region_if_known(&self) -> Result<Option<Region>, Error> {
+        // Nothing needs to be resolved for a region that is set. With a
+        // region guard, resolving the session is what runs the guard.
         if let (Some(region), None) = (&self.inner.region, &self.session().settings.expect_region) {
             validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
             return Ok(Some(region.clone()));
@@ -336,6 +344,7 @@ impl BotoSesManager {
 
     /// Returns `true` if both are handles to one manager: the same session in the same region.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // By address, because an owned and a static handle can lead to the same manager.
         std::ptr::eq::<Shared>(&*self.inner, &*other.inner)
     }
 

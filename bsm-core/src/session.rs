@@ -104,6 +104,8 @@ impl Session {
 
     /// Invalidates everything that was resolved, for this session and the roles assumed from it.
     pub(crate) fn clear(&self) {
+        // Pairs with the load in `generation`: a reader of the new number also sees what the caller
+        // did before it cleared the session.
         self.cleared.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -158,6 +160,7 @@ impl Session {
     /// Returns the identity of the credentials as they are now.
     pub(crate) async fn caller(self: &Arc<Self>) -> Result<CallerIdentity, Error> {
         let resolved = self.resolved().await?;
+        // Each time, because a provider may return another identity's after a refresh.
         let credentials = resolved.credentials.credentials().await?;
         if let Some(caller) = resolved.identity.get(&credentials) {
             tracing::trace!(arn = caller.arn(), "using the cached identity");
@@ -234,6 +237,7 @@ impl Session {
     async fn resolve_now(&self) -> Result<Resolved, Error> {
         let parts = match &self.explicit {
             Some(Explicit::NoSession) => return Err(no_session()),
+            // Here and for roles, no `Resolution` checks the builder's region.
             Some(Explicit::SdkConfig(config)) => {
                 self.settings.check_region()?;
                 self.resolve_from_sdk_config(config)?
@@ -271,6 +275,7 @@ impl Session {
             validation::check_region(region.as_ref(), "the region", ErrorKind::InvalidConfig)?;
         }
         check_region(self.settings.expect_region.as_deref(), region.as_ref())?;
+        // Shared with the guard, whose request to STS need not be repeated for `caller`.
         let identity = Arc::default();
         let source = match &self.settings.expect_account {
             Some(account) => Arc::new(AccountGuard::new(
@@ -317,6 +322,7 @@ impl Session {
             region,
             config: with_required_parts(config, &self.settings)?,
             source: UserProvider::shared(source, self.settings.provider_timeout()),
+            // An `SdkConfig` does not list the services that have endpoints of their own.
             destinations: Destinations::default(),
         })
     }
@@ -357,6 +363,7 @@ impl Session {
 
     async fn resolve_role(&self, role: &Derived<RoleRequest>) -> Result<Parts, Error> {
         let (resolved, region) = self.resolve_parent(role).await?;
+        // The parent signs the request, so its region comes first.
         let known = resolved.region.as_ref().or(region.as_ref());
         let sts_region = sts_region(known, Some(&role.request.role_arn));
         let context = AssumeRoleContext {
@@ -425,6 +432,7 @@ impl Session {
         };
         Ok(Parts {
             config,
+            // The instance may have named a region meanwhile.
             sts_region: region.clone().unwrap_or(sts_region),
             region,
             source,
@@ -449,6 +457,7 @@ impl fmt::Display for Session {
                 write!(f, "session token of {}", token.parent)
             }
             (Some(Explicit::SdkConfig(_)), _) => f.write_str("an SdkConfig"),
+            // An access key id is no secret: AWS shows it in CloudTrail.
             (Some(Explicit::Keys(keys)), _) => write!(f, "keys {}", keys.access_key_id()),
             (Some(Explicit::Provider(_) | Explicit::Snapshot(_)), _) => {
                 f.write_str("a credentials provider")

@@ -49,6 +49,7 @@ impl Lock {
     /// Leaves a note to later holders, in place of any other.
     pub(crate) fn leave_note(&mut self, text: &str) -> io::Result<()> {
         self.0.set_len(0)?;
+        // The file is in append mode, so the text begins at the new end.
         self.0.write_all(text.as_bytes())
     }
 }
@@ -59,6 +60,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     make(directory)?;
     let mut file = unfinished(directory)?;
     file.write_all(contents)?;
+    // Before the rename: after a power failure, the path must not lead to an empty file.
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
@@ -74,6 +76,7 @@ pub fn unfinished(directory: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(UNFINISHED.0)
         .suffix(UNFINISHED.1)
+        // On Unix, tempfile creates it for the user alone.
         .tempfile_in(directory)
 }
 
@@ -93,6 +96,7 @@ pub(crate) fn try_lock(path: &Path) -> LockAttempt {
 /// As [`try_lock`], on a thread that may block.
 pub(crate) async fn try_lock_async(path: PathBuf) -> LockAttempt {
     let attempt = small_file::blocking(move || try_lock(&path)).await;
+    // A drive that does not respond has no locks either, and the caller goes on without.
     attempt.unwrap_or(LockAttempt::Unsupported)
 }
 
@@ -108,6 +112,7 @@ fn directory_of(path: &Path) -> &Path {
 fn make(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
+    // Only new directories get the mode: a directory of the user keeps its own.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)

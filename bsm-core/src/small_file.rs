@@ -48,7 +48,9 @@ pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     // As large as the file, because a buffer that grows leaves copies behind.
     let size = usize::try_from(found.len().min(limit)).unwrap_or_default();
+    // One byte more, so that the read that finds the end has room without growing.
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
+    // One byte beyond the limit tells a longer file from one that just fits.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let message = format!("it is longer than {limit} bytes");
@@ -68,6 +70,7 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
         _ => {}
     }
     let mut options = OpenOptions::new();
+    // Never truncated: the file may contain the note of an earlier holder.
     options.create(true).read(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -124,8 +127,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let work = runtime.spawn_blocking(work);
     match engine.timeout(LIMIT, work).await {
         Some(Ok(outcome)) => Ok(outcome),
+        // A panic is a bug of the work, and goes to the caller as without the thread.
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(engine::shut_down()),
+        // The thread itself cannot be interrupted, and goes on waiting for the drive.
         None => Err(Error::timed_out(
             LIMIT,
             "a file: its drive does not respond",

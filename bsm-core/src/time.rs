@@ -15,6 +15,7 @@ pub(crate) fn to_utc(time: SystemTime) -> Option<DateTime<Utc>> {
             let seconds = -i64::try_from(before.as_secs()).ok()?;
             match before.subsec_nanos() {
                 0 => (seconds, 0),
+                // chrono counts nanoseconds forward, also before 1970.
                 nanos => (seconds - 1, 1_000_000_000 - nanos),
             }
         }
@@ -60,6 +61,7 @@ pub(crate) fn parse(text: &str) -> Option<SystemTime> {
         _ => text.trim(),
     };
     let (date, zone) = split_zone(text)?;
+    // RFC 3339 allows a small `t`. Names of months are parsed in any case.
     let date = date.trim_end().replacen(['t'], "T", 1);
     let mut formats = FORMATS.iter();
     let date = formats.find_map(|format| NaiveDateTime::parse_from_str(&date, format).ok())?;
@@ -76,6 +78,7 @@ fn split_zone(text: &str) -> Option<(&str, FixedOffset)> {
             return Some((date, FixedOffset::east_opt(0)?));
         }
     }
+    // A date alone ends in what looks like a zone, but no format fits what is left of it.
     let at = text.rfind(['+', '-'])?;
     let (date, zone) = text.split_at(at);
     let digits = zone[1..].replacen(':', "", 1);
@@ -83,6 +86,7 @@ fn split_zone(text: &str) -> Option<(&str, FixedOffset)> {
         return None;
     }
     let hours: i32 = digits[..2].parse().ok()?;
+    // A zone of two digits has no minutes.
     let minutes: i32 = digits[2..].parse().unwrap_or(0);
     let seconds = hours * 3_600 + minutes * 60;
     let east = if zone.starts_with('-') {

@@ -158,6 +158,7 @@ impl SdkFailure {
                 .and_then(|metadata| code(metadata.code()?))
                 .filter(harmless)
                 .map(owned),
+            // Scrubbed first: a secret that is cut at a quotation mark would no longer be found.
             message: message.map(|message| without_values(&scrubbed(message, secrets))),
             request_id: id.and_then(request_id).filter(harmless).map(owned),
             status: response.map(|response| response.status().as_u16()),
@@ -268,6 +269,7 @@ pub(crate) fn unlogged<F: Future>(request: F) -> WithDispatch<F> {
 
 /// Returns what an endpoint must not repeat from the credentials that signed a request.
 pub(crate) fn secrets_of(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    // Without the access key id, which is no secret.
     std::iter::once(credentials.secret_access_key()).chain(credentials.session_token())
 }
 
@@ -387,6 +389,7 @@ fn connection(error: &ConnectorError) -> (FailureStep, Option<String>) {
     if find::<ResolveEndpointError>(error).is_some() {
         return (FailureStep::Endpoint, None);
     }
+    // The request itself is at fault, so advice about the network would mislead.
     if error.is_user() {
         return (FailureStep::Build, None);
     }
@@ -397,6 +400,7 @@ fn connection(error: &ConnectorError) -> (FailureStep, Option<String>) {
         // Other causes print what they like, so their classification has to do.
         let reason = match error.as_other() {
             _ if error.is_timeout() => "the connection timed out",
+            // The SDK gives a kind to one unclassified error: hyper's incomplete message.
             Some(_) => "the connection was closed before the response was complete",
             None if error.is_io() => "the connection broke",
             None => "the connection failed",

@@ -124,6 +124,7 @@ pub(crate) fn check(credentials: &Credentials, names: &KeySettingNames) -> Resul
 pub(crate) fn without_empty_account(credentials: Credentials) -> Credentials {
     match credentials.account_id() {
         Some(account) if account.as_str().is_empty() => {
+            // An account id cannot be removed from `Credentials`.
             let mut builder = Credentials::builder()
                 .access_key_id(credentials.access_key_id())
                 .secret_access_key(credentials.secret_access_key())

@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Sessions(Sessions),
     Profiles(Profiles),
     Exec(Exec),
+    // Boxed, because every value of the enum is as large as its largest variant.
     Each(Box<Each>),
     Env(Env),
     Export(Export),

@@ -63,6 +63,7 @@ impl Audit {
         access_key_id: &str,
         expiration: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
+        // The lock is released at the end of the condition, and not held across the request below.
         if self.last.lock().as_deref() == Some(access_key_id) {
             return Ok(());
         }
@@ -87,6 +88,7 @@ impl Audit {
                 error,
             )
         })?;
+        // Only after the write: if it fails, the next call for the same key records it.
         *self.last.lock() = Some(access_key_id.to_owned());
         Ok(())
     }
@@ -95,13 +97,16 @@ impl Audit {
 /// Appends a line with one write, so that the lines of two processes do not mix.
 fn append(path: &Path, line: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
+    // With O_APPEND, the system finds the end of the file in the same step in which it writes.
     options.append(true).create(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
+        // The records name accounts and principals. An existing file keeps its own mode.
         options.mode(0o600);
     }
     let mut file = options.open(path)?;
+    // `write_all` would complete a short write with a second one, behind another process's line.
     let length = file.write(line.as_bytes())?;
     if length == line.len() {
         return Ok(());

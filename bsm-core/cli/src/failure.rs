@@ -138,6 +138,7 @@ impl From<bsm_core::Error> for Failure {
             | ErrorKind::NoRegion
             | ErrorKind::InvalidSnapshot
             | ErrorKind::UnsupportedSnapshot => Class::Config,
+            // What the library calls an input is an option of the command line here.
             ErrorKind::InvalidInput => Class::Usage,
             ErrorKind::NoCredentials
             | ErrorKind::CredentialsUnavailable
@@ -150,6 +151,7 @@ impl From<bsm_core::Error> for Failure {
             ErrorKind::AccountMismatch | ErrorKind::RegionMismatch => Class::Refused,
             _ => Class::Failed,
         };
+        // The message of the library names the method of its builder.
         let is_no_region = error.is_no_region();
         let hint = is_no_region.then_some("on the command line, that is --region");
         let failure = Self::of_error(class, format!("{:?}", error.kind()), &error);

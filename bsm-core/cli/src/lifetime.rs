@@ -21,6 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         Some((at, 'h')) => (&text[..at], 3600),
         _ => (text, 1),
     };
+    // 32 bits, so that the product with a unit cannot overflow.
     let number: u32 = digits
         .parse()
         .map_err(|_| "write a number and a unit: 900s, 45m, 2h".to_owned())?;

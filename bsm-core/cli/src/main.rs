@@ -29,6 +29,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
+    // For a wrong command line, clap ends the process with 2, which is also `Class::Usage`.
     let arguments = Arguments::parse();
     if arguments.global.verbose {
         log_to_stderr();
@@ -61,6 +62,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
 }
 
 fn log_to_stderr() {
+    // Not the SDK's own events, which can show requests and responses.
     let targets = Targets::new()
         .with_target("bsm", LevelFilter::DEBUG)
         .with_target("bsm_core", LevelFilter::DEBUG)

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 /// A reader that has gone away, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
+    // Flushed here, because an error of the flush at the end of the process is ignored.
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())

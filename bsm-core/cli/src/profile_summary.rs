@@ -8,6 +8,7 @@ pub(crate) const EXPECT_ACCOUNT: &str = "bsm_expect_account";
 /// Returns the account of a profile, as far as its own settings name it.
 pub(crate) fn account(profile: &ProfileInfo) -> Option<&str> {
     let of_role = || profile.setting("role_arn")?.split(':').nth(4);
+    // What the user expects takes precedence over what the other settings imply.
     let settings = [EXPECT_ACCOUNT, "sso_account_id", "aws_account_id"];
     let of_setting = settings.iter().find_map(|key| profile.setting(key));
     of_setting

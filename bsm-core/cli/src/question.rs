@@ -23,6 +23,7 @@ pub(crate) fn confirm_production(
     question: &str,
     yes: bool,
 ) -> Result<(), Failure> {
+    // Also with --yes and without a terminal, so that the profile is named in every log.
     say(format_args!("{WARNING}production:{WARNING:#} {what}"));
     if yes || !is_interactive() || confirm(question)? {
         return Ok(());
@@ -91,5 +92,6 @@ fn ask(question: &str) -> Result<String, Failure> {
         .take(MAX_ANSWER)
         .read_line(&mut answer)
         .map_err(|error| Failure::io("the answer could not be read", error))?;
+    // At the end of the input the answer is empty, which `confirm` takes for no.
     Ok(answer.trim().to_owned())
 }

@@ -83,10 +83,13 @@ impl SessionArguments {
         let selected = named.clone().or_else(ambient_profile);
         let profile_name = selected.as_deref().unwrap_or("default").to_owned();
         let profile = profiles.iter().find(|info| info.name() == profile_name);
+        // A missing `default` is no error: keys in the environment or an instance role may apply.
         if let (Some(name), None) = (&selected, profile) {
             return Err(not_found(name, &profiles));
         }
         let guard = Guard::of(profile)?;
+        // With --role, the guard is for the session that assumes it, and the option for the last
+        // role.
         let expected = match self.roles.is_empty() {
             true => guard.and(self.expect_account.as_deref())?,
             false => guard.account(),
@@ -109,6 +112,8 @@ impl SessionArguments {
             }
             (role.build(), Some(parent))
         } else {
+            // Only a name of the command line is set: it takes precedence over keys in the
+            // environment, and AWS_PROFILE does not.
             if let Some(name) = named {
                 builder = builder.profile_name(name);
             }
@@ -261,6 +266,7 @@ fn picked(profiles: &[ProfileInfo]) -> Result<Option<String>, Failure> {
 fn not_found(name: &str, profiles: &[ProfileInfo]) -> Failure {
     let manager = BotoSesManager::from_profile(name);
     let error = manager.credentials_source().err();
+    // The profile may have been added since the files were listed.
     let missing = || Error::new(bsm_core::ErrorKind::ProfileNotFound, "no such profile");
     let failure = Failure::from(error.unwrap_or_else(missing));
     let names = profiles.iter().map(ProfileInfo::name);

@@ -59,6 +59,7 @@ pub(crate) fn read(kind: FileKind, path: &Path) -> SourceFile {
 pub(crate) fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let (mut indent, mut has_key) = (0, false);
+    // bsm-core accepts a byte order mark, as the other SDKs do.
     let text = text.trim_start_matches('\u{feff}');
     for (number, line) in (1..).zip(text.lines()) {
         let content = line.trim();
@@ -93,6 +94,7 @@ pub(crate) fn sections(text: &str) -> Vec<Section> {
 }
 
 fn title(content: &str) -> Option<&str> {
+    // Up to the last bracket of the line, as `configparser` does.
     let end = content.rfind(']')?;
     content.strip_prefix('[')?;
     content.get(1..end)
@@ -115,6 +117,7 @@ impl Section {
         if name.len() == rest.len() || name.is_empty() {
             return None;
         }
+        // botocore splits a title as a shell does, which removes quotes.
         Some(name.trim().trim_matches(['"', '\'']))
     }
 

@@ -28,5 +28,6 @@ pub(crate) fn stderr_has_colour() -> bool {
 
 /// Returns `true` if there is a person who can answer a question.
 pub(crate) fn is_interactive() -> bool {
+    // Questions are on the standard error, so the standard output may go to a program.
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

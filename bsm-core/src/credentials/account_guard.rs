@@ -43,6 +43,7 @@ impl AccountGuard {
     }
 
     async fn checked(&self) -> Result<Credentials, Error> {
+        // First: a typo must neither run a program nor prompt for a code.
         self.check_expectation()?;
         let credentials = provider::provide(&*self.source).await?;
         // A provider may return the same credentials again, as keys that are checked for a change.

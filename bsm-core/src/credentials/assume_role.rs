@@ -45,6 +45,7 @@ impl AssumedRole {
             Some(_) => without_retries(sts),
             None => sts.clone(),
         };
+        // Generated once, as in botocore: all refreshes are one session in CloudTrail.
         let session_name = request
             .role_session_name
             .clone()
@@ -81,6 +82,7 @@ impl AssumedRole {
         let sts = self
             .sts
             .to_builder()
+            // Not the refresher: an error is scrubbed of the very credentials that signed.
             .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
             .build();
         // Before the prompt: the user must not enter a code that cannot be sent.
@@ -100,6 +102,7 @@ impl AssumedRole {
             .assume_role()
             .role_arn(&request.role_arn)
             .role_session_name(&self.session_name)
+            // `check` has limited it to 43,200 s.
             .set_duration_seconds(request.duration.map(|duration| duration.as_secs() as i32))
             .set_policy(request.policy.clone())
             .set_policy_arns(some(&request.policy_arns, |arn| {
@@ -184,6 +187,7 @@ impl RoleRequest {
     where
         R: std::fmt::Debug + Send + Sync + 'static,
     {
+        // Without a code in the request, the message cannot be about one.
         let is_wrong_code = self.mfa_serial.is_some() && is_wrong_code(&error);
         let assertions = self.provided_contexts.iter().map(|(_, text)| text.as_str());
         let secrets: Vec<_> = code
@@ -289,6 +293,7 @@ impl Issue<'_> {
         }
         let mut credentials = credentials.build();
         if let Some(skew) = self.skew {
+            // The expiry stays AWS's own: the refresher converts it to the local clock.
             credentials.set_property(skew);
         }
         Ok(credentials)

@@ -93,10 +93,12 @@ impl Container {
         } else {
             return Ok(None);
         };
+        // The file takes precedence over the text, as in botocore.
         let token = match (environment.var(TOKEN_FILE), environment.var(TOKEN)) {
             // EKS replaces the token in the file. The file takes precedence over the variable, as in botocore.
             (Some(path), _) => Token::File(path.into()),
             (None, Some(text)) => {
+                // A header cannot contain the line break that tools leave behind the token.
                 let text = Zeroizing::new(text.trim_end().to_owned());
                 if let Some(flaw) = validation::flaw(&text) {
                     return Err(invalid(format!("{TOKEN} {flaw}")));
@@ -131,6 +133,7 @@ impl Container {
         let metadata = transport::unlogged(request.send(&self.config, read)).await;
         let metadata = metadata.map_err(|error| {
             let token = token.as_ref().map(|token| token.as_str());
+            // The path is one of the secrets: it is all that ECS asks for.
             let secrets: Vec<_> = token.into_iter().chain([&**self.path_and_query]).collect();
             self.failed(SdkFailure::without(error, &secrets))
         })?;
@@ -173,6 +176,7 @@ impl Container {
             (FailureStep::Service, Some(code), Some(status)) => {
                 format!("it answered {code} with status {status}; does the task have a role?")
             }
+            // `read` refuses a 200 whose body has no credentials.
             (FailureStep::Service, None, Some(200)) => {
                 format!("its answer is not that of a container; check {FULL}")
             }
@@ -230,6 +234,7 @@ fn check_path(path: &str) -> Result<(), Error> {
 /// Checks that a URL has TLS, or a host to which no stranger can listen.
 fn check_host(url: &str) -> Result<(), Error> {
     let host = endpoint::host_and_port(url).map(|(host, _)| host);
+    // `IpAddr` and `HOSTS` have IPv6 addresses without brackets.
     let host = host.unwrap_or_default().trim_matches(['[', ']']);
     let is_local = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if url.starts_with("https://") || is_local || HOSTS.contains(&host) {
@@ -245,6 +250,7 @@ fn split(url: &str) -> (String, String) {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let end = url[authority..].find(['/', '?', '#']);
     let (origin, path) = url.split_at(end.map_or(url.len(), |end| authority + end));
+    // A fragment is never part of a request.
     let path = path.split('#').next().unwrap_or_default();
     let path = match path.starts_with('/') {
         true => path.to_owned(),

@@ -40,6 +40,7 @@ pub(super) struct Windows {
 impl Windows {
     fn for_lifetime(lifetime: Duration) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
+        // The windows are those of AWS's static-stability standard, shorter for short lifetimes.
         let advisory = if lifetime <= 20 * MINUTE {
             // Half the lifetime, because credentials that live for a few minutes would otherwise
             // never be fresh. A source that returns the same credentials again, with ever less time
@@ -52,6 +53,7 @@ impl Windows {
         };
         Self {
             advisory,
+            // Credentials that live for a minute would otherwise make every caller wait.
             mandatory: MINUTE.min(lifetime / 4),
         }
     }
@@ -90,6 +92,7 @@ pub(super) enum Freshness {
 
 impl CachedCredentials {
     pub(super) fn new(credentials: Credentials, now: Now) -> Self {
+        // Only credentials that STS has issued to this process have a skew.
         let skew = credentials.get_property::<ClockSkew>().copied();
         let lifetime = credentials.expiry().map(|expiry| {
             let expiry = skew.unwrap_or_default().to_local(expiry);
@@ -117,6 +120,7 @@ impl CachedCredentials {
 
     pub(super) fn freshness(&self, now: Now) -> Freshness {
         let (Some(left), Some(windows)) = (self.remaining(now), self.windows()) else {
+            // Advisory at most: nobody waits for the check of keys that never expire.
             return match self.check_at.is_some_and(|at| now.wall >= at) {
                 true => Freshness::Advisory,
                 false => Freshness::Fresh,

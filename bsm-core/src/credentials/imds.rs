@@ -91,6 +91,7 @@ impl Instance {
         if given.is_none() && !environment.is_process() {
             return Ok(None);
         }
+        // As in botocore, an endpoint takes precedence over a mode.
         let endpoint = match given {
             Some(url) => url,
             None => settings.mode()?.to_owned(),
@@ -111,6 +112,8 @@ impl Instance {
         let mut limit = OPERATION_TIMEOUT;
         if let Some(timeout) = settings.timeout()? {
             let attempts = client.connect_timeout(timeout).read_timeout(timeout);
+            // The setting is for one attempt. The default for the operation would cut off the
+            // others.
             client = attempts.operation_timeout(MAX_TIMEOUT);
             limit = MAX_TIMEOUT;
         }
@@ -121,6 +124,7 @@ impl Instance {
         Ok(Some(Self {
             client: client.build(),
             endpoint,
+            // As in botocore and the SDKs, no other value disables the service.
             is_disabled: disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")),
             // The name of the role, and then its credentials.
             limit: limit * 2,
@@ -143,7 +147,9 @@ impl Instance {
             "asking the instance for credentials"
         );
         let roles = self.get(ROLES).await?;
+        // An instance profile contains one role.
         let role = roles.lines().next().unwrap_or_default().trim();
+        // The name becomes part of the next path, and must not lead elsewhere.
         let is_name = !role.is_empty() && !role.contains(['/', '?', '#', ' ']);
         if !is_name {
             let why = "it named no role; does the instance have one?";
@@ -290,6 +296,7 @@ impl Settings<'_> {
         let timeout = seconds.trim().parse().ok();
         let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         match timeout {
+            // A time-out of zero would fail every attempt before it is sent.
             Some(timeout) if !timeout.is_zero() => Ok(Some(timeout.min(MAX_TIMEOUT))),
             _ => Err(invalid(&TIMEOUT, "is not a number of seconds")),
         }

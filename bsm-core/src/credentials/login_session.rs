@@ -53,6 +53,7 @@ impl LoginSession {
         let kind = match &error {
             CredentialsError::ProviderTimedOut(_) => ErrorKind::Unreachable,
             CredentialsError::InvalidConfiguration(_) => ErrorKind::InvalidConfig,
+            // aws-config has no variant for a login that is missing, expired or refused.
             _ => ErrorKind::SignInRequired,
         };
         let message = format!(

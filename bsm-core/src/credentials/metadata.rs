@@ -44,6 +44,7 @@ impl Metadata {
         match parsed.code.as_deref() {
             None | Some("" | "Success") => Ok(parsed),
             Some(code) if parsed.access_key_id.is_none() => Err(Flaw::Refused(code.to_owned())),
+            // As in botocore, credentials count whatever code is beside them.
             Some(_) => Ok(parsed),
         }
     }
@@ -59,6 +60,7 @@ impl Metadata {
         provider: &'static str,
         expiry: impl FnOnce(SystemTime) -> SystemTime,
     ) -> Result<Credentials, Flaw> {
+        // Endpoints write an empty text for a field that they have no value for.
         let given = |text: &str| !text.is_empty();
         let id = self.access_key_id.filter(|id| given(id));
         let secret = self.secret_access_key.filter(|secret| given(secret));
@@ -74,6 +76,7 @@ impl Metadata {
         let account = self.account_id.filter(|account| given(account));
         credentials.set_account_id(account.map(Into::into));
         if let Some(text) = self.expiration.filter(|text| given(text)) {
+            // Without an expiry, credentials would never be refreshed, so a bad one is an error.
             let until = time::parse(&text).ok_or(Flaw::Malformed)?;
             credentials = credentials.expiry(expiry(until));
         }

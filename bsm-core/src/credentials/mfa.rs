@@ -178,6 +178,7 @@ impl TokenRequest {
     pub async fn next_code(&self) {
         let into_step = self.since_epoch().as_millis() % STEP.as_millis();
         let left = STEP.as_millis() - into_step;
+        // At most a step of 30,000 ms, so the conversion cannot fail.
         tokio::time::sleep(Duration::from_millis(left.try_into().unwrap_or(0))).await;
     }
 
@@ -248,6 +249,7 @@ pub(super) fn limit(serial: Option<&str>) -> Duration {
 
 /// Returns `true` if a code is needed, and a person has to give it.
 pub(super) fn may_prompt(serial: Option<&str>, provider: Option<&TokenCodes>) -> bool {
+    // Without a provider the call must fail, and only a waiting caller gets the advice.
     serial.is_some() && provider.is_none_or(TokenCodes::is_interactive)
 }
 
@@ -286,6 +288,7 @@ pub(super) async fn code(
 
 /// Returns the endpoint that the configuration has for STS; AWS's own has none.
 fn sts_endpoint(sts: &SdkConfig) -> Option<String> {
+    // The key under which the SDK's clients look up an endpoint, so that both agree.
     let key = ServiceConfigKey::builder()
         .service_id("STS")
         .env("AWS_ENDPOINT_URL")

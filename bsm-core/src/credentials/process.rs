@@ -74,6 +74,7 @@ impl CredentialProcess {
             self.failed("was started, but its output could not be read: run it yourself to see why")
                 .with_source(error)
         })?;
+        // Before the status, which is that of the kill after too much output.
         let Some(stdout) = ran.stdout else {
             let limit = MAX_OUTPUT / 1024;
             return Err(self.failed(&format!("printed more than {limit} KiB, and was ended")));
@@ -88,6 +89,7 @@ impl CredentialProcess {
 
     #[cfg(not(windows))]
     fn command(&self) -> Result<tokio::process::Command, Error> {
+        // An open quote gives `None`, and fails below as a command without a program does.
         let words = shlex::split(&self.command.0).unwrap_or_default();
         let Some((program, arguments)) = words.split_first() else {
             let message = format!(
@@ -105,6 +107,7 @@ impl CredentialProcess {
     #[cfg(windows)]
     fn command(&self) -> Result<tokio::process::Command, Error> {
         let mut command = tokio::process::Command::new("cmd.exe");
+        // cmd.exe strips the outer quotes, so those of the command itself stay.
         command.arg("/C").raw_arg(format!("\"{}\"", self.command.0));
         Ok(command)
     }

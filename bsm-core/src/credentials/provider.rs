@@ -61,6 +61,7 @@ pub(crate) async fn provide(provider: &dyn CredentialProvider) -> Result<Credent
     let credentials = call
         .await
         .unwrap_or_else(|_| Err(Error::timed_out(limit, &provider.step())))?;
+    // Before the check, which takes an empty account id for a malformed one.
     let credentials = validation::without_empty_account(credentials);
     validation::check(&credentials, &validation::KeySettingNames::of_provider())?;
     Ok(credentials)
@@ -78,6 +79,7 @@ impl CredentialProvider for Credentials {
     }
 
     fn limit(&self) -> Duration {
+        // Nothing is waited for. tokio sets no timer if the deadline overflows.
         Duration::MAX
     }
 }
@@ -98,7 +100,9 @@ impl UserProvider {
 impl CredentialProvider for UserProvider {
     fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
         Box::pin(on_callers_runtime(|| {
+            // Cloned for each call: the next one may run on another runtime.
             let provider = self.provider.clone();
+            // `?` converts the error: that of a foreign provider may quote a response.
             async move { Ok(provider.provide_credentials().await?) }
         }))
     }

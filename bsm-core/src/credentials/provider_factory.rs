@@ -88,12 +88,14 @@ impl ProviderFactory<'_> {
     fn assumed(&self, source: SharedProvider, role: ChainedRole) -> Result<SharedProvider, Error> {
         let profile = role.profile.clone();
         let context = AssumeRoleContext {
+            // A cache for each role of the chain: those below are not assumed at each refresh.
             parent: &Refresher::new(source, self.time_source.clone()),
             sts: self.sts,
             mfa: self.mfa,
             cli_cache: self.cli_cache.clone(),
         };
         assumed_role(role.into(), &context).map_err(|error| {
+            // The parameters come from a profile, not from the program, so the kind changes.
             let message = format!("profile {profile:?} cannot be used: {error}");
             Error::new(ErrorKind::InvalidConfig, message)
         })
@@ -137,6 +139,7 @@ impl ProviderFactory<'_> {
                 let variables = self.process_variables.to_vec();
                 Arc::new(process.with_variables(variables))
             }
+            // A `credential_source` without credentials is an error: no other source replaces it.
             BaseProvider::Environment => match self.environment.keys()? {
                 Some(keys) => Arc::new(keys),
                 None => return Err(unavailable(&what)),
@@ -177,6 +180,7 @@ impl ProviderFactory<'_> {
 
     /// Returns the instance's region; `None` if there is no instance.
     pub(crate) async fn instance_region(&self) -> Option<Region> {
+        // The region is optional: the settings of an instance must not fail a container's session.
         self.instance().ok()??.region().await
     }
 
@@ -191,6 +195,7 @@ impl ProviderFactory<'_> {
 
     /// Returns the SSO provider, behind the AWS CLI's cache if that is enabled.
     fn sso(&self, sso: Sso) -> Result<SharedProvider, Error> {
+        // Not `sts`, whose time limits are those of fewer attempts.
         let config = sso_config(self.config, &sso.region, self.are_retries_set);
         let login = SsoLogin::new(
             SsoSession::from(&sso),

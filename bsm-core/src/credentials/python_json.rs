@@ -105,6 +105,7 @@ impl Formatter for PythonFormatter {
         number: &str,
     ) -> io::Result<()> {
         match number.parse() {
+            // Integers stay as they are: Python's have any size.
             Ok(float) if number.contains(['.', 'e', 'E']) => self.write_f64(writer, float),
             _ => writer.write_all(number.as_bytes()),
         }
@@ -126,6 +127,7 @@ impl PythonFormatter {
 /// 1e-4 and from 1e16 on.
 fn python_float(float: f64) -> String {
     let scientific = format!("{float:e}");
+    // NaN and infinities have no exponent. serde_json writes them as null itself.
     let Some((digits, exponent)) = scientific.split_once('e') else {
         return scientific;
     };
@@ -138,6 +140,7 @@ fn python_float(float: f64) -> String {
         };
     }
     let sign = if exponent < 0 { '-' } else { '+' };
+    // Python writes the sign, and two digits or more.
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 

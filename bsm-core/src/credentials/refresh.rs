@@ -151,6 +151,7 @@ impl Refresher {
             let Refreshed { cached, failure } = self.refreshed().await?;
             match (cached.lasts_for(at_least, now()), failure) {
                 (true, _) => return Ok(cached.credentials.clone()),
+                // Valid credentials are not enough here, so the caller gets the reason.
                 (false, Some(failure)) => return Err(failure),
                 (false, None) => lifetime = cached.lifetime().unwrap_or(Duration::MAX),
             }
@@ -193,6 +194,7 @@ impl Refresher {
     pub(super) fn may_prompt(&self) -> bool {
         let cached = self.inner.cached.load_full();
         let now = self.inner.now();
+        // From the mandatory window on, a request waits for a refresh.
         let at_hand = cached.is_some_and(|cached| cached.freshness(now) < Freshness::Mandatory);
         !at_hand && self.inner.provider.may_prompt()
     }
@@ -207,6 +209,8 @@ impl Refresher {
                 Some(Err(error)) => error,
                 None => slow(),
             };
+            // Recorded, so that the next callers do not wait as long. The credentials may have
+            // expired meanwhile; then the provider's own limit ends the wait below.
             if cached.is_valid(inner.now()) {
                 inner.cooldown(error, Some(&cached));
                 return Ok(cached);
@@ -216,6 +220,7 @@ impl Refresher {
     }
 
     async fn refreshed(&self) -> Result<Refreshed, Error> {
+        // Before the join: a refresh that ends in between must not be followed by another one.
         let seen = self.inner.cached.load_full();
         let inner = Arc::downgrade(&self.inner);
         let provider = &self.inner.provider;
@@ -244,12 +249,14 @@ impl Inner {
                 }
                 Some(cached)
             }
+            // In a cooldown, a caller would wait for a source that has just failed.
             Freshness::Mandatory => self.serves_stale(now.wall).then_some(cached),
             Freshness::Expired => None,
         }
     }
 
     fn refresh_in_background(self: &Arc<Self>, cached: &Arc<CachedCredentials>) {
+        // `start` would record a caller for each request that comes during the refresh.
         if self.flight.is_in_flight() {
             return;
         }
@@ -262,6 +269,7 @@ impl Inner {
                 Some(Arc::clone(cached)),
             )
         });
+        // No caller waits for it, and the next one starts it again.
         if let Err(error) = started {
             tracing::debug!(%error, "the advisory refresh could not be started");
         }
@@ -291,6 +299,7 @@ impl Inner {
     /// Returns the lifetime of the source's credentials if it is known to be too short.
     fn known_too_short(&self, at_least: Duration) -> Option<Duration> {
         let (since, lifetime) = (*self.too_short.lock())?;
+        // An error is a clock that was set back, and ends the memory.
         let ago = self.time.now().duration_since(since).ok()?;
         (ago < TOO_SHORT_FOR && lifetime < at_least).then_some(lifetime)
     }
@@ -300,6 +309,7 @@ impl Inner {
         let now = self.now();
         let cached = CachedCredentials::new(credentials, now);
         let cached = Arc::new(cached.checked_every(self.provider.check_every()));
+        // Not cached: the old credentials may last longer.
         if !cached.is_valid(now) {
             return Err(already_expired(&cached.credentials));
         }
@@ -309,6 +319,7 @@ impl Inner {
         );
         self.cached.store(Some(Arc::clone(&cached)));
         *self.cooldown.lock() = None;
+        // After the store, so that the user's function finds the new credentials.
         self.notify(cached.credentials.expiry(), None);
         Ok(Refreshed {
             cached,
@@ -322,6 +333,7 @@ impl Inner {
             // The old keys never expire, and would hide for good that the new ones cannot be used.
             self.cached.store(None);
         }
+        // After the store above: dropped keys must not be returned as still valid.
         let valid = self.valid();
         self.cooldown(error.clone(), valid.as_ref());
         let expiry = valid.as_ref().and_then(|valid| valid.credentials.expiry());
@@ -346,6 +358,7 @@ impl Inner {
 
     /// Returns credentials that another refresh has cached since the caller saw `seen`.
     fn newer_than(&self, seen: Option<&Arc<CachedCredentials>>) -> Option<Arc<CachedCredentials>> {
+        // By address: a source may return equal credentials again.
         let same =
             |cached: &Arc<CachedCredentials>| seen.is_some_and(|seen| Arc::ptr_eq(seen, cached));
         self.valid().filter(|cached| !same(cached))
@@ -359,6 +372,8 @@ impl Inner {
         let serve_stale_until = match left {
             // The user entered no code: no further prompt until the credentials have expired.
             Some((left, _)) if error.kind() == ErrorKind::MfaCodeUnavailable => now + left,
+            // At most until the mandatory window: the expiry is near then, and attempts are due
+            // every few seconds.
             Some((left, windows)) if left > windows.mandatory => {
                 now + jitter(300.0..600.0).min(left - windows.mandatory)
             }
@@ -399,6 +414,8 @@ async fn refresh(
                 failure: None,
             });
         }
+        // Here, where all callers pass: with no valid credentials, nothing else keeps them from
+        // calling a source that has just failed.
         if let Some(error) = inner.cooldown_error(inner.time.now()) {
             return match inner.valid() {
                 Some(cached) => Ok(Refreshed {
@@ -409,6 +426,7 @@ async fn refresh(
             };
         }
     }
+    // The strong reference has ended above: the cache can be dropped during the call.
     let outcome = provider::provide(&*provider).await;
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
@@ -417,6 +435,7 @@ async fn refresh(
         ));
     };
     outcome
+        // Credentials that have already expired are a failure as well, with its cooldown.
         .and_then(|credentials| inner.succeeded(credentials))
         .or_else(|error| inner.failed(error))
 }
@@ -436,6 +455,7 @@ impl ProvideCredentials for Refresher {
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        // The SDK's own cache, if a user adds it, calls this when its load time-out passes.
         Some(self.inner.valid()?.credentials.clone())
     }
 }

@@ -90,6 +90,7 @@ impl<R: ReadKeys> ReloadedKeys<R> {
         let mut in_use = self.in_use.lock().await;
         let keys = self.read.read().await?;
         if let Some(in_use) = &*in_use {
+            // The account of unchanged keys is known, so a check costs no request.
             if same(&keys, &in_use.keys) {
                 return Ok(keys);
             }
@@ -101,6 +102,8 @@ impl<R: ReadKeys> ReloadedKeys<R> {
                 return Err(Error::new(ErrorKind::CredentialsUnavailable, message));
             }
         }
+        // It needs no permission, and fails for keys that AWS does not accept: the old ones then
+        // stay in use.
         let account = CallerIdentity::of(&keys, &self.sts).await?;
         let account = account.account().to_owned();
         match &*in_use {
@@ -141,6 +144,7 @@ impl<R: ReadKeys> CredentialProvider for ReloadedKeys<R> {
 
     fn limit(&self) -> Duration {
         let look_up = time_limits::of_request(&self.sts);
+        // Keys that have changed are read twice.
         look_up.saturating_add(2 * READING + SETTLED_AFTER)
     }
 

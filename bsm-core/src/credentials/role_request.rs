@@ -17,6 +17,7 @@ use crate::profile::ChainedRole;
 /// The longest session of a role that is assumed with the credentials of another role.
 const CHAINED: Duration = Duration::from_secs(3_600);
 
+// From PolicyArns, Tags and ProvidedContexts in the API reference.
 const MAX_POLICY_ARNS: usize = 10;
 const MAX_TAGS: usize = 50;
 const MAX_CONTEXTS: usize = 5;
@@ -86,6 +87,7 @@ impl RoleRequest {
             return Ok(());
         };
         let seconds = duration.as_secs();
+        // The role's own MaxSessionDuration may be lower, and only IAM knows it.
         if !(900..=43_200).contains(&seconds) {
             return Err(refused(format!(
                 "a role cannot be assumed for {seconds} s: it is 900 s (15 minutes) to 43200 s (12 \
@@ -109,6 +111,7 @@ impl RoleRequest {
         let Some(policy) = &self.policy else {
             return Ok(());
         };
+        // The pattern of the API's `Policy`.
         let allowed = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
         if !policy.chars().all(allowed) {
             return Err(refused(
@@ -146,6 +149,7 @@ impl RoleRequest {
                 )));
             }
         }
+        // STS compares tag keys without regard to case, so `keys` has them in lower case.
         let is_no_tag = |key: &&String| !keys.contains(&key.to_lowercase());
         match self.transitive_tag_keys.iter().find(is_no_tag) {
             None => Ok(()),
@@ -253,6 +257,7 @@ pub(super) fn check_mfa_serial(serial: Option<&str>) -> Result<(), Error> {
 
 fn check_role_arn(role_arn: &str) -> Result<(), Error> {
     match arn::split(role_arn) {
+        // Any partition, because AWS adds new ones.
         Some(["arn", _, "iam", "", account, resource])
             if account.len() == 12
                 && account.bytes().all(|byte| byte.is_ascii_digit())
@@ -270,6 +275,7 @@ fn check_role_arn(role_arn: &str) -> Result<(), Error> {
 }
 
 fn is_arn(text: &str) -> bool {
+    // The length of `arnType` in the service model of STS.
     (20..=2_048).contains(&text.chars().count())
         && text.starts_with("arn:")
         && !text.chars().any(char::is_control)
@@ -280,6 +286,7 @@ fn is_word_char(c: char, others: &str) -> bool {
 }
 
 fn is_tag_char(c: char) -> bool {
+    // The API's pattern is [\p{L}\p{Z}\p{N}_.:/=+\-@]; no control character is in \p{Z}.
     c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }
 

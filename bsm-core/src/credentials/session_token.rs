@@ -34,6 +34,7 @@ impl SessionTokenRequest {
     /// Checks the limits of STS. `is_role` is `true` if the parent's credentials are those of a role.
     fn check(&self, is_role: bool) -> Result<(), Error> {
         let refused = |message| Err(Error::new(ErrorKind::InvalidInput, message));
+        // STS answers AccessDenied, which reads like a missing permission.
         if is_role {
             return refused(
                 "a session token needs the access keys of a user, and these credentials are those of a \
@@ -89,6 +90,7 @@ impl SessionTokenProvider {
         let sts = self
             .sts
             .to_builder()
+            // Not the refresher: an error is scrubbed of the very credentials that signed.
             .credentials_provider(SharedCredentialsProvider::new(parent.clone()))
             .build();
         // Before the prompt: the user must not enter a code that cannot be sent.
@@ -105,6 +107,7 @@ impl SessionTokenProvider {
         let seconds = self
             .request
             .duration
+            // `check` has limited it to 129,600 s.
             .map(|duration| duration.as_secs() as i32);
         let call = sts
             .get_session_token()
@@ -130,6 +133,7 @@ impl SessionTokenProvider {
         })?;
         let issue = Issue {
             purpose: "the session token",
+            // The response names no account: it is that of the user.
             account: parent.account_id().map(AccountId::as_str),
             provider: "GetSessionToken",
             skew: clock.skew(),

@@ -42,11 +42,13 @@ impl WebIdentityRole {
     pub(crate) fn new(identity: WebIdentity, sts: &SdkConfig) -> Result<Self, Error> {
         let session_name = identity.session_name.clone();
         check_identity(&identity.role_arn, session_name.as_deref()).map_err(|error| {
+            // The values come from settings, so the kind is not that of the check.
             let message = format!("the web identity cannot be used: {error}");
             Error::new(ErrorKind::InvalidConfig, message)
         })?;
         Ok(Self {
             identity,
+            // Generated once, as in botocore: all refreshes are one session in CloudTrail.
             session_name: session_name.unwrap_or_else(|| generated_session_name(&time_of(sts))),
             sts: sts.clone(),
         })

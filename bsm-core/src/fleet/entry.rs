@@ -75,6 +75,7 @@ impl fmt::Display for Call {
 }
 
 impl Status {
+    // In the order in which a report prints the counts, which is not that of the variants.
     pub(super) const ALL: [(Self, &'static str); 7] = [
         (Self::Done, "done"),
         (Self::Failed, "failed"),
@@ -104,6 +105,7 @@ impl ReportEntry {
             call,
             status,
             error: message.map(cut),
+            // Rounded to milliseconds: more digits would only lengthen every line of the journal.
             seconds: Some((elapsed.as_secs_f64() * 1e3).round() / 1e3),
         }
     }

@@ -54,6 +54,7 @@ impl Journal {
         };
         let mut options = OpenOptions::new();
         options.append(true).create(true);
+        // ARNs and the messages of the caller's own errors are not for other users of the machine.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path).map_err(failed)?;

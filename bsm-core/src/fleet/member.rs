@@ -21,6 +21,7 @@ pub(super) struct Member {
 #[derive(Clone)]
 pub(super) enum Origin {
     Manager(BotoSesManager),
+    // Boxed: otherwise each manager of a large fleet would take the size of a builder.
     Profile(Box<Builder>),
     Role(Box<AssumeRole>),
 }

@@ -81,6 +81,7 @@ impl OrganizationAccounts {
     }
 
     async fn fleet(self) -> Result<Fleet, Error> {
+        // Before the first request: a malformed id fails whatever the credentials are.
         let within = Ids::parse(&self.within)?;
         let without = Ids::parse(&self.without)?;
         let organization = Organization::open(&self.base).await?;
@@ -95,6 +96,7 @@ impl OrganizationAccounts {
             of_units.extend(organization.accounts_below(unit).await?);
         }
         if !within.is_empty() {
+            // Before the accounts of the units are added: they need not be named.
             accounts.retain(|id, _| within.accounts.contains(id));
             accounts.extend(of_units);
         }
@@ -107,6 +109,7 @@ impl OrganizationAccounts {
         accounts.retain(|id, account| {
             !without.accounts.contains(id) && (self.is_any_status || is_active(account))
         });
+        // After all other filters, because each account that is left costs one request.
         if !self.tags.is_empty() {
             for id in accounts.keys().cloned().collect::<Vec<_>>() {
                 let tags = organization.tags(&id).await?;
@@ -180,6 +183,7 @@ impl Organization {
             .unwrap_or_else(|| crate::session::sdk_config::sts_region(None, Some(caller.arn())));
         let config = config.to_builder().region(region).build();
         let config = transport::time_limits::with_time_limits(&transport::bounded(&config));
+        // The prefix below separates this rate from that of STS: a local endpoint serves both.
         let endpoint = config.endpoint_url().unwrap_or(&partition);
         Ok(Self {
             pace: Pace::of(&format!("organizations {endpoint}")),
@@ -208,6 +212,7 @@ impl Organization {
     async fn accounts(&self, unit: Option<&str>) -> Result<BTreeMap<String, Account>, Error> {
         let mut found = BTreeMap::new();
         let mut token = None;
+        // 10,000 accounts fill 500 pages. The rest is for pages that hold fewer accounts, or none.
         for _ in 0..MAX_PAGES {
             let next = match unit {
                 None => {
@@ -293,6 +298,8 @@ impl Organization {
                 Err(error) => transport::failed(doing, error, &[]),
             };
             attempts += 1;
+            // Any other error leaves the rate as it is: it
+            // doesn't show whether the rate is too high.
             if !is_throttled(&error) || attempts == ATTEMPTS {
                 return Err(error);
             }

@@ -71,6 +71,7 @@ impl Pace {
     /// Returns the pace of an endpoint, which all fleets of the process share.
     pub(super) fn of(endpoint: &str) -> Arc<Self> {
         static PACES: LazyLock<Mutex<HashMap<String, Arc<Pace>>>> = LazyLock::new(Mutex::default);
+        // Paces are never removed: a later fleet starts at the rate that earlier ones have found.
         let mut paces = PACES.lock();
         Arc::clone(paces.entry(endpoint.to_owned()).or_default())
     }
@@ -79,6 +80,7 @@ impl Pace {
     pub(super) async fn turn(&self) -> Turn {
         let _first = self.queue.lock().await;
         loop {
+            // Asked again after each sleep: a throttle in the meantime postpones the turn.
             let at = match self.state.lock().take_turn(Instant::now()) {
                 Ok(turn) => return turn,
                 Err(at) => at,
@@ -92,6 +94,7 @@ impl Pace {
         let mut state = self.state.lock();
         let rate = match &state.throttle {
             Some(throttle) => throttle.rate_after(throttle.at.elapsed()),
+            // `rate` successes a second add 1 each, so the rate grows by the factor e in a second.
             None => state.rate + 1.0,
         };
         state.rate = rate.clamp(MIN, MAX);
@@ -106,11 +109,14 @@ impl Pace {
         state.epoch += 1;
         state.throttle = Some(Throttle {
             at: Instant::now(),
+            // The rate before the decrease, because the curve of CUBIC returns to it.
             rate: state.rate,
         });
         state.rate = (state.rate * DECREASE).max(MIN);
+        // Random, so that processes that share the quota don't all resume at the same time.
         let pause = PAUSE.start + (PAUSE.end - PAUSE.start) * fastrand::f64();
         let resumed = Instant::now() + Duration::from_secs_f64(pause);
+        // The next turn can be later already: at the lowest rate, turns are two seconds apart.
         state.next = state.next.max(resumed);
         tracing::debug!(
             rate = state.rate,
@@ -122,6 +128,7 @@ impl Pace {
 impl Throttle {
     /// Returns the rate at a time after the throttle, if there has been no other.
     fn rate_after(&self, elapsed: Duration) -> f64 {
+        // At zero the curve starts at `DECREASE`, so the first success doesn't undo the decrease.
         let return_time = ((1.0 - DECREASE) / GROWTH).cbrt();
         let growth = GROWTH * (elapsed.as_secs_f64() - return_time).powi(3);
         self.rate * (1.0 + growth)
@@ -162,6 +169,7 @@ pub(super) fn is_throttled(error: &Error) -> bool {
     let failure = SdkFailure::find_in(error);
     failure.is_some_and(|failure| {
         let code = failure.code().unwrap_or_default();
+        // A proxy or gateway in front of the service may throttle without a code of AWS.
         failure.status() == Some(429)
             || aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
     })

@@ -44,6 +44,7 @@ pub struct RoleSessions {
 /// The managers, with the time of their last use in a count of uses.
 #[derive(Default)]
 struct Cached {
+    // A count and not a time: two uses in the same instant would share a key of `by_use`.
     uses: u64,
     by_arn: HashMap<Arc<str>, (BotoSesManager, u64)>,
     by_use: BTreeMap<u64, Arc<str>>,
@@ -110,6 +111,7 @@ impl RoleSessions {
             .by_arn
             .insert(Arc::clone(&arn), (manager.clone(), now));
         cached.by_use.insert(now, arn);
+        // A loop, because a clone of this handle with a smaller capacity shares the cache.
         while cached.by_arn.len() > self.capacity
             && let Some((_, oldest)) = cached.by_use.pop_first()
         {

@@ -85,11 +85,13 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
     {
         let runtime = Handle::current();
         let (sender, results) = mpsc::channel(fleet.concurrency);
+        // Nothing is ever sent. The receivers only notice that the sender is dropped.
         let (_running, running) = watch::channel(());
         let mut report = fleet.previous.clone().unwrap_or_default();
         let mut accounts = Vec::new();
         for member in mem::take(&mut fleet.members) {
             let calls = fleet.calls_of(&member);
+            // Without regions, an account has one call.
             for _ in calls.len()..fleet.regions.len().max(1) {
                 report.skip();
             }
@@ -100,6 +102,8 @@ impl<T: Send + 'static, E: fmt::Display + Send + 'static> Run<T, E> {
                 accounts.push((member, calls));
             }
         }
+        // All calls are in the report before the first one starts: the report of a cancelled run
+        // also lists those that were never started.
         let report = Arc::new(Mutex::new(report));
         let shared = Arc::new(Shared {
             work,
@@ -132,6 +136,8 @@ impl<T, E> Run<T, E> {
 
 impl<T, E> Drop for Run<T, E> {
     fn drop(&mut self) {
+        // Ends the tasks, which are in the driver's `JoinSet`. The threads of running calls can't
+        // be aborted: they end when `_running` is dropped.
         self.driver.abort();
     }
 }
@@ -187,6 +193,7 @@ async fn drive<F, T, E>(
             member,
             session: OnceCell::new(),
         });
+        // Frees the tasks that have ended, which would otherwise grow with the number of accounts.
         while running.try_join_next().is_some() {}
         for call in calls {
             let finished = Arc::clone(&shared).call(call, Arc::clone(&active), Arc::clone(&permit));
@@ -224,6 +231,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
         let body = {
             let (shared, call) = (Arc::clone(&self), call.clone());
             let (active, abandoned) = (Arc::clone(&active), Arc::clone(&abandoned));
+            // A new thread has only the global subscriber, and the caller's may be a scoped one.
             let dispatch = tracing::dispatcher::get_default(Clone::clone);
             let span = tracing::debug_span!(
                 "fleet call",
@@ -241,6 +249,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
         let spawned = thread::Builder::new()
             .name("bsm-fleet".to_owned())
             .spawn(body);
+        // The thread is detached: joining one that is blocked would block this task's thread.
         let outcome = match spawned {
             Err(error) => Outcome::NoSession(no_thread(error)),
             Ok(_) => match timeout(self.time_limit.saturating_add(GRACE), ended).await {
@@ -249,6 +258,8 @@ impl<F: Send + Sync + 'static> Shared<F> {
                 // The thread has dropped its end without a word: it panicked.
                 Ok(Err(_)) => Outcome::Panicked,
                 Err(_) => {
+                    // Before the end is recorded: a late thread
+                    // must not call the closure afterwards.
                     abandoned.store(true, Ordering::SeqCst);
                     Outcome::TimedOut
                 }
@@ -278,6 +289,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
         let work = async {
             let session = active
                 .session
+                // A failure is cached as well: the other regions don't try the same role again.
                 .get_or_init(|| active.member.origin.session());
             let manager = match session.await {
                 Ok(manager) => manager,
@@ -287,11 +299,14 @@ impl<F: Send + Sync + 'static> Shared<F> {
             if abandoned.load(Ordering::SeqCst) {
                 return Outcome::TimedOut;
             }
+            // May block on the file, because this thread serves no other call.
             if let Err(error) = self.record_start(call) {
                 return Outcome::NoSession(error);
             }
             let account = Account::new(&active.member, call.region(), manager);
             let manager = account.manager().clone();
+            // The block puts the call of the closure inside the
+            // scope, and not only the future that it returns.
             match manager.scope(async { (self.work)(account).await }).await {
                 Ok(value) => Outcome::Done(value),
                 Err(error) => Outcome::Failed(error),
@@ -309,6 +324,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
     /// Records that the closure is about to be called.
     fn record_start(&self, call: &Call) -> Result<(), Error> {
         let entry = ReportEntry::open(call.clone(), Status::Started);
+        // The file first: a start that is missing in it makes a resumed run repeat the call.
         if let Some(journal) = &self.journal {
             journal.write(&entry).map_err(|error| {
                 let message = "the start of a call could not be recorded, so it was not made";
@@ -324,8 +340,11 @@ impl<F: Send + Sync + 'static> Shared<F> {
         let Some(journal) = self.journal.clone() else {
             return;
         };
+        // Unlike a start, this runs on a thread of the caller's runtime, which must not block.
         let write = tokio::task::spawn_blocking(move || journal.write(&entry));
         if let Ok(Err(error)) = write.await {
+            // Logged only: the result still arrives, and the file says `Started`, so a resumed run
+            // does not repeat the call by default.
             tracing::error!(%error, "the end of a call could not be recorded");
         }
     }
@@ -335,10 +354,13 @@ impl Origin {
     /// Returns the manager, with credentials.
     async fn session(&self) -> Result<BotoSesManager, Error> {
         if let Self::Manager(manager) = self {
+            // Resolved here, so that missing credentials are
+            // `NoSession`, and not an error of the closure.
             manager.credentials().await?;
             return Ok(manager.clone());
         }
         let pace = match self {
+            // Only roles are paced by the endpoint: AssumeRole goes to the parent's STS.
             Self::Role(role) => {
                 let base = role.parent();
                 let resolved = base
@@ -349,6 +371,7 @@ impl Origin {
             }
             _ => None,
         };
+        // No limit on the attempts: the time limit of the call ends the loop.
         loop {
             let turn = match &pace {
                 Some(pace) => Some(pace.turn().await),

@@ -142,6 +142,7 @@ impl BotoSesManager {
     async fn exported(&self) -> Result<ExportedSession, Error> {
         let resolved = self.resolved().await?;
         let credentials = resolved.credentials.credentials().await?;
+        // Unlike for clients, no region is no error: the other process may have one of its own.
         let region = self.region_override().or_else(|| resolved.region.clone());
         Ok(ExportedSession {
             credentials,

@@ -19,6 +19,8 @@ impl BotoSesManager {
     /// As [`credentials`](Self::credentials).
     #[doc(alias = "GetCallerIdentity")]
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
+        // Only the manager knows its region, so it runs
+        // the region guard before the session's request.
         self.resolved().await?;
         self.session().caller().await
     }

@@ -36,6 +36,7 @@ impl Destinations {
         Self {
             services: services.collect(),
             ignore_configured: settings.ignores_configured_endpoints(profile),
+            // A snapshot is JSON, which cannot contain a path that is not UTF-8.
             ca_bundle: bundle.and_then(|path| Some(path.to_str()?.to_owned())),
         }
     }

@@ -28,6 +28,7 @@ struct Services(Box<SdkConfig>);
 
 impl LoadServiceConfig for Services {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        // The SDK also asks for settings that are not URLs.
         let is_endpoint = key.env() == "AWS_ENDPOINT_URL";
         let value = self.0.service_config()?.load_config(key)?;
         Some(match is_endpoint {

@@ -59,11 +59,14 @@ impl Resolution {
         let environment = &settings.environment;
         let named = settings.profile_name.as_deref();
         let profile = profile(settings, &profiles, explicit.is_some())?;
+        // As in botocore, a `services` section that is named has to exist. It does not matter where
+        // its endpoints are ignored.
         if !settings.ignores_configured_endpoints(&profile) {
             profiles.require_services(&profile)?;
         }
         let origin = match (explicit, named) {
             (Some(explicit), _) => CredentialOrigin::Explicit(explicit),
+            // Keys in the environment do not replace a profile that the program names.
             (None, Some(_)) => of_profile(&profiles, &profile)?,
             (None, None) => default_chain(environment, &profiles, &profile)?,
         };
@@ -92,6 +95,7 @@ impl Resolution {
         if settings.region.is_some() {
             return Ok(());
         }
+        // The order is that of `region`: only the setting in use is checked.
         if let Some((variable, region)) = settings.environment.region() {
             return check_region(&region, variable, ErrorKind::InvalidConfig);
         }

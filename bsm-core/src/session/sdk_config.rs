@@ -61,13 +61,16 @@ pub(crate) async fn load(
         .build();
     let mut loader = aws_config::defaults(behavior_version())
         .profile_files(files)
+        // The section that `to_sdk_profile` writes, whatever AWS_PROFILE names.
         .profile_name("default")
         // Without a region, aws-config asks the instance for one.
         .region(region.clone().unwrap_or(Region::from_static("us-east-1")))
         .retry_config(retry_config(settings, profile)?)
         .http_client(http_client(settings, profile).await?)
         .time_source(settings.time_source())
+        // The SDK's cache would hide the refresher's windows.
         .identity_cache(IdentityCache::no_cache())
+        // The session adds its own provider; aws-config's chain must not stand in for it.
         .no_credentials();
     if let Some(timeout_config) = &settings.timeout_config {
         loader = loader.timeout_config(timeout_config.clone());
@@ -83,10 +86,12 @@ pub(crate) async fn load(
     let config = loader.load().await;
     let endpoints = ServiceEndpoints::new(settings, profiles, profile);
     let mut builder = config.to_builder();
+    // Replaces the placeholder, which must not become the region of a client.
     builder.set_region(region);
     builder.set_endpoint_url(endpoints.for_any_service()?);
     builder.set_service_config(Some(endpoints));
     let config = builder.build();
+    // After the endpoints, which also apply to requests for tokens.
     let tokens = bearer_tokens(settings, profiles, profile, &config);
     let mut builder = config.to_builder();
     builder.set_token_provider(tokens);
@@ -110,6 +115,7 @@ fn bearer_tokens(
     };
     let oidc = sso_config(config, &session.region, sets_attempts(settings, profile));
     let (profile, home) = (profile.name().to_owned(), settings.environment.home());
+    // Without a home directory, only services that take bearer tokens fail.
     let login = SsoLogin::new(session, profile, home, oidc).ok()?;
     Some(SharedTokenProvider::new(login))
 }
@@ -143,6 +149,7 @@ pub(crate) fn with_required_parts(
         None => http::shared(None, settings.environment.proxies()?)?,
     };
     builder.set_http_client(Some(http_client));
+    // The SDK's cache would hide the refresher's windows.
     builder.set_identity_cache(Some(IdentityCache::no_cache()));
     Ok(builder.build())
 }
@@ -161,6 +168,7 @@ pub(crate) fn sts_region(region: Option<&Region>, role_arn: Option<&str>) -> Reg
         let partition = partition();
         let mut regions = STS_REGIONS.iter();
         let found = regions.find(|(known, _)| *known == partition);
+        // The implicit global region of `aws`, also for partitions that are not listed.
         Region::from_static(found.map_or("us-east-1", |(_, region)| region))
     })
 }
@@ -191,6 +199,7 @@ async fn client_with(
     }
     let proxies = proxies()?;
     match ca_bundle(settings, profile) {
+        // The bundle is read from a file, which may block.
         Some(path) => small_file::blocking(move || http::shared(Some(&path), proxies)).await?,
         None => http::shared(None, proxies),
     }
@@ -237,6 +246,7 @@ fn retry_config(settings: &Settings, profile: &Profile) -> Result<RetryConfig, E
         let message = format!("max_attempts is {attempts:?}: write a number, 1 or more");
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)
     })?;
+    // botocore accepts 0; the SDK panics on it.
     Ok(config.with_max_attempts(attempts.max(1)))
 }
 
@@ -281,6 +291,7 @@ fn to_sdk_profile(environment: &Environment, profile: &Profile) -> Result<String
 /// Returns `true` if aws-config's parser reads a value as it is: it takes a `#` or a `;` behind a
 /// blank for a comment.
 fn is_one_setting(value: &str) -> bool {
+    // The value follows a blank in its line.
     let mut before = ' ';
     for c in value.chars() {
         if matches!(c, '\n' | '\r') || (matches!(c, '#' | ';') && before.is_whitespace()) {
@@ -355,6 +366,7 @@ impl ServiceEndpoints {
         if let Some(url) = self.environment.var(&variable) {
             return Some(endpoint::usable(url, Setting::Variable(&variable)));
         }
+        // `for_any_service` has checked this one when the session was resolved.
         if let Some(url) = self.environment.var("AWS_ENDPOINT_URL") {
             return Some(url);
         }
@@ -364,6 +376,7 @@ impl ServiceEndpoints {
                 let setting = Setting::ServicesSection { service, section };
                 Some(endpoint::usable(url.to_owned(), setting))
             }
+            // Checked by `for_any_service` as well.
             None => self.of_profile.get("endpoint_url").map(str::to_owned),
         }
     }

@@ -35,6 +35,8 @@ impl Session {
         }
         let settings = &self.settings;
         let profiles = Profiles::load_blocking(&settings.environment).await?;
+        // A sign-in that names its sso-session needs no profile: one that the environment names
+        // need not exist.
         let profile = resolution::profile(settings, &profiles, name.is_some())?;
         let session = match name {
             Some(name) => of_section(&profiles, name)?,
@@ -80,6 +82,7 @@ impl Session {
                     start_url: start_url.to_owned(),
                     region: region.to_owned(),
                 };
+                // Profiles of one start URL share a token file.
                 sessions.entry(start_url.to_owned()).or_insert(session);
             }
         }
@@ -90,6 +93,7 @@ impl Session {
 /// Returns the login of a profile: of the one at the end of its chain of roles, or the one that it names
 /// for bearer tokens.
 fn of_profile(profiles: &Profiles, profile: &Profile) -> Result<SsoSession, Error> {
+    // The web identity of the environment is no login, and must not hide one.
     let chain = ProfileChain::resolve(profiles, profile, &WebIdentityVariables::default())?;
     if let Some(BaseProvider::Sso(sso)) = chain.map(|chain| chain.base) {
         return Ok(SsoSession::from(&sso));

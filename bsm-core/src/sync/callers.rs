@@ -54,6 +54,7 @@ impl Callers {
                 if let (true, Ok(here)) = (work.is_users, here) {
                     found.push(Caller::Runtime(here));
                 }
+                // Weak: that work may end first, and its callers no longer wait then.
                 found.push(Caller::Work(Arc::downgrade(&work.callers)));
             }
             None => found.push(here.map_or(Caller::Thread, Caller::Runtime)),
@@ -114,7 +115,9 @@ where
             tokio::time::sleep(TICK).await;
             continue;
         };
+        // A runtime that has shut down or stood still is not tried again for this work.
         tried.push(runtime.id());
+        // As the user's own, so that work which it starts can call providers on this runtime.
         let task = runtime.spawn(waits::users(current.clone(), work()));
         let is_alone = || {
             let (runtimes, _) = current.callers.runtimes();
@@ -136,14 +139,17 @@ async fn outcome_of<T>(
     let mut ping: Option<(JoinHandle<()>, Instant)> = None;
     loop {
         tokio::select! {
+            // A result that is there counts, even if the tick has passed as well.
             biased;
             outcome = &mut task.0 => return match outcome {
                 Ok(outcome) => Some(outcome),
                 Err(error) if error.is_panic() => Some(Err(panicked())),
+                // The task was cancelled: its runtime shuts down.
                 Err(_) => None,
             },
             () = tokio::time::sleep(TICK) => {}
         }
+        // No other runtime could take over, so the state of this one does not matter.
         if is_alone() {
             continue;
         }

@@ -59,12 +59,15 @@ impl Engine {
     /// does not run ahead of the engine's work.
     pub(crate) async fn timeout<F: Future>(self, limit: Duration, future: F) -> Option<F::Output> {
         let Ok(handle) = self.handle() else {
+            // Without the thread there is no timer, and work that needs it fails by itself.
             return Some(future.await);
         };
         let mut timer = AbortOnDrop(handle.spawn(tokio::time::sleep(limit)));
         tokio::select! {
+            // An output that is ready counts, even if the limit has passed as well.
             biased;
             output = future => Some(output),
+            // An error means that the engine was shut down while the caller waited.
             _ = &mut timer.0 => None,
         }
     }
@@ -147,6 +150,7 @@ fn run(runtime: runtime::Runtime, stopped: oneshot::Receiver<Stop>) {
     // The sender is never dropped before it has sent: `Running` stays in place until it is stopped.
     if let Ok(Stop { at_most, done }) = runtime.block_on(stopped) {
         runtime.shutdown_timeout(at_most);
+        // The caller of `shutdown` may have been cancelled.
         let _ = done.send(());
     }
 }
@@ -198,6 +202,7 @@ fn running(process: u32) -> Result<Arc<Running>, Error> {
 /// ```
 pub async fn shutdown(at_most: Duration) {
     if let Some(running) = RUNNING.swap(None) {
+        // As in `running`: after a fork, nothing of the parent's engine may be dropped.
         if running.process != process::id() {
             mem::forget(running);
             return;

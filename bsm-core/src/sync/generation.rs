@@ -26,6 +26,7 @@ impl<T: Default> Resettable<T> {
     /// Returns the values of the generation `now`, which can still be the default.
     pub(crate) fn at(&self, now: u64) -> Arc<Generation<T>> {
         let generation = self.generation.load();
+        // A reader that loaded its number before an increment gets the newer values.
         if generation.number >= now {
             return Arc::clone(&generation);
         }
@@ -40,6 +41,7 @@ impl<T: Default> Resettable<T> {
                 Arc::clone(&fresh)
             }
         });
+        // Not `fresh`: another reader may have been first, or the generation may be over.
         self.generation.load_full()
     }
 }

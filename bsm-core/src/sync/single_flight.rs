@@ -41,6 +41,7 @@ pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
 impl<T> InFlight<T> {
     fn is_finished(&self) -> bool {
         self.outcome.borrow().is_some()
+            // The sender was dropped without a result: the engine was shut down.
             || self.outcome.has_changed().is_err()
             || self.process != process::id()
     }
@@ -72,12 +73,14 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        // Before the start: work that would wait for itself must not start anything.
         let _wait = Wait::on(self.id)?;
         let mut outcome = self.start(work)?;
         let landed = match outcome.wait_for(Option::is_some).await {
             Ok(landed) => landed.clone(),
             Err(_) => None,
         };
+        // Otherwise a flight that nobody joins again would hold its result in memory.
         drop(self.remove_finished());
         landed.unwrap_or_else(|| Err(shut_down()))
     }
@@ -87,12 +90,14 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        // Locked until the flight is in place, so that no second caller starts the work.
         let mut in_flight = self.remove_finished();
         if let Some(flight) = &*in_flight {
             flight.callers.add();
             return Ok(flight.outcome.clone());
         }
         let callers = Arc::new(Callers::default());
+        // Before the spawn: the work may look for the runtime of a caller at once.
         callers.add();
         let (landed, outcome) = watch::channel(None);
         let context = Work {
@@ -102,6 +107,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         };
         let work = waits::working(context, catch_panic(work()));
         let work = async move {
+            // `send` fails without a receiver, and drops the result.
             landed.send_replace(Some(work.await));
         };
         self.engine

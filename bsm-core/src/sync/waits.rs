@@ -20,6 +20,7 @@ pub(crate) struct WorkId(u64);
 impl WorkId {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: the numbers only have to differ.
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -76,6 +77,7 @@ impl Wait {
         let Some(Work { id: from, .. }) = current() else {
             return Ok(None);
         };
+        // One lock for check and record: of two waits that close a circle, one must see the other.
         let mut waits = WAITS.lock();
         if is_waiting(&waits, to, from) {
             return Err(for_itself());
@@ -95,6 +97,7 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         let mut waits = WAITS.lock();
+        // The same wait may be recorded several times, and one of them ends here.
         if let Some(at) = waits.iter().position(|wait| *wait == (self.from, self.to)) {
             waits.swap_remove(at);
         }

@@ -61,12 +61,14 @@ impl Get<'_> {
             .service_name(self.service)
             .operation_name("Get")
             .endpoint_url(self.origin)
+            // The token of a container is a header, and no signature.
             .no_auth()
             // A retry gets a new connection, and not the one that failed.
             .with_connection_poisoning()
             .standard_retry(&retries.unwrap_or_else(RetryConfig::standard))
             // The SDK's classifiers of error codes know the modelled services only.
             .retry_classifier(MayPass)
+            // `MayPass` sees responses only; this one sees time-outs and broken connections.
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .timeout_config(timeouts.unwrap_or_else(|| TimeoutConfig::builder().build()))
             .time_source(config.time_source().unwrap_or_default());
@@ -84,6 +86,7 @@ impl Get<'_> {
         let operation = operation
             .serializer(move |()| {
                 let mut request = HttpRequest::new(SdkBody::empty());
+                // Without an origin, which the operation's endpoint adds.
                 request.set_uri(path.clone())?;
                 let headers = request.headers_mut();
                 headers.try_insert("accept", "application/json")?;

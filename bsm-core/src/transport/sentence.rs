@@ -67,6 +67,7 @@ pub(super) fn without_values(message: &str) -> String {
         rest = &rest[length..];
     }
     let value = match kept.ends_with("Value ") {
+        // The sentence quotes the value right here, with or without a mark.
         true => Some((0, ' ')),
         false => first_value(rest, |c| QUOTES.contains(&c) || "(:=".contains(c)),
     };
@@ -137,6 +138,7 @@ fn fit(template: &str, text: &str) -> Option<usize> {
         }
         end -= word.len();
         let is_filled = match hole {
+            // IAM writes `*` for an action that has no resource.
             "arn" => rest[..end].starts_with("arn:") || &rest[..end] == "*",
             _ => end > 0,
         };
@@ -199,6 +201,7 @@ fn form_encoded(text: &str) -> String {
                 encoded.push(byte.into());
             }
             _ => {
+                // Writing to a string cannot fail.
                 let _ = write!(encoded, "%{byte:02X}");
             }
         }
@@ -211,6 +214,7 @@ fn form_encoded(text: &str) -> String {
 ///
 /// AWS's codes are words such as `AccessDenied` and `Client.RequestLimitExceeded`.
 pub(crate) fn code(text: &str) -> Option<&str> {
+    // AWS's JSON protocols allow a namespace before the code, and a URL behind it.
     let text = text.rsplit_once('#').map_or(text, |(_, code)| code);
     let text = text.split_once(':').map_or(text, |(code, _)| code);
     let is_code = text.len() <= MAX_CODE

@@ -85,6 +85,7 @@ impl Intercept for ServerClock {
         components: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // A retry is measured anew: the response of the last attempt has the credentials.
         *self.0.lock() = Measurement {
             sent: Some(Moment::now(components)),
             skew: None,

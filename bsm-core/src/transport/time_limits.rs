@@ -28,10 +28,12 @@ pub(crate) fn with_time_limits(config: &SdkConfig) -> SdkConfig {
     if timeouts.operation_timeout().is_none() {
         defaults = defaults.operation_attempt_timeout(ATTEMPT);
     }
+    // `take_unset_from` leaves a time-out that the user has disabled as it is.
     let timeouts = timeouts.into_builder().take_unset_from(defaults).build();
     let retry = config.retry_config().cloned();
     let retry = retry.unwrap_or_else(RetryConfig::standard);
     let attempt = timeouts.operation_attempt_timeout().unwrap_or(ATTEMPT);
+    // In a second step, because the limit of the operation depends on that of an attempt.
     let defaults = TimeoutConfig::builder().operation_timeout(of_operation(attempt, &retry));
     let timeouts = timeouts.into_builder().take_unset_from(defaults).build();
     config.to_builder().timeout_config(timeouts).build()
@@ -53,6 +55,7 @@ fn of_operation(attempt: Duration, retry: &RetryConfig) -> Duration {
     let mut total = attempt;
     for _ in 1..retry.max_attempts() {
         total = total.saturating_add(pause).saturating_add(attempt);
+        // As in the SDK, whose random factor only shortens the pauses.
         pause = pause.saturating_mul(2).min(retry.max_backoff());
     }
     total

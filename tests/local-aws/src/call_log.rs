@@ -65,6 +65,7 @@ struct Calls {
 impl CallLog {
     /// Adds a call and returns its number.
     pub(crate) fn begin(&self, mut call: Call) -> u64 {
+        // Number and position are taken under one lock, so the log is sorted by number.
         let mut log = self.0.lock();
         log.last += 1;
         call.number = log.last;

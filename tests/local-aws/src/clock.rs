@@ -74,6 +74,8 @@ impl Clock {
     pub fn set(&self, time: SystemTime) {
         match &mut *self.time.lock() {
             Time::Running { ahead, behind } => {
+                // `duration_since` fails for an earlier time, so one of the two offsets becomes
+                // zero.
                 let machine = SystemTime::now();
                 *ahead = time.duration_since(machine).unwrap_or_default();
                 *behind = machine.duration_since(time).unwrap_or_default();
@@ -88,6 +90,7 @@ impl Clock {
     }
 
     fn since_epoch(&self) -> Duration {
+        // A clock that was set to a time before 1970 is at the epoch for DynamoDB.
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 

@@ -82,6 +82,7 @@ impl Databases {
             "Query" => legacy_query::to_expression(body),
             _ => body,
         };
+        // After the access decision, which needs the ARN as the client sent it.
         let body = arns.to_engine(&reference, body);
         let place = Place {
             account: caller.account.clone(),
@@ -93,6 +94,7 @@ impl Databases {
         // The engine blocks and may panic. On a thread of its own it does neither to other requests.
         let body = match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(|error| arns.to_client_error(caller, error))?,
+            // Nothing cancels the task, so it can only have panicked.
             Err(failure) => std::panic::resume_unwind(failure.into_panic()),
         };
         Ok(Response::json(arns.to_client(body)))
@@ -113,6 +115,7 @@ impl Databases {
         body: Bytes,
         effect: Option<&Effect>,
     ) -> impl FnOnce() -> Result<Vec<u8>, ErrorResponse> + use<> {
+        // The work runs on another thread, and may outlive the request.
         let (states, clock) = (self.states.clone(), self.clock.clone());
         let (operation, effect) = (operation.to_owned(), effect.cloned());
         #[cfg(feature = "s3")]
@@ -159,6 +162,8 @@ impl Databases {
         operation: &str,
         reference: &TableReference,
     ) -> Result<(), ErrorResponse> {
+        // Transactions and PartiQL statements name their tables deeper in the request, and are not
+        // checked.
         let is_importing = |table| self.states.is_importing(place, table, &self.clock);
         if operation == "DescribeTable" || !reference.tables().any(is_importing) {
             return Ok(());
@@ -194,6 +199,7 @@ impl Databases {
 
     /// Deletes the items whose time to live has passed and returns their number.
     pub(crate) fn sweep_expired_items(&self) -> usize {
+        // Cloned, so that a sweep does not lock out requests for other databases.
         let databases: Vec<_> = self.databases.lock().values().cloned().collect();
         databases
             .iter()
@@ -211,6 +217,7 @@ impl Databases {
 
     fn database(&self, account: &str, region: &str) -> Result<Database, ErrorResponse> {
         let key = (account.to_owned(), region.to_owned());
+        // Held while a database is created, so that two first requests share one.
         let mut databases = self.databases.lock();
         if let Some(DatabaseHandle(database)) = databases.get(&key) {
             return Ok(database.clone());
@@ -237,6 +244,7 @@ enum Handler {
 impl Handler {
     fn of(operation: &str) -> Option<Self> {
         Some(match operation {
+            // The engine also has most of these operations, so its own list is checked last.
             "CreateTable" | "DeleteTable" | "DescribeTable" | "UpdateTable" => Self::Tables,
             "DescribeStream" | "GetRecords" | "GetShardIterator" | "ListStreams" => Self::Streams,
             "DescribeContinuousBackups" | "UpdateContinuousBackups" => Self::Backups,

@@ -103,6 +103,7 @@ impl Faults {
     pub(crate) fn decide(&self, request: &FaultContext<'_>) -> FaultDecision {
         let mut decision = FaultDecision::default();
         for active in &mut self.0.lock().faults {
+            // Delays add up, also behind a fault with another effect.
             let is_latency = matches!(active.fault.effect, Effect::Latency { .. });
             // A fault behind one that takes effect neither counts the request nor affects it.
             if !is_latency && decision.effect.is_some() || !active.hits(request) {
@@ -128,10 +129,12 @@ impl ActiveFault {
         }
         self.seen += 1;
         let is_due = self.seen > self.fault.after;
+        // Drawn for each matching request, so that `after` does not shift the sequence of a seed.
         let is_drawn = self
             .fault
             .probability
             .is_none_or(|chance| self.rng.f64() < chance);
+        // The bucket comes last: a request that is not affected anyway takes nothing out of it.
         let hits = is_due && is_drawn && !self.bucket.as_mut().is_some_and(Bucket::take);
         self.hits += u64::from(hits);
         hits

@@ -26,12 +26,14 @@ pub(crate) fn secret_access_key() -> String {
 pub(crate) fn session_token(minimum: usize) -> String {
     format!(
         "LocalAws//{}",
+        // 10 is the length of the prefix.
         random(BASE64, TOKEN_LENGTH.max(minimum) - 10)
     )
 }
 
 /// Creates an opaque token of `length` characters.
 pub(crate) fn token(length: usize) -> String {
+    // Letters and digits only, so that a token needs no escapes in an address or a header.
     random(&BASE64[..62], length)
 }
 

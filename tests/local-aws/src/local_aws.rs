@@ -206,6 +206,7 @@ impl LocalAws {
             return Err(Error::accounts("this server has no Identity Center"));
         };
         let directory = home.as_ref().join(".aws").join("sso").join("cache");
+        // The AWS CLI names the file by the SHA-1 of the session's name.
         let digest = Sha1::digest(center.session_name.as_bytes());
         let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = directory.join(format!("{name}.json"));
@@ -251,6 +252,7 @@ impl LocalAwsBuilder {
     pub fn layout(mut self, layout: Layout) -> Self {
         self.accounts.extend(layout.accounts);
         self.profiles.extend(layout.profiles);
+        // A layout without one keeps what was set before.
         self.identity_center = layout.identity_center.or(self.identity_center);
         self.organization = layout.organization.or(self.organization);
         self
@@ -329,6 +331,7 @@ impl LocalAwsBuilder {
     /// - [`ErrorKind::File`] if the temporary folder of S3 cannot be created
     ///   (feature `s3`).
     pub async fn start(self) -> Result<LocalAws, Error> {
+        // Binding a port takes milliseconds, and the server has a runtime of its own.
         self.start_blocking()
     }
 
@@ -374,6 +377,8 @@ impl LocalAwsBuilder {
         Ok(LocalAws {
             state,
             profiles: self.profiles,
+            // The accounts as they were added: profile files contain keys of users, and what was
+            // created above has none.
             accounts: self.accounts,
             endpoint_url: format!("http://{}", server.address()),
             _server: server,

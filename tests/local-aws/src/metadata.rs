@@ -56,6 +56,7 @@ impl Machine {
         identities: &IdentityStore,
         clock: &Clock,
     ) -> Result<Response, ErrorResponse> {
+        // One token for all clients. Its time to live is not enforced.
         let token = self.token.get_or_init(|| ids::token(56));
         if operation == "GetToken" {
             return match request.header("x-aws-ec2-metadata-token-ttl-seconds") {
@@ -70,6 +71,7 @@ impl Machine {
             return Err(ErrorResponse::new(401, "Unauthorized", "no or wrong token"));
         }
         let path = request.uri.path();
+        // The endpoint that a client was given may have a path, which comes first.
         let path = path.find("/latest/").map_or(path, |at| &path[at..]);
         let not_found = || ErrorResponse::new(404, "NotFound", "no such path");
         if path == "/latest/meta-data/placement/region" {
@@ -78,6 +80,7 @@ impl Machine {
         }
         let asked = path.strip_prefix(ROLES).ok_or_else(not_found)?;
         let arn = self.instance_role.as_deref().ok_or_else(not_found)?;
+        // The name is behind the last slash of the ARN, whatever the path of the role is.
         let name = arn.rsplit('/').next().unwrap_or_default();
         match asked {
             "" => Ok(Response::text(name.to_owned())),

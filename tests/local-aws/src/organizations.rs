@@ -73,6 +73,7 @@ impl Organizations {
         let organization = &index.organization;
         let may_ask = *account == organization.management
             || organization.delegated_administrators.contains(account);
+        // Every member may call DescribeOrganization, and only these accounts may call the rest.
         if operation != "DescribeOrganization" && !may_ask {
             let message = "You don't have permissions to access this resource.";
             return Err(error("AccessDeniedException", message));
@@ -111,6 +112,7 @@ impl Index {
         for name in path.split('/').filter(|name| !name.is_empty()) {
             so_far.push('/');
             so_far.push_str(name);
+            // The id depends on the path alone, so the next account of a unit finds the same one.
             let digest = Sha256::digest(&so_far);
             let digest: String = digest[..4]
                 .iter()
@@ -120,6 +122,7 @@ impl Index {
             let children = self.units.entry(parent.clone()).or_default();
             children.insert(id.clone(), name.to_owned());
             self.parents.insert(id.clone(), parent);
+            // Also for a unit without accounts, because `parent` looks units up here.
             self.accounts.entry(id.clone()).or_default();
             parent = id;
         }
@@ -148,6 +151,7 @@ impl Index {
                 "AvailablePolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
             }})),
             "ListAccounts" => {
+                // Sorted, because a token is a position in this list.
                 let all: BTreeSet<_> = self.accounts.values().flatten().collect();
                 page(
                     "Accounts",
@@ -237,6 +241,7 @@ impl Index {
             "Arn": self.arn("account", Some(id)),
             "Email": format!("{name}@example.com"),
             "Name": name,
+            // Newer clients read `State`, which replaces `Status`.
             "Status": status,
             "State": status,
             "JoinedMethod": "CREATED",
@@ -267,6 +272,7 @@ fn page<T>(
     if !(1..=MAX_PAGE).contains(&size) {
         return Err(invalid("MaxResults is between 1 and 20"));
     }
+    // A token beyond the end is an empty page.
     let rest = all.get(start..).unwrap_or_default();
     let entries: Vec<_> = rest.iter().take(size).map(describe).collect();
     let next = (rest.len() > size).then(|| (start + size).to_string());

@@ -35,6 +35,7 @@ pub(crate) fn write(
     fs::create_dir_all(directory).map_err(|error| cannot_write(directory, error))?;
     let files = [("config", config), ("credentials", credentials)];
     let files = files.map(|(name, sections)| (directory.join(name), sections.join("\n")));
+    // Both are checked before either is written.
     files
         .iter()
         .try_for_each(|(path, _)| reject_foreign(path))?;
@@ -55,6 +56,7 @@ fn reject_foreign(path: &Path) -> Result<(), Error> {
             );
             Err(Error::new(ErrorKind::File, message))
         }
+        // An error of reading is left to the write: usually the file does not exist.
         _ => Ok(()),
     }
 }

@@ -54,6 +54,7 @@ impl Target {
         if let Some(target) = request.header("x-amz-target") {
             return Self::from_header(target, signed_service);
         }
+        // Before the paths of other services, because a key of S3 can look like one of them.
         #[cfg(feature = "s3")]
         if signed_service == Some("s3") {
             return Self {
@@ -164,6 +165,7 @@ pub(crate) struct Form(Vec<(String, String)>);
 impl Form {
     pub(crate) fn from_request(request: &Request) -> Self {
         let query = request.uri.query().unwrap_or_default().as_bytes();
+        // Clients send the parameters in the query of a GET, or in the body of a POST.
         let fields = form_urlencoded::parse(query).chain(form_urlencoded::parse(&request.body));
         let owned = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
         Self(owned.collect())

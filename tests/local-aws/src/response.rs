@@ -70,6 +70,7 @@ impl Response {
 
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        // A value with a line break cannot be a header, and is left out.
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
@@ -150,6 +151,8 @@ impl ErrorResponse {
         let (content_type, body) = match protocol {
             Protocol::Json => (
                 "application/x-amz-json-1.0",
+                // The engine's body has members that only it knows, such as the reasons of a
+                // cancelled transaction.
                 self.body.take().unwrap_or_else(|| self.json()),
             ),
             Protocol::RestJson => (

@@ -88,6 +88,7 @@ impl S3 {
                     &target.key,
                     owner,
                 )?;
+                // A copy reads its source with the permissions of the caller.
                 if let Some((bucket, key)) = target.copied_from(request) {
                     self.authorize(caller, Operation::GetObject.action(), &bucket, &key, None)?;
                 }
@@ -106,12 +107,14 @@ impl S3 {
                     created: now,
                     policy: None,
                 };
+                // Only if s3s-fs has created the bucket, which also checks its name.
                 if response.status < 300 {
                     self.buckets.write().insert(target.bucket, bucket);
                 }
                 Ok(response)
             }
             Operation::DeleteBucket => {
+                // s3s-fs deletes a bucket with its objects, and S3 does not.
                 if !self.keys(&target.bucket, "").is_empty() {
                     let message = "The bucket you tried to delete is not empty";
                     return Err(ErrorResponse::new(409, "BucketNotEmpty", message));
@@ -140,6 +143,7 @@ impl S3 {
             "" => format!("arn:aws:s3:::{bucket}"),
             key => format!("arn:aws:s3:::{bucket}/{key}"),
         };
+        // An identity-based deny applies whether or not the bucket exists.
         authorize(caller, action, &resource, Service::S3)?;
         let found = self.bucket(bucket)?;
         let decision = found
@@ -155,6 +159,7 @@ impl S3 {
                 Service::S3,
             ))
         };
+        // Also if a policy allows the access: the caller expects another owner.
         if owner.is_some_and(|owner| owner != found.account) {
             return denied(" because the bucket belongs to another account than expected");
         }
@@ -187,12 +192,14 @@ impl S3 {
             collect_keys(&root, &mut String::new(), &mut keys);
         }
         keys.retain(|key| key.starts_with(prefix));
+        // By bytes, as S3 lists keys.
         keys.sort_unstable();
         keys
     }
 
     fn path(&self, bucket: &str, key: &str) -> io::Result<PathBuf> {
         let relative = Path::new(bucket).join(key);
+        // A key with `..` must not lead out of the folder.
         let is_plain = |part| matches!(part, Component::Normal(_));
         if !self.buckets.read().contains_key(bucket) || !relative.components().all(is_plain) {
             return Err(io::ErrorKind::NotFound.into());
@@ -201,6 +208,7 @@ impl S3 {
     }
 
     fn bucket(&self, name: &str) -> Result<Bucket, ErrorResponse> {
+        // Cloned, so that no lock is held while a request is served.
         let found = self.buckets.read().get(name).cloned();
         found.ok_or_else(|| {
             ErrorResponse::new(404, "NoSuchBucket", "The specified bucket does not exist")

@@ -68,7 +68,9 @@ impl Server {
             let message = format!("cannot {what} on 127.0.0.1:{port}");
             move |error: io::Error| Error::new(ErrorKind::Server, message).because(error)
         };
+        // Bound on this thread, so that errors are returned and clients can connect at once.
         let listener = StdListener::bind(("127.0.0.1", port)).map_err(failed("listen"))?;
+        // `TcpListener::from_std` requires it.
         listener.set_nonblocking(true).map_err(failed("listen"))?;
         let address = listener.local_addr().map_err(failed("listen"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -99,6 +101,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // The channel carries nothing: dropping the sender is the signal.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // The panic hook has already reported a panic of the thread.
@@ -136,6 +139,7 @@ async fn accept(
             _ = &mut stopped => break,
         }
     }
+    // New connections are refused while the open ones end.
     drop(listener);
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
 }
@@ -159,6 +163,7 @@ async fn respond(
     request: HttpRequest<Incoming>,
 ) -> Result<HttpResponse<Body>, io::Error> {
     let (parts, body) = request.into_parts();
+    // The whole body is read first, because the signature covers it.
     let Ok(body) = Limited::new(body, MAX_BODY_SIZE).collect().await else {
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
     };
@@ -178,6 +183,7 @@ async fn respond(
         None => match state.serve(request).await {
             Reply::Complete(response) => with_headers(&response, full(response.body.clone())),
             Reply::Truncated(response) => with_headers(&response, truncated(&response.body)),
+            // hyper closes the connection without a response if the service returns an error.
             Reply::Closed => return Err(io::ErrorKind::ConnectionAborted.into()),
         },
     };
@@ -209,6 +215,7 @@ fn with_headers(response: &Response, body: Body) -> HttpResponse<Body> {
     let Ok(mut built) = built else {
         return plain(StatusCode::INTERNAL_SERVER_ERROR);
     };
+    // Afterwards, so that the length in a response to HEAD replaces that of the empty body.
     for (name, value) in &response.headers {
         built.headers_mut().insert(name, value.clone());
     }

@@ -68,6 +68,7 @@ impl Sts<'_> {
             return Err(ErrorResponse::new(403, "AccessDenied", message));
         }
         self.authorize_action("sts:GetSessionToken", &self.caller.arn)?;
+        // The last check, because it consumes the code.
         let mfa_authenticated = self.check_mfa(serial, code)?;
         let now = self.clock.now();
         let session = Session {
@@ -85,6 +86,8 @@ impl Sts<'_> {
         Session {
             access_key_id: ids::with_prefix("ASIA"),
             account: self.caller.account.clone(),
+            // GetSessionToken returns credentials of the same principal. AssumeRole replaces these
+            // members.
             arn: self.caller.arn.clone(),
             issued_to: self.caller.arn.clone(),
             role_arn: None,

@@ -43,9 +43,13 @@ impl Console {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         let session = global.session.select(Questions::Allowed)?;
         let manager = &session.manager;
+        // Before AWS gets a request to sign in, the account is checked and the credentials
+        // recorded.
         session.issue(session.audit("console").as_ref()).await?;
         let credentials = manager.credentials().await?;
         let caller = manager.caller_identity().await?;
+        // GetSessionToken also returns a session token, but for a user, whom AWS does not sign in
+        // here.
         if credentials.session_token().is_none() || !caller.arn().contains(":assumed-role/") {
             return Err(Failure::new(
                 Class::Credentials,
@@ -58,6 +62,7 @@ impl Console {
         self.check_duration(&session).await?;
         session.confirm_production("Sign a browser in", self.yes)?;
         let partition = Partition::of_arn(caller.arn())?;
+        // The console chooses a region itself if the address names none.
         let region = manager.aws_region().await.ok();
         let destination = partition.console_url(&self.service, region.as_deref())?;
         let config = manager.sdk_config().await?;
@@ -82,6 +87,7 @@ impl Console {
         }
         let parent = match &session.parent {
             Some(parent) => parent.caller_identity().await?,
+            // A role of the profile's own chain is left to AWS, which refuses the duration itself.
             None => return Ok(()),
         };
         match parent.arn().contains(":assumed-role/") {

@@ -73,9 +73,11 @@ impl CopyCommand {
         }
         let (copy, bar) = progress::with_bar(copy);
         let copied = copy.stop_when(ctrl_c()).await;
+        // Before the result or the error is printed, which would otherwise stand behind the bar.
         bar.finish_and_clear();
         let summary = match copied {
             Ok(summary) => summary,
+            // The library's message does not know which options of this command resume the copy.
             Err(error) if error.kind() == ErrorKind::Stopped => {
                 return Err(Failure::new(Class::Failed, self.stopped()));
             }
@@ -86,6 +88,7 @@ impl CopyCommand {
             false => summary::print(&summary)?,
         }
         let found = summary.verification();
+        // Without --verify there is no comparison that could fail.
         Ok(match found.is_none_or(|found| found.is_identical()) {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,

@@ -54,6 +54,7 @@ impl Doctor {
                 .is_none_or(|it| it == name)
         };
         findings.retain(|finding| finding.profile.as_deref().is_none_or(is_asked_for));
+        // If the files cannot be parsed, `diagnose` has a finding about it.
         let known = BotoSesManager::profiles().unwrap_or_default();
         let explanation = explain_environment(&known);
         findings.extend(explanation.findings);
@@ -65,12 +66,14 @@ impl Doctor {
                 findings.push(finding);
             }
         }
+        // `None` sorts first, so the findings about the environment are above those about files.
         findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         let mut profiles = Vec::new();
         for diagnosis in diagnoses {
             if !is_asked_for(&diagnosis.name) {
                 continue;
             }
+            // A request with a broken profile would only repeat its finding.
             let answer = match self.online && diagnosis.source.is_some() {
                 true => Some(ask_aws(global, &diagnosis.name).await),
                 false => None,
@@ -192,6 +195,7 @@ impl Report {
 
 /// Removes the colours if the standard output does not show any.
 fn anstyle_text(text: &str) -> String {
+    // `print` writes to the standard output as it is, and removes no colours.
     match anstream::AutoStream::choice(&std::io::stdout()) {
         anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
         _ => text.to_owned(),

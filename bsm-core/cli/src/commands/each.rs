@@ -86,6 +86,8 @@ impl Each {
                 fleet = fleet.resume(Report::read(path)?);
                 fleet = fleet.repeat_interrupted(self.repeat_interrupted);
             } else if path.exists() {
+                // A new run would append to the records of an old one whose calls it has not
+                // skipped.
                 return Err(Failure::usage(format!(
                     "the report {} exists: add --resume to do the rest, or name another file",
                     path.display()
@@ -100,6 +102,7 @@ impl Each {
         }
         self.selection
             .confirm_production(&global.session, program, self.yes)?;
+        // After the question: a file that a refused run leaves behind would make the next one fail.
         if let Some(path) = &self.report {
             fleet = fleet.record(path)?;
         }
@@ -124,6 +127,7 @@ impl Each {
         output: &Output,
         global: &Global,
     ) -> Result<ExitCode, Failure> {
+        // Outside the loop: a listener that is created for each result misses a signal in between.
         let mut interrupted = std::pin::pin!(child::interrupted());
         let report = loop {
             tokio::select! {
@@ -132,6 +136,7 @@ impl Each {
                     None => break run.report(),
                 },
                 () = &mut interrupted => {
+                    // First, so that no further program starts while the running ones end.
                     let report = run.cancel();
                     children.end_all(GRACE).await;
                     break report;
@@ -153,6 +158,8 @@ impl Each {
         }
         Ok(match failed {
             0 => ExitCode::SUCCESS,
+            // Capped below 125 to 127, which are this command's own, and 128, where shells report
+            // signals.
             failed => ExitCode::from(u8::try_from(failed.min(MAX_STATUS + 1)).unwrap_or(u8::MAX)),
         })
     }

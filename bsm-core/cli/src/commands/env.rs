@@ -40,6 +40,8 @@ impl Env {
         let session = global
             .session
             .select_narrowed(Questions::Allowed, &self.narrow)?;
+        // `credentials_for` refreshes the manager's cache, from which `issue` takes the
+        // credentials.
         if let Some(at_least) = self.lifetime.min_lifetime {
             session.manager.credentials_for(at_least).await?;
         }

@@ -56,6 +56,8 @@ impl Exec {
             .select_narrowed(Questions::Allowed, &self.narrow)?;
         let name = Path::new(program).file_name().unwrap_or(program);
         let audit = session.audit(&format!("exec {}", name.display()));
+        // `credentials_for` refreshes the manager's cache, from which `issue` takes the
+        // credentials.
         if let Some(at_least) = self.lifetime.min_lifetime {
             session.manager.credentials_for(at_least).await?;
         }
@@ -66,6 +68,7 @@ impl Exec {
         let variables = session.issue(audit.as_ref()).await?;
         self.confirm(&session, program)?;
         let failed = |error: io::Error| cannot_run(program, &error);
+        // Without an expiry there is nothing to refresh, and the container protocol requires one.
         if self.server && variables.expiration().is_some() {
             return server::run(&session, &variables, audit, command)
                 .await?

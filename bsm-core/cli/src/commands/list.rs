@@ -20,6 +20,7 @@ pub(crate) struct List {}
 impl List {
     pub(crate) fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         let profiles = BotoSesManager::profiles()?;
+        // Before anything is printed: a mark that is neither true nor false is an error.
         let production: Vec<bool> = profiles
             .iter()
             .map(is_production)

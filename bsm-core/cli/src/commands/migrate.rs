@@ -156,6 +156,7 @@ impl Run {
         }
         confirm(&target, &question(plan.target()), self.yes)?;
         let (migration, bar) = progress::shown(migration);
+        // The bar is suspended while the question is on the terminal.
         let asked = bar.clone();
         let migration = migration
             .cutover(move || async move { Ok(cutover.stop_writers(&asked).await?) })

@@ -46,6 +46,7 @@ impl Serve {
                 self.listen.ip()
             )));
         }
+        // Before the variables are printed: whoever reads them may send the signal at once.
         let stop = shutdown_signal()?;
         let mut sources = Vec::new();
         let mut names = Vec::new();
@@ -63,6 +64,7 @@ impl Serve {
         let server = Server::start(self.listen, sources)
             .await
             .map_err(|error| Failure::io(format!("cannot listen on {}", self.listen), error))?;
+        // After the server has its port, which is in the variables.
         announce(&names, &server, global.json)?;
         let count = names.len();
         terminal::say(format_args!(

@@ -40,6 +40,7 @@ impl TableSides {
 
     pub(super) fn target(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
         let to = self.to.clone().or_else(|| self.from.clone());
+        // --region is for both sides.
         let region = self.to_region.clone().or_else(|| arguments.region.clone());
         let arguments = SessionArguments {
             profile: to.or_else(|| arguments.profile.clone()),
@@ -65,6 +66,7 @@ pub(super) fn question(target: &TablePlace) -> String {
 /// Waits for Ctrl-C.
 pub(super) async fn ctrl_c() {
     if tokio::signal::ctrl_c().await.is_err() {
+        // Without a listener, Ctrl-C keeps its default action and ends the process.
         std::future::pending::<()>().await;
     }
 }

@@ -26,6 +26,7 @@ impl Tables {
         let client = session.manager.client(Client::new).await?;
         let mut names = Vec::new();
         let mut last = None;
+        // Bounded, because an endpoint that repeats a page would never end the list.
         for _ in 0..MAX_PAGES {
             let request = client.list_tables().set_exclusive_start_table_name(last);
             let page = request.send().await.map_err(|error| failure(&error))?;

@@ -27,11 +27,13 @@ impl Whoami {
         let session = global.session.select(Questions::Allowed)?;
         let manager = &session.manager;
         let source = manager.credentials_source()?;
+        // Before the request, so that the note is also there if the credentials are rejected.
         explain_precedence(&global.session);
         let mut who = manager.who_am_i().await?;
         if self.masked {
             who = who.masked();
         }
+        // After `who_am_i`, which fetches the credentials: a new manager has no expiry yet.
         let (caller, expiry) = (who.caller(), manager.expiration());
         if global.json {
             print_json(&json!({

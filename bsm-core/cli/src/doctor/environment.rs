@@ -36,6 +36,7 @@ pub(crate) fn explain(profiles: &[ProfileInfo]) -> Explanation {
         && !profiles.iter().any(|profile| profile.name() == *name)
     {
         let known = profiles.iter().map(ProfileInfo::name);
+        // The same limit as for --profile: one typo in three letters.
         let repair = match closest(name, known, name.chars().count().div_ceil(3)) {
             Some(known) => format!("write {known}"),
             None => "unset it, or create the profile".to_owned(),
@@ -52,6 +53,7 @@ pub(crate) fn explain(profiles: &[ProfileInfo]) -> Explanation {
         Err(error) if error.is_profile_not_found() => {}
         Err(error) => {
             let message = error.to_string();
+            // An error about a profile file is a finding of `diagnose`, with its line.
             let is_of_environment = message.contains("AWS_");
             if is_of_environment {
                 explanation.findings.push(Finding::of_message(&message));
@@ -81,6 +83,7 @@ fn files() -> impl Iterator<Item = Finding> {
     let variables = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
     let paths = BotoSesManager::builder().profile_files();
     variables.into_iter().zip(paths).filter_map(|(name, path)| {
+        // The files at the default paths need not exist.
         variable(name)?;
         (!path.is_file()).then(|| {
             Finding::warning(

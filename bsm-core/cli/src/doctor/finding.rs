@@ -47,6 +47,8 @@ impl Finding {
 
     /// Splits a message of bsm-core, which is one clause of fact and one of remedy.
     pub(super) fn of_message(message: &str) -> Self {
+        // The remedy is last. If the fact has a colon of its own, bsm-core puts a semicolon
+        // between.
         let at = message.rfind("; ").or_else(|| message.rfind(": "));
         match at {
             Some(at) => Self::error(&message[..at], &message[at + 2..]),

@@ -90,6 +90,7 @@ pub(super) fn meant(key: &str) -> Option<&'static str> {
     if KEYS.contains(&key) {
         return None;
     }
+    // A long key with dashes differs in more letters than the limit below allows.
     let plain = key.replace('-', "_");
     if let Some(known) = KEYS.iter().find(|known| **known == plain) {
         return Some(known);

@@ -33,6 +33,7 @@ pub(crate) async fn diagnose(files: &[SourceFile]) -> (Vec<Diagnosis>, Vec<Findi
             Err(_) => profile.region().map(str::to_owned),
         };
         let problem = source.as_ref().err().cloned();
+        // A profile without a region can be used: the environment or --region has one.
         let problem = problem.or_else(|| resolved.err().filter(|error| !error.is_no_region()));
         if let Some(error) = problem.filter(|error| !is_only_settings(error, &profile)) {
             findings.push(of_profile(&error, &profile, files));
@@ -125,6 +126,7 @@ fn place<'a>(
     let of_key = |section: &Section| {
         let keys = section.keys.iter();
         let by_name = keys.clone().filter(|key| message.contains(&key.name));
+        // A message about `sso_region` also contains `region`.
         let by_name = by_name.max_by_key(|key| key.name.len());
         // Some messages name the value alone.
         let mut by_value = keys

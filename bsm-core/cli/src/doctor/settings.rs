@@ -51,6 +51,7 @@ fn section_title(file: &SourceFile, section: &Section) -> Option<Finding> {
         }
         FileKind::Config => {
             let is_known = |kind: &&str| section.named(kind).is_some();
+            // `DEFAULT` applies to every section, and the AWS CLI reads `preview` and `plugins`.
             if matches!(
                 title.as_str(),
                 "default" | "DEFAULT" | "preview" | "plugins"
@@ -96,6 +97,7 @@ fn setting(section: &Section, key: &Key, profile: &str) -> Option<Finding> {
     }
     let quoted =
         |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    // The quotes in a command line are part of its syntax.
     if name != "credential_process" && (quoted('"') || quoted('\'')) {
         return Some(
             Finding::warning(
@@ -184,6 +186,7 @@ fn program(value: &str, profile: &str) -> Problem {
     let of_dirs =
         |dirs: std::ffi::OsString| std::env::split_paths(&dirs).any(|dir| dir.join(path).is_file());
     let exists = match path.components().count() {
+        // A name without a directory is looked up in PATH. Without PATH, the system has a default.
         1 => std::env::var_os("PATH").is_none_or(of_dirs),
         _ => path.is_file(),
     };

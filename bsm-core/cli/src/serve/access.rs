@@ -19,6 +19,7 @@ const OF_OTHERS: [&str; 5] = [
 
 /// Returns `true` if a request may be answered, as far as its headers show.
 pub(super) fn is_allowed(headers: &HeaderMap, address: SocketAddr) -> bool {
+    // Exactly one: of two, a proxy may have checked the other one.
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
     let is_ours = host.is_some_and(|host| is_host(host, address));

@@ -61,7 +61,9 @@ impl Answer {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        // Answers contain keys, which no cache may keep.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // The only value is a number, so parsing it does not fail.
         if let Some((name, value)) = self.header
             && let Ok(value) = value.parse()
         {

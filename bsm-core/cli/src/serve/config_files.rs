@@ -44,6 +44,7 @@ impl ConfigFiles {
         let region = region.map(|region| ("region", region));
         let mut config = "[default]\n".to_owned();
         for (key, value) in region.into_iter().chain(kept) {
+            // The second line of a value could be a key of its own, such as `credential_process`.
             if !value.contains(['\n', '\r']) {
                 config.push_str(&format!("{key} = {value}\n"));
             }

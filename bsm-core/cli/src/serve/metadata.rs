@@ -33,14 +33,18 @@ pub(super) async fn answer(
         let ttl = header(TTL).and_then(|ttl| ttl.parse().ok());
         return match ttl {
             Some(1..=MAX_TTL) if method == Method::PUT => {
+                // The token itself does not expire, because the path is as secret. Clients obey the
+                // TTL.
                 let seconds = ttl.unwrap_or(MAX_TTL).to_string();
                 Answer::text(source.metadata_token.expose()).with_header(TTL, seconds)
             }
+            // EC2 also answers 400 if the TTL is missing or invalid.
             _ => Answer::empty(StatusCode::BAD_REQUEST),
         };
     }
     // Version 1 needs no token, and a redirect or a proxy is enough to misuse it.
     if method != Method::GET || !header(TOKEN).is_some_and(|it| source.metadata_token.is(it)) {
+        // After 401, clients fetch a new token and repeat the request.
         return Answer::empty(StatusCode::UNAUTHORIZED);
     }
     if let Some(role) = path.strip_prefix(CREDENTIALS) {

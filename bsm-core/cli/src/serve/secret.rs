@@ -19,6 +19,7 @@ impl Secret {
             let message = format!("the system gives no random numbers: {error}");
             Failure::new(Class::Failed, message)
         })?;
+        // At its full size, because a string that grows leaves copies of the secret in memory.
         let mut text = Zeroizing::new(String::with_capacity(2 * LENGTH));
         for byte in bytes.iter() {
             for digit in [byte >> 4, byte & 15] {
@@ -39,6 +40,7 @@ impl Secret {
             .iter()
             .zip(guess)
             .fold(0, |found, (a, b)| found | (a ^ b));
+        // `black_box` keeps the compiler from adding an early exit. The length is not a secret.
         std::hint::black_box(differences) == 0 && own.len() == guess.len()
     }
 }

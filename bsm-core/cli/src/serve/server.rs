@@ -61,6 +61,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // This ends `accept`. Open connections end with the runtime, when the command has ended.
         self.task.abort();
     }
 }
@@ -68,6 +69,8 @@ impl Drop for Server {
 async fn accept(listener: TcpListener, state: Arc<State>) -> Infallible {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        // Before `accept`, so that further connections wait in the backlog of the listener. Never
+        // an error, because nothing closes the semaphore.
         let permit = Arc::clone(&connections).acquire_owned().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,

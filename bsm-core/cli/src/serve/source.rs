@@ -64,6 +64,7 @@ impl Source {
     pub(super) async fn credentials(&self) -> Result<Issued, Failure> {
         let credentials = self.manager.credentials().await?;
         let expiry = credentials.expiry().map(DateTime::<Utc>::from);
+        // An error here withholds the credentials: a client gets none that are not recorded.
         if let Some(audit) = &self.audit {
             audit
                 .record(&self.manager, credentials.access_key_id(), expiry)

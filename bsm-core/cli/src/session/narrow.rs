@@ -63,6 +63,7 @@ impl Narrow {
             role = role.policy(read_policy(Path::new(path))?);
         }
         if self.read_only {
+            // The managed policies of AWS have an ARN in each partition.
             let partition = role_arn.split(':').nth(1).unwrap_or("aws");
             role = role.policy_arn(format!("arn:{partition}:iam::aws:policy/ReadOnlyAccess"));
         }
@@ -88,6 +89,8 @@ pub(super) fn role_of_profile(
     let (Some(arn), Some(source)) = (profile.setting("role_arn"), source) else {
         return Err(not_narrowable(name));
     };
+    // A profile that is its own source has the keys that assume the role, but a manager of that
+    // profile would assume the role first.
     if profile.kind() != ProfileKind::Role || source == name {
         return Err(not_narrowable(name));
     }
@@ -116,6 +119,7 @@ pub(super) fn role_of_profile(
         role = role.role_session_name(session);
     }
     let seconds = profile.setting("duration_seconds");
+    // botocore ignores a value that is not a number.
     if let Some(seconds) = seconds.and_then(|seconds| seconds.trim().parse().ok()) {
         role = role.duration(Duration::from_secs(seconds));
     }

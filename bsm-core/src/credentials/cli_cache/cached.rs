@@ -52,6 +52,7 @@ impl CachedRole {
             false => None,
         };
         let source = source.as_deref();
+        // Without the lock first: in the usual case the entry is there.
         if let Some(credentials) = self.find(key, source).await {
             return Ok(credentials);
         }
@@ -64,6 +65,7 @@ impl CachedRole {
         if let Some(text) = entry::write(self.role.request(), &assumed, source) {
             self.store.write(key, text).await;
         }
+        // After the write: the next holder looks for the entry before it calls STS.
         drop(lock);
         Ok(assumed.credentials)
     }
@@ -78,6 +80,7 @@ impl CachedRole {
             );
             return None;
         };
+        // Without a source, as in the CLI, it does not matter who assumed the role.
         let is_ours = source.is_none_or(|source| entry.is_from(source));
         if !entry.is_for(self.role.request()) || !is_ours {
             tracing::warn!(
@@ -101,6 +104,7 @@ impl CachedRole {
             async move {
                 let credentials = parent.credentials().await?;
                 let caller = CallerIdentity::of(&credentials, &sts).await?;
+                // A generated session name differs between processes of the same identity.
                 Ok(without_session(caller.arn()).to_owned())
             }
         };

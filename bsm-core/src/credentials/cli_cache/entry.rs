@@ -55,6 +55,7 @@ impl Entry {
     ) -> Option<Credentials> {
         let found = &self.credentials;
         let expiry = parse(&found.expiration)?;
+        // Such an entry can be parsed, but nothing can be signed with it.
         if found.access_key_id.is_empty() || found.secret_access_key.is_empty() {
             return None;
         }
@@ -81,6 +82,7 @@ impl Entry {
                 .account()
                 .is_none_or(|account| Some(account) == request.account());
         };
+        // The ARN of a session names the role without its path.
         let name = request.role_arn.rsplit('/').next().unwrap_or_default();
         let Some([_, _, _, _, account, resource]) = arn::split(arn) else {
             return false;
@@ -127,6 +129,7 @@ pub(super) fn write(
             secret_access_key: credentials.secret_access_key(),
             session_token: credentials.session_token()?,
             expiration: format_rfc3339_utc(credentials.expiry()?)?,
+            // botocore takes the account from the ARN of the session.
             account_id: match &assumed.user {
                 Some((_, user_arn)) => arn::account(user_arn),
                 None => request.account(),

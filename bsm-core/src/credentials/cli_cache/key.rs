@@ -24,9 +24,11 @@ impl Key {
     pub(super) fn of_sso(sso: &Sso) -> Self {
         let mut arguments = json!({"accountId": sso.account_id, "roleName": sso.role_name});
         match &sso.session_name {
+            // botocore hashes one of the two, and the session takes precedence.
             Some(session) => arguments["sessionName"] = json!(session),
             None => arguments["startUrl"] = json!(sso.start_url),
         }
+        // Unlike that of a role, botocore hashes this text without blanks.
         Self::hash(&dumps_sorted(arguments, COMPACT))
     }
 
@@ -49,6 +51,7 @@ fn role_arguments(request: &RoleRequest) -> Option<Value> {
         }
     };
     let text = |text: &Option<String>| text.clone().map(Value::String);
+    // botocore leaves out an argument without a value, and an empty list would change the hash.
     let list = |items: Vec<Value>| (!items.is_empty()).then_some(Value::Array(items));
     let pair = |(a, b): (&str, &str), (x, y): &(String, String)| json!({a: x, b: y});
     set("RoleArn", Some(request.role_arn.as_str().into()));
@@ -61,6 +64,7 @@ fn role_arguments(request: &RoleRequest) -> Option<Value> {
         request.duration.map(|duration| duration.as_secs().into()),
     );
     if let Some(policy) = &request.policy {
+        // As in botocore: only a parsed policy is written with sorted keys.
         set("Policy", Some(serde_json::from_str(policy).ok()?));
     }
     let arns = request.policy_arns.iter().map(|arn| json!({"arn": arn}));

@@ -57,6 +57,7 @@ impl Store {
 
     /// Tries to lock an entry. Never waits.
     pub(super) async fn try_lock(&self, key: &Key) -> LockAttempt {
+        // Beside the entry: a lock on the file itself would stay with the one that is replaced.
         shared_file::try_lock_async(self.path(key, "lock")).await
     }
 

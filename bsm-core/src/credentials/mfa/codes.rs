@@ -100,6 +100,7 @@ impl TokenCodes {
             tracing::debug!(serial = request.serial, "asking for an MFA code");
             let asked = Instant::now();
             let code = six_digits(&self.ask(&request).await?, &request)?;
+            // Recorded before it is sent: AWS may count a code whose response is lost.
             if is_first_use(&request, &code) {
                 return Ok(code);
             }
@@ -165,7 +166,7 @@ impl Turn {
         let waiting = Wait::on(self.id)?;
         let lock = tokio::time::timeout(LIMIT, self.lock.lock()).await;
         let lock = lock.map_err(|_| busy(request))?;
-        // From here on other callers wait for this one.
+        // The turn now waits for this work: a provider that takes the turn again closes a circle.
         drop(waiting);
         Ok(Taken {
             _lock: lock,
@@ -183,6 +184,7 @@ fn is_first_use(request: &TokenRequest, code: &str) -> bool {
     let now = request.now();
     let mut used = USED.lock();
     // Looked up and recorded under one lock, so that two roles never send the same code.
+    // Entries of other devices stay: their managers may have other clocks.
     used.retain(|used| used.device != device || used.is_remembered(now));
     if used
         .iter()
@@ -211,6 +213,7 @@ fn six_digits(given: &str, request: &TokenRequest) -> Result<String, Error> {
     if code.is_empty() {
         return Err(super::no_code(request));
     }
+    // The kind of a code that AWS rejects: the next call may prompt at once.
     if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::new(
             ErrorKind::MfaCodeRejected,
@@ -246,5 +249,6 @@ fn busy(request: &TokenRequest) -> Error {
 fn too_slow(request: &TokenRequest) -> Error {
     let step = format!("a code of the MFA device {}", request.serial);
     let cause = Error::timed_out(LIMIT, &step);
+    // Not `TimedOut`: after this kind, there is no prompt until the credentials have expired.
     Error::new(ErrorKind::MfaCodeUnavailable, cause.to_string())
 }

@@ -84,10 +84,13 @@ impl TokenCommand {
         command
             .args(&self.args)
             .env("BSM_MFA_SERIAL", request.serial());
+        // Standard input may be data for this process. A password manager prompts on standard
+        // error, or opens the terminal itself.
         let streams = Streams {
             stdin: ProcessStdio::Detached,
             stderr: ProcessStdio::Inherit,
         };
+        // The program is killed when its future is dropped by the time-out.
         let ran = tokio::time::timeout(self.timeout, run(command, streams))
             .await
             .map_err(|_| failed("it took too long"))?

@@ -53,6 +53,7 @@ impl MfaTokenProvider for TerminalPrompt {
                 .map_err(|error| no_terminal(request, error))?;
             match answered.await {
                 Ok(answer) => answer.map_err(|error| no_terminal(request, error)),
+                // The thread panicked before it could send.
                 Err(error) => Err(no_terminal(request, io::Error::other(error))),
             }
         })

@@ -61,7 +61,9 @@ impl Totp {
             // The last one is over; or the clock was set back, and it tells nothing.
             _ => current,
         };
+        // Before the wait: a request in the meantime must get the step after this one.
         *last = Some(step);
+        // Steps of 30 seconds since 1970 fit into 32 bits for four thousand years.
         (step, (STEP * step as u32).saturating_sub(now))
     }
 }

@@ -53,6 +53,7 @@ impl Printed {
         if json.version != 1 {
             return Err("printed a Version other than 1, the only one there is".to_owned());
         }
+        // An empty token would be sent as an empty `x-amz-security-token` header.
         let session_token = json.session_token.filter(|token| !token.is_empty());
         for (name, value) in [
             ("AccessKeyId", Some(&json.access_key_id)),
@@ -76,6 +77,7 @@ impl Printed {
             return Err("printed an AccountId that is not twelve digits".to_owned());
         }
         let expiration = json.expiration.filter(|expiration| !expiration.is_empty());
+        // An expiry that is ignored would leave the credentials in use after it.
         let expiry = expiration
             .map(|expiration| {
                 time::parse(&expiration)

@@ -102,6 +102,7 @@ impl Process {
             } else {
                 Stdio::piped()
             })
+            // The future is dropped when the time limit of the provider passes.
             .kill_on_drop(true);
         #[cfg(unix)]
         if !may_prompt {
@@ -132,11 +133,13 @@ impl Process {
         let read = {
             let mut reading = pin!(reading);
             tokio::select! {
+                // A read that has come to its end needs no grace period.
                 biased;
                 read = &mut reading => read,
                 status = self.child.wait() => {
                     status?;
                     let rest = tokio::time::timeout(GRACE, reading).await;
+                    // A program in the background holds the pipe open: no more output is expected.
                     rest.unwrap_or(Ok(()))
                 }
             }
@@ -148,6 +151,7 @@ impl Process {
             return Err(error);
         }
         let status = self.child.wait().await?;
+        // What the program has left behind on purpose, such as an agent, lives on.
         self.group.end();
         let text = text_of(&stderr.text);
         Ok(Ran {
@@ -165,6 +169,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Before `child` is dropped, which kills and reaps it: its id can then be another's.
         self.group.kill();
     }
 }
@@ -178,6 +183,7 @@ struct Group {
 #[cfg(unix)]
 impl Group {
     fn new(child: &Child, may_prompt: bool) -> Self {
+        // A program that may prompt has this process's group, and its id names none.
         let leader = child.id().filter(|_| !may_prompt);
         let leader = leader.and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
         Self { leader }
@@ -227,6 +233,7 @@ enum ReadError {
 impl Output {
     fn new(limit: usize) -> Self {
         // All at once, because memory that grows leaves copies of secrets behind.
+        // Twice the limit, because a read adds at most one chunk to it.
         let text = Zeroizing::new(Vec::with_capacity(2 * limit));
         Self { text, limit }
     }

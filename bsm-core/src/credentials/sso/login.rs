@@ -135,6 +135,7 @@ impl SsoLogin {
             return Ok(found);
         }
         if found.expires_at <= now {
+            // One manager at a time: the next one finds the new token, or the error of the attempt.
             let attempts = tokio::time::timeout(self.limit(), attempts.lock()).await;
             let mut attempts = attempts.map_err(|_| self.busy())?;
             return self.renewed(&mut attempts).await;
@@ -148,9 +149,11 @@ impl SsoLogin {
         }
         let lock = match self.file.try_lock().await {
             LockAttempt::Acquired(lock) => Some(lock),
+            // The holder renews the token, and this one is still valid.
             LockAttempt::Held => return Ok(found),
             LockAttempt::Unsupported => None,
         };
+        // Under the lock: its last holder may have renewed the token.
         let found = self.read().await?;
         if self.time.now() + ADVISORY < found.expires_at {
             return Ok(found);
@@ -183,6 +186,7 @@ impl SsoLogin {
                 LockAttempt::Acquired(lock) => Some(lock),
                 LockAttempt::Unsupported => None,
                 LockAttempt::Held if give_up.is_none_or(|at| Instant::now() < at) => {
+                    // Spread, so that the waiting processes do not poll at the same moment.
                     tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
                     continue;
                 }
@@ -201,6 +205,7 @@ impl SsoLogin {
     ) -> Result<Token, Error> {
         let now = self.time.now();
         let refresh = match &old.refresh {
+            // SSO OIDC refuses a client whose registration has expired, so the request is saved.
             Some(refresh) if now < refresh.registration_expires_at => refresh,
             _ => return Err(self.sign_in("has expired")),
         };
@@ -218,11 +223,13 @@ impl SsoLogin {
                 if let Err(error) = self.file.write(&self.session, &renewed).await {
                     let path = self.file.path().display();
                     tracing::warn!(%error, %path, "a renewed SSO login could not be written");
+                    // A refresh token may be good for one use: the next one exists only here.
                     attempts.unwritten = Some(renewed.clone());
                 }
                 Ok(renewed)
             }
             Err(error) => {
+                // Other errors may pass, so the next process makes its own attempt.
                 if error.kind() == ErrorKind::SignInRequired
                     && let Some(lock) = &mut lock
                     && let Err(error) = lock.leave_note(&digest)
@@ -265,6 +272,7 @@ impl SsoLogin {
         let next = answer.refresh_token.map(Zeroizing::new);
         Ok(Token {
             access_token: Zeroizing::new(access_token),
+            // Identity Center ends sessions after 90 days at most.
             expires_at: now + lifetime.min(MAX_LIFETIME),
             refresh: Some(Refresh {
                 // RFC 6749: without a new refresh token, the old one stays valid.
@@ -285,6 +293,7 @@ impl SsoLogin {
     async fn read_or_unwritten(&self, attempts: &Attempts) -> Result<Token, Error> {
         let found = self.read().await;
         match (&attempts.unwritten, found) {
+            // A later one in the file is that of a sign-in, or of another process.
             (Some(ours), Ok(found)) if found.expires_at < ours.expires_at => Ok(ours.clone()),
             (Some(ours), Err(_)) => Ok(ours.clone()),
             (_, found) => found,
@@ -295,6 +304,7 @@ impl SsoLogin {
     fn attempts(&self) -> Arc<Mutex<Attempts>> {
         static ATTEMPTS: LazyLock<SyncMutex<HashMap<PathBuf, Arc<Mutex<Attempts>>>>> =
             LazyLock::new(SyncMutex::default);
+        // By file: managers with other settings share the login, and its refresh token.
         let path = self.file.path().to_owned();
         ATTEMPTS.lock().entry(path).or_default().clone()
     }
@@ -338,6 +348,8 @@ impl Attempts {
         let (at, error) = self.last.as_ref()?;
         // A clock that was set back ends the pause as well.
         let ago = now.duration_since(*at).ok()?;
+        // A sign-in of the user must be noticed at once. The note in the lock file prevents
+        // requests until then.
         (ago < pause && error.kind() != ErrorKind::SignInRequired).then(|| error.clone())
     }
 }

@@ -114,6 +114,7 @@ impl Registration {
 
 /// Returns the path that the AWS CLI gives the registration.
 fn path(home: &Path, session: &SsoSession, scopes: &[String]) -> PathBuf {
+    // The fields and their spelling are the AWS CLI's: both find the same registration.
     let named_after = json!({
         "region": session.region,
         "scopes": (!scopes.is_empty()).then_some(scopes),

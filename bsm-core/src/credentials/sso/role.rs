@@ -86,7 +86,9 @@ impl SsoRole {
                 .access_key_id(issued.access_key_id?)
                 .secret_access_key(issued.secret_access_key?)
                 .session_token(issued.session_token?)
+                // The portal counts milliseconds, unlike STS.
                 .expiry(UNIX_EPOCH.checked_add(Duration::from_millis(expiry))?)
+                // The response names no account, but the request was for one.
                 .account_id(account_id.as_str())
                 .provider_name("SSO");
             Some(credentials.build())
@@ -112,6 +114,7 @@ impl CredentialProvider for SsoRole {
     fn limit(&self) -> Duration {
         let request = time_limits::of_request(&self.portal);
         let both = request.saturating_add(self.login.limit());
+        // A refused token takes a second round with another one.
         both.saturating_mul(2)
     }
 

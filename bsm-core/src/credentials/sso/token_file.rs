@@ -107,6 +107,7 @@ struct Written<'a> {
 impl TokenFile {
     /// Returns the file of a login in a home directory.
     pub(crate) fn in_home(home: &Path, session: &SsoSession) -> Self {
+        // The AWS CLI's rule, so that it finds the same file.
         let name = session.name.as_deref().unwrap_or(&session.start_url);
         let digest = Sha1::digest(name.as_bytes());
         let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -147,6 +148,7 @@ impl TokenFile {
             let read = small_file::blocking(move || small_file::read(&path, MAX_BYTES)).await;
             let text = match read {
                 Ok(Ok(text)) => text,
+                // Every writer leaves the file in place, so there is no write to wait for.
                 Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(NoToken::Missing);
                 }
@@ -170,6 +172,7 @@ impl TokenFile {
 
     /// Tries to lock the login. Never waits.
     pub(crate) async fn try_lock(&self) -> LockAttempt {
+        // Beside the token: a lock on the file itself would stay with the one that is replaced.
         shared_file::try_lock_async(self.path.with_extension("lock")).await
     }
 }
@@ -181,6 +184,7 @@ impl Token {
         if validation::flaw(&read.access_token).is_some() {
             return None;
         }
+        // A token that lacks one of these is used until it expires.
         let refresh = || {
             Some(Refresh {
                 client_id: read.client_id?,

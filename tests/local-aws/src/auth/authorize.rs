@@ -33,6 +33,7 @@ pub(crate) fn access_denied(
         "User: {caller} is not authorized to perform: {action} on resource: {resource}{reason}"
     );
     match service.protocol() {
+        // DynamoDB and Organizations report a denied action with 400, unlike the other services.
         Protocol::Json => ErrorResponse::new(400, "AccessDeniedException", message),
         Protocol::RestJson => ErrorResponse::new(403, "AccessDeniedException", message),
         _ => ErrorResponse::new(403, "AccessDenied", message),

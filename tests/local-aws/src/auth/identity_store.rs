@@ -148,6 +148,8 @@ impl IdentityStore {
 
     /// Consumes an MFA code. Returns `true` if the code is correct and was not used before.
     pub(crate) fn consume_mfa_code(&self, device: &MfaDevice, code: &str, now: SystemTime) -> bool {
+        // `insert` checks and records in one step: of two requests with one code, only one
+        // succeeds.
         device.recognize(code, now).is_some_and(|mfa_use| {
             self.used_codes
                 .lock()
@@ -213,6 +215,7 @@ impl IdentityStore {
                 "account id {id:?} does not consist of twelve digits"
             )));
         }
+        // Every account has an entry here, with or without an alias.
         if self
             .aliases
             .insert(id.clone(), account.alias.clone())
@@ -221,6 +224,7 @@ impl IdentityStore {
             return Err(Error::accounts(format!("account {id} occurs twice")));
         }
         let mut names = HashSet::new();
+        // Users without a key are in no map, so their names are compared here.
         if let Some(user) = account.users.iter().find(|user| !names.insert(&user.name)) {
             let arn = User::arn(id, &user.name);
             return Err(Error::accounts(format!("user {arn} occurs twice")));
@@ -266,6 +270,7 @@ impl IdentityStore {
             session: None,
             identity,
         });
+        // Keys of all accounts share one map, because a key alone determines its account.
         match self.keys.get_mut().insert(key_id.clone(), key) {
             None => Ok(()),
             Some(_) => Err(Error::accounts(format!("access key {key_id} occurs twice"))),

@@ -58,6 +58,7 @@ impl Authorization {
         let fields = header
             .strip_prefix("AWS4-HMAC-SHA256")
             .ok_or(AuthError::MissingToken)?;
+        // Some clients put a space behind the commas, and some do not.
         let field = |name: &str| {
             fields
                 .split([',', ' '])
@@ -68,6 +69,7 @@ impl Authorization {
                 })
         };
         let credential = field("Credential")?;
+        // The date is not compared here: a scope with another one has another signature.
         let &[access_key_id, _date, region, service, "aws4_request"] =
             credential.split('/').collect::<Vec<_>>().as_slice()
         else {
@@ -98,6 +100,7 @@ impl Authorization {
         identities: &IdentityStore,
         clock: &Clock,
     ) -> Result<Arc<AccessKey>, AuthError> {
+        // Only parsed here. An old request with an unknown key gets the error of the key.
         let signed_at = self.signed_at(request)?;
         let key = identities
             .key(&self.access_key_id)
@@ -171,6 +174,7 @@ impl Authorization {
             // aws-sigv4 adds the date and the token itself.
             .filter(|(name, _)| self.signs(name.as_str()) && *name != DATE && *name != TOKEN)
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        // The scheme is not signed, but aws-sigv4 requires a complete URI.
         let uri = format!(
             "http://{}{}",
             request.header("host")?,

@@ -110,6 +110,7 @@ impl ArnTranslator {
                 self.to_client_value(&mut response);
                 to_bytes(&response)
             }
+            // The engine writes valid JSON, so this arm is not reached.
             Err(_) => body,
         }
     }
@@ -126,6 +127,7 @@ impl ArnTranslator {
                 .replace(&local_caller, &caller.arn)
         };
         error.message = replace(&error.message);
+        // The body repeats the message, and the client reads the body.
         error.body = error.body.map(|body| replace(&body));
         error
     }
@@ -135,6 +137,7 @@ impl ArnTranslator {
     fn to_client_value(&self, value: &mut Value) {
         match value {
             Value::Object(members) => members.iter_mut().for_each(|(name, value)| match value {
+                // Members such as `TableArn` and `LatestStreamArn`.
                 Value::String(arn) if name.ends_with("Arn") => {
                     if let Some(rest) = arn.strip_prefix(&local_prefix()) {
                         *arn = format!("{}{rest}", self.prefix());
@@ -171,6 +174,7 @@ fn with_table_name(body: &Bytes, table: &str) -> Bytes {
             request["TableName"] = table.into();
             to_bytes(&request).into()
         }
+        // The body was valid JSON when the reference was read from it.
         Err(_) => body.clone(),
     }
 }

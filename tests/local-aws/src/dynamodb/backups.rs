@@ -44,6 +44,7 @@ pub(super) fn perform(
     let table = request["TableName"].as_str().unwrap_or_default();
     check_exists(database, table)?;
     let state = states.of(place, table);
+    // Held over the change of the engine's stream, so that both are changed together.
     let mut state = state.lock();
     let now = clock.unix_seconds();
     if operation == "UpdateContinuousBackups" {
@@ -54,6 +55,7 @@ pub(super) fn perform(
         }
         let recovery = match specification["PointInTimeRecoveryEnabled"].as_bool() {
             Some(true) => Some(Recovery {
+                // A second request changes the days, and keeps what can be restored already.
                 since: state.recovery.map_or(now, |recovery| recovery.since),
                 days: days.unwrap_or(DEFAULT_DAYS),
             }),

@@ -48,6 +48,7 @@ impl ChangeLog {
                 limit: Some(PAGE),
             };
             let response = database.get_records(request).map_err(engine_error)?;
+            // A full page may be the last one. The next, empty one ends the loop then.
             let is_last = response.records.len() < PAGE;
             self.0.extend(response.records.into_iter().map(Change::new));
             if is_last {
@@ -76,6 +77,7 @@ impl Change {
         )]
         let at = record.dynamodb.approximate_creation_date_time as u64;
         Self {
+            // The engine formats these numbers itself, so they can be parsed.
             sequence: parse_sequence(&record.dynamodb.sequence_number).unwrap_or_default(),
             at,
             key_hash: hash_of(&serde_json::to_value(&record.dynamodb.keys).unwrap_or_default()),

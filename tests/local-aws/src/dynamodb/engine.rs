@@ -99,6 +99,7 @@ fn parse_error(operation: &str, error: &serde_json::Error) -> ErrorResponse {
     if text.starts_with("recursion limit exceeded") {
         return validation_error(NESTING_LIMIT_MESSAGE);
     }
+    // DynamoDB's messages contain no position in the request.
     let text = match text.rfind(" at line ") {
         Some(end) => &text[..end],
         None => &text,
@@ -142,6 +143,7 @@ pub(super) fn validation_error(message: impl Into<String>) -> ErrorResponse {
 /// Converts an error of the engine.
 pub(super) fn engine_error(error: DynoxideError) -> ErrorResponse {
     let code = error.error_type();
+    // The engine's type has a namespace in front, which is not part of the code.
     let code = code.rsplit_once('#').map_or(code, |(_, code)| code);
     let mut response = ErrorResponse::new(error.status_code(), code, error.to_string());
     response.body = Some(error.to_json());

@@ -133,6 +133,7 @@ impl<'de> Visitor<'de> for Expression<'_> {
     }
 
     fn visit_str<E>(self, expression: &str) -> Result<(), E> {
+        // DynamoDB reports one violation, and this reports the first one in the request.
         if self.violation.is_none() {
             *self.violation = violation(self.name, expression);
         }
@@ -173,6 +174,7 @@ fn violation(name: &str, expression: &str) -> Option<String> {
         let levels = usage.path_elements;
         format!("The document path has too many nesting levels; nesting levels: {levels}")
     } else if usage.depth > MAX_DEPTH && usage.is_balanced {
+        // Only balanced parentheses can be redundant. Others are a syntax error at the end.
         "The expression has redundant parentheses;".to_owned()
     } else if usage.depth > MAX_DEPTH {
         r#"Syntax error; token: "<EOF>", near: "(""#.to_owned()

@@ -20,6 +20,7 @@ pub(super) fn execute_in_part(
     unprocessed: Unprocessed,
 ) -> Result<Vec<u8>, ErrorResponse> {
     let batch = BatchShape::of(operation);
+    // The engine reports invalid JSON as DynamoDB does.
     let Ok(mut request) = serde_json::from_slice::<Value>(body) else {
         return execute(database, operation, body);
     };
@@ -32,6 +33,7 @@ pub(super) fn execute_in_part(
     let is_empty = request["RequestItems"]
         .as_object()
         .is_none_or(Map::is_empty);
+    // The engine rejects a batch without items, so an empty one is answered here.
     let mut response = match is_empty {
         true => Map::from_iter([(batch.processed.to_owned(), Value::Object(Map::new()))]),
         false => {
@@ -102,6 +104,7 @@ impl BatchShape {
             self.list_mut(&mut rest).drain(..length - excess);
             removed.insert(name.clone(), rest);
         }
+        // The engine also rejects a table without items in a batch.
         tables.retain(|_, table| !self.list(table).is_empty());
         removed
     }

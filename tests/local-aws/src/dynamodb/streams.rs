@@ -82,6 +82,7 @@ impl Stream {
     /// Returns the shards with records that are not trimmed yet, and those of today.
     fn shards(&self, now: u64) -> impl Iterator<Item = Shard> {
         let age = now.saturating_sub(self.enabled_at);
+        // The oldest generation counts as long as it may have a record of the last day.
         let first = age.saturating_sub(RETENTION) / GENERATION;
         (first..=age / GENERATION).flat_map(|generation| {
             (0..LINEAGES).map(move |lineage| Shard {
@@ -186,6 +187,7 @@ fn with_stream(
     let table = super::arns::table_in_arn(arn).ok_or_else(missing)?;
     let state = states.of(place, table);
     let mut state = state.lock();
+    // A stream that was enabled again has a new label, so an old ARN no longer matches.
     if state
         .stream
         .as_ref()
@@ -194,6 +196,7 @@ fn with_stream(
         return Err(missing());
     }
     // The engine records changes by itself. They are read when a client asks, under the table's lock.
+    // After the check: a table without a stream may not exist in the engine.
     state.changes.refresh(database, table)?;
     let stream = state.stream.as_ref().ok_or_else(missing)?;
     perform(table, &state, stream)
@@ -202,6 +205,7 @@ fn with_stream(
 fn list(states: &TableStates, place: &Place, request: &Value) -> Value {
     let wanted = request["TableName"].as_str();
     let streams = states.all(place).into_iter().filter_map(|(table, state)| {
+        // `all` has returned, so the map of states is not locked here.
         let state = state.lock();
         let stream = state.stream.as_ref()?;
         wanted.is_none_or(|wanted| wanted == table).then(|| {
@@ -244,6 +248,8 @@ fn describe(
             let first = own
                 .next()
                 .map_or(stream.after + 1, |change| change.sequence);
+            // `first` is taken already, so the iterator has nothing left for a shard with one
+            // record.
             let last = own.next_back().map_or(first, |change| change.sequence);
             let mut range = json!({ "StartingSequenceNumber": format_sequence(first) });
             if stream.is_closed(shard, now) {
@@ -251,6 +257,7 @@ fn describe(
             }
             let mut description =
                 json!({ "ShardId": stream.shard_id(shard), "SequenceNumberRange": range });
+            // The parent is named even if its records are trimmed and it is not listed.
             if let Some(generation) = shard.generation.checked_sub(1) {
                 let parent = Shard {
                     generation,
@@ -312,6 +319,7 @@ fn iterator(
     let iterator = ShardIterator {
         stream_arn: arn.to_owned(),
         shard: shard.to_owned(),
+        // The log also has the changes that were recorded before the stream was enabled.
         position: position.max(stream.after),
         is_exact,
         issued_at: now,
@@ -339,6 +347,7 @@ fn records(
     let limit = limit.unwrap_or(MAX_RECORDS).clamp(1, MAX_RECORDS);
     let mut records = Vec::new();
     for change in state.changes.after(iterator.position) {
+        // One log has the changes of all shards. The position skips those of the others.
         if stream.shard_of(change) != shard {
             continue;
         }
@@ -362,6 +371,7 @@ fn records(
     let mut response = json!({ "Records": records });
     if !(is_at_end && stream.is_closed(shard, now)) {
         iterator.issued_at = now;
+        // A reader that falls behind by a day gets an error, because it has missed records.
         iterator.is_exact = true;
         response["NextShardIterator"] = iterator.to_text().into();
     }

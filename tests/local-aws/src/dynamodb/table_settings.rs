@@ -78,6 +78,7 @@ fn check_key_names(request: &Value) -> Result<(), ErrorResponse> {
             members
                 .iter()
                 .try_for_each(|(member, value)| match (member.as_str(), value.as_str()) {
+                    // At any depth: key schemas and definitions, also those of indexes.
                     ("AttributeName", Some(name)) => check_name(name, "attributeName"),
                     _ => check_key_names(value),
                 })
@@ -132,6 +133,7 @@ fn check_tagging(database: &Database, request: &Value) -> Result<(), ErrorRespon
     let existing = execute(database, "ListTagsOfResource", &to_bytes(&existing))?;
     let existing: Value = serde_json::from_slice(&existing).unwrap_or_default();
     let others = existing["Tags"].as_array().into_iter().flatten();
+    // A tag with an existing key replaces it, and does not count twice.
     let others = others.filter(|tag| tags.iter().all(|new| new["Key"] != tag["Key"]));
     check_tags(tags, others.count())
 }

@@ -74,6 +74,8 @@ impl TableStates {
 
     /// Returns `true` while an import is creating a table.
     pub(super) fn is_importing(&self, place: &Place, table: &str, clock: &Clock) -> bool {
+        // The map is unlocked before the state is locked: DeleteTable locks them in the other
+        // order.
         let state = self
             .0
             .lock()
@@ -104,6 +106,7 @@ impl TableStates {
             table_settings::check_table(&request)?;
         }
         let state = self.of(place, name);
+        // Held until the response, so that the engine's stream and this state change together.
         let mut state = state.lock();
         let wanted = StreamChange::in_request(&request);
         if operation == "UpdateTable" {
@@ -125,6 +128,7 @@ impl TableStates {
         }
         match wanted {
             Some(StreamChange::On(view_type)) => {
+                // What the recovery has recorded so far is not part of the new stream.
                 state.changes.refresh(database, name)?;
                 let after = state.changes.last();
                 state.stream = Some(Stream::new(clock, view_type, after));
@@ -186,10 +190,13 @@ impl TableState {
             Some(_) if operation == "UpdateTable" && self.recovery.is_some() => {
                 if let Value::Object(members) = request {
                     members.remove("StreamSpecification");
+                    // TableName is always left.
                     return members.len() > 1;
                 }
             }
             Some(StreamChange::On(_)) => {
+                // A recovery that is turned on later needs both images, whatever the client asked
+                // for.
                 request["StreamSpecification"]["StreamViewType"] = BOTH_IMAGES.into();
             }
             _ => {}

@@ -110,6 +110,7 @@ impl Transfers {
         kind: Kind,
         request: Value,
     ) -> Result<Arc<Job>, ErrorResponse> {
+        // Held while the job is prepared: of two requests with one token, the second finds it.
         let mut jobs = self.jobs.lock();
         if let Some(token) = request["ClientToken"].as_str() {
             let earlier = jobs.iter().find(|(place, job)| {
@@ -131,6 +132,7 @@ impl Transfers {
             Kind::Import => import::prepare(context, request)?,
         };
         let job = Arc::new(job);
+        // Before the work begins, so that the table is not described as active meanwhile.
         if kind == Kind::Import {
             let table = super::arns::table_in_arn(&job.table_arn).unwrap_or_default();
             context.states.of(&context.place, table).lock().import = Some(Arc::clone(&job));

@@ -339,6 +339,7 @@ impl Effect {
     ) -> Option<ErrorResponse> {
         let is_dynamodb = service == Service::DynamoDb;
         Some(match self {
+            // Arms for single services come before the one for all others.
             #[cfg(feature = "s3")]
             Self::Throttling if service == Service::S3 => {
                 ErrorResponse::new(503, "SlowDown", "Please reduce your request rate.")
@@ -378,6 +379,7 @@ impl Effect {
                 code,
                 message,
             } => ErrorResponse::new(*status, code, message),
+            // The other effects concern the connection, or the operation itself.
             _ => return None,
         })
     }

@@ -116,6 +116,7 @@ impl IdentityCenter {
 impl Assignment {
     /// Returns the name of the IAM role that Identity Center creates in the account.
     pub(crate) fn iam_role_name(&self) -> String {
+        // AWS appends random digits. Fixed ones let tests name the ARN.
         format!("AWSReservedSSO_{}_0123456789abcdef", self.role)
     }
 }

@@ -100,6 +100,7 @@ impl Organization {
     /// Creates the members that are not among the accounts.
     pub(crate) fn add_members(&self, accounts: &mut Vec<Account>) {
         let known: BTreeSet<_> = accounts.iter().map(|account| account.id.clone()).collect();
+        // Organizations trusts the management account as a whole, and not one of its users.
         let role = Role::new(&self.member_role).trust(Trust::principal(&self.management));
         let missing = self.members.keys().filter(|id| !known.contains(*id));
         accounts.extend(missing.map(|id| Account::new(id).role(role.clone())));

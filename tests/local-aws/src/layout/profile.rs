@@ -91,6 +91,7 @@ impl Profile {
             "default" => "[default]\n".to_owned(),
             name => format!("[profile {name}]\n"),
         };
+        // For botocore, a section that has a key twice is malformed.
         let own_endpoint = self.settings.contains_key("endpoint_url");
         let endpoint = (!own_endpoint).then_some(("endpoint_url", endpoint_url));
         let settings = self
@@ -98,6 +99,7 @@ impl Profile {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in settings.chain(endpoint) {
+            // Writing to a string does not fail.
             let _ = writeln!(text, "{name} = {value}");
         }
         text

@@ -60,11 +60,13 @@ fn decode(mut body: Bytes) -> Option<(Bytes, HeaderMap)> {
     let mut decoded = Vec::with_capacity(body.len());
     loop {
         let line = take_line(&mut body)?;
+        // A signed chunk has its signature behind the size.
         let size = line.split(';').next()?;
         let size = usize::from_str_radix(size.trim(), 16).ok()?;
         if size == 0 {
             break;
         }
+        // `split_to` panics beyond the end.
         if body.len() < size {
             return None;
         }

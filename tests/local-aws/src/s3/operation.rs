@@ -106,11 +106,13 @@ impl Target {
             Operation::CopyObject | Operation::UploadPartCopy
         );
         let source = request.header("x-amz-copy-source").filter(|_| is_copy)?;
+        // The header may end with the version of the object.
         Some(bucket_and_key(source.split('?').next()?))
     }
 }
 
 fn bucket_and_key(path: &str) -> (String, String) {
+    // The header `x-amz-copy-source` may also begin without a slash.
     let path = path.strip_prefix('/').unwrap_or(path);
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     (decoded(bucket), decoded(key))
@@ -126,6 +128,7 @@ fn operation(request: &Request, has_bucket: bool, has_key: bool) -> Operation {
         return Operation::Unsupported;
     }
     let is_copy = request.header("x-amz-copy-source").is_some();
+    // Arms with a query parameter come before the plain operation of the same method.
     match (&request.method, has_bucket, has_key) {
         (&Method::GET, false, _) => Operation::ListBuckets,
         (&Method::GET, true, false) if has("policy") => Operation::GetBucketPolicy,

@@ -62,6 +62,7 @@ impl Policy {
         let parsed: Document = serde_json::from_slice(document)
             .map_err(|error| format!("bsm-local-aws cannot evaluate this policy: {error}"))?;
         Ok(Self {
+            // The document was parsed as JSON, so it is UTF-8.
             document: String::from_utf8_lossy(document).into_owned(),
             statements: parsed.statement.as_slice().to_vec(),
         })
@@ -76,6 +77,7 @@ impl Policy {
         };
         let effects = self.statements.iter().filter(applies).map(|it| it.effect);
         let effects: Vec<_> = effects.collect();
+        // An explicit deny takes precedence over every allow.
         match effects.contains(&Effect::Deny) {
             true => Some(Effect::Deny),
             false => effects.first().copied(),

@@ -45,6 +45,7 @@ impl ServerState {
         let target = Target::from_request(&request, signed.map(|signed| signed.service.as_str()));
         let service = target.service;
         let call = self.new_call(&request, &target, signed);
+        // Before authentication, so that rejected requests are also in the log.
         let call_number = self.calls.begin(call.clone());
         let reply = AssertUnwindSafe(async {
             let caller = authorization
@@ -60,6 +61,7 @@ impl ServerState {
                 region,
                 caller,
             };
+            // After authentication, because a fault may be limited to an account.
             let decision = self.faults.decide(&context.fault_context(&call));
             self.reply(&context, decision).await
         });
@@ -126,6 +128,7 @@ impl ServerState {
         if let Some(Effect::Panic) = effect {
             panic!("an injected fault");
         }
+        // These requests have no signature, so `caller` is an error for each of them.
         if service.is_unsigned() {
             return self.perform_unsigned(context);
         }

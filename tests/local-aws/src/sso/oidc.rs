@@ -131,6 +131,7 @@ impl Exchange<'_> {
         if !tokens.knows(&request.client_id, &request.client_secret, now) {
             return Err(invalid_client());
         }
+        // The checks below lock the tokens again, and the mutex is not reentrant.
         drop(tokens);
         match request.grant_type.as_str() {
             DEVICE_CODE => self.check_device(&request)?,
@@ -185,9 +186,11 @@ impl Exchange<'_> {
                 "Device code has expired",
             ));
         }
+        // A poll that comes too early also counts as the last one.
         let last = device.polled_at.replace(now);
         match device.is_allowed {
             Some(true) => {
+                // A device code is good for one sign-in.
                 tokens.devices.remove(code);
                 Ok(())
             }
@@ -225,6 +228,7 @@ impl Exchange<'_> {
             return Err(invalid_grant("Invalid authorization code provided"));
         };
         let verifier = request.code_verifier.as_deref().unwrap_or_default();
+        // RFC 7636 limits a verifier to 43 to 128 characters.
         let is_good = now < code.expires_at
             && request.redirect_uri.as_deref() == Some(&code.redirect_uri)
             && (43..=128).contains(&verifier.len())
@@ -290,6 +294,7 @@ impl Exchange<'_> {
             }
             _ => "error=access_denied".to_owned(),
         };
+        // RFC 6749 requires the state in the redirect, whatever the user decides.
         let state: String = form_urlencoded::byte_serialize(state.as_bytes()).collect();
         Ok(Response::redirect(format!(
             "{redirect_uri}?{answer}&state={state}"

@@ -39,6 +39,7 @@ impl Exchange<'_> {
         let assigned = self.center.is_assigned(account, role);
         let entry = iam_role_arn(self.center, account, role).filter(|_| assigned);
         let entry = entry.and_then(|arn| self.identities.role(&arn));
+        // One error for a role that does not exist and for one that is not assigned.
         let Some(entry) = entry else {
             let code = "ForbiddenException";
             return Err(ErrorResponse::new(403, code, "No access"));
@@ -48,6 +49,7 @@ impl Exchange<'_> {
             .identities
             .issue_role(entry, &self.center.user, now, ROLE_LIFETIME);
         let expires_in = self.clock.unix_seconds() + ROLE_LIFETIME.as_secs();
+        // The portal reports `expiration` in milliseconds.
         Ok(Response::rest_json(json!({"roleCredentials": {
             "accessKeyId": key.identity.access_key_id,
             "secretAccessKey": key.secret.expose(),
@@ -59,6 +61,7 @@ impl Exchange<'_> {
     pub(super) fn accounts(self) -> Result<Response, ErrorResponse> {
         self.token()?;
         let mut ids: Vec<_> = self.center.assignments.iter().map(|a| &a.account).collect();
+        // Sorted, because `dedup` removes neighbours only, and pages need a fixed order.
         ids.sort_unstable();
         ids.dedup();
         let accounts = ids.into_iter().map(|id| {

@@ -92,6 +92,7 @@ impl SsoToken {
             ),
             ("refreshToken", &self.refresh_token),
         ];
+        // The AWS CLI writes with `json.dumps`, which puts a space behind colons and commas.
         let fields = fields.map(|(name, value)| format!("{}: {}", json!(name), json!(value)));
         format!("{{{}}}", fields.join(", "))
     }
@@ -126,6 +127,7 @@ impl Tokens {
         let (access, refresh) = (ids::token(200), ids::token(200));
         let lifetime = Duration::from_secs(center.token_seconds);
         self.access.insert(access.clone(), now + lifetime);
+        // A refresh token has no expiry of its own: the registration of its client limits it.
         self.refresh.insert(refresh.clone(), client_id.to_owned());
         (access, refresh)
     }
@@ -150,6 +152,7 @@ impl Tokens {
     }
 
     pub(super) fn sign_in(&mut self, center: &IdentityCenter, now: SystemTime) -> SsoToken {
+        // Without redirect URIs, because these tokens are issued without a browser.
         let client_id = self.register(Vec::new(), now);
         let (access_token, refresh_token) = self.issue(center, &client_id, now);
         let client = &self.clients[&client_id];
@@ -167,6 +170,7 @@ impl Tokens {
 
     /// Decides about one device authorization, or about all that wait. Returns their number.
     pub(super) fn decide(&mut self, user_code: Option<&str>, is_allowed: bool) -> usize {
+        // A decision is final, so only those that wait are changed.
         let waiting = self.devices.values_mut().filter(|device| {
             device.is_allowed.is_none() && user_code.is_none_or(|code| device.user_code == code)
         });

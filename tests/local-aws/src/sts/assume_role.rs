@@ -78,6 +78,7 @@ impl<'a> AssumeRole<'a> {
     }
 
     fn check_role_arn(&self) -> Result<(), ErrorResponse> {
+        // The resource is the rest, which may contain colons.
         let parts: Vec<_> = self.role_arn.splitn(6, ':').collect();
         let is_arn = match parts.as_slice() {
             ["arn", partition, "iam", "", account, resource] => {
@@ -160,6 +161,7 @@ impl Sts<'_> {
             tags: tags.tags,
             transitive_tag_keys: tags.transitive_keys,
             source_identity: source_identity.map(str::to_owned),
+            // `issued_to` stays as `new_session` sets it: the caller.
             ..self.new_session(self.clock.now(), seconds)
         };
         Ok(self.issue(&request, role, session))
@@ -171,6 +173,7 @@ impl Sts<'_> {
     /// trust the caller.
     fn authorize(&self, request: &AssumeRole<'_>) -> Result<(&RoleEntry, bool), ErrorResponse> {
         self.authorize_action(ACTION, request.role_arn)?;
+        // Before the trust policy, which may require MFA.
         let given_mfa = self.check_mfa(request.serial_number, request.token_code)?;
         let has_mfa = given_mfa || self.caller.has_mfa();
         self.identities
@@ -199,6 +202,7 @@ impl Sts<'_> {
     ) -> Result<u64, ErrorResponse> {
         let seconds = request.seconds.unwrap_or(DEFAULT_SECONDS);
         let calling = self.caller.session.as_ref();
+        // A session of GetSessionToken has no role, and assuming a role with it is not chaining.
         let is_chained = calling.is_some_and(|session| session.role_arn.is_some());
         if is_chained && seconds > MAX_CHAINED_SECONDS {
             return Err(validation_error(

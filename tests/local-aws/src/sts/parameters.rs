@@ -128,6 +128,7 @@ impl<'a> Parameters<'a> {
     ) -> Vec<&'a str> {
         let values = self.form.list(name, suffix);
         for (index, value) in values.iter().enumerate() {
+            // Members count from 1, as in the names of the parameters.
             let member = format!("{}.{}.member{}", lower_first(name), index + 1, {
                 suffix.to_lowercase()
             });

@@ -40,12 +40,14 @@ pub(super) async fn open(url: &str) -> Result<(), Failure> {
             return Err(cannot(io::Error::other(format!("it ended with {status}"))));
         }
     }
+    // The opener returns before the browser has read the file, and dropping `file` removes it.
     tokio::time::sleep(LIFETIME).await;
     Ok(())
 }
 
 /// Writes a page that leads to the address, readable for this user alone.
 fn page(url: &str) -> io::Result<NamedTempFile> {
+    // XDG_RUNTIME_DIR belongs to this user alone, and is usually in memory and not on a disk.
     let dir = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, Into::into);
     let mut builder = tempfile::Builder::new();
     builder.prefix("bsm-console-").suffix(".html");
@@ -66,6 +68,7 @@ fn opener() -> Command {
         Command::new("open")
     } else if cfg!(windows) {
         let mut command = Command::new("cmd");
+        // `start` takes its first quoted argument for the title of a window.
         command.args(["/C", "start", ""]);
         command
     } else {

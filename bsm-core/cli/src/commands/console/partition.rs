@@ -55,6 +55,7 @@ impl Partition {
         service: &str,
         region: Option<&str>,
     ) -> Result<String, Failure> {
+        // The name becomes a segment of the path, which it must not be able to end.
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if service.is_empty() || !service.chars().all(is_name) {
             return Err(Failure::usage(format!(

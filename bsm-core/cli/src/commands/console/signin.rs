@@ -110,6 +110,7 @@ fn origin(config: &SdkConfig, partition: Partition) -> String {
 }
 
 fn escaped(text: &str) -> String {
+    // A token is base64, and the endpoint would decode its `+` as a space.
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
@@ -128,9 +129,11 @@ async fn get(config: &SdkConfig, origin: &str, query: Zeroizing<String>) -> Resu
         .operation_name("GetSigninToken")
         .http_client(client)
         .endpoint_url(origin)
+        // The endpoint reads the credentials from the query, and expects no signature.
         .no_auth()
         .no_retry()
         .timeout_config(timeouts);
+    // Without the sleep implementation, the runtime cannot enforce the timeout.
     if let Some(sleep) = config.sleep_impl() {
         operation = operation.sleep_impl(sleep);
     }
@@ -144,6 +147,7 @@ async fn get(config: &SdkConfig, origin: &str, query: Zeroizing<String>) -> Resu
             Ok(request)
         })
         .deserializer::<_, std::convert::Infallible>(|response: &HttpResponse| {
+            // The runtime has read the whole body into memory before it calls the deserializer.
             let body = response.body().bytes().unwrap_or_default();
             Ok(Reply {
                 status: response.status().as_u16(),

@@ -40,6 +40,7 @@ impl Child {
         let manager = account.manager();
         let variables = manager.env_vars().await?;
         let name = std::path::Path::new(program).file_name().unwrap_or(program);
+        // Before the program starts: it gets no credentials that could not be recorded.
         if let Some(audit) = Audit::of(account.name(), &format!("each {}", name.display())) {
             let id = variables
                 .set()
@@ -59,7 +60,11 @@ impl Child {
         let process = command
             .spawn()
             .map_err(|error| Failure::io(format!("{} cannot be run", program.display()), error))?;
+        // A process that was not waited for has an id. `Pid::from_raw` rejects 0, which is this
+        // group.
         let id = process.id().unwrap_or_default();
+        // There is no await since `spawn`, so a call that is cancelled cannot lose a running
+        // program.
         children.0.lock().push(id);
         Ok(Self {
             process,
@@ -115,6 +120,8 @@ impl Children {
             terminate(*id);
         }
         let ended = async {
+            // The calls end on threads of their own and remove their ids, and nothing notifies this
+            // task.
             while !self.0.lock().is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -158,6 +165,7 @@ fn terminate(_: u32) {}
 #[cfg(unix)]
 pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
+    // A signal that cannot be listened for keeps its default action, which ends this process.
     let listen = |kind| signal(kind).ok();
     let (mut int, mut term, mut hup) = (
         listen(SignalKind::interrupt()),

@@ -51,6 +51,8 @@ impl Output {
         let mut line = Vec::new();
         loop {
             line.clear();
+            // A program that prints no line break must not fill the memory: its output comes in
+            // pieces.
             let read = (&mut from)
                 .take(MAX_LINE)
                 .read_until(b'\n', &mut line)
@@ -59,6 +61,7 @@ impl Output {
             if read.unwrap_or(0) == 0 {
                 return;
             }
+            // A program may print any bytes, and a piece of a long line may end within a character.
             let text = String::from_utf8_lossy(&line);
             self.line(account, stream, text.trim_end_matches(['\n', '\r']));
         }
@@ -81,6 +84,7 @@ impl Output {
         // As a whole, so that the lines of two programs do not mix.
         self.bar.suspend(|| match (stream, self.is_json) {
             (Stream::Stderr, false) => write_line(&mut io::stderr().lock(), &line),
+            // In JSON each line names its stream, so a script reads both from the standard output.
             _ => write_line(&mut io::stdout().lock(), &line),
         });
     }

@@ -55,6 +55,7 @@ impl Selection {
         }
         let mut fleet = Fleet::new([]);
         for profile in self.matching()? {
+            // A fleet for each profile, because each has an expected account of its own.
             let mut builder = session.builder_of(profile.name())?;
             if let Some(account) = profile_summary::account(&profile) {
                 builder = builder.expect_account(account);

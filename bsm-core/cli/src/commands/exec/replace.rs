@@ -16,5 +16,6 @@ pub(super) fn become_program(mut command: Command) -> io::Result<ExitCode> {
 #[cfg(not(unix))]
 pub(super) fn become_program(mut command: Command) -> io::Result<ExitCode> {
     let status = command.status()?;
+    // `ExitCode` has 8 bits, and a status of Windows has 32.
     std::process::exit(status.code().unwrap_or(1))
 }

@@ -22,6 +22,7 @@ const CREDENTIALS: [&str; 4] = [
     "AWS_CREDENTIAL_EXPIRATION",
 ];
 
+// Without `HTTPS_PROXY`: the server speaks HTTP.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Runs the program to its end. The inner error is that of starting it.
@@ -33,6 +34,7 @@ pub(super) async fn run(
 ) -> Result<io::Result<ExitCode>, Failure> {
     let status = {
         let sources = vec![Source::new(session.manager.clone(), audit)?];
+        // Port 0 is any free one: several commands run servers at the same time.
         let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sources)
             .await
             .map_err(|error| Failure::io("cannot listen on 127.0.0.1", error))?;
@@ -50,6 +52,7 @@ pub(super) async fn run(
 
 /// Gives a command the environment of the session, with the server in place of keys.
 fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: &mut Command) {
+    // Removed before the server's variables are set, some of which have the same names.
     for name in variables.cleared().chain(CREDENTIALS) {
         command.env_remove(name);
     }
@@ -63,6 +66,7 @@ fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: 
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     // Some clients would send the token, and get the keys, through a proxy.
     if PROXIES.iter().any(|name| variable(name).is_some()) {
+        // Some clients read only one of the two spellings.
         for name in ["NO_PROXY", "no_proxy"] {
             let others = variable(name).map(|others| others + ",");
             let value = others.unwrap_or_default() + &Ipv4Addr::LOCALHOST.to_string();
@@ -78,5 +82,6 @@ async fn wait(command: Command) -> io::Result<std::process::ExitStatus> {
 
 #[cfg(not(unix))]
 fn end_like(status: std::process::ExitStatus) -> ExitCode {
+    // `ExitCode` has 8 bits, and a status of Windows has 32.
     std::process::exit(status.code().unwrap_or(1))
 }

@@ -15,6 +15,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 
 /// The signals that someone sends to a process to say something to it.
 const FORWARDED: [Signal; 6] = [
+    // Not TSTP and CONT: job control sends them to the whole group, and both processes obey.
     Signal::HUP,
     Signal::INT,
     Signal::QUIT,
@@ -66,6 +67,7 @@ fn terminal_sends(signal: Signal) -> bool {
     if !matches!(signal, Signal::INT | Signal::QUIT) {
         return false;
     }
+    // Without a terminal, it was another process that sent the signal.
     let Ok(terminal) = std::fs::File::open("/dev/tty") else {
         return false;
     };

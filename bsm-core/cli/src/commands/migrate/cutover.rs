@@ -55,6 +55,7 @@ fn ask() -> io::Result<()> {
 }
 
 async fn run(command: &[OsString]) -> io::Result<()> {
+    // `Cutover::of` creates a `Program` of at least one word.
     let [program, arguments @ ..] = command else {
         return Ok(());
     };
@@ -64,6 +65,7 @@ async fn run(command: &[OsString]) -> io::Result<()> {
         .stdin(Stdio::null())
         // The standard output is for the summary.
         .stdout(io::stderr())
+        // An interrupted migration must not leave a program behind that stops the writers later.
         .kill_on_drop(true)
         .status()
         .await

@@ -11,6 +11,7 @@ use crate::terminal;
 pub(super) fn shown(migration: MigrateTable) -> (MigrateTable, ProgressBar) {
     let style = ProgressStyle::with_template("{spinner} {elapsed_precise}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.expect("the template is valid"));
+    // An export takes minutes without any progress to report, and the spinner moves meanwhile.
     bar.enable_steady_tick(Duration::from_millis(200));
     let shown = bar.clone();
     let mut last = None;

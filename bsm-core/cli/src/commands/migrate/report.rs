@@ -23,6 +23,7 @@ pub(super) fn print_plan(plan: &MigrationPlan, global: &Global) -> Result<(), Fa
         });
         for (name, policy) in policies {
             let policy = policy.map(|policy| serde_json::from_str::<Value>(&policy));
+            // The plan has written the policy as JSON itself, so parsing it does not fail.
             fields[name] = policy.transpose().unwrap_or_default().unwrap_or_default();
         }
         return print_json(&fields);

@@ -28,6 +28,8 @@ pub(super) struct Edits {
 
 impl ConfigText {
     pub(super) fn new(text: &str) -> Self {
+        // Added and changed lines of a file with mixed ends get those of DOS; all others keep their
+        // own.
         let is_dos = text.contains("\r\n");
         Self {
             lines: text.split_inclusive('\n').map(str::to_owned).collect(),
@@ -119,10 +121,12 @@ impl ConfigText {
 
     /// Returns the text with the changes.
     pub(super) fn with(&self, mut edits: Edits) -> String {
+        // The sort is stable: keys that are added below one title stay in the order of `set`.
         edits.edits.sort_by_key(|edit| edit.lines.start);
         let mut text = String::new();
         let mut line = 0;
         for edit in &edits.edits {
+            // A key that is added below the title starts at the same line as a changed first key.
             let upto = edit.lines.start.max(line);
             text.push_str(&self.lines[line..upto].concat());
             end_line(&mut text, self.line_end);
@@ -140,6 +144,7 @@ impl ConfigText {
 
 /// Returns the value of a key without a comment behind it.
 pub(super) fn plain_value(key: &Key) -> &str {
+    // As bsm-core's parser does. botocore makes such a comment a part of the value.
     let comments = [" #", " ;", "\t#", "\t;"];
     let end = comments
         .iter()

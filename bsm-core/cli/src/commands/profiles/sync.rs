@@ -65,6 +65,7 @@ struct Outcome {
 
 impl Sync {
     pub(super) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        // The region of the command line also becomes a line of the file.
         if let Some(region) = &global.session.region {
             check_value(region)?;
         }
@@ -85,6 +86,8 @@ impl Sync {
             outcome.report();
             match self.dry_run {
                 _ if !is_changed => {}
+                // With --dry-run the difference is the result; otherwise it belongs to the
+                // question.
                 true => print(&difference(&path, &before, &after))?,
                 false => terminal::say(difference(&path, &before, &after).trim_end()),
             }
@@ -105,6 +108,7 @@ impl Sync {
             return Ok(name.clone());
         }
         let logins = BotoSesManager::new().sso_sessions().await?;
+        // A login that is not an sso-session has no name that a profile could refer to.
         let names: Vec<_> = logins.iter().filter_map(|it| it.sso_session()).collect();
         match names.as_slice() {
             [name] => Ok((*name).to_owned()),
@@ -149,6 +153,7 @@ impl Sync {
             }
             named.insert(name, role);
         }
+        // The portal may return an empty list by mistake, and --prune would remove every profile.
         if named.is_empty() && self.prune {
             return Err(Failure::new(
                 Class::Refused,
@@ -169,6 +174,7 @@ impl Sync {
     ) -> (String, Outcome) {
         let text = ConfigText::new(before);
         let (mut edits, mut outcome) = (Edits::default(), Outcome::default());
+        // The last section of a name wins, as in bsm-core's parser.
         let existing: BTreeMap<_, _> = text.profiles().collect();
         for (name, role) in wanted {
             let mut keys = vec![
@@ -293,8 +299,10 @@ fn check_result(
         Failure::new(Class::Config, message).with_hint("`bsm doctor` finds unusual lines")
     };
     let failed = |error| Failure::io("a temporary file cannot be written", error);
+    // The config file may hold keys, and a temporary file is readable by this user alone.
     let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
+    // The credentials file stays the user's own, because `known` also contains its profiles.
     let builder = BotoSesManager::builder().config_file(file.path());
     let profiles = builder.profiles().map_err(|_| refused())?;
     let names: BTreeSet<_> = profiles.iter().map(|it| it.name().to_owned()).collect();
@@ -358,16 +366,21 @@ fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     let current = fs::File::open(path).map_err(failed)?;
     current.try_lock().map_err(|_| changed())?;
     let permissions = current.metadata().map_err(failed)?.permissions();
+    // The rename below would also replace a file that this user must not write.
     if permissions.readonly() {
         return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
     }
+    // In the same directory, because a rename cannot cross file systems.
     let directory = path.parent().unwrap_or(path);
     let mut file = bsm_core::unfinished_file(directory).map_err(failed)?;
     file.write_all(after.as_bytes()).map_err(failed)?;
+    // Before the rename, so that the config file never has other permissions.
     file.as_file()
         .set_permissions(permissions)
         .map_err(failed)?;
+    // Otherwise a crash soon after the rename could leave an empty file.
     file.as_file().sync_all().map_err(failed)?;
+    // As late as possible, because an editor takes no lock.
     if *bsm_core::read_text(path, MAX_SIZE).map_err(failed)? != before {
         return Err(changed());
     }

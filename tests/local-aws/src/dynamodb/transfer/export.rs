@@ -53,6 +53,7 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
     };
     let period = Period::of(&request, window)?;
 
+    // As in AWS: the time in milliseconds with 14 digits, and 8 hexadecimal digits.
     let id = format!("{:014}-{}", now * 1_000, &ids::request_id()[..8]);
     let arn = format!("{table_arn}/export/{id}");
     let prefix = request["S3Prefix"].as_str().unwrap_or_default().to_owned();
@@ -100,6 +101,7 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
     let clock = context.clock.clone();
     let is_failing = context.fault == Some(JobFault::Failed);
     let work: Work = Box::new(move |s3| {
+        // The folder stands for the files in it, because policies allow them with a star behind it.
         let key = files.folder();
         s3.authorize(
             &caller,
@@ -129,6 +131,8 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
                     .map(|(key, item)| (key.to_string(), (key, Some(item))))
                     .collect();
                 let later = state.changes.after(0).iter().filter(|it| it.at >= time);
+                // From the newest to the oldest, so that the image before the first change is left
+                // in the end.
                 for change in later.collect::<Vec<_>>().into_iter().rev() {
                     let record = &change.record.dynamodb;
                     let key = to_value(&record.keys);
@@ -159,6 +163,8 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
                         new: None,
                         at: 0,
                     });
+                    // The old image stays that of the first change, and the new one is that of the
+                    // last.
                     changed.new = record.new_image.as_ref().map(to_value);
                     changed.at = change.at;
                 }
@@ -188,6 +194,7 @@ impl Period {
             ErrorResponse::new(400, "InvalidExportTimeException", message)
         };
         let is_within = |time: u64| (earliest..=latest).contains(&time);
+        // A request without a type is for a full export.
         if request["ExportType"] != "INCREMENTAL_EXPORT" {
             let time = seconds(&request["ExportTime"]).unwrap_or(latest);
             return match is_within(time) {
@@ -199,6 +206,7 @@ impl Period {
         let from = seconds(&specification["ExportFromTime"])
             .ok_or_else(|| validation_error("ExportFromTime is required"))?;
         let to = seconds(&specification["ExportToTime"]).unwrap_or(latest);
+        // A window that ends before it begins has the length 0, and is rejected as too short.
         if !(MIN_WINDOW..=MAX_WINDOW).contains(&to.saturating_sub(from)) {
             return Err(validation_error(
                 "The difference between ExportFromTime and ExportToTime must be between 15 minutes \
@@ -294,6 +302,8 @@ fn all_items(
         .collect();
     let items = super::super::scan(database, table).unwrap_or_default();
     let with_key = |item: Value| {
+        // serde_json sorts the members of an object, so a key has the same text as in the change
+        // log.
         let key = names.iter().map(|name| (name.clone(), item[name].clone()));
         (Value::Object(key.collect()), item)
     };

@@ -77,6 +77,7 @@ impl ExportWriter {
 
     /// Adds a line to the file of its key's partition.
     pub(super) fn add(&mut self, key_hash: u64, line: &Value) {
+        // The remainder is less than PARTITIONS, so it always fits.
         let partition = usize::try_from(key_hash % PARTITIONS as u64).unwrap_or_default();
         let file = &mut self.files[partition];
         let line = format!("{line}\n");
@@ -98,8 +99,10 @@ impl ExportWriter {
         ended: SystemTime,
     ) -> io::Result<Map<String, Value>> {
         let folder = export.folder();
+        // Only the summary of a full export has this member.
         let data = export.data_folder(summary.contains_key("exportTime"));
         let put = |key: &str, object: &[u8]| s3.write(&export.bucket, key, object);
+        // AWS writes this file first, to find out whether it may write to the bucket.
         put(&format!("{folder}/_started"), b"")?;
         let mut manifest = String::new();
         let mut items = 0;
@@ -112,6 +115,7 @@ impl ExportWriter {
             let line = json!({
                 "itemCount": file.items,
                 "md5Checksum": md5_base64(&object),
+                // AWS uploads in parts, and the ETag of such an object ends with their number.
                 "etag": format!("{}-1", hex(&Md5::digest(&object))),
                 "dataFileS3Key": key,
             });
@@ -145,6 +149,7 @@ impl ExportWriter {
         }
         let summary = all.to_string();
         let summary_key = format!("{folder}/manifest-summary.json");
+        // After the files that it names, so that a reader of the summary finds them all.
         put(&summary_key, summary.as_bytes())?;
         let checksum = md5_base64(summary.as_bytes());
         put(

@@ -48,6 +48,7 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
     let created = execute(&context.database, "CreateTable", &to_bytes(parameters))?;
     let created: Value = serde_json::from_slice(&created).unwrap_or_default();
     let state = context.states.of(&context.place, &table);
+    // As for CreateTable: nothing is left of a table that had the same name.
     *state.lock() = super::super::table_state::TableState::default();
 
     let (region, account) = (&context.place.region, &context.place.account);
@@ -71,6 +72,7 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
     let (caller, database) = (context.caller.clone(), context.database.clone());
     let fault = context.fault;
     let work: Work = Box::new(move |s3| {
+        // The prefix stands for its objects, because policies allow them with a star behind it.
         for (action, key) in [("s3:ListBucket", ""), ("s3:GetObject", &*prefix)] {
             s3.authorize(&caller, action, &bucket, key, owner.as_deref())
                 .map_err(|error| match &*error.code {
