@@ -237,7 +237,10 @@ fn check_host(url: &str) -> Result<(), Error> {
     // `IpAddr` and `HOSTS` have IPv6 addresses without brackets.
     let host = host.unwrap_or_default().trim_matches(['[', ']']);
     let is_local = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if url.starts_with("https://") || is_local || HOSTS.contains(&host) {
+    let is_https = url
+        .get(..8)
+        .is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    if is_https || is_local || HOSTS.contains(&host) {
         return Ok(());
     }
     Err(invalid(format!(

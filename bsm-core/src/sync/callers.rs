@@ -25,16 +25,13 @@ const TICK: Duration = Duration::from_millis(250);
 /// file or a hash is alive, and a second call of a provider can cost the user another prompt.
 const STANDSTILL: Duration = Duration::from_secs(3);
 
-/// How deep callers are looked for: longer than any chain of roles.
-const MAX_DEPTH: usize = 32;
-
 /// The callers that wait for one piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Callers {
     found: Mutex<Vec<Caller>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Caller {
     Runtime(Handle),
     /// Other work, which has callers itself.
@@ -64,29 +61,34 @@ impl Callers {
     /// Returns the runtimes of the callers, in the order in which they came, and whether a caller has
     /// none.
     fn runtimes(&self) -> (Vec<Handle>, bool) {
-        let mut runtimes = Vec::new();
+        let mut runtimes: Vec<Handle> = Vec::new();
         let mut is_without = false;
-        self.collect(&mut runtimes, &mut is_without, MAX_DEPTH);
-        (runtimes, is_without)
-    }
-
-    fn collect(&self, runtimes: &mut Vec<Handle>, is_without: &mut bool, depth: usize) {
-        for caller in &*self.found.lock() {
+        let mut seen: Vec<Arc<Self>> = Vec::new();
+        // Copied, so that one lock is held at a time: work in the background can have callers whose own
+        // work has it as a caller.
+        let mut callers = self.found.lock().clone();
+        let mut next = 0;
+        while let Some(caller) = callers.get(next).cloned() {
+            next += 1;
             match caller {
                 Caller::Runtime(handle) => {
                     if runtimes.iter().all(|seen| seen.id() != handle.id()) {
-                        runtimes.push(handle.clone());
+                        runtimes.push(handle);
                     }
                 }
-                Caller::Work(callers) => {
-                    if let (Some(callers), Some(depth)) = (callers.upgrade(), depth.checked_sub(1))
+                Caller::Work(work) => {
+                    let work = work.upgrade();
+                    if let Some(work) =
+                        work.filter(|work| !seen.iter().any(|it| Arc::ptr_eq(it, work)))
                     {
-                        callers.collect(runtimes, is_without, depth);
+                        callers.extend(work.found.lock().iter().cloned());
+                        seen.push(work);
                     }
                 }
-                Caller::Thread => *is_without = true,
+                Caller::Thread => is_without = true,
             }
         }
+        (runtimes, is_without)
     }
 }
 
@@ -168,4 +170,24 @@ fn no_runtime() -> Error {
         "a provider or callback of your own runs on a tokio runtime, and there is none: call this inside \
          one",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_has_each_other_as_callers_is_looked_through_once() {
+        let (one, other) = (Arc::<Callers>::default(), Arc::<Callers>::default());
+        let work = |callers: &Arc<Callers>| Caller::Work(Arc::downgrade(callers));
+        one.found.lock().extend([work(&other), work(&one)]);
+        let here = Caller::Runtime(Handle::current());
+        other
+            .found
+            .lock()
+            .extend([work(&one), here, Caller::Thread]);
+        let (runtimes, is_without) = one.runtimes();
+        assert_eq!(runtimes.len(), 1);
+        assert!(is_without);
+    }
 }

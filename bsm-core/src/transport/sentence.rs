@@ -215,7 +215,12 @@ fn form_encoded(text: &str) -> String {
 /// AWS's codes are words such as `AccessDenied` and `Client.RequestLimitExceeded`.
 pub(crate) fn code(text: &str) -> Option<&str> {
     // AWS's JSON protocols allow a namespace before the code, and a URL behind it.
-    let text = text.rsplit_once('#').map_or(text, |(_, code)| code);
+    // `namespace#Code:http://link`, of which the link can contain a `#`: where a code has a link, it has no
+    // namespace.
+    let text = match text.split_once(':') {
+        Some((code, _)) if !code.contains('#') => code,
+        _ => text.rsplit_once('#').map_or(text, |(_, code)| code),
+    };
     let text = text.split_once(':').map_or(text, |(code, _)| code);
     let is_code = text.len() <= MAX_CODE
         && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -108,7 +108,8 @@ impl MigrateTable {
     /// Default: `true`.
     ///
     /// Reads both tables with strongly consistent reads, as
-    /// [`CopyTable::compare`](crate::CopyTable::compare) does.
+    /// [`CopyTable::compare`](crate::CopyTable::compare) does. Without it, the writers pause for 10 seconds more,
+    /// because nothing would find a record of the stream that arrives late.
     pub fn compare(self, compare: bool) -> Self {
         self.with(|options| options.compares = compare)
     }

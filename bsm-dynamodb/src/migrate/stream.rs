@@ -42,6 +42,17 @@ const RETENTION: i64 = 23 * 3600;
 /// times of records are approximate.
 const OVERLAP: i64 = 600;
 
+/// How many records' bytes a page may have without having been cut off, in bytes. GetRecords stops at 1 MB, and
+/// one record can have two images of 400 KB.
+const MAX_UNCUT: i64 = 200 * 1024;
+
+/// How old the newest record of a page that may have been cut off can be at the tip of its shard.
+const NEAR: Duration = Duration::from_secs(10);
+
+/// How many empty pages in a row are the tip of a shard. GetRecords also returns empty pages before later
+/// records.
+const EMPTY_PAGES: u32 = 5;
+
 /// Applies the records of a stream to the target.
 pub(super) struct StreamTail<'a> {
     pub(super) source: &'a TableClient,
@@ -53,6 +64,8 @@ pub(super) struct StreamTail<'a> {
     /// The keys that were written to, while they are recorded.
     pub(super) touched: Option<TouchedKeys>,
     iterators: HashMap<String, String>,
+    /// The empty pages in a row, by shard.
+    empty_pages: HashMap<String, u32>,
     listed: Option<Instant>,
     next_read: Instant,
 }
@@ -69,6 +82,8 @@ pub(super) struct StreamPosition {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Round {
     pub(super) records: u64,
+    /// Whether every shard that is known has been read, and no page was cut off.
+    pub(super) is_complete: bool,
     /// Whether the target has every record that the stream had.
     pub(super) is_at_tip: bool,
     /// The age of the last record, by the clock of the source's client.
@@ -103,6 +118,7 @@ impl<'a> StreamTail<'a> {
             writers,
             touched: None,
             iterators: HashMap::new(),
+            empty_pages: HashMap::new(),
             listed: None,
             next_read: Instant::now(),
         }
@@ -147,6 +163,7 @@ impl<'a> StreamTail<'a> {
         self.apply(writes.in_order).await?;
 
         let mut round = Round {
+            is_complete: true,
             is_at_tip: true,
             ..Round::default()
         };
@@ -159,7 +176,14 @@ impl<'a> StreamTail<'a> {
             let lag = newest.map(|newest| seconds(now(self.source)).saturating_sub(newest));
             let lag = lag.map(|lag| Duration::from_secs(u64::try_from(lag).unwrap_or_default()));
             round.lag = round.lag.max(lag);
-            round.is_at_tip &= page.records.len() < Self::PAGE.unsigned_abs() as usize;
+            let is_behind = is_cut_off(&page.records) && lag.is_none_or(|lag| lag > NEAR);
+            round.is_complete &= !is_behind;
+            let empty_pages = self.empty_pages.entry(page.shard.clone()).or_default();
+            *empty_pages = match page.records.is_empty() {
+                true => *empty_pages + 1,
+                false => 0,
+            };
+            round.is_at_tip &= !page.records.is_empty() || *empty_pages >= EMPTY_PAGES;
             let Some(state) = self.at.shards.get_mut(&page.shard) else {
                 continue;
             };
@@ -172,20 +196,22 @@ impl<'a> StreamTail<'a> {
                 None => {
                     state.is_done = true;
                     self.iterators.remove(&page.shard);
+                    self.empty_pages.remove(&page.shard);
                     // Its children can be read now, and may not have been listed yet.
                     self.listed = None;
-                    round.is_at_tip = false;
+                    round.is_complete = false;
                 }
             }
         }
         // An open shard behind one that is being read.
-        round.is_at_tip &= self
+        round.is_complete &= self
             .at
             .shards
             .values()
             .filter(|state| !state.is_done)
             .count()
             == ready.len();
+        round.is_at_tip &= round.is_complete;
         if round.is_at_tip {
             self.at.read_at = began;
         }
@@ -371,6 +397,13 @@ impl<'a> StreamTail<'a> {
              migration was interrupted for most of a day: abort it, and start again",
         )
     }
+}
+
+/// Returns whether GetRecords may have left records out of a page.
+fn is_cut_off(records: &[Record]) -> bool {
+    let stored = records.iter().filter_map(|record| record.dynamodb());
+    let bytes: i64 = stored.filter_map(|record| record.size_bytes()).sum();
+    bytes >= MAX_UNCUT || records.len() >= StreamTail::PAGE.unsigned_abs() as usize
 }
 
 /// Returns the time of a record in seconds since the Unix epoch.

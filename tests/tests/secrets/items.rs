@@ -125,6 +125,7 @@ async fn the_sdk_logs_no_item_of_a_model_above_trace() {
 
 #[tokio::test]
 async fn no_response_of_dynamodb_makes_an_error_show_a_value() {
+    crate::seen::subscribe();
     let seen = Seen::default();
     let stub = Stub::start();
     let mut failures = 0;

@@ -34,6 +34,7 @@ fn process(dir: &tempfile::TempDir, script: &str) -> bsm_core::Builder {
 
 #[tokio::test]
 async fn a_credential_process_gets_the_variables_of_the_builder() {
+    crate::seen::subscribe();
     let dir = tempfile::tempdir().expect("a folder");
     let script = "echo \"{\\\"Version\\\": 1, \\\"AccessKeyId\\\": \\\"$OURS\\\", \
                   \\\"SecretAccessKey\\\": \\\"hush\\\"}\"";
@@ -84,6 +85,7 @@ async fn nothing_that_a_credential_process_prints_is_shown() {
 
 #[tokio::test]
 async fn the_end_of_its_standard_error_is_there_for_whoever_asks() {
+    crate::seen::subscribe();
     let dir = tempfile::tempdir().expect("a folder");
     let script = "head -c 200000 /dev/zero | tr '\\0' x >&2; echo please sign in >&2; exit 3";
     let bsm = process(&dir, script).build();
@@ -102,6 +104,7 @@ async fn the_end_of_its_standard_error_is_there_for_whoever_asks() {
 
 #[tokio::test]
 async fn a_detached_process_has_nothing_to_read() {
+    crate::seen::subscribe();
     let dir = tempfile::tempdir().expect("a folder");
     let bsm = process(&dir, "read -r line || exit 42; exit 1").build();
     let error = bsm.credentials().await.expect_err("a failure");
@@ -111,6 +114,7 @@ async fn a_detached_process_has_nothing_to_read() {
 /// The container's variables are read from the process's own environment, so this runs in a child.
 #[test]
 fn a_container_that_responds_with_anything_shows_no_secret() {
+    crate::seen::subscribe();
     let stub = Stub::start();
     let seen = Seen::default();
     let token = "MARKER-of-the-container-token";
@@ -211,6 +215,7 @@ fn child(variables: &[(&str, &str)]) -> String {
 #[tokio::test]
 #[ignore = "run by a_container_that_responds_with_anything_shows_no_secret"]
 async fn in_the_child() {
+    crate::seen::subscribe();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)

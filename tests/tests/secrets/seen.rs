@@ -10,6 +10,23 @@ use std::sync::{Arc, Mutex, Once, OnceLock};
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<String>>, Arc<Mutex<String>>);
 
+/// Sets the subscriber of the process, which logs for threads that [`Seen::log_everything`] has prepared.
+///
+/// One for the process: with a subscriber for each test, an event that was first met by a thread without
+/// one could stay disabled for all. Each test begins with it, because an event that is met while the
+/// subscriber is set could, too.
+pub(crate) fn subscribe() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(|| OfThread)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
+    });
+}
+
 impl Seen {
     pub(crate) fn debug<T: Debug>(&self, value: &T) {
         let mut types = self.1.lock().expect("no thread panics");
@@ -41,17 +58,7 @@ impl Seen {
 
     /// Logs all targets at all levels on this thread, until the guard is dropped.
     pub(crate) fn log_everything(&self) -> LogGuard {
-        static SUBSCRIBER: Once = Once::new();
-        // One for the process: with a subscriber for each test, an event that was first met by a thread
-        // without one could stay disabled for all.
-        SUBSCRIBER.call_once(|| {
-            let subscriber = tracing_subscriber::fmt()
-                .with_max_level(tracing::Level::TRACE)
-                .with_writer(|| OfThread)
-                .with_ansi(false)
-                .finish();
-            tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
-        });
+        subscribe();
         LOG.set(Some(self.clone()));
         LogGuard(PhantomData)
     }

@@ -147,6 +147,7 @@ async fn a_malformed_endpoint_is_named_and_nothing_of_the_request_is_shown() {
 
 #[tokio::test]
 async fn a_clients_service_alone_is_affected_by_its_endpoint() {
+    crate::seen::subscribe();
     let files = Files::new("", "");
     let bad = [("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")];
     let bsm = files.builder("keys", &bad).build();
@@ -173,6 +174,7 @@ async fn a_clients_service_alone_is_affected_by_its_endpoint() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_ignored_is_no_error() {
+    crate::seen::subscribe();
     let bad = "localhost:8000";
     for (variable, of_profile) in [
         (Some(("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")), ""),
@@ -191,6 +193,7 @@ async fn an_endpoint_that_is_ignored_is_no_error() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_overridden_is_no_error() {
+    crate::seen::subscribe();
     let files = Files::new("endpoint_url = localhost:8000\n", "");
     let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
     let bsm = files.builder("keys", &variables).build();
@@ -201,6 +204,7 @@ async fn an_endpoint_that_is_overridden_is_no_error() {
 
 #[tokio::test]
 async fn keys_and_regions_that_cannot_be_sent_are_named() {
+    crate::seen::subscribe();
     let seen = Seen::default();
     let keys = |id: &str, secret: &str, token: &str| {
         let files = Files::new("", "");
@@ -266,6 +270,7 @@ async fn keys_and_regions_that_cannot_be_sent_are_named() {
 
 #[tokio::test]
 async fn a_web_identity_is_checked_as_a_role_is() {
+    crate::seen::subscribe();
     for setting in ["role_session_name = a b\n", "role_session_name = x\n"] {
         let files = Files::new(setting, "");
         let web = files.builder("web", &[]).endpoint_url("http://127.0.0.1:9");
@@ -277,6 +282,7 @@ async fn a_web_identity_is_checked_as_a_role_is() {
 
 #[tokio::test]
 async fn a_web_identity_token_is_read_with_care() {
+    crate::seen::subscribe();
     let files = Files::new("", "");
     let token = files.0.path().join("token");
     let error = async || {

@@ -120,6 +120,7 @@ const VALUES: &[&str] = &["Item", "Number", "Rest", "Set", "Untyped", "Version"]
 
 #[tokio::test]
 async fn no_debug_form_of_bsm_dynamodb_shows_a_value() {
+    crate::seen::subscribe();
     let seen = Seen::default();
     let playground = Playground::start().await;
     let manager = playground.profile("staging");

@@ -50,7 +50,8 @@ impl Store {
     pub(super) async fn write(&self, key: &Key, text: Zeroizing<String>) {
         let path = self.path(key, "json");
         let written = small_file::blocking(move || shared_file::replace(&path, text.as_bytes()));
-        if let Ok(Err(error)) = written.await {
+        let written = written.await.map_err(std::io::Error::other);
+        if let Err(error) = written.flatten() {
             tracing::warn!(%error, directory = %self.directory.display(), "the credentials could not be put into the AWS CLI's cache");
         }
     }

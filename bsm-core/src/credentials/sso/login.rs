@@ -144,7 +144,7 @@ impl SsoLogin {
         let Ok(mut attempts) = attempts.try_lock() else {
             return Ok(found);
         };
-        if found.refresh.is_none() || attempts.failed_within(RETRY_WHILE_VALID, now).is_some() {
+        if found.refresh.is_none() || attempts.is_pausing(RETRY_WHILE_VALID, now) {
             return Ok(found);
         }
         let lock = match self.file.try_lock().await {
@@ -154,7 +154,8 @@ impl SsoLogin {
             LockAttempt::Unsupported => None,
         };
         // Under the lock: its last holder may have renewed the token.
-        let found = self.read().await?;
+        // A renewed token that could not be written is newer than the file.
+        let found = self.read_or_unwritten(&attempts).await?;
         if self.time.now() + ADVISORY < found.expires_at {
             return Ok(found);
         }
@@ -344,6 +345,14 @@ const FINAL: [&str; 7] = [
 ];
 
 impl Attempts {
+    /// Returns whether an attempt failed a short time ago, for whatever reason: while the token is valid, the
+    /// next one can wait.
+    fn is_pausing(&self, pause: Duration, now: SystemTime) -> bool {
+        let failed = self.last.as_ref();
+        let ago = failed.and_then(|(at, _)| now.duration_since(*at).ok());
+        ago.is_some_and(|ago| ago < pause)
+    }
+
     fn failed_within(&self, pause: Duration, now: SystemTime) -> Option<Error> {
         let (at, error) = self.last.as_ref()?;
         // A clock that was set back ends the pause as well.

@@ -23,6 +23,9 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// in near real time, well under a second after the item.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// The same where no comparison would find a record that came later.
+const QUIET_WITHOUT_COMPARISON: Duration = Duration::from_secs(10);
+
 /// How long the last records may take to arrive. A minute is far more than the stream needs.
 const MAX_DRAIN: Duration = Duration::from_secs(60);
 
@@ -205,15 +208,19 @@ impl Migration {
     async fn drain(&mut self, tail: &mut StreamTail<'_>, saved: &mut Instant) -> Result<(), Error> {
         let deadline = Instant::now() + MAX_DRAIN;
         let mut quiet_since = Instant::now();
-        while quiet_since.elapsed() < QUIET {
+        let quiet = match self.options().compares {
+            true => QUIET,
+            false => QUIET_WITHOUT_COMPARISON,
+        };
+        while quiet_since.elapsed() < quiet {
             let round = self.round(tail, saved).await?;
-            if round.records > 0 || !round.is_at_tip {
+            if round.records > 0 || !round.is_complete {
                 quiet_since = Instant::now();
             }
             if Instant::now() >= deadline {
                 let message = format!(
-                    "the source is still being written to {MAX_DRAIN:?} after cutover(): stop all \
-                     writers, and run the migration again"
+                    "records were still arriving {MAX_DRAIN:?} after cutover(): make sure that all writers \
+                     have stopped, and run the migration again"
                 );
                 return Err(self.prepared.source.error(ErrorKind::TablesDiffer, message));
             }

@@ -18,9 +18,12 @@ use crate::failure::{Class, Failure};
 /// How long to wait for the rest of what a program has printed when it has ended: the rest is in the pipes.
 const REST: Duration = Duration::from_secs(1);
 
-/// The programs that run.
+/// The programs that run, and those that were sent SIGTERM and have not been waited for.
 #[derive(Default)]
-pub(super) struct Children(Mutex<Vec<u32>>);
+pub(super) struct Children {
+    running: Mutex<Vec<u32>>,
+    ending: Mutex<Vec<u32>>,
+}
 
 /// A program that runs. Dropping this sends it SIGTERM.
 pub(super) struct Child {
@@ -65,7 +68,7 @@ impl Child {
         let id = process.id().unwrap_or_default();
         // There is no await since `spawn`, so a call that is cancelled cannot lose a running
         // program.
-        children.0.lock().push(id);
+        children.running.lock().push(id);
         Ok(Self {
             process,
             id,
@@ -108,21 +111,26 @@ impl Drop for Child {
         // Only if it has not been waited for: another process may have its id by now.
         if self.process.id().is_some() {
             terminate(self.id);
+            self.children.ending.lock().push(self.id);
         }
-        self.children.0.lock().retain(|id| *id != self.id);
+        self.children.running.lock().retain(|id| *id != self.id);
     }
 }
 
 impl Children {
     /// Tells all programs to end, and waits until they have, or the time is over.
     pub(super) async fn end_all(&self, grace: Duration) {
-        for id in self.0.lock().iter() {
+        for id in self.running.lock().iter() {
             terminate(*id);
         }
         let ended = async {
-            // The calls end on threads of their own and remove their ids, and nothing notifies this
-            // task.
-            while !self.0.lock().is_empty() {
+            // The calls end on threads of their own, and nothing notifies this task. A program that is
+            // ending is only looked for: another process may have its id by the time of a signal.
+            loop {
+                self.ending.lock().retain(|id| is_running(*id));
+                if self.running.lock().is_empty() && self.ending.lock().is_empty() {
+                    return;
+                }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -160,6 +168,19 @@ fn terminate(id: u32) {
 
 #[cfg(not(unix))]
 fn terminate(_: u32) {}
+
+/// Returns whether a program, or one that it has started in its group, is still there.
+#[cfg(unix)]
+fn is_running(id: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process_group};
+    let group = i32::try_from(id).ok().and_then(Pid::from_raw);
+    group.is_some_and(|group| test_kill_process_group(group).is_ok())
+}
+
+#[cfg(not(unix))]
+fn is_running(_: u32) -> bool {
+    false
+}
 
 /// Waits for a signal that ends this command.
 #[cfg(unix)]

@@ -66,9 +66,10 @@ fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: 
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     // Some clients would send the token, and get the keys, through a proxy.
     if PROXIES.iter().any(|name| variable(name).is_some()) {
-        // Some clients read only one of the two spellings.
-        for name in ["NO_PROXY", "no_proxy"] {
-            let others = variable(name).map(|others| others + ",");
+        // Some clients read only one of the two spellings, and some prefer one of them.
+        for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
+            let others = variable(name).or_else(|| variable(other));
+            let others = others.map(|others| others + ",");
             let value = others.unwrap_or_default() + &Ipv4Addr::LOCALHOST.to_string();
             command.env(name, value);
         }
