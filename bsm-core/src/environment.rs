@@ -48,6 +48,7 @@ impl Environment {
     pub(crate) fn names_behind(&self, prefix: &str) -> Vec<String> {
         let behind = |name: &str| Some(name.strip_prefix(prefix)?.to_owned());
         match self.is_process() {
+            // `vars` panics if any variable of the process is not Unicode.
             true => std::env::vars_os()
                 .filter_map(|(name, _)| behind(name.to_str()?))
                 .collect(),
@@ -71,6 +72,7 @@ impl Environment {
 
     /// Returns the region that the environment names, and the variable.
     pub(crate) fn region(&self) -> Option<(&'static str, String)> {
+        // In the order of the AWS CLI and of most SDKs. botocore reads only the second one.
         let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
         variables
             .into_iter()
@@ -88,6 +90,7 @@ impl Environment {
                 "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not: set both or neither",
             )
         })?;
+        // The older name takes precedence over `AWS_SESSION_TOKEN` in botocore.
         let token = self.var("AWS_SECURITY_TOKEN");
         let mut keys = Credentials::builder()
             .access_key_id(id)
@@ -153,6 +156,8 @@ impl Environment {
                     .next(),
             };
             let length = |name: &str| name.len() + if dollar.starts_with("${") { 3 } else { 1 };
+            // Not `var`: as in Python's `expandvars`, an empty variable is replaced by nothing, and
+            // one that is not set stays in the path.
             match name.and_then(|name| Some((length(name), self.env().get(name).ok()?))) {
                 Some((length, value)) => {
                     expanded.push_str(&value);

@@ -116,6 +116,7 @@ impl Error {
     /// SDK does: its `Debug` form prints the request and the response. Pass its code instead.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        // A new `Inner`, because clones can share the old one, whose cause cannot be cloned.
         Self(Arc::new(Inner {
             kind: self.0.kind,
             message: self.0.message.clone(),
@@ -270,6 +271,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("message", &self.0.message);
         if let Some(source) = self.source() {
+            // Not its `Debug` form, which for foreign errors can contain requests.
             debug.field("source", &source.to_string());
         }
         debug.finish()
@@ -286,6 +288,7 @@ impl StdError for Error {
 impl From<Error> for CredentialsError {
     fn from(error: Error) -> Self {
         match error.kind() {
+            // After `not_loaded`, and only then, a chain of aws-config asks its next provider.
             ErrorKind::NoCredentials | ErrorKind::NoSession => Self::not_loaded(error),
             ErrorKind::ProfileNotFound | ErrorKind::InvalidConfig | ErrorKind::InvalidInput => {
                 Self::invalid_configuration(error)

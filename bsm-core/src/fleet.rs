@@ -319,6 +319,7 @@ impl Fleet {
             Some(Status::Done) => false,
             // A part of the work may be done, and only the caller knows whether it can be repeated.
             Some(status) if status.is_interrupted() => self.repeat_interrupted,
+            // `Failed` is the closure's own result. The other statuses mean that it was not called.
             _ => true,
         }
     }

@@ -10,6 +10,7 @@ use crate::profile::{self, shlex};
 use crate::time;
 
 fn text(bytes: &[u8]) -> &str {
+    // Files that are not UTF-8 are rejected before they reach a parser.
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -64,6 +64,7 @@ impl CallerIdentity {
     pub(crate) async fn of(credentials: &Credentials, config: &SdkConfig) -> Result<Self, Error> {
         let config = config
             .to_builder()
+            // These and not the session's: a refresh in the meantime can lead into another account.
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             // The credentials are fixed and used once: there is nothing to cache.
             .identity_cache(IdentityCache::no_cache())

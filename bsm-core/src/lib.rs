@@ -144,6 +144,7 @@ pub use scope::{
 #[cfg(feature = "tower")]
 pub use scope::{ScopeLayer, ScopeService, ScopedResponse};
 pub use secret::SecretText;
+// For bsm-cli and bsm-dynamodb, which write and read files by the same rules.
 #[doc(hidden)]
 pub use shared_file::unfinished as unfinished_file;
 #[doc(hidden)]

@@ -215,8 +215,7 @@ impl BotoSesManager {
         cache
             .config
             .get_or_resolve(|| {
-                // The engine runs the future, which can outlive
-                // this call, so it has a handle of its own.
+                // The engine runs the future, which can outlive this call: it has its own handle.
                 let manager = self.clone();
                 async move {
                     let region = manager.region().await?;
@@ -325,8 +324,8 @@ impl BotoSesManager {
     }
 
     pub(crate) async fn region_if_known(&self) -> Result<Option<Region>, Error> {
-        // Nothing needs to be resolved for a region that is set. With a
-        // region guard, resolving the session is what runs the guard.
+        // Nothing needs to be resolved for a region that is set. With a region guard, resolving the
+        // session is what runs the guard.
         if let (Some(region), None) = (&self.inner.region, &self.session().settings.expect_region) {
             validation::check_region(region.as_ref(), "region", ErrorKind::InvalidInput)?;
             return Ok(Some(region.clone()));

@@ -152,6 +152,7 @@ impl BotoSesManager {
     pub fn current_for<M: ?Sized + 'static>() -> Binding {
         let model = TypeId::of::<M>();
         let binding = lookup::followed(model);
+        // An override that names the model shadows the binding on purpose.
         if matches!(binding.origin(), Origin::GeneralOverride | Origin::Fixed)
             && let Some(bound) = model_binding::newly_shadowed(model, binding.manager())
         {

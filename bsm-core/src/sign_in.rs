@@ -234,6 +234,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn run(&self, is_by_device_code: bool, timeout: Duration) -> Result<Token, Error> {
+        // Before the wait: a token that differs from this one is the login of another process.
         let before = self.file.read().await.ok();
         let (_lock, has_waited) = self.only_prompt(timeout).await?;
         // Another process has signed in while this one waited.
@@ -259,6 +260,7 @@ impl Attempt<'_> {
 
     /// Waits until no other process of this machine prompts for the same login. Returns whether one did.
     async fn only_prompt(&self, timeout: Duration) -> Result<(Option<Lock>, bool), Error> {
+        // `None` for a time-out such as `Duration::MAX`, which means no limit.
         let give_up = Instant::now().checked_add(timeout);
         let mut has_waited = false;
         loop {
@@ -287,6 +289,7 @@ impl Attempt<'_> {
                 LockAttempt::Held if Instant::now() < give_up => {
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
+                // Without the lock is better than not at all: the user has just signed in.
                 LockAttempt::Held | LockAttempt::Unsupported => break None,
             }
         };
@@ -316,6 +319,7 @@ impl Attempt<'_> {
         outcome: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let mut outcome = pin!(outcome);
+        // A prompt may return only when the user closes it, and the outcome must not wait for it.
         tokio::select! {
             shown = self.prompt.show(request) => shown?,
             outcome = &mut outcome => return outcome,
@@ -334,6 +338,7 @@ impl Attempt<'_> {
         })?;
         Ok(Token {
             access_token: Zeroizing::new(access_token),
+            // 90 days is the longest session that IAM Identity Center can be configured for.
             expires_at: whole_seconds(self.now()) + lifetime.min(MAX_LIFETIME),
             refresh: answer.refresh_token.map(|refresh_token| Refresh {
                 client_id: client.client_id,

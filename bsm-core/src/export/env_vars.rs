@@ -26,8 +26,10 @@ const CLEARED: [&str; 17] = [
     IGNORE_CONFIGURED,
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
+    // The older name of the session token. botocore prefers it to the new one.
     "AWS_SECURITY_TOKEN",
     "AWS_SESSION_TOKEN",
+    // botocore refuses keys whose expiry has passed, also if the expiry was inherited.
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
@@ -78,6 +80,7 @@ impl EnvVars {
             ),
             ("AWS_SESSION_TOKEN", credentials.session_token()),
             ("AWS_CREDENTIAL_EXPIRATION", expiration.as_deref()),
+            // boto3 reads only `AWS_DEFAULT_REGION`, and some other SDKs only `AWS_REGION`.
             ("AWS_REGION", region),
             ("AWS_DEFAULT_REGION", region),
             (ENDPOINT_FOR_ALL, session.endpoint_url.as_deref()),
@@ -122,6 +125,7 @@ impl EnvVars {
     pub fn apply_to(&self, command: &mut impl ChildCommand) {
         let command = command.as_std_command();
         let endpoints = endpoint_variables(command);
+        // Removed first: the session may set some of the endpoints that the command already has.
         for name in self.cleared().chain(endpoints.iter().map(String::as_str)) {
             command.env_remove(name);
         }
@@ -156,6 +160,7 @@ impl EnvVars {
     /// ```
     pub fn to_shell(&self, shell: Shell) -> SecretText {
         // An upper bound: a string that grows leaves copies of its secrets in memory.
+        // A quote takes four bytes in sh, which is the longest escape of the three shells.
         let room = |text: &str| 4 * text.len() + 64;
         let set = self.set().map(|(name, value)| room(name) + room(value));
         let cleared = self.cleared().map(room);
@@ -248,6 +253,7 @@ fn ignore_configured(session: &ExportedSession) -> Option<&'static str> {
 /// Returns the variables to clear: the fixed ones, and the endpoints of services that the child would
 /// inherit from this process.
 fn cleared(set: &[(String, Zeroizing<String>)]) -> Vec<String> {
+    // The environment of the process, whatever the manager's own is: the child inherits this one.
     let inherited = Environment::default().names_behind(ENDPOINT_VARIABLE);
     let inherited = inherited.into_iter();
     let inherited = inherited.map(|service| format!("{ENDPOINT_VARIABLE}{service}"));

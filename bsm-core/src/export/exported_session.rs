@@ -41,6 +41,7 @@ impl ExportedSession {
         let services = services.flat_map(|(service, url)| [service.as_str(), url]);
         let texts = credentials.into_iter().flatten().chain(services);
         // A control character becomes six, as in `\u0000`.
+        // The rest is for quotes, field names, the account and the expiry.
         texts.map(|text| 6 * text.len() + 16).sum::<usize>() + 512
     }
 

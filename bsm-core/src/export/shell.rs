@@ -17,6 +17,7 @@ pub enum Shell {
 impl Shell {
     /// Writes the command that sets a variable for the shell and its children.
     pub(crate) fn set(self, text: &mut String, name: &str, value: &str) {
+        // Single quotes, because none of these shells expands anything between them.
         let (before, after) = match self {
             Self::Posix => (format!("export {name}='"), "'\n"),
             Self::Fish => (format!("set -gx {name} '"), "'\n"),
@@ -32,6 +33,7 @@ impl Shell {
     fn push_quoted(self, text: &mut String, c: char) {
         match (self, c) {
             (Self::Posix, '\'') => text.push_str("'\\''"),
+            // Between single quotes, a backslash escapes in fish, but not in sh.
             (Self::Fish, '\'' | '\\') => text.extend(['\\', c]),
             // PowerShell takes typographic quotes for plain ones.
             (Self::PowerShell, '\'' | '\u{2018}'..='\u{201b}') => text.extend([c, c]),

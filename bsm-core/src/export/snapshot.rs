@@ -83,6 +83,7 @@ impl Snapshot {
         if json.len() > MAX_BYTES {
             return Err(invalid("it is too long"));
         }
+        // The header alone first: another version can have a body that doesn't parse as this one.
         let header: Header = serde_json::from_slice(json).map_err(not_json)?;
         if header.format.as_deref() != Some(FORMAT) {
             return Err(invalid("it is something else"));
@@ -138,6 +139,7 @@ impl Snapshot {
         }
         // The snapshot has all endpoints of its session. Those of this process belong to others.
         settings.ignore_configured_endpoint_urls = true;
+        // Nothing takes precedence over it, because no setter of the builder sets a bundle.
         settings.ca_bundle = ca_bundle;
         Arc::new(Restored {
             credentials,
@@ -164,6 +166,7 @@ struct Restored {
 
 impl CredentialProvider for Restored {
     fn provide(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        // At each call: the session asks again shortly before the credentials expire.
         let now = self.time.now();
         let expired = self.credentials.expiry().filter(|expiry| *expiry <= now);
         Box::pin(async move {
@@ -179,6 +182,7 @@ impl CredentialProvider for Restored {
     }
 
     fn limit(&self) -> Duration {
+        // It waits for nothing, so there is nothing to limit.
         Duration::MAX
     }
 }
@@ -248,6 +252,7 @@ impl TryFrom<Body> for ExportedSession {
             .provider_name("snapshot");
         credentials.set_session_token(body.session_token.map(|token| token.to_string()));
         credentials.set_expiry(body.expiration.as_deref().map(expiry).transpose()?);
+        // As in profile files, an empty account counts as none.
         if let Some(account_id) = body.account_id.filter(|id| !id.is_empty()) {
             if !validation::is_account(&account_id) {
                 return Err(invalid("its account_id is not twelve digits"));

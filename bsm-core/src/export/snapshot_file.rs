@@ -36,6 +36,7 @@ impl TempSnapshot {
     pub(crate) fn write(snapshot: &Snapshot, path: &Path) -> Result<Self, Error> {
         let written = Self::create(path).and_then(|mut guard| {
             let text = snapshot.to_json();
+            // If this fails, dropping the guard removes the file.
             guard.file.write_all(text.expose().as_bytes())?;
             Ok(guard)
         });
@@ -63,6 +64,7 @@ impl TempSnapshot {
             .suffix(NAMES.1)
             .rand_bytes(RANDOM)
             .make_in(&path, create_private)?
+            // tempfile would remove the path without a check whether the file is still the same.
             .keep()
             .map_err(|error| error.error)?;
         // Elsewhere a locked file could not be read by the process that it is for. A file system that has
@@ -106,6 +108,7 @@ fn remove_abandoned(directory: &Path) {
     }
     for path in small_file::older_than(ABANDONED, directory, NAMES) {
         let name = path.file_name().map_or(0, |name| name.len());
+        // Another program's file can have the same prefix and suffix.
         if name != NAMES.0.len() + RANDOM + NAMES.1.len() {
             continue;
         }
@@ -130,6 +133,7 @@ fn create_private(path: &Path) -> io::Result<File> {
 fn is_still(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
+    // Not the target of a link: a link in place of the file is another file.
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
         _ => false,

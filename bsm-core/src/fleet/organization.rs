@@ -298,8 +298,7 @@ impl Organization {
                 Err(error) => transport::failed(doing, error, &[]),
             };
             attempts += 1;
-            // Any other error leaves the rate as it is: it
-            // doesn't show whether the rate is too high.
+            // Any other error leaves the rate as it is: it says nothing about the rate.
             if !is_throttled(&error) || attempts == ATTEMPTS {
                 return Err(error);
             }

@@ -128,7 +128,7 @@ impl Pace {
 impl Throttle {
     /// Returns the rate at a time after the throttle, if there has been no other.
     fn rate_after(&self, elapsed: Duration) -> f64 {
-        // At zero the curve starts at `DECREASE`, so the first success doesn't undo the decrease.
+        // The curve starts at `DECREASE` times the rate: a success right away doesn't raise it.
         let return_time = ((1.0 - DECREASE) / GROWTH).cbrt();
         let growth = GROWTH * (elapsed.as_secs_f64() - return_time).powi(3);
         self.rate * (1.0 + growth)

@@ -33,6 +33,7 @@ impl Report {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let mut report = Self::default();
         for entry in journal::read(path.as_ref())? {
+            // Later lines replace earlier ones of the same call, as its end replaces its start.
             report.add(entry);
         }
         Ok(report)

@@ -258,8 +258,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
                 // The thread has dropped its end without a word: it panicked.
                 Ok(Err(_)) => Outcome::Panicked,
                 Err(_) => {
-                    // Before the end is recorded: a late thread
-                    // must not call the closure afterwards.
+                    // Before the end is recorded: a late thread must not call the closure.
                     abandoned.store(true, Ordering::SeqCst);
                     Outcome::TimedOut
                 }
@@ -305,8 +304,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
             }
             let account = Account::new(&active.member, call.region(), manager);
             let manager = account.manager().clone();
-            // The block puts the call of the closure inside the
-            // scope, and not only the future that it returns.
+            // The block puts the call of the closure inside the scope, not only its future.
             match manager.scope(async { (self.work)(account).await }).await {
                 Ok(value) => Outcome::Done(value),
                 Err(error) => Outcome::Failed(error),
@@ -354,8 +352,7 @@ impl Origin {
     /// Returns the manager, with credentials.
     async fn session(&self) -> Result<BotoSesManager, Error> {
         if let Self::Manager(manager) = self {
-            // Resolved here, so that missing credentials are
-            // `NoSession`, and not an error of the closure.
+            // Resolved here, so that missing credentials are `NoSession`, not a failed closure.
             manager.credentials().await?;
             return Ok(manager.clone());
         }

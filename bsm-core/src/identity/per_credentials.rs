@@ -53,6 +53,7 @@ impl<T: Clone + Send + Sync + 'static> PerCredentials<T> {
             return Arc::clone(&entry.value);
         }
         let value = Arc::<AsyncOnce<T>>::default();
+        // A lookup that is in flight for the old credentials still has its own cell.
         *last = Some(Entry {
             credentials: credentials.clone(),
             value: Arc::clone(&value),

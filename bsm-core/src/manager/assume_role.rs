@@ -190,7 +190,7 @@ impl AssumeRole {
     pub fn build(self) -> BotoSesManager {
         let inherited = self.parent.session().settings.clone();
         let settings = Settings {
-            // Not inherited: the parent's settings lack the region of its view, which `derive` passes.
+            // Not inherited: the parent's settings lack its view's region, which `derive` passes.
             region: self.region,
             // The parent's account is not the role's.
             expect_account: self.expect_account,

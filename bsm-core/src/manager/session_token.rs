@@ -93,9 +93,8 @@ impl SessionToken {
     pub fn build(self) -> BotoSesManager {
         let inherited = self.parent.session().settings.clone();
         let settings = Settings {
-            // The parent's region comes from `derive`: a view of the
-            // parent in another region has the same settings. The expected
-            // account is inherited, because the user stays the same.
+            // `derive` passes the parent's region, also that of a view. The expected account is
+            // inherited, because the user stays the same.
             region: None,
             mfa: self.mfa.or(inherited.mfa.clone()),
             ..inherited

@@ -19,8 +19,7 @@ impl BotoSesManager {
     /// As [`credentials`](Self::credentials).
     #[doc(alias = "GetCallerIdentity")]
     pub async fn caller_identity(&self) -> Result<CallerIdentity, Error> {
-        // Only the manager knows its region, so it runs
-        // the region guard before the session's request.
+        // Only the manager knows its region, so its guard runs before the session's request.
         self.resolved().await?;
         self.session().caller().await
     }

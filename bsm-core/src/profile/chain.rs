@@ -99,6 +99,7 @@ impl ProfileChain {
         let mut profile = profile.clone();
         let no_variables = WebIdentityVariables::default();
         let base = loop {
+            // botocore ignores the variables for the source of a role.
             let variables = if roles.is_empty() {
                 variables
             } else {
@@ -115,6 +116,7 @@ impl ProfileChain {
             roles.push(role);
             match next_link(&profile)? {
                 Next::Base(source) => break Some(source),
+                // botocore allows it: the profile assumes its role with its own keys.
                 Next::Itself if has_keys(&profile) => {
                     break base_provider(profiles, &profile, &no_variables)?;
                 }
@@ -130,9 +132,11 @@ impl ProfileChain {
                 }
             }
         };
+        // They were found from the profile to its source, and are assumed from the source on.
         roles.reverse();
         match base {
             Some(base) => Ok(Some(Self { base, roles })),
+            // The default chain then asks the container and the instance.
             None if roles.is_empty() => Ok(None),
             None => Err(invalid(format!(
                 "profile {:?} is the source of a role, but {}",
@@ -163,6 +167,7 @@ enum Next<'a> {
 /// The role that a profile assumes with the credentials of another source.
 fn role_link(profile: &Profile) -> Option<ChainedRole> {
     let role_arn = profile.get("role_arn")?;
+    // Such a role needs no source. botocore distinguishes the two kinds of roles in the same way.
     if profile.get("web_identity_token_file").is_some() {
         return None;
     }
@@ -255,6 +260,7 @@ fn base_provider(
     if let Some(sso) = sso(profiles, profile)? {
         return Ok(Some(BaseProvider::Sso(sso)));
     }
+    // botocore has a provider for each file. The one of the config file is asked last, below.
     if let Some(keys) = keys(profile, File::Credentials)? {
         return Ok(Some(keys));
     }
@@ -320,12 +326,14 @@ pub(crate) fn static_keys(profile: &Profile, file: File) -> Result<Option<Creden
             profile.name()
         )));
     };
+    // botocore looks for the older name first, as in the environment.
     let token = get("aws_security_token").or_else(|| get("aws_session_token"));
     let mut keys = Credentials::builder()
         .access_key_id(id.as_str())
         .secret_access_key(secret.as_str())
         .provider_name("profile");
     keys.set_session_token(token.map(|token| token.to_string()));
+    // Of the same file as the keys: the other file may describe other keys.
     let account = profile.get_in(file, "aws_account_id");
     keys.set_account_id(account_of(account).map(Into::into));
     Ok(Some(keys.build()))

@@ -125,6 +125,7 @@ impl Profiles {
     /// Returns the `services` section that a profile names.
     pub(crate) fn services_of(&self, profile: &Profile) -> Services {
         let section = || self.config.sections.services.get(profile.get("services")?);
+        // `require_services` reports a name without a section.
         Services(section().cloned().unwrap_or_default())
     }
 
@@ -199,6 +200,8 @@ impl Profile {
 
     fn value(&self, name: &str) -> Option<&Value> {
         let section = &self.credentials.section;
+        // An empty setting of the credentials file hides that of the config file: botocore merges
+        // the sections before anything looks at the values.
         section.get(name).or_else(|| self.config.section.get(name))
     }
 
@@ -220,6 +223,7 @@ impl Profile {
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
             "ignore_configured_endpoint_urls",
         )
+        // botocore takes any other value for false.
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
@@ -229,6 +233,7 @@ impl Profile {
         let names: BTreeSet<_> = sections.flat_map(|section| section.names()).collect();
         let settings = names
             .into_iter()
+            // `get` returns no keys, because the section has only `Value::Withheld` of them.
             .filter_map(|name| Some((name.as_str().into(), self.get(name)?.into())));
         SettingsWithoutKeys {
             profile: self.name.as_str().into(),

@@ -145,6 +145,7 @@ const FOR_ALL: &str = "DEFAULT";
 #[derive(Default)]
 struct Reader<'a> {
     sections: Vec<Lines<'a>>,
+    // A search of all sections for each heading would take quadratic time.
     titles: HashSet<&'a str>,
     for_all: Lines<'a>,
     /// The section that lines belong to, after the first heading.
@@ -174,6 +175,7 @@ impl<'a> Reader<'a> {
         let without_mark = text.trim_start_matches('\u{feff}');
         let mark = text.len() - without_mark.len();
         for (number, (at, line)) in (1..).zip(lines(without_mark)) {
+            // Relative to the whole text, mark included, because `key` slices that text.
             reader.read(number, mark + at, line)?;
         }
         reader.close(text.len());
@@ -188,6 +190,7 @@ impl<'a> Reader<'a> {
         }
         if content.is_empty() {
             if let Some(value) = self.open_value() {
+                // A value can contain blank lines. `value` and `key_in` trim those at its end.
                 value.push("");
             }
             return Ok(());
@@ -199,6 +202,7 @@ impl<'a> Reader<'a> {
             value.push(content);
             return Ok(());
         }
+        // Not for continuation lines: `configparser` compares them with the line of the key.
         self.indent = indent;
         if let Some(title) = title(content) {
             return match self.open(title, at) {
@@ -209,6 +213,7 @@ impl<'a> Reader<'a> {
         let Some(section) = self.current() else {
             return malformed("a [section] has to come first");
         };
+        // The delimiter that comes first, so a value can contain both.
         let Some((key, value)) = content.split_once(['=', ':']) else {
             return malformed("write it as key = value");
         };
@@ -263,6 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     fn open_value(&mut self) -> Option<&mut Vec<&'a str>> {
+        // Taken and put back, because the key must not borrow from `self` while its section does.
         let key = self.open_key.take()?;
         let section = match self.current? {
             Current::Last => self.sections.last_mut()?,
@@ -317,6 +323,7 @@ fn title(content: &str) -> Option<&str> {
 fn value(number: usize, lines: &[&str]) -> Result<Value, Malformed> {
     let text = lines.join("\n");
     let text = text.trim_end();
+    // Nested settings begin below a key without a value, by which botocore recognizes them.
     if !text.starts_with('\n') {
         return Ok(Value::Text(text.to_owned()));
     }

@@ -86,6 +86,7 @@ fn config_title(name: &str) -> String {
 
 /// Returns the name that differs least, if it differs little.
 fn closest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    // Bounded, because the distance takes time in proportion to the product of the lengths.
     let wanted: Vec<char> = name.trim().to_lowercase().chars().take(MAX_NAME).collect();
     // A third of the letters: "dev" and "prod" are two names, and not one with mistakes.
     let most = (wanted.len() / 3).max(1);
@@ -93,6 +94,7 @@ fn closest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
         let letters: Vec<char> = candidate
             .to_lowercase()
             .chars()
+            // One more than of the wanted name, so that a longer name has at least one difference.
             .take(MAX_NAME + 1)
             .collect();
         let distance = match letters.len().abs_diff(wanted.len()) {
@@ -114,6 +116,7 @@ fn distance(one: &[char], other: &[char]) -> usize {
         for (j, b) in other.iter().enumerate() {
             let replaced = row[j] + usize::from(a != b);
             next[j + 1] = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            // Two neighbours that have changed places are one mistake, and not two.
             if i > 0 && j > 0 && one[i - 1] == *b && *a == other[j - 1] {
                 next[j + 1] = next[j + 1].min(above[j - 1] + 1);
             }

@@ -87,11 +87,13 @@ impl ReadFile {
 
 /// Returns the sections of a text, parsed or cached.
 fn sections(file: File, path: &Path, text: &str) -> Result<Arc<Sections>, Error> {
+    // A hash in place of the text, because the text contains the keys.
     let (length, hash) = (text.len(), HASHER.hash_one(text));
     // Held while a file is parsed, so that a thousand managers that start together parse it once.
     let mut cached = CACHED.lock();
     let same = |cached: &Cached| cached.file == file && cached.path == path;
     if let Some(at) = cached.iter().position(same) {
+        // Pushed again below: the list is in order of use. After a change, the old sections go.
         let found = cached.remove(at);
         if (found.length, found.hash) == (length, hash) {
             let sections = Arc::clone(&found.sections);
@@ -143,6 +145,7 @@ impl Sections {
                     continue;
                 }
             };
+            // botocore compares only the beginning: `[profiles a]` is a profile as well.
             if title.starts_with("profile") {
                 sections.profiles.insert(name, Arc::new(section));
             } else if title.starts_with("sso-session") {

@@ -12,6 +12,7 @@ pub(crate) fn split(line: &str) -> Option<Vec<String>> {
         match c {
             ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
             '\'' => {
+                // A quote begins a word even if nothing follows in it: `''` is an empty word.
                 let word = word.get_or_insert_default();
                 loop {
                     match chars.next()? {

@@ -59,6 +59,7 @@ pub struct AwsEnvGuard {
 
 /// Names the remedy in the compiler's message about a guard that cannot be sent: it shows the
 /// innermost type that is not `Send`.
+// The guard is `Unpin` because of the bound: a `dyn` type has only the auto traits that it names.
 trait UseScopeInTasksAndSyncScopeInThreads: Unpin {}
 
 impl AwsEnvGuard {
@@ -87,6 +88,7 @@ impl AwsEnvGuard {
 
     /// Ends the override before the guard is dropped. Returns `true` if it applied here until now.
     pub(super) fn end(&mut self) -> bool {
+        // `end_and_bind` has ended it already, and reported a move if there was one.
         if !self.entry.applies() {
             return true;
         }

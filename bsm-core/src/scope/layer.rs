@@ -84,6 +84,7 @@ where
     type Future = ScopedResponse<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // In no scope: it is not known yet which request follows.
         self.inner.poll_ready(cx)
     }
 
@@ -92,6 +93,7 @@ where
         let manager = (self.choose)(&request).unwrap_or_else(BotoSesManager::none);
         let call = || self.inner.call(request);
         ScopedResponse {
+            // `call` also runs in the scope: a service may look up its manager there.
             future: Scoped::around(Override::general(&manager), call),
             manager,
         }
@@ -117,7 +119,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let manager = this.manager;
-        // The body is polled after this future has returned the response, and outside its scope.
+        // The scope of the future ends with the future, so the body gets one of its own.
         let scoped = |body| Scoped::around(Override::general(manager), || body);
         this.future.poll(cx).map_ok(|response| response.map(scoped))
     }
@@ -144,6 +146,7 @@ impl<B: Body> Body for Scoped<B> {
     }
 }
 
+// Not derived: a derive would require `F: Clone`.
 impl<F> Clone for ScopeLayer<F> {
     fn clone(&self) -> Self {
         Self {

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 
 use crate::manager::BotoSesManager;
 
+// `None` at first, because `HashMap::new` is not const.
 static MODELS: RwLock<Option<HashMap<TypeId, OfModel>>> = RwLock::new(None);
 
 /// Whether a model was ever bound or fixed. Programs that never do so don't take the lock.
@@ -81,6 +82,7 @@ pub(super) fn newly_shadowed(model: TypeId, current: &BotoSesManager) -> Option<
     look_up(model, |of_model| {
         let bound = of_model.bound.as_ref()?;
         let is_new =
+            // `swap`, so that only one of several threads logs. The flag orders no other data.
             !bound.manager.is_same(current) && !bound.shadowed.swap(true, Ordering::Relaxed);
         is_new.then(|| bound.manager.clone())
     })
@@ -97,6 +99,7 @@ fn look_up<T>(model: TypeId, get: impl FnOnce(&OfModel) -> Option<T>) -> Option<
 fn set<T>(model: TypeId, replace: impl FnOnce(&mut OfModel) -> Option<T>) -> Option<T> {
     let mut models = MODELS.write();
     let previous = replace(models.get_or_insert_default().entry(model).or_default());
+    // Under the lock: a reader that sees the flag waits until the entry is complete.
     ANY.store(true, Ordering::Release);
     previous
 }

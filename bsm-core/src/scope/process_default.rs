@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::manager::BotoSesManager;
 
 static INSTALLED: OnceLock<BotoSesManager> = OnceLock::new();
+// A cell of its own: a lookup before `install_default` must not prevent the installation.
 static DEFAULT_CHAIN: OnceLock<BotoSesManager> = OnceLock::new();
 
 /// Makes a manager the default of the whole process, once.

@@ -59,6 +59,7 @@ impl<T> Scoped<T> {
         let mut this = self.project();
         this.overrides.within(|| {
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+                // Unlike a future, a stream or body may be polled again after its end.
                 return Poll::Ready(None);
             };
             let item = poll(inner);
@@ -216,6 +217,8 @@ pub fn in_current_scope_fn<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let scoped = Scoped::new(ParkedOverrides::captured(), || f);
     move || {
         let mut scoped = scoped;
+        // Called or not, the closure is dropped in its scope. Once it is taken, the destructor of
+        // `Scoped` no longer counts it as unfinished.
         let f = scoped.inner.take();
         scoped
             .overrides

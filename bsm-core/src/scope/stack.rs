@@ -63,6 +63,8 @@ impl Override {
 
     #[inline]
     pub(super) fn applies(&self) -> bool {
+        // Another thread can have ended it: a guard that was stored in a thread-local stays behind
+        // when its scope moves to another thread.
         !self.ended.load(Ordering::Acquire)
     }
 }
@@ -128,6 +130,7 @@ impl Stack {
     fn sweep_one(&mut self) -> Option<StackEntry> {
         let above = self.entries.get(self.floor..)?;
         let ended = above.iter().rposition(|entry| !entry.layer.applies())?;
+        // Not `swap_remove`: the order of the entries decides which override is the innermost.
         Some(self.entries.remove(self.floor + ended))
     }
 
@@ -148,6 +151,7 @@ impl Stack {
             .iter()
             .rev()
             .filter(move |entry| entry.task == task)
+            // After the filter by task: the boundary of another task must not end this lookup.
             .map_while(|entry| match &entry.layer {
                 Layer::Override(entry) => Some(entry),
                 Layer::Boundary => None,
@@ -264,6 +268,7 @@ impl ParkedOverrides {
             visible.map(|entry| entry.copy()).collect()
         });
         let innermost_first = innermost_first
+            // The overrides are unknown, so what carries them must reach no account.
             .unwrap_or_else(|ThreadExiting| vec![Override::general(&BotoSesManager::none())]);
         let overrides = innermost_first.into_iter().rev();
         let overrides = overrides.map(|entry| Layer::Override(Arc::new(entry)));
@@ -287,6 +292,7 @@ impl ParkedOverrides {
             }
         }
         UNFINISHED.set(UNFINISHED.get() + 1);
+        // A guard, because a destructor of the future may panic.
         let _dropping = Dropping;
         self.within(f);
     }
@@ -312,6 +318,7 @@ impl<'a> Entered<'a> {
         Self {
             parked,
             task,
+            // Nothing was moved while the thread exits, and the drop changes no floor either.
             outer_floor: outer_floor.unwrap_or_default(),
         }
     }
@@ -327,6 +334,8 @@ impl Drop for Entered<'_> {
                 .extract_if(floor.., |entry| entry.task == self.task);
             self.parked.extend(ours.map(|entry| entry.layer));
         });
+        // Outside the borrow: an ended override can own the last handle to a manager, and its drop
+        // can run destructors of the user that look up the current manager.
         self.parked.retain(Layer::applies);
     }
 }

@@ -70,6 +70,7 @@ impl Attempt<'_> {
             ("redirect_uri", redirect_uri),
             ("state", state),
             ("code_challenge_method", "S256"),
+            // The name that the AWS CLI sends. OAuth's own is `scope`.
             ("scopes", &scopes),
             ("code_challenge", &challenge),
         ]);
@@ -88,6 +89,7 @@ async fn endpoint(config: &SdkConfig) -> Result<String, Error> {
         let message = "SSO OIDC has no endpoint in the sso_region: check it";
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)
     };
+    // FIPS is left out, because SSO has no FIPS hosts.
     let params = Params::builder()
         .set_region(config.region().map(ToString::to_string))
         .set_use_dual_stack(config.use_dual_stack())
@@ -102,6 +104,7 @@ async fn endpoint(config: &SdkConfig) -> Result<String, Error> {
 fn random(bytes: usize) -> Result<Zeroizing<String>, Error> {
     let mut random = Zeroizing::new(vec![0; bytes]);
     getrandom::fill(&mut random).map_err(|error| {
+        // As text, because getrandom's error needs its feature `std` to be a cause.
         let message = "the system gives no random numbers, without which a sign-in is not safe";
         Error::new(ErrorKind::SignInFailed, message).with_source(error.to_string())
     })?;

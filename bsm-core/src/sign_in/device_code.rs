@@ -29,6 +29,7 @@ impl Attempt<'_> {
             transport::failed("start the sign-in", error, &secrets)
         })?;
         let page = started
+            // The complete one contains the code, so the user only compares it.
             .verification_uri_complete
             .or(started.verification_uri);
         let (Some(device_code), Some(url)) = (started.device_code, page) else {
@@ -59,6 +60,7 @@ impl Attempt<'_> {
     ) -> Result<Token, Error> {
         let oidc = transport::client(&self.access.config, aws_sdk_ssooidc::Client::new)?;
         loop {
+            // Also before the first poll: no user confirms the code at once.
             tokio::time::sleep(interval).await;
             let call = oidc
                 .create_token()

@@ -82,6 +82,7 @@ impl Listener {
                     finish(connections).await;
                     return answer.unwrap_or_else(|_| Err(not_ours()));
                 }
+                // Makes room for further connections below.
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     // One that failed is the browser's to repeat.
@@ -109,6 +110,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, state: String, slot: std:
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(READ_LIMIT)
+        // An idle connection would occupy one of the few places, and delay the end.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // Of a browser that goes away, nothing is expected.
@@ -132,6 +134,7 @@ fn respond(
     if request.method() != Method::GET || request.uri().path() != REDIRECT_PATH {
         return page(StatusCode::NOT_FOUND, "There is nothing here.");
     }
+    // Taken before the answer is read: of two answers only the first counts, even a wrong one.
     let Some(sender) = slot.lock().take() else {
         return page(
             StatusCode::CONFLICT,
@@ -203,6 +206,7 @@ fn page(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
         CONTENT_TYPE,
         "text/html; charset=utf-8".parse().expect("it is a header"),
     );
+    // The address of this page contains the code.
     headers.insert(CACHE_CONTROL, "no-store".parse().expect("it is a header"));
     response
 }

@@ -109,6 +109,7 @@ impl SsoRoles {
                 (Next::End, _) => {}
                 (next, Some(account)) => {
                     let page = portal.roles(account, next).await?;
+                    // Set only on success, so that the next call repeats a failed request.
                     self.roles = page;
                     continue;
                 }
@@ -230,6 +231,7 @@ impl Portal {
         if let Some(sent) = self.sent {
             tokio::time::sleep_until(sent + INTERVAL).await;
         }
+        // Before the request: the quota counts requests, however long each of them takes.
         self.sent = Some(Instant::now());
     }
 }
@@ -251,6 +253,7 @@ impl SsoAccess {
 pub(crate) async fn sign_out(session: &Session) -> Result<bool, Error> {
     let access = session.sso_access(None).await?;
     let file = TokenFile::in_home(&access.home, &access.session);
+    // A file without a readable token is removed all the same.
     if let Ok(token) = file.read().await {
         let client = transport::client(&access.config, aws_sdk_sso::Client::new)?;
         let call = client.logout().access_token(token.access_token.as_str());
@@ -274,6 +277,7 @@ pub(crate) async fn sign_out(session: &Session) -> Result<bool, Error> {
             format!("the login is over, but its file {path} cannot be removed: delete it");
         Error::new(ErrorKind::File, message).with_source(error)
     })?;
+    // After the token, without which no program can fill the cache again.
     let cache = access.home.join(".aws").join("cli").join("cache");
     small_file::blocking(move || remove_roles(&cache)).await?;
     Ok(removed)

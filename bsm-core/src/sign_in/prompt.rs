@@ -120,6 +120,8 @@ impl SignInPrompt for Browser {
             let opened = thread::Builder::new()
                 .name("bsm-browser".to_owned())
                 .spawn(move || {
+                    // The browser's own messages would hide the address above. A failure to open it
+                    // is ignored, because the user can open the address by hand.
                     let options = BrowserOptions::new().with_suppress_output(true).clone();
                     webbrowser::open_browser_with_options(Program::Default, &url, &options).err()
                 });
