@@ -64,6 +64,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -253,8 +255,9 @@ impl Fleet {
     /// Sets the number of accounts at a time, at least 1. Default: 16. The regions of an account run at the
     /// same time.
     pub fn concurrency(mut self, accounts: usize) -> Self {
-        // The channel of the results panics for 0, and a semaphore without permits starts no call.
-        self.concurrency = accounts.max(1);
+        // The channel of the results panics for 0 and beyond the most permits, and a semaphore without
+        // permits starts no call.
+        self.concurrency = accounts.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 

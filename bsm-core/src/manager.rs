@@ -372,7 +372,6 @@ impl Default for BotoSesManager {
     }
 }
 
-/// Names the manager as its user knows it: `profile "staging"`.
 /// Creates a manager from an `SdkConfig` that was loaded elsewhere; see
 /// [`from_config`](BotoSesManager::from_config).
 ///
@@ -391,6 +390,7 @@ impl From<SdkConfig> for BotoSesManager {
     }
 }
 
+/// Names the manager as its user knows it: `profile "staging"`.
 impl fmt::Display for BotoSesManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.session().fmt(f)

@@ -355,6 +355,16 @@ fn a_report_is_read_from_nothing_else() {
     );
 }
 
+#[tokio::test]
+async fn any_concurrency_runs_every_account() {
+    for concurrency in [0, 1, usize::MAX] {
+        let organization = Organization::start(3, 0).await;
+        let fleet = organization.fleet().concurrency(concurrency);
+        let report = fleet.for_each(async |_| current_account().await).await;
+        assert_eq!(report.count(Status::Done), 3, "{concurrency}: {report}");
+    }
+}
+
 /// 5,000 accounts in three regions, with a bounded rate of STS, denied roles, a hang and a panic.
 ///
 /// `cargo test --release -p bsm-tests --test fleet -- --ignored --nocapture`

@@ -74,8 +74,12 @@ impl Journal {
 
     /// Appends an entry.
     pub(super) fn write(&self, entry: &ReportEntry) -> io::Result<()> {
+        let mut file = self.file.lock();
         // One call, so that two lines don't mix.
-        self.file.lock().write_all(line(entry).as_bytes())
+        file.write_all(line(entry).as_bytes()).inspect_err(|_| {
+            // A full disk may have taken a part of the line, and the next entry must not continue it.
+            _ = file.write_all(b"\n");
+        })
     }
 }
 

@@ -20,6 +20,9 @@ use zeroize::Zeroizing;
 use crate::credentials::sso::registration::REDIRECT_PATH;
 use crate::error::{Error, ErrorKind};
 
+/// The pause after a connection that could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
 /// How many connections may be open at once: a browser opens a few.
 const MAX_CONNECTIONS: usize = 16;
 
@@ -86,9 +89,13 @@ impl Listener {
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     // One that failed is the browser's to repeat.
-                    if let Ok((stream, _)) = accepted {
-                        let (slot, state) = (std::sync::Arc::clone(&slot), self.state.clone());
-                        connections.spawn(serve(stream, self.address, state, slot));
+                    match accepted {
+                        Ok((stream, _)) => {
+                            let (slot, state) = (std::sync::Arc::clone(&slot), self.state.clone());
+                            connections.spawn(serve(stream, self.address, state, slot));
+                        }
+                        // A process without free file descriptors fails at once, and again and again.
+                        Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
                     }
                 }
             }
