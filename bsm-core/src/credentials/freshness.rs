@@ -1,8 +1,8 @@
 //! Cached credentials, and when they are refreshed.
 //!
-//! Whether credentials have expired is decided by two clocks. The wall clock, corrected by the skew that
-//! the response of STS showed, knows of the time that the machine was suspended. The monotonic clock
-//! knows the lifetime that has passed whatever the wall clock was set to. The one that is further counts.
+//! Two clocks decide whether credentials have expired. The wall clock, corrected by the skew that the
+//! response of STS showed, includes the time that the machine was suspended. The monotonic clock ignores
+//! changes to the wall clock. The smaller remaining time applies.
 
 use std::time::{Duration, SystemTime};
 

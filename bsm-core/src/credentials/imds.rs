@@ -50,7 +50,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How much longer expired credentials are used: during an outage the service returns old ones, which
-/// AWS goes on to accept. The time is aws-config's.
+/// AWS continues to accept. The time is aws-config's.
 const EXTENSION: std::ops::Range<u64> = 600..900;
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";

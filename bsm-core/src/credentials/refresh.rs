@@ -8,11 +8,11 @@
 //! | expired, or none yet | the result of one shared refresh, or its error |
 //!
 //! A refresh that fails while the cached credentials are valid fails no caller: they are used until
-//! they expire, and the source is called again after a cooldown. The windows are those of AWS's
+//! they expire, and the provider is called again after a cooldown. The windows are those of AWS's
 //! static-stability standard, which botocore and the Rust SDK are both adopting; they depend on the
 //! lifetime, see [`CachedCredentials`].
 //!
-//! *How often the source is called.* Once per window if it succeeds. If it fails, once in 5 to 10
+//! *How often the provider is called.* Once per window if it succeeds. If it fails, once in 5 to 10
 //! minutes in the advisory window and once in 1 to 5 seconds after it, for any number of callers;
 //! in between, callers get the cached credentials or the last error. Each time, a role makes as many
 //! attempts at AssumeRole as the retry configuration says, three by default.

@@ -28,7 +28,7 @@ use crate::fleet::report::Report;
 use crate::manager::BotoSesManager;
 use crate::session::destinations::sts_endpoint;
 
-/// How long after its time limit a call may take to be dropped before the fleet gives up on its thread.
+/// How long a call may take to drop its future at its time limit before the fleet abandons its thread.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A run of a fleet: a stream of the calls that have ended, and a future of the report.
@@ -61,8 +61,8 @@ pub struct Run<T, E> {
 
 /// What the calls of a run share.
 ///
-/// The sender of the results is not part of it: a thread that blocks holds this for as long as it likes,
-/// and the results must end without it.
+/// A blocked thread keeps this alive, and the results must end without it, so the sender of the results is
+/// not part of it.
 struct Shared<F> {
     work: Arc<F>,
     report: Arc<Mutex<Report>>,
@@ -255,7 +255,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
             Ok(_) => match timeout(self.time_limit.saturating_add(GRACE), ended).await {
                 Ok(Ok(Some(outcome))) => outcome,
                 Ok(Ok(None)) => return None,
-                // The thread has dropped its end without a word: it panicked.
+                // The thread has dropped the sender without a result: it panicked.
                 Ok(Err(_)) => Outcome::Panicked,
                 Err(_) => {
                     // Before the end is recorded: a late thread must not call the closure.

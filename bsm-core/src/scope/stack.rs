@@ -39,7 +39,7 @@ impl Override {
         Self::new(manager, Covers::Models(models.into()))
     }
 
-    /// Returns the same override with an end of its own.
+    /// Returns a copy that ends independently.
     fn copy(&self) -> Self {
         Self::new(&self.manager, self.covers.clone())
     }
@@ -211,8 +211,8 @@ pub(super) fn enter(entry: Override) -> Arc<Override> {
 /// An entry on the stack of this thread is removed. One that is parked, or belongs to another task,
 /// no longer has an effect, and is removed when that stack is next swept.
 pub(super) fn end(entry: &Arc<Override>) -> bool {
-    // While the thread exits, nobody knows. The benefit of the doubt costs nothing there, because
-    // every lookup returns `none`.
+    // While the thread exits, its stack is gone. `true` is harmless then, because every lookup returns
+    // `none`.
     let applied = with_stack(|stack| stack.has(entry)).unwrap_or(true);
     entry.ended.store(true, Ordering::Release);
     while let Ok(Some(entry)) = with_stack_mut(Stack::sweep_one) {

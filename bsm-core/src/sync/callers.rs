@@ -1,8 +1,8 @@
-//! Code of the user, which runs on a runtime of those who wait for it.
+//! User code (providers and callbacks), which runs on the runtime of a caller that waits for its result.
 //!
-//! A credentials provider or a callback may need the runtime that its author had in mind, or block it.
-//! So it does not run on the engine, but on the runtime of a caller who waits. If that runtime shuts
-//! down, or stands still while others wait, another caller's takes over.
+//! A credentials provider or a callback may need the runtime that its author had in mind, or block it, so
+//! it does not run on the engine. If its runtime shuts down, or is blocked while other callers wait,
+//! another caller's runtime takes over.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};

@@ -1,8 +1,7 @@
 //! The engine: the one thread of this process on which sessions do their work.
 //!
-//! A runtime of its own makes the work independent of those that wait for it: one refresh serves all
-//! runtimes of the process, and none of them can take it along when it shuts down or stands still. The
-//! thread starts when there is work for the first time. It waits for work without a timer.
+//! One refresh serves all runtimes of the process, and none of them interrupts it by shutting down or
+//! blocking. The thread starts with the first work, and waits for more without a timer.
 
 use std::future::Future;
 use std::mem;
@@ -81,7 +80,7 @@ pub(crate) fn shut_down() -> Error {
     )
 }
 
-/// A task that ends when its last waiter is dropped.
+/// A task that is aborted when this is dropped.
 pub(crate) struct AbortOnDrop<T>(pub(crate) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

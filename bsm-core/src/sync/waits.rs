@@ -1,8 +1,8 @@
 //! Which work waits for which.
 //!
-//! A provider or a callback of the user can use sessions itself. If it uses the one that it serves, or
-//! one that waits for that one, it would wait for itself. All waits inside of work are known here, so
-//! that the last one, which closes the circle, is an error at once.
+//! A user's provider or callback can itself use sessions. If it uses the session that it serves, directly
+//! or through another one, it would wait for itself. Every wait inside work is recorded here, so that the
+//! one that closes a cycle fails at once.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) fn current() -> Option<Work> {
     WORK.try_with(Work::clone).ok()
 }
 
-/// Runs a future as the work that it is.
+/// Runs a future as the given work.
 pub(crate) fn working<F: Future>(work: Work, future: F) -> impl Future<Output = F::Output> {
     WORK.scope(work, future)
 }
@@ -67,8 +67,8 @@ pub(crate) struct Wait {
 static WAITS: Mutex<Vec<(WorkId, WorkId)>> = Mutex::new(Vec::new());
 
 impl Wait {
-    /// Records that the present work waits for other work; `None` outside of work, where nobody waits
-    /// for the caller.
+    /// Records that the present work waits for other work; `None` outside work, where no
+    /// other work waits for the caller.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! The key of a table or of an index: its type, the names of its attributes, and its values.
 //!
-//! DynamoDB knows a hash key ("partition key") and, in some tables, a range key ("sort key"), each
+//! DynamoDB has a hash key ("partition key") and, in some tables, a range key ("sort key"), each
 //! a string, a number or binary. A model says both in types, so that a lookup with the wrong kind
 //! of key does not compile.
 

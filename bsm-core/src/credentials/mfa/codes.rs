@@ -12,12 +12,10 @@ use crate::error::{Error, ErrorKind};
 use crate::sync::on_callers_runtime;
 use crate::sync::waits::{Wait, WorkId};
 
-/// How long a code may take, and the wait for another prompt before it: a person may have to find the
-/// device first.
+/// The time limit of a code, and of the wait for an earlier prompt: the user may have to find the device.
 pub(super) const LIMIT: Duration = Duration::from_secs(300);
 
-/// The requests to a person that answers with used codes. Two steps pass during three requests, so the
-/// device has shown a new code.
+/// How often an interactive provider that returns used codes is prompted before the call fails.
 const MAX_PROMPTS: usize = 3;
 
 /// The time after which AWS can no longer have seen a code: five minutes, which covers the step
@@ -55,7 +53,7 @@ struct Used {
 /// The codes of the last minutes.
 static USED: Mutex<Vec<Used>> = Mutex::new(Vec::new());
 
-/// There is one person, and one terminal.
+/// The queue of interactive prompts: a process has one terminal.
 static PROMPT: LazyLock<Arc<Turn>> = LazyLock::new(Arc::default);
 
 impl TokenCodes {
@@ -119,7 +117,7 @@ impl TokenCodes {
         }
     }
 
-    /// Calls the provider: one of the user's on the runtime of a caller, and ours here.
+    /// Calls the provider: built-in providers here, and the user's on the runtime of a caller.
     async fn ask(&self, request: &TokenRequest) -> Result<String, Error> {
         if self.inner.provider.runs_anywhere(Internal(())) {
             return self.inner.provider.token_code(request).await;
@@ -140,7 +138,7 @@ impl fmt::Debug for TokenCodes {
     }
 }
 
-/// A lock that a provider which waits for itself does not wait for.
+/// A lock that fails, instead of deadlocking, when its holder waits for it.
 pub(super) struct Turn {
     id: WorkId,
     lock: tokio::sync::Mutex<()>,
@@ -175,7 +173,7 @@ impl Turn {
     }
 }
 
-/// Records a code as used; returns `false` if it was.
+/// Records a code as used. Returns `false` if it was used before.
 fn is_first_use(request: &TokenRequest, code: &str) -> bool {
     let device = Device {
         endpoint: request.endpoint.clone(),

@@ -11,8 +11,8 @@ use super::place::{beside, folder, refuse_special};
 use super::record::{Contents, Header, Record, Tables};
 use super::state::{Failure, TableCheckpoint};
 
-/// A file is rewritten once more has been appended to it than it had, but not below this size. So
-/// everything that is written is at most twice what is appended, and small files are left alone.
+/// A file is compacted once more has been appended to it than its compacted size, and at least this. So
+/// compaction at most doubles what is written, and small files are left alone.
 const REWRITE_FROM: u64 = 1 << 20;
 
 /// The longest checkpoint that is read: twice a million segments, with 1 KiB for the key of each.

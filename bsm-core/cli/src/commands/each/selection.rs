@@ -112,7 +112,7 @@ impl Selection {
             return Ok(());
         }
         let what = format!("{STRONG}{}{STRONG:#}", production.join(", "));
-        let question = format!("Run {} there, too?", program.display());
+        let question = format!("Also run {} there?", program.display());
         question::confirm_production(&what, &question, yes)
     }
 
