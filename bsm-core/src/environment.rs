@@ -45,7 +45,7 @@ impl Environment {
     }
 
     /// Returns the rest of the names of all variables that begin with a prefix.
-    pub(crate) fn names_behind(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn suffixes_of(&self, prefix: &str) -> Vec<String> {
         let behind = |name: &str| Some(name.strip_prefix(prefix)?.to_owned());
         match self.is_process() {
             // `vars` panics if any variable of the process is not Unicode.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::decode::Decoder;
-use self::encode::{Encoder, Fragile};
+use self::encode::{Encoder, NeedsReadBack};
 pub use self::encoding::{Encode, FieldOf, SerializeField};
 pub(crate) use self::error::{SerdeError, ValueFree};
 pub use self::item::{CodecError, Item};
@@ -123,7 +123,7 @@ pub enum Serde {}
 
 impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     fn to_item(model: &M) -> Result<Item, CodecError> {
-        let fragile = Fragile::default();
+        let fragile = NeedsReadBack::default();
         match model.serialize(Encoder::new(&fragile))? {
             AttributeValue::M(item) => {
                 if fragile.is_noted() {
@@ -206,7 +206,7 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
 
 impl<T: Serialize> Encode<T> for Serde {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
-        Ok(value.serialize(Encoder::new(&Fragile::default()))?)
+        Ok(value.serialize(Encoder::new(&NeedsReadBack::default()))?)
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) use self::{
     preflight::{check_active, check_keys, table_place},
     retry::{is_transient, retry_transient},
     table::TableClient,
-    transfer::{TablePair, bring_time_to_live, create_without_settings, until_deleted},
+    transfer::{TablePair, copy_time_to_live, create_without_settings, until_deleted},
 };
 use crate::model::Model;
 

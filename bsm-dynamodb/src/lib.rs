@@ -532,7 +532,7 @@ pub use types::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::private::{
-        AnyCodec, AnyKey, Checked, OwnKey, ReadBack, Unchecked, decode_if, expires, of_no_model,
+        AnyCodec, AnyKey, Checked, NotReadBack, OwnKey, ReadBack, decode_if, expires, of_no_model,
     };
     pub use serde;
 }

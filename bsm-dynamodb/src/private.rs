@@ -57,7 +57,7 @@ const NOT_COMPILED: &str = "a model with an error is not compiled";
 
 /// The type of a field. `(&ReadBack::<T>::NEW).check()` returns a check if serde reads and writes the type,
 /// and `None` otherwise: the compiler tries the method of [`Checked`] first, and takes that of
-/// [`Unchecked`], which is one reference further away, if its bounds do not hold.
+/// [`NotReadBack`], which is one reference further away, if its bounds do not hold.
 pub struct ReadBack<T>(PhantomData<fn() -> T>);
 
 impl<T> ReadBack<T> {
@@ -84,12 +84,12 @@ impl<T: Serialize + DeserializeOwned> Checked for ReadBack<T> {
 }
 
 /// All other types.
-pub trait Unchecked {
+pub trait NotReadBack {
     /// Returns no check.
     fn check(&self) -> Option<ValueCheck>;
 }
 
-impl<T> Unchecked for &ReadBack<T> {
+impl<T> NotReadBack for &ReadBack<T> {
     fn check(&self) -> Option<ValueCheck> {
         None
     }

@@ -2,7 +2,7 @@
 
 mod guard;
 mod narrow;
-mod under_way;
+mod process_chain;
 
 use std::io::{self, IsTerminal as _};
 
@@ -13,7 +13,7 @@ use clap::Args;
 use self::guard::Guard;
 pub(crate) use self::guard::is_production;
 pub(crate) use self::narrow::Narrow;
-use self::under_way::UnderWay;
+use self::process_chain::ProcessChain;
 use crate::audit::Audit;
 use crate::environment::{ambient_profile, is_selected_by_environment, variable};
 use crate::failure::Failure;
@@ -138,7 +138,9 @@ impl SessionArguments {
 
     /// Returns the builder of a manager for a profile, which is not set yet.
     fn builder(&self, profile_name: &str, cache: CliCache) -> Result<Builder, Failure> {
-        let (name, value) = UnderWay::from_environment().with(profile_name)?.variable();
+        let (name, value) = ProcessChain::from_environment()
+            .with(profile_name)?
+            .variable();
         let mut builder = BotoSesManager::builder().process_env(name, value);
         if let Some(region) = &self.region {
             builder = builder.region(region);

@@ -254,7 +254,7 @@ fn ignore_configured(session: &ExportedSession) -> Option<&'static str> {
 /// inherit from this process.
 fn cleared(set: &[(String, Zeroizing<String>)]) -> Vec<String> {
     // The environment of the process, whatever the manager's own is: the child inherits this one.
-    let inherited = Environment::default().names_behind(ENDPOINT_VARIABLE);
+    let inherited = Environment::default().suffixes_of(ENDPOINT_VARIABLE);
     let inherited = inherited.into_iter();
     let inherited = inherited.map(|service| format!("{ENDPOINT_VARIABLE}{service}"));
     let names = CLEARED.into_iter().map(str::to_owned).chain(inherited);

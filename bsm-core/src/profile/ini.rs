@@ -29,7 +29,7 @@ const KEYS: [&str; 4] = [
 ];
 
 /// A section of a file.
-pub(crate) struct Titled {
+pub(crate) struct NamedSection {
     /// What stands between the brackets.
     pub(super) title: String,
     pub(super) section: Section,
@@ -108,7 +108,7 @@ impl fmt::Display for Malformed {
 impl StdError for Malformed {}
 
 /// Parses a file into its sections, in their order.
-pub(crate) fn parse(text: &str) -> Result<Vec<Titled>, Malformed> {
+pub(crate) fn parse(text: &str) -> Result<Vec<NamedSection>, Malformed> {
     Reader::read_all(text)?.finish()
 }
 
@@ -279,10 +279,10 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
-    fn finish(self) -> Result<Vec<Titled>, Malformed> {
+    fn finish(self) -> Result<Vec<NamedSection>, Malformed> {
         let for_all = Arc::new(self.for_all.settings()?);
         let sections = self.sections.into_iter().map(|lines| {
-            Ok(Titled {
+            Ok(NamedSection {
                 title: lines.title.to_owned(),
                 section: Section {
                     own: lines.settings()?,

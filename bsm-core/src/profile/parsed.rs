@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::ini::{self, Section, Titled};
+use super::ini::{self, NamedSection, Section};
 use super::shlex;
 use crate::error::{Error, ErrorKind};
 use crate::small_file;
@@ -129,9 +129,9 @@ fn sections(file: File, path: &Path, text: &str) -> Result<Arc<Sections>, Error>
 impl Sections {
     // botocore does not merge sections within a file: `[profile "a"]` replaces an earlier `[profile
     // a]`.
-    fn of_config(titled: Vec<Titled>) -> Self {
+    fn of_config(titled: Vec<NamedSection>) -> Self {
         let mut sections = Self::default();
-        for Titled { title, section } in titled {
+        for NamedSection { title, section } in titled {
             if title == "default" {
                 sections.profiles.insert(title, Arc::new(section));
                 continue;
@@ -159,7 +159,7 @@ impl Sections {
         sections
     }
 
-    fn of_credentials(titled: Vec<Titled>) -> Self {
+    fn of_credentials(titled: Vec<NamedSection>) -> Self {
         let profiles = titled
             .into_iter()
             .map(|titled| (titled.title, Arc::new(titled.section)));

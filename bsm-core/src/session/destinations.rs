@@ -59,7 +59,7 @@ impl Destinations {
 
 /// Returns the services whose endpoints an environment sets.
 fn services_with_variables(environment: &Environment) -> impl Iterator<Item = String> + use<> {
-    let services = environment.names_behind(ENDPOINT_VARIABLE).into_iter();
+    let services = environment.suffixes_of(ENDPOINT_VARIABLE).into_iter();
     services.map(|service| service.to_ascii_lowercase())
 }
 

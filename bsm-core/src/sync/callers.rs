@@ -48,7 +48,7 @@ impl Callers {
         match waits::current() {
             Some(work) => {
                 // Inside of the user's code, its own runtime comes first.
-                if let (true, Ok(here)) = (work.is_users, here) {
+                if let (true, Ok(here)) = (work.is_user_code, here) {
                     found.push(Caller::Runtime(here));
                 }
                 // Weak: that work may end first, and its callers no longer wait then.
@@ -62,7 +62,7 @@ impl Callers {
     /// none.
     fn runtimes(&self) -> (Vec<Handle>, bool) {
         let mut runtimes: Vec<Handle> = Vec::new();
-        let mut is_without = false;
+        let mut has_thread_caller = false;
         let mut seen: Vec<Arc<Self>> = Vec::new();
         // Copied, so that one lock is held at a time: work in the background can have callers whose own
         // work has it as a caller.
@@ -85,10 +85,10 @@ impl Callers {
                         seen.push(work);
                     }
                 }
-                Caller::Thread => is_without = true,
+                Caller::Thread => has_thread_caller = true,
             }
         }
-        (runtimes, is_without)
+        (runtimes, has_thread_caller)
     }
 }
 
@@ -107,10 +107,10 @@ where
     };
     let mut tried: Vec<runtime::Id> = Vec::new();
     loop {
-        let (runtimes, is_without) = current.callers.runtimes();
+        let (runtimes, has_thread_caller) = current.callers.runtimes();
         let next = |handle: &&Handle| !tried.contains(&handle.id());
         let Some(runtime) = runtimes.iter().find(next) else {
-            if tried.is_empty() && is_without {
+            if tried.is_empty() && has_thread_caller {
                 return Err(no_runtime());
             }
             // The runtime is gone with its caller. The next caller takes over.
@@ -186,8 +186,8 @@ mod tests {
             .found
             .lock()
             .extend([work(&one), here, Caller::Thread]);
-        let (runtimes, is_without) = one.runtimes();
+        let (runtimes, has_thread_caller) = one.runtimes();
         assert_eq!(runtimes.len(), 1);
-        assert!(is_without);
+        assert!(has_thread_caller);
     }
 }

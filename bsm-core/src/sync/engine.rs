@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 pub(crate) enum Engine {
     /// On the thread of the process.
     #[default]
-    OfProcess,
+    Shared,
     /// On the current runtime, so that a test can pause time.
     #[cfg(test)]
     Current,
@@ -33,8 +33,8 @@ impl Engine {
     pub(crate) fn handle(self) -> Result<Handle, Error> {
         match self {
             #[cfg(test)]
-            Self::OfProcess if simulated::is_on() => Ok(Handle::current()),
-            Self::OfProcess => Ok(running(process::id())?.handle.clone()),
+            Self::Shared if simulated::is_on() => Ok(Handle::current()),
+            Self::Shared => Ok(running(process::id())?.handle.clone()),
             #[cfg(test)]
             Self::Current => Ok(Handle::current()),
         }

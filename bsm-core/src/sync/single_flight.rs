@@ -103,7 +103,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let context = Work {
             id: self.id,
             callers: Arc::clone(&callers),
-            is_users: false,
+            is_user_code: false,
         };
         let work = waits::working(context, catch_panic(work()));
         let work = async move {

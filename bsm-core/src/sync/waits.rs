@@ -31,7 +31,7 @@ pub(crate) struct Work {
     pub(crate) id: WorkId,
     pub(crate) callers: Arc<Callers>,
     /// Whether the task is the user's code, on the user's runtime.
-    pub(crate) is_users: bool,
+    pub(crate) is_user_code: bool,
 }
 
 tokio::task_local! {
@@ -51,7 +51,7 @@ pub(crate) fn working<F: Future>(work: Work, future: F) -> impl Future<Output = 
 /// Runs a future of the user for some work.
 pub(crate) fn users<F: Future>(work: Work, future: F) -> impl Future<Output = F::Output> {
     let work = Work {
-        is_users: true,
+        is_user_code: true,
         ..work
     };
     WORK.scope(work, future)
@@ -80,7 +80,7 @@ impl Wait {
         // One lock for check and record: of two waits that close a circle, one must see the other.
         let mut waits = WAITS.lock();
         if is_waiting(&waits, to, from) {
-            return Err(for_itself());
+            return Err(deadlock());
         }
         waits.push((from, to));
         Ok(Some(Self { from, to }))
@@ -122,7 +122,7 @@ fn is_waiting(waits: &[(WorkId, WorkId)], work: WorkId, other: WorkId) -> bool {
     false
 }
 
-fn for_itself() -> Error {
+fn deadlock() -> Error {
     Error::new(
         ErrorKind::Runtime,
         "a provider or callback waits for the session that it serves, and would wait forever: use another \
@@ -163,7 +163,7 @@ mod tests {
             let work = Work {
                 id,
                 callers: Arc::default(),
-                is_users: false,
+                is_user_code: false,
             };
             working(work, async move { Wait::on(other) })
         };

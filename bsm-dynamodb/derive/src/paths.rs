@@ -100,7 +100,7 @@ fn function(
     let is_plain = field.serde.serialize_with.is_none() && !field.serde.is_read_otherwise;
     let check = match is_plain {
         true => quote! {{
-            use ::bsm_dynamodb::__private::{Checked as _, Unchecked as _};
+            use ::bsm_dynamodb::__private::{Checked as _, NotReadBack as _};
             (&::bsm_dynamodb::__private::ReadBack::<#ty>::NEW).check()
         }},
         // Functions of the user's own read and write it.

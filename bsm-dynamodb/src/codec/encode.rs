@@ -15,11 +15,11 @@ use super::number::{Decimal, NotANumber};
 /// Writes values as `serde_dynamo` does, and what it has no way to write.
 #[derive(Clone, Copy)]
 pub(super) struct Encoder<'a> {
-    fragile: &'a Fragile,
+    fragile: &'a NeedsReadBack,
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(fragile: &'a Fragile) -> Self {
+    pub(super) fn new(fragile: &'a NeedsReadBack) -> Self {
         Self { fragile }
     }
 }
@@ -30,9 +30,9 @@ impl<'a> Encoder<'a> {
 /// it knows no integers of 128 bits, no numbers with more digits than an `f64`, and no difference
 /// between binary and text, and keys of maps are strings.
 #[derive(Debug, Default)]
-pub(super) struct Fragile(Cell<bool>);
+pub(super) struct NeedsReadBack(Cell<bool>);
 
-impl Fragile {
+impl NeedsReadBack {
     fn note(&self) {
         self.0.set(true);
     }

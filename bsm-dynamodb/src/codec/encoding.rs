@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serializer;
 
-use super::encode::{Encoder, Fragile};
+use super::encode::{Encoder, NeedsReadBack};
 use super::item::CodecError;
 
 /// The encoding of an attribute's values: [`Serde`](crate::Serde), or that of a [field](FieldOf).
@@ -47,6 +47,9 @@ pub trait SerializeField<const N: usize, T> {
 
 impl<M: SerializeField<N, T>, T, const N: usize> Encode<T> for FieldOf<M, N> {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
-        Ok(M::serialize(value, Encoder::new(&Fragile::default()))?)
+        Ok(M::serialize(
+            value,
+            Encoder::new(&NeedsReadBack::default()),
+        )?)
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
-use super::encode::{Encoder, Fragile};
+use super::encode::{Encoder, NeedsReadBack};
 use super::error::SerdeError;
 use super::item::{CodecError, Item};
 use super::number::normalized;
@@ -18,7 +18,7 @@ use super::number::normalized;
 pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), CodecError> {
     let read = M::deserialize(Decoder(AttributeValue::M(item.clone())));
     let model = read.map_err(|error| could_not_be_read(item, error))?;
-    let fragile = Fragile::default();
+    let fragile = NeedsReadBack::default();
     let AttributeValue::M(again) = model.serialize(Encoder::new(&fragile))? else {
         // It was a map when it was written, so this is a `Serialize` that depends on something else than
         // the value: there is nothing to compare with.
@@ -47,7 +47,7 @@ pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
     }
     let read = T::deserialize(Decoder(value.clone()));
     let read = read.map_err(|error| error.because_of("the value could not be read back"))?;
-    let again = read.serialize(Encoder::new(&Fragile::default()))?;
+    let again = read.serialize(Encoder::new(&NeedsReadBack::default()))?;
     match keeps_numbers_and_binary(value, &again) {
         true => Ok(()),
         false => Err(SerdeError::new(READ_AS_ANOTHER).into()),

@@ -59,7 +59,7 @@ impl CopyTable {
     /// class and time to live.
     ///
     /// [`CopyPlan::settings`] lists what the new table does not get, such as streams and tags;
-    /// [`bring`](Self::bring) adds some of it. A table that exists keeps its settings.
+    /// [`copy_settings`](Self::copy_settings) adds some of it. A table that exists keeps its settings.
     ///
     /// With a [`checkpoint`](Self::checkpoint), the next run finishes an interrupted creation.
     /// Without one, it finds a table that exists, and does not set its time to live.
@@ -69,13 +69,13 @@ impl CopyTable {
 
     /// Also brings these settings of the source to a target that the copy creates. Default: none.
     ///
-    /// [`TableSetting::can_be_brought`] tells which settings are accepted. A stream is on from the
+    /// [`TableSetting::is_copyable`] tells which settings are accepted. A stream is on from the
     /// beginning, so it sees every item that is copied.
     ///
     /// # Errors
     ///
     /// When the copy is awaited: [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for
-    /// a setting that cannot be brought, and the error of a request that could not read it.
+    /// a setting that cannot be copied, and the error of a request that could not read it.
     ///
     /// # Examples
     ///
@@ -86,13 +86,13 @@ impl CopyTable {
     ///
     /// copy_table(&source, &target, "users")
     ///     .create_target(true)
-    ///     .bring([TableSetting::Tags, TableSetting::DeletionProtection])
+    ///     .copy_settings([TableSetting::Tags, TableSetting::DeletionProtection])
     ///     .await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn bring(self, settings: impl IntoIterator<Item = TableSetting>) -> Self {
-        self.with(|options| options.bring = settings.into_iter().collect())
+    pub fn copy_settings(self, settings: impl IntoIterator<Item = TableSetting>) -> Self {
+        self.with(|options| options.copy_settings = settings.into_iter().collect())
     }
 
     /// Copies only the items for which the filter returns `true`.
@@ -222,7 +222,7 @@ impl CopyTable {
     ///
     /// The checkpoint records the two tables, the number of segments, the policy, whether there is a
     /// filter and a transform, their [`fingerprint`](Self::fingerprint), and what the copy
-    /// [brings](Self::bring). The settings that only decide how fast a copy is may change from run to
+    /// [copies](Self::copy_settings). The settings that only decide how fast a copy is may change from run to
     /// run.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) struct Template<'a> {
     pub(super) table: &'a TableDescription,
     pub(super) settings: SourceSettings,
     /// The settings that the target gets besides those of every copy.
-    pub(super) bring: &'a [TableSetting],
+    pub(super) copy_settings: &'a [TableSetting],
     /// Whether the target gets the time to live now.
     pub(super) has_time_to_live: bool,
 }
@@ -39,19 +39,19 @@ pub(super) async fn create_like(
     target: &TableClient,
     exists: bool,
 ) -> Result<TableDescription, Error> {
-    let brings = |setting| template.bring.contains(&setting);
+    let is_wanted = |setting| template.copy_settings.contains(&setting);
     // What the plan could not read is an error only where the caller asks for it.
-    let tags = match brings(TableSetting::Tags) {
+    let tags = match is_wanted(TableSetting::Tags) {
         true => template.settings.tags?,
         false => Vec::new(),
     };
-    let recovery = match brings(TableSetting::PointInTimeRecovery) {
+    let recovery = match is_wanted(TableSetting::PointInTimeRecovery) {
         true => template.settings.backups?,
         false => None,
     };
     let like = template.table;
-    let stream = stream(like).filter(|_| brings(TableSetting::Stream));
-    let is_protected = is_protected(like) && brings(TableSetting::DeletionProtection);
+    let stream = stream(like).filter(|_| is_wanted(TableSetting::Stream));
+    let is_protected = is_protected(like) && is_wanted(TableSetting::DeletionProtection);
     let ttl = match template.has_time_to_live {
         true => time_to_live(template.source).await?,
         false => None,

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::checkpoint::CheckpointWriter;
 use super::options::CopyOptions;
 use super::preflight::Prepared;
-use super::progress::{Counters, Earlier};
+use super::progress::{Counters, PreviousRuns};
 use super::table::{TableClient, TableKey};
 use super::tracker::Tracker;
 use crate::codec::{CodecError, Item};
@@ -66,13 +66,13 @@ impl CopyJob {
         options: CopyOptions,
         checkpoint: CheckpointWriter,
     ) -> (Arc<Self>, Arc<Tracker>) {
-        let earlier = Earlier {
+        let earlier = PreviousRuns {
             stored: prepared.checkpoint.stored(),
             written: prepared.checkpoint.written(),
         };
-        let looks_back = looks_back(&options);
+        let finds_extra_items = finds_extra_items(&options);
         let job = Self {
-            counters: Counters::new(prepared.plan.expected_items, earlier, looks_back),
+            counters: Counters::new(prepared.plan.expected_items, earlier, finds_extra_items),
             checkpoint,
             must_be_empty: prepared.must_be_empty,
             was_writing: prepared.checkpoint.is_writing,
@@ -94,7 +94,7 @@ impl CopyJob {
             source,
             target,
             key,
-            counters: Counters::new(None, Earlier::default(), looks_back(&options)),
+            counters: Counters::new(None, PreviousRuns::default(), finds_extra_items(&options)),
             source_reads: options.read_capacity.map(RateLimit::new),
             target_reads: options.read_capacity.map(RateLimit::new),
             target_writes: options.write_capacity.map(RateLimit::new),
@@ -209,7 +209,7 @@ impl CopyJob {
 
 /// Returns `true` if a comparison looks up the items of the target in the source: after a transform,
 /// it is unknown which item of the source an item comes from.
-pub(super) fn looks_back(options: &CopyOptions) -> bool {
+pub(super) fn finds_extra_items(options: &CopyOptions) -> bool {
     options.transform.is_none()
 }
 

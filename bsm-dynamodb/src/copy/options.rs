@@ -59,7 +59,7 @@ pub(super) struct CopyOptions {
     pub(super) target_table: String,
     pub(super) policy: CopyPolicy,
     pub(super) create_target: bool,
-    pub(super) bring: Vec<TableSetting>,
+    pub(super) copy_settings: Vec<TableSetting>,
     pub(super) dry_run: bool,
     pub(super) verify: bool,
     /// `None` is the default for a new copy, and the checkpoint's number for a resumed one.
@@ -85,7 +85,7 @@ impl CopyOptions {
             target_table: table,
             policy: CopyPolicy::default(),
             create_target: false,
-            bring: Vec::new(),
+            copy_settings: Vec::new(),
             dry_run: false,
             verify: false,
             segments: None,

@@ -102,7 +102,7 @@ impl fmt::Display for CopyPlan {
             )?;
         }
         for (outcome, title) in [
-            (SettingOutcome::Brought, "brings along"),
+            (SettingOutcome::Copied, "copies"),
             (SettingOutcome::LeftBehind, "left behind"),
             (SettingOutcome::Unknown, "left behind, if there is one"),
         ] {

@@ -125,7 +125,7 @@ pub(super) async fn prepare(
         _ => Some(SourceSettings::read(source, &source_table).await),
     };
     let planned = source_settings.as_ref();
-    let planned = planned.map(|settings| settings.plan(&source_table, &options.bring));
+    let planned = planned.map(|settings| settings.plan(&source_table, &options.copy_settings));
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     let plan = CopyPlan {
         source: table_place(source, accounts.0, arn(&source_table)),
@@ -181,10 +181,10 @@ fn check_options(
     options: &CopyOptions,
     has_checkpoint: bool,
 ) -> Result<(), Error> {
-    let cannot = options.bring.iter().find(|it| !it.can_be_brought());
+    let cannot = options.copy_settings.iter().find(|it| !it.is_copyable());
     if let Some(setting) = cannot {
         let message =
-            format!("bring() cannot bring the {setting}: set it on the new table yourself");
+            format!("copy_settings() cannot copy the {setting}: set it on the new table yourself");
         return Err(source.error(ErrorKind::InvalidRequest, message));
     }
     let has_closure = options.filter.is_some() || options.transform.is_some();

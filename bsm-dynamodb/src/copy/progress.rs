@@ -37,9 +37,9 @@ pub struct CopyProgress {
     counts: Counts,
     phase: CopyPhase,
     /// Whether a comparison also looks up the items of the target in the source.
-    looks_back: bool,
+    finds_extra_items: bool,
     elapsed: Duration,
-    earlier: Earlier,
+    earlier: PreviousRuns,
     expected: Option<u64>,
     segments: (u32, u32),
 }
@@ -152,7 +152,7 @@ impl CopyProgress {
             ),
             CopyPhase::Verifying => {
                 let (there, back) = (self.counts.compared, self.counts.looked_back);
-                let left_back = match self.looks_back {
+                let left_back = match self.finds_extra_items {
                     true => expected.saturating_sub(back),
                     false => 0,
                 };
@@ -185,7 +185,7 @@ pub(super) struct Counts {
 
 /// What the runs before this one have done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Earlier {
+pub(super) struct PreviousRuns {
     pub(super) stored: u64,
     pub(super) written: u64,
 }
@@ -193,9 +193,9 @@ pub(super) struct Earlier {
 /// The counters, shared by the tasks of a copy.
 pub(super) struct Counters {
     state: Mutex<State>,
-    earlier: Earlier,
+    earlier: PreviousRuns,
     expected: Option<u64>,
-    looks_back: bool,
+    finds_extra_items: bool,
 }
 
 struct State {
@@ -205,7 +205,11 @@ struct State {
 }
 
 impl Counters {
-    pub(super) fn new(expected: Option<u64>, earlier: Earlier, looks_back: bool) -> Self {
+    pub(super) fn new(
+        expected: Option<u64>,
+        earlier: PreviousRuns,
+        finds_extra_items: bool,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 counts: Counts::default(),
@@ -214,7 +218,7 @@ impl Counters {
             }),
             earlier,
             expected,
-            looks_back,
+            finds_extra_items,
         }
     }
 
@@ -234,7 +238,7 @@ impl Counters {
         CopyProgress {
             counts: state.counts,
             phase: state.phase,
-            looks_back: self.looks_back,
+            finds_extra_items: self.finds_extra_items,
             elapsed: state.began.elapsed(),
             earlier: self.earlier,
             expected: self.expected,
@@ -253,8 +257,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_comparison_is_not_nearly_done_when_one_table_is_read() {
-        for (looks_back, seconds) in [(true, 10), (false, 0)] {
-            let counters = Counters::new(Some(100), Earlier::default(), looks_back);
+        for (finds_extra_items, seconds) in [(true, 10), (false, 0)] {
+            let counters = Counters::new(Some(100), PreviousRuns::default(), finds_extra_items);
             counters.begin(CopyPhase::Verifying);
             assert_eq!(counters.progress((0, 1)).remaining(), None);
             counters.count(|counts| counts.compared += 100);
@@ -266,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_resumed_copy_counts_what_was_stored_before() {
-        let earlier = Earlier {
+        let earlier = PreviousRuns {
             stored: 50,
             written: 40,
         };

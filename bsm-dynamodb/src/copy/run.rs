@@ -138,7 +138,7 @@ pub(super) async fn carry_out(
     };
     checkpoint.append(vec![begin], &prepared.source).await?;
     if prepared.plan.creates_target() && !options.dry_run {
-        create_target(&mut prepared, &options.bring, checkpoint, &mut stop).await?;
+        create_target(&mut prepared, &options.copy_settings, checkpoint, &mut stop).await?;
     }
     let plan = prepared.plan.clone();
     let has_doubtful_items = prepared.has_doubtful_items;
@@ -165,7 +165,7 @@ pub(super) async fn carry_out(
 /// Creates the target, or finishes what an earlier run has begun.
 async fn create_target(
     prepared: &mut Prepared,
-    bring: &[TableSetting],
+    copy_settings: &[TableSetting],
     checkpoint: &CheckpointWriter,
     stop: &mut Option<Stop>,
 ) -> Result<(), Error> {
@@ -176,7 +176,7 @@ async fn create_target(
         source: &prepared.source,
         table: &prepared.source_table,
         settings,
-        bring,
+        copy_settings,
         has_time_to_live: true,
     };
     let exists = prepared.plan.target.arn.is_some();

@@ -11,7 +11,7 @@ use futures_util::future::join4;
 use super::table::TableClient;
 use crate::error::Error;
 
-/// A setting of a table that a copy does not bring along by itself.
+/// A setting of a table that a copy does not copy by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TableSetting {
@@ -38,11 +38,11 @@ pub enum TableSetting {
 }
 
 impl TableSetting {
-    /// Returns `true` if [`CopyTable::bring`](crate::CopyTable::bring) accepts this setting.
+    /// Returns `true` if [`CopyTable::copy_settings`](crate::CopyTable::copy_settings) accepts this setting.
     ///
     /// The other settings name keys, accounts or Regions, so that a copy of them would be wrong in
     /// another account.
-    pub fn can_be_brought(self) -> bool {
+    pub fn is_copyable(self) -> bool {
         use TableSetting::{DeletionProtection, PointInTimeRecovery, Stream, Tags};
         matches!(
             self,
@@ -80,7 +80,7 @@ pub struct PlannedSetting {
 #[non_exhaustive]
 pub enum SettingOutcome {
     /// The new table gets it.
-    Brought,
+    Copied,
     /// The new table does not have it.
     LeftBehind,
     /// The copy could not read it in the source, and leaves it behind.
@@ -143,7 +143,7 @@ impl SourceSettings {
     pub(super) fn plan(
         &self,
         table: &TableDescription,
-        bring: &[TableSetting],
+        copy_settings: &[TableSetting],
     ) -> Vec<PlannedSetting> {
         use TableSetting as S;
         let has = |value: Option<String>| Ok(value);
@@ -195,7 +195,9 @@ impl SourceSettings {
         for (setting, value) in settings {
             let (value, outcome) = match value {
                 Ok(None) => continue,
-                Ok(Some(value)) if bring.contains(&setting) => (value, SettingOutcome::Brought),
+                Ok(Some(value)) if copy_settings.contains(&setting) => {
+                    (value, SettingOutcome::Copied)
+                }
                 Ok(Some(value)) => (value, SettingOutcome::LeftBehind),
                 Err(error) if error.is_access_denied() => {
                     let value = format!("{} is not allowed", error.operation());

@@ -117,14 +117,14 @@ pub(crate) async fn create_without_settings(
         source,
         table,
         settings: SourceSettings::read(source, table).await,
-        bring: &[],
+        copy_settings: &[],
         has_time_to_live: false,
     };
     create_like(template, target, exists).await
 }
 
 /// Sets the time to live of the target as in the source.
-pub(crate) async fn bring_time_to_live(
+pub(crate) async fn copy_time_to_live(
     source: &TableClient,
     target: &TableClient,
 ) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::checkpoint::ScanPosition;
 use super::compare::same_wire_item;
-use super::job::{CopyJob, looks_back};
+use super::job::{CopyJob, finds_extra_items};
 use super::options::CopyPolicy;
 use super::scan::SegmentScan;
 use super::supervisor::Supervisor;
@@ -125,7 +125,7 @@ pub(super) async fn run(
     supervisor: &mut Supervisor,
 ) -> Result<Verification, Error> {
     let segments = tracker.segments();
-    let looks_for_extra = looks_back(&job.options);
+    let looks_for_extra = finds_extra_items(&job.options);
     let findings = Findings::new(Mutex::new(Verification {
         extra: looks_for_extra.then(ReportedKeys::default),
         ..Verification::default()

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::load_method::LoadMethod;
 use super::options::MigrateOptions;
-use super::policies::Parties;
+use super::policies::PolicyInputs;
 use super::progress::MigrationPhase;
-use super::state::TurnedOn;
+use super::state::EnabledSettings;
 use crate::copy::TablePlace;
 
 /// What a migration is going to do; see [`MigrateTable::plan`](crate::MigrateTable::plan).
@@ -29,7 +29,7 @@ pub struct MigrationPlan {
     pub(super) bucket_owner: String,
     pub(super) options: PlannedOptions,
     pub(super) load_method: LoadMethod,
-    pub(super) turns_on: TurnedOn,
+    pub(super) turns_on: EnabledSettings,
     pub(super) resumes: Option<MigrationPhase>,
     pub(super) expected_items: Option<u64>,
     pub(super) expected_bytes: Option<u64>,
@@ -112,8 +112,8 @@ impl MigrationPlan {
         format!("{:#}", self.parties().target_policy())
     }
 
-    fn parties(&self) -> Parties<'_> {
-        Parties {
+    fn parties(&self) -> PolicyInputs<'_> {
+        PolicyInputs {
             source: &self.source,
             target: &self.target,
             bucket_owner: &self.bucket_owner,

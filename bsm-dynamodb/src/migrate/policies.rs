@@ -7,7 +7,7 @@ use super::options::MigrateOptions;
 use crate::copy::TablePlace;
 
 /// What the policies are about.
-pub(super) struct Parties<'a> {
+pub(super) struct PolicyInputs<'a> {
     pub(super) source: &'a TablePlace,
     pub(super) target: &'a TablePlace,
     pub(super) bucket_owner: &'a str,
@@ -15,7 +15,7 @@ pub(super) struct Parties<'a> {
     pub(super) load_method: LoadMethod,
 }
 
-impl Parties<'_> {
+impl PolicyInputs<'_> {
     /// Returns the statements that the bucket's policy needs; `None` if all is in one account.
     pub(super) fn bucket_policy(&self) -> Option<Value> {
         let (bucket, objects) = (self.bucket(), self.objects());

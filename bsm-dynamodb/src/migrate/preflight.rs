@@ -9,7 +9,7 @@ use super::load_method::LoadMethod;
 use super::options::{MigrateOptions, MigrateRequest};
 use super::plan::{MigrationPlan, PlannedOptions};
 use super::source::{check_stream, describe, has_stream, restorable};
-use super::state::{MigrationState, RecordedSettings, Step, TurnedOn, VERSION};
+use super::state::{EnabledSettings, MigrationState, RecordedSettings, Step, VERSION};
 use crate::copy::checkpoint::{TableIdentity, TargetPlace};
 use crate::copy::{TableClient, check_active, check_keys, table_place};
 use crate::error::{Error, ErrorKind};
@@ -94,7 +94,7 @@ pub(super) async fn prepare(
                 place,
                 settings,
                 load_method: load_method(options, &source_table, target_table.as_ref()),
-                turned_on: TurnedOn {
+                turned_on: EnabledSettings {
                     recovery: restorable(&source).await?.is_none(),
                     stream: options.uses_stream && !has_stream(&source_table),
                 },

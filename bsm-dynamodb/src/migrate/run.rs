@@ -22,7 +22,7 @@ use super::progress::{MigrationPhase, MigrationProgress};
 use super::source::{self, describe, until_restorable};
 use super::state::{Exported, FileProgress, Job, MigrationState, Step};
 use crate::copy::checkpoint::TableIdentity;
-use crate::copy::{TablePair, bring_time_to_live, create_without_settings, until_active};
+use crate::copy::{TablePair, copy_time_to_live, create_without_settings, until_active};
 use crate::error::{Error, ErrorKind};
 
 /// How often the progress of a load is recorded and reported.
@@ -348,7 +348,7 @@ impl Migration {
         let Prepared { source, target, .. } = &self.prepared;
         // Only now: a target that deletes expired items by itself differs from the source.
         if self.prepared.state.load_method != LoadMethod::ExistingTable {
-            bring_time_to_live(source, target).await?;
+            copy_time_to_live(source, target).await?;
         }
         source::turn_off(source, self.prepared.state.turned_on).await
     }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 
-use super::state::TurnedOn;
+use super::state::EnabledSettings;
 use crate::copy::{TableClient, turn_on_recovery, until_active};
 use crate::error::{Error, ErrorKind};
 use crate::throttle::backoff::PollInterval;
@@ -105,7 +105,7 @@ pub(super) fn check_stream(source: &TableClient, table: &TableDescription) -> Re
 }
 
 /// Turns on what a migration needs.
-pub(super) async fn turn_on(source: &TableClient, needed: TurnedOn) -> Result<(), Error> {
+pub(super) async fn turn_on(source: &TableClient, needed: EnabledSettings) -> Result<(), Error> {
     if needed.recovery {
         turn_on_recovery(source, None).await?;
     }
@@ -121,7 +121,10 @@ pub(super) async fn turn_on(source: &TableClient, needed: TurnedOn) -> Result<()
 }
 
 /// Turns off what a migration has turned on. Does nothing about what is off already.
-pub(super) async fn turn_off(source: &TableClient, turned_on: TurnedOn) -> Result<(), Error> {
+pub(super) async fn turn_off(
+    source: &TableClient,
+    turned_on: EnabledSettings,
+) -> Result<(), Error> {
     let Some(table) = source.describe().await? else {
         return Ok(());
     };

@@ -20,7 +20,7 @@ pub(super) struct MigrationState {
     pub(super) settings: RecordedSettings,
     pub(super) load_method: LoadMethod,
     /// What the migration has turned on, or is about to.
-    pub(super) turned_on: TurnedOn,
+    pub(super) turned_on: EnabledSettings,
     /// The target, once it exists.
     pub(super) target: Option<TableIdentity>,
     pub(super) counts: Counts,
@@ -78,7 +78,7 @@ impl RecordedSettings {
 /// The settings of the source that a migration turns on, and off at its end.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TurnedOn {
+pub(super) struct EnabledSettings {
     pub(super) recovery: bool,
     pub(super) stream: bool,
 }

@@ -22,7 +22,7 @@ use self::values::item;
 use super::bucket::MAX_ATTEMPTS;
 use super::source::{now, seconds};
 use super::state::ShardState;
-use super::touched::TouchedKeys;
+use super::touched::KeysToCompare;
 use crate::batch::{Write, Writes, next_chunk};
 use crate::copy::{TableClient, TablePair, retry_transient};
 use crate::error::{Error, ErrorKind};
@@ -62,7 +62,7 @@ pub(super) struct StreamTail<'a> {
     pub(super) at: StreamPosition,
     pub(super) writers: usize,
     /// The keys that were written to, while they are recorded.
-    pub(super) touched: Option<TouchedKeys>,
+    pub(super) touched: Option<KeysToCompare>,
     iterators: HashMap<String, String>,
     /// The empty pages in a row, by shard.
     empty_pages: HashMap<String, u32>,

@@ -10,12 +10,12 @@ const MAX_KEYS: usize = 500_000;
 
 /// The keys whose items must be compared at the end.
 #[derive(Default)]
-pub(super) struct TouchedKeys {
+pub(super) struct KeysToCompare {
     keys: HashMap<KeyValues, Item>,
     overflows: bool,
 }
 
-impl TouchedKeys {
+impl KeysToCompare {
     pub(super) fn extend(&mut self, keys: impl IntoIterator<Item = (KeyValues, Item)>) {
         if self.overflows {
             return;

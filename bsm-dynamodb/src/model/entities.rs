@@ -67,7 +67,7 @@ pub trait Entities: Sized + Send + 'static {
 }
 
 /// Returns `true` if this source has the attributes that tell the models of an enum apart.
-pub(crate) fn are_told_apart_in<M: Model, S: Source<M>, E: Entities>() -> bool {
+pub(crate) fn projects_discriminators<M: Model, S: Source<M>, E: Entities>() -> bool {
     let mut entities = E::ENTITIES.iter().flatten();
     entities.all(|entity| entity::has_attribute::<M>(S::INDEX, entity.attribute()))
 }

@@ -86,7 +86,7 @@ impl<T> ReadSettings<T> {
         let mut settings = self.read_as(ReadAs::whole(E::from_item));
         settings.source.range_prefix = None;
         settings.source.entity = entities::filter::<E>;
-        if !entities::are_told_apart_in::<M, S, E>() {
+        if !entities::projects_discriminators::<M, S, E>() {
             settings.reject(
                 "entities() needs the attribute that tells the models apart, which the index does not \
                  have: include it in the index's projection",

@@ -219,7 +219,7 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
 /// Makes `.await` on a query an error that says what to add.
 impl<K, M, S, T> IntoFuture for PagedRead<K, M, S, T>
 where
-    Self: sealed::Awaited,
+    Self: sealed::SingleResult,
 {
     type Output = std::convert::Infallible;
     type IntoFuture = std::future::Pending<Self::Output>;
@@ -234,7 +234,7 @@ mod sealed {
         message = "a query or scan has no single result to await",
         label = "add `.collect()` for a `Vec`, `.count()`, `.stream()` or `.pages()`"
     )]
-    pub trait Awaited {}
+    pub trait SingleResult {}
 }
 
 /// Shows the settings, and no keys or values.

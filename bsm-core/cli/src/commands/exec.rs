@@ -75,7 +75,7 @@ impl Exec {
                 .map_err(failed);
         }
         variables.apply_to(&mut command);
-        replace::become_program(command).map_err(failed)
+        replace::exec_program(command).map_err(failed)
     }
 
     fn confirm(&self, session: &Session, program: &OsString) -> Result<(), Failure> {

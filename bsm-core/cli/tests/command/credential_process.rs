@@ -60,7 +60,7 @@ fn a_profile_that_is_its_own_credential_process_ends_with_an_error() {
         let mut command = home.bsm(&["credential-process", "-p", profile]);
         let (_, outer) = circle.rsplit_once(" -> ").unwrap();
         command.env(
-            "BSM_PROFILES_UNDER_WAY",
+            "BSM_CREDENTIAL_PROCESS_CHAIN",
             circle.rsplit_once(" -> ").unwrap().0.replace(" -> ", "\n"),
         );
         assert_eq!(outer, profile);

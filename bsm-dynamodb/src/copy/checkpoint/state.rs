@@ -133,22 +133,24 @@ pub(crate) struct RecordedSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    bring: Vec<String>,
+    copy_settings: Vec<String>,
 }
 
 impl RecordedSettings {
     pub(crate) fn of(options: &CopyOptions) -> Self {
-        let bring = options.bring.iter();
-        let mut bring: Vec<_> = bring.map(|setting| format!("{setting:?}")).collect();
-        bring.sort();
-        bring.dedup();
+        let copy_settings = options.copy_settings.iter();
+        let mut copy_settings: Vec<_> = copy_settings
+            .map(|setting| format!("{setting:?}"))
+            .collect();
+        copy_settings.sort();
+        copy_settings.dedup();
         Self {
             policy: format!("{:?}", options.policy),
             // Closures cannot be compared. `fingerprint` is the caller's name for what they do.
             filter: options.filter.is_some(),
             transform: options.transform.is_some(),
             fingerprint: options.fingerprint.clone(),
-            bring,
+            copy_settings,
         }
     }
 
@@ -171,9 +173,11 @@ impl RecordedSettings {
         } else if self.fingerprint != now.fingerprint {
             let (before, now) = (named(&self.fingerprint), named(&now.fingerprint));
             Some(format!("the fingerprint {before}, not {now}"))
-        } else if self.bring != now.bring {
-            let (before, now) = (self.bring.join(", "), now.bring.join(", "));
-            Some(format!("bring([{before}]), not bring([{now}])"))
+        } else if self.copy_settings != now.copy_settings {
+            let (before, now) = (self.copy_settings.join(", "), now.copy_settings.join(", "));
+            Some(format!(
+                "copy_settings([{before}]), not copy_settings([{now}])"
+            ))
         } else {
             None
         }

@@ -14,7 +14,7 @@ use crate::migrate::load::finished;
 use crate::migrate::source::{now, seconds, stream_arn};
 use crate::migrate::state::{ShardState, Step};
 use crate::migrate::stream::{Round, StreamPosition, StreamTail};
-use crate::migrate::touched::TouchedKeys;
+use crate::migrate::touched::KeysToCompare;
 
 /// How often the position in the stream is recorded.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -119,7 +119,7 @@ impl Migration {
         saved: &mut Instant,
     ) -> Result<(), Error> {
         // Recorded from before the first item is compared until the writers have stopped.
-        tail.touched = Some(TouchedKeys::default());
+        tail.touched = Some(KeysToCompare::default());
         let mut comparison = JoinSet::new();
         comparison.spawn(self.comparison());
         let compared = loop {

@@ -74,11 +74,11 @@ async fn settings_are_brought_on_request() {
     let pair = begin().await;
     let copy = || {
         let copy = pair.copy().create_target(true);
-        copy.bring([TableSetting::Stream, TableSetting::Tags])
+        copy.copy_settings([TableSetting::Stream, TableSetting::Tags])
     };
     let plan = copy().preflight().await.unwrap().to_string();
     assert!(
-        plan.ends_with("\nbrings along: stream (NEW_IMAGE), tags (team)"),
+        plan.ends_with("\ncopies: stream (NEW_IMAGE), tags (team)"),
         "{plan}"
     );
     copy().await.unwrap();
@@ -101,7 +101,7 @@ async fn a_setting_that_cannot_be_brought_is_refused() {
     let copy = pair
         .copy()
         .create_target(true)
-        .bring([TableSetting::Replicas]);
+        .copy_settings([TableSetting::Replicas]);
     let error = copy.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert!(error.to_string().contains("replicas"), "{error}");
@@ -113,7 +113,10 @@ async fn a_setting_without_permission_is_unknown_and_an_error_only_if_it_is_brou
     let denied = Fault::error(400, "AccessDeniedException", "no").operation("ListTagsOfResource");
     pair.local.aws.faults().add(denied);
     let copy = || pair.copy().create_target(true);
-    let error = copy().bring([TableSetting::Tags]).await.unwrap_err();
+    let error = copy()
+        .copy_settings([TableSetting::Tags])
+        .await
+        .unwrap_err();
     assert!(error.is_access_denied(), "{error}");
     let plan = copy().preflight().await.unwrap().to_string();
     let line = "\nleft behind, if there is one: tags (ListTagsOfResource is not allowed)";
@@ -163,14 +166,14 @@ async fn recovery_protection_keys_and_policies_are_in_the_plan() {
     let source = proxy::manager(&pair.local, "staging", source);
     let target = proxy::manager(&pair.local, "production", target);
     let copy = copy_table(&source, &target, TABLE).create_target(true);
-    let copy = copy.bring([
+    let copy = copy.copy_settings([
         TableSetting::DeletionProtection,
         TableSetting::PointInTimeRecovery,
     ]);
     let summary = copy.await.unwrap();
     let plan = summary.plan().to_string();
     for line in [
-        "\nbrings along: deletion protection (on), point-in-time recovery (14 days)\n",
+        "\ncopies: deletion protection (on), point-in-time recovery (14 days)\n",
         "\nleft behind: KMS key (arn:aws:kms:x), resource policy (attached), replicas (eu-west-1), \
          Kinesis stream (1 active)\n",
         "\nleft behind, if there is one: auto scaling (DynamoDB does not tell)",

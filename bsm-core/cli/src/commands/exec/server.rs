@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use bsm_core::EnvVars;
 
 #[cfg(unix)]
-use super::supervise::{end_like, wait};
+use super::supervise::{exit_like, wait};
 use crate::audit::Audit;
 use crate::environment::variable;
 use crate::failure::Failure;
@@ -47,7 +47,7 @@ pub(super) async fn run(
         wait(command).await
         // Server and files are gone before this process ends, perhaps by a signal.
     };
-    Ok(status.map(end_like))
+    Ok(status.map(exit_like))
 }
 
 /// Gives a command the environment of the session, with the server in place of keys.
@@ -82,7 +82,7 @@ async fn wait(command: Command) -> io::Result<std::process::ExitStatus> {
 }
 
 #[cfg(not(unix))]
-fn end_like(status: std::process::ExitStatus) -> ExitCode {
+fn exit_like(status: std::process::ExitStatus) -> ExitCode {
     // `ExitCode` has 8 bits, and a status of Windows has 32.
     std::process::exit(status.code().unwrap_or(1))
 }

@@ -46,7 +46,7 @@ pub(super) async fn wait(command: Command) -> io::Result<ExitStatus> {
 }
 
 /// Ends this process as the child ended: with its status, or by its signal.
-pub(super) fn end_like(status: ExitStatus) -> ExitCode {
+pub(super) fn exit_like(status: ExitStatus) -> ExitCode {
     if let Some(signal) = status.signal() {
         // A shell stops a loop if the program in it was interrupted, and a status would hide that.
         let _ = signal_hook::low_level::emulate_default_handler(signal);

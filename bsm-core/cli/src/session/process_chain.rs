@@ -5,12 +5,12 @@
 
 use crate::failure::{Class, Failure};
 
-const VARIABLE: &str = "BSM_PROFILES_UNDER_WAY";
+const VARIABLE: &str = "BSM_CREDENTIAL_PROCESS_CHAIN";
 
 /// Names of profiles, in the order in which the processes were started.
-pub(super) struct UnderWay(Vec<String>);
+pub(super) struct ProcessChain(Vec<String>);
 
-impl UnderWay {
+impl ProcessChain {
     pub(super) fn from_environment() -> Self {
         let names = std::env::var(VARIABLE).unwrap_or_default();
         // A name in a profile file has no line breaks.
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_profile_that_is_under_way_is_refused() {
-        let chain = UnderWay(vec!["a".to_owned()]).with("b c").ok().unwrap();
+        let chain = ProcessChain(vec!["a".to_owned()]).with("b c").ok().unwrap();
         assert_eq!(chain.variable().1, "a\nb c");
         assert!(chain.with("a").is_err());
     }
