@@ -45,7 +45,7 @@ use crate::error::{Error, ErrorKind};
 use crate::session::Session;
 use crate::session::sso::SsoAccess;
 use crate::shared_file::{Lock, LockAttempt};
-use crate::transport;
+use crate::transport::{self, SdkFailure};
 
 /// How long a user has by default: as long as AWS's codes are valid, and as the AWS CLI waits.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -250,12 +250,30 @@ impl Attempt<'_> {
             is_by_device_code,
             "signing in to IAM Identity Center"
         );
-        let token = match is_by_device_code {
-            true => self.with_device_code().await?,
-            false => self.with_authorization_code().await?,
+        let token = match self.flow(is_by_device_code).await {
+            // AWS has forgotten the client before its registration expired. The file would fail every
+            // sign-in until then.
+            Err(error) if is_unknown_client(&error) => {
+                let SsoAccess {
+                    home,
+                    session,
+                    scopes,
+                    ..
+                } = self.access;
+                Registration::remove(home, session, scopes).await;
+                self.flow(is_by_device_code).await?
+            }
+            token => token?,
         };
         self.write(&token).await?;
         Ok(token)
+    }
+
+    async fn flow(&self, is_by_device_code: bool) -> Result<Token, Error> {
+        match is_by_device_code {
+            true => self.with_device_code().await,
+            false => self.with_authorization_code().await,
+        }
     }
 
     /// Waits until no other process of this machine prompts for the same login. Returns whether one did.
@@ -352,6 +370,12 @@ impl Attempt<'_> {
     fn now(&self) -> SystemTime {
         self.access.config.time_source().unwrap_or_default().now()
     }
+}
+
+/// Returns whether SSO OIDC does not know the client of a sign-in.
+fn is_unknown_client(error: &Error) -> bool {
+    let failure = SdkFailure::find_in(error);
+    failure.is_some_and(|failure| failure.code() == Some("InvalidClientException"))
 }
 
 /// Returns the time as a token file has it, so that all processes see the same.

@@ -215,6 +215,25 @@ async fn a_device_code_signs_in_where_there_is_no_display_or_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_client_that_aws_has_forgotten_is_registered_again() {
+    let center = Center::start();
+    let user = || {
+        let aws = Arc::clone(&center.aws);
+        sign_in::from_fn(move |_: SignInRequest| {
+            aws.decide_devices(true);
+            std::future::ready(Ok::<_, io::Error>(()))
+        })
+    };
+    let forgotten = Fault::error(401, "InvalidClientException", "unknown client");
+    let forgotten = forgotten.operation("StartDeviceAuthorization").times(1);
+    for registered in [1, 2] {
+        center.manager("").sso_login().prompt(user()).await.unwrap();
+        assert_eq!(center.count("RegisterClient"), registered);
+        center.aws.faults().add(forgotten.clone());
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_an_error_and_changes_nothing() {
     let center = Center::start();
     let path = center.aws.write_sso_token(center.home.path()).unwrap();

@@ -94,6 +94,16 @@ impl Registration {
         Ok(registered)
     }
 
+    /// Removes the registration that [`get`](Self::get) would return, so that it registers another client.
+    pub(crate) async fn remove(home: &Path, session: &SsoSession, scopes: &[String]) {
+        let path = path(home, session, scopes);
+        let removed = small_file::blocking(move || std::fs::remove_file(path)).await;
+        let removed = removed.map_err(std::io::Error::other).flatten();
+        if let Err(error) = removed {
+            tracing::debug!(%error, "the registration of an SSO client could not be removed");
+        }
+    }
+
     async fn write(&self, path: PathBuf, scopes: &[String], grant: Grant) -> Result<(), Error> {
         let written = Written {
             client_id: &self.client_id,

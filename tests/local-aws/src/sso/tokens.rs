@@ -21,7 +21,8 @@ pub(super) struct Tokens {
     pub(super) clients: HashMap<String, Client>,
     pub(super) devices: HashMap<String, Device>,
     pub(super) codes: HashMap<String, Code>,
-    access: HashMap<String, SystemTime>,
+    /// Access tokens, when each expires, and the client it belongs to.
+    access: HashMap<String, (SystemTime, String)>,
     /// Refresh tokens, and the client each belongs to.
     refresh: HashMap<String, String>,
 }
@@ -126,7 +127,9 @@ impl Tokens {
     ) -> (String, String) {
         let (access, refresh) = (ids::token(200), ids::token(200));
         let lifetime = Duration::from_secs(center.token_seconds);
-        self.access.insert(access.clone(), now + lifetime);
+        let expiry = now + lifetime;
+        self.access
+            .insert(access.clone(), (expiry, client_id.to_owned()));
         // A refresh token has no expiry of its own: the registration of its client limits it.
         self.refresh.insert(refresh.clone(), client_id.to_owned());
         (access, refresh)
@@ -143,12 +146,15 @@ impl Tokens {
 
     /// Returns `true` if an access token is valid.
     pub(super) fn is_valid(&self, access: &str, now: SystemTime) -> bool {
-        self.access.get(access).is_some_and(|expiry| now < *expiry)
+        let token = self.access.get(access);
+        token.is_some_and(|(expiry, _)| now < *expiry)
     }
 
-    /// Revokes an access token. Returns `true` if it was one.
-    pub(super) fn revoke(&mut self, access: &str) -> bool {
-        self.access.remove(access).is_some()
+    /// Ends the session of an access token: its client's refresh tokens are good for nothing from then on.
+    pub(super) fn revoke(&mut self, access: &str) {
+        if let Some((_, client)) = self.access.remove(access) {
+            self.refresh.retain(|_, other| *other != client);
+        }
     }
 
     pub(super) fn sign_in(&mut self, center: &IdentityCenter, now: SystemTime) -> SsoToken {
