@@ -120,11 +120,11 @@ impl fmt::Display for CopyPlan {
 /// Where a table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TablePlace {
-    pub(super) table: String,
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) manager: String,
-    pub(super) arn: Option<String>,
+    pub(crate) table: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) manager: String,
+    pub(crate) arn: Option<String>,
 }
 
 impl TablePlace {

@@ -66,16 +66,13 @@ impl Bucket {
         }
     }
 
-    /// Begins to read an object.
+    /// Begins to read an object. The caller retries, since the object can also break while it is read.
     pub(super) async fn open_object(&self, key: &str) -> Result<ByteStream, Error> {
-        let send = || async {
-            let request = self.client.get_object().bucket(&self.name).key(key);
-            let request = request.expected_bucket_owner(&self.owner);
-            let object = request.send().await;
-            object.map_err(|error| self.target.failed("GetObject", error))
-        };
-        let object = retry_transient(MAX_ATTEMPTS, || {}, send).await;
-        object.map(|object| object.body)
+        let request = self.client.get_object().bucket(&self.name).key(key);
+        let request = request.expected_bucket_owner(&self.owner);
+        let object = request.send().await;
+        let object = object.map_err(|error| self.target.failed("GetObject", error))?;
+        Ok(object.body)
     }
 
     /// Reads a small object as a whole.

@@ -64,7 +64,7 @@ impl Checkpoint {
         removed.map_err(|error| {
             let path = self.path.display();
             let message = format!(
-                "the migration is done, but its checkpoint {path} cannot be removed: delete it"
+                "the checkpoint {path} is not needed any longer, but cannot be removed: delete it"
             );
             self.table
                 .error(ErrorKind::Checkpoint, message)

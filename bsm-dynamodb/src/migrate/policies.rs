@@ -19,7 +19,9 @@ impl PolicyInputs<'_> {
     /// Returns the statements that the bucket's policy needs; `None` if all is in one account.
     pub(super) fn bucket_policy(&self) -> Option<Value> {
         let (bucket, objects) = (self.bucket(), self.objects());
-        let principal = |account: &str| json!({ "AWS": format!("arn:aws:iam::{account}:root") });
+        let partition = self.partition();
+        let principal =
+            |account: &str| json!({ "AWS": format!("arn:{partition}:iam::{account}:root") });
         let mut statements = Vec::new();
         if self.source.account() != self.bucket_owner {
             statements.push(json!({
@@ -51,7 +53,7 @@ impl PolicyInputs<'_> {
 
     /// Returns the IAM policy for the identity of the source.
     pub(super) fn source_policy(&self) -> Value {
-        let table = arn(self.source);
+        let table = self.arn(self.source);
         let mut statements = vec![
             json!({
                 "Effect": "Allow",
@@ -101,7 +103,7 @@ impl PolicyInputs<'_> {
 
     /// Returns the IAM policy for the identity of the target.
     pub(super) fn target_policy(&self) -> Value {
-        let table = arn(self.target);
+        let table = self.arn(self.target);
         let mut actions = vec![
             "dynamodb:BatchGetItem",
             "dynamodb:BatchWriteItem",
@@ -169,7 +171,20 @@ impl PolicyInputs<'_> {
     }
 
     fn bucket(&self) -> String {
-        format!("arn:aws:s3:::{}", self.options.bucket)
+        format!("arn:{}:s3:::{}", self.partition(), self.options.bucket)
+    }
+
+    fn arn(&self, place: &TablePlace) -> String {
+        let (region, account, table) = (place.region(), place.account(), place.table());
+        let partition = self.partition();
+        format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}")
+    }
+
+    /// Returns the partition of the source, which is also that of the bucket and the target: neither
+    /// exports nor imports cross partitions.
+    fn partition(&self) -> &str {
+        let arn = self.source.arn().unwrap_or_default();
+        arn.split(':').nth(1).unwrap_or("aws")
     }
 
     fn objects(&self) -> String {
@@ -189,7 +204,47 @@ fn policy(statements: Vec<Value>) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-fn arn(place: &TablePlace) -> String {
-    let (region, account, table) = (place.region(), place.account(), place.table());
-    format!("arn:aws:dynamodb:{region}:{account}:table/{table}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_arn_is_in_the_partition_of_the_source() {
+        for (partition, region) in [
+            ("aws", "eu-central-1"),
+            ("aws-cn", "cn-north-1"),
+            ("aws-us-gov", "us-gov-west-1"),
+        ] {
+            let place = |account: &str, arn| TablePlace {
+                table: "users".to_owned(),
+                account: account.to_owned(),
+                region: region.to_owned(),
+                manager: String::new(),
+                arn,
+            };
+            let arn = format!("arn:{partition}:dynamodb:{region}:111122223333:table/users");
+            let mut options = MigrateOptions::new("users".to_owned());
+            options.bucket = "exports".to_owned();
+            for load_method in [LoadMethod::Import, LoadMethod::ExistingTable] {
+                let inputs = PolicyInputs {
+                    source: &place("111122223333", Some(arn.clone())),
+                    target: &place("444455556666", None),
+                    bucket_owner: "111122223333",
+                    options: &options,
+                    load_method,
+                };
+                let policies = [
+                    inputs.bucket_policy().unwrap(),
+                    inputs.source_policy(),
+                    inputs.target_policy(),
+                ];
+                for policy in policies.map(|policy| policy.to_string()) {
+                    let arns = policy.matches("\"arn:").count();
+                    assert!(arns > 0, "{policy}");
+                    let expected = format!("\"arn:{partition}:");
+                    assert_eq!(policy.matches(&expected).count(), arns, "{policy}");
+                }
+            }
+        }
+    }
 }

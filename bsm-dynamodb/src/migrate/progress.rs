@@ -25,7 +25,7 @@ pub enum MigrationPhase {
 
 impl fmt::Display for MigrationPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Preparing => "preparing",
             Self::Exporting => "exporting",
             Self::Loading => "loading",

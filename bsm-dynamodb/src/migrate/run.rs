@@ -21,6 +21,7 @@ use super::preflight::{self, Prepared};
 use super::progress::{MigrationPhase, MigrationProgress};
 use super::source::{self, describe, until_restorable};
 use super::state::{Exported, FileProgress, Job, MigrationState, Step};
+use super::stream::StreamPosition;
 use crate::copy::checkpoint::TableIdentity;
 use crate::copy::{TablePair, copy_time_to_live, create_without_settings, until_active};
 use crate::error::{Error, ErrorKind};
@@ -166,10 +167,18 @@ impl Migration {
                     stopped,
                 } => self.catch_up(position, window, stopped).await?,
                 Step::Streaming {
+                    stream,
                     position,
                     read_at,
                     shards,
-                } => self.stream(position, read_at, shards).await?,
+                } => {
+                    let at = StreamPosition {
+                        position,
+                        read_at,
+                        shards,
+                    };
+                    self.stream(stream, at).await?;
+                }
                 Step::Finishing {} => return self.finish().await,
             }
         }

@@ -197,9 +197,11 @@ pub(super) async fn stream_since(
     Ok(created + STREAM_MARGIN)
 }
 
-/// Returns the ARN of the source's stream.
+/// Returns the ARN of the source's stream, whose records have the new images.
 pub(super) async fn stream_arn(source: &TableClient) -> Result<String, Error> {
     let table = describe(source).await?;
+    // Another program may have replaced the stream since the first run.
+    check_stream(source, &table)?;
     let arn = table
         .latest_stream_arn
         .clone()

@@ -105,6 +105,9 @@ pub(super) enum Step {
         stopped: Option<i64>,
     },
     Streaming {
+        /// The ARN of the stream. A stream that is turned off and on again is another one, which lacks
+        /// the writes in between.
+        stream: String,
         /// All writes before this time, by DynamoDB's clock, were in the target when the streaming
         /// began.
         position: i64,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use aws_sdk_dynamodbstreams::Client;
-use aws_sdk_dynamodbstreams::types::{Record, Shard, ShardIteratorType};
+use aws_sdk_dynamodbstreams::types::{OperationType, Record, Shard, ShardIteratorType};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{self, Instant};
@@ -66,6 +66,8 @@ pub(super) struct StreamTail<'a> {
     iterators: HashMap<String, String>,
     /// The empty pages in a row, by shard.
     empty_pages: HashMap<String, u32>,
+    /// A time until which the target has every record of a shard, by shard.
+    read_until: HashMap<String, i64>,
     listed: Option<Instant>,
     next_read: Instant,
 }
@@ -119,6 +121,7 @@ impl<'a> StreamTail<'a> {
             touched: None,
             iterators: HashMap::new(),
             empty_pages: HashMap::new(),
+            read_until: HashMap::new(),
             listed: None,
             next_read: Instant::now(),
         }
@@ -183,7 +186,12 @@ impl<'a> StreamTail<'a> {
                 true => *empty_pages + 1,
                 false => 0,
             };
-            round.is_at_tip &= !page.records.is_empty() || *empty_pages >= EMPTY_PAGES;
+            let is_at_tip = !page.records.is_empty() || *empty_pages >= EMPTY_PAGES;
+            round.is_at_tip &= is_at_tip;
+            // The records of a shard are in the order of their writes.
+            if let Some(until) = newest.or(is_at_tip.then_some(began)) {
+                self.read_until.insert(page.shard.clone(), until);
+            }
             let Some(state) = self.at.shards.get_mut(&page.shard) else {
                 continue;
             };
@@ -197,6 +205,7 @@ impl<'a> StreamTail<'a> {
                     state.is_done = true;
                     self.iterators.remove(&page.shard);
                     self.empty_pages.remove(&page.shard);
+                    self.read_until.remove(&page.shard);
                     // Its children can be read now, and may not have been listed yet.
                     self.listed = None;
                     round.is_complete = false;
@@ -212,8 +221,15 @@ impl<'a> StreamTail<'a> {
             .count()
             == ready.len();
         round.is_at_tip &= round.is_complete;
-        if round.is_at_tip {
-            self.at.read_at = began;
+        // The records of a shard that cannot be read yet are newer than those of its parent. A target that
+        // is slow to write to may never be at the tip, and still lose nothing.
+        let read_until = ready
+            .iter()
+            .filter(|shard| self.at.shards.get(*shard).is_some_and(|it| !it.is_done));
+        let read_until = read_until.map(|shard| self.read_until.get(shard).copied());
+        // Without an open shard, or with one that has not returned anything, nothing is known.
+        if let Some(read_until) = read_until.min().flatten() {
+            self.at.read_at = self.at.read_at.max(read_until);
         }
         Ok(round)
     }
@@ -351,7 +367,6 @@ impl<'a> StreamTail<'a> {
         let Some(change) = record.dynamodb() else {
             return Err(unreadable("has no contents"));
         };
-        let image = change.new_image();
         let read = |values: &HashMap<String, _>| {
             item(values).map_err(|path| {
                 unreadable(&format!(
@@ -359,10 +374,17 @@ impl<'a> StreamTail<'a> {
                 ))
             })
         };
-        let write = match (image, change.keys()) {
-            (Some(image), _) => Write::Put(read(image)?),
-            (None, Some(keys)) => Write::Delete(read(keys)?),
-            (None, None) => return Err(unreadable("has no key")),
+        // By the event's name: a record that lacks its new image for another reason is no deletion.
+        let write = match (record.event_name(), change.new_image(), change.keys()) {
+            (Some(OperationType::Remove), _, Some(keys)) => Write::Delete(read(keys)?),
+            (Some(OperationType::Insert | OperationType::Modify), Some(image), _) => {
+                Write::Put(read(image)?)
+            }
+            (Some(OperationType::Remove), _, None) => return Err(unreadable("has no key")),
+            (Some(OperationType::Insert | OperationType::Modify), None, _) => {
+                return Err(unreadable("lacks the item after the write"));
+            }
+            _ => return Err(unreadable("has an event that this program does not know")),
         };
         match self.pair.key_values(write.item()) {
             Some(key) => Ok(Some((key, write))),

@@ -1,6 +1,7 @@
 //! The models of a transaction, which must share a session and a region.
 
 use std::any::TypeId;
+use std::collections::HashSet;
 
 use super::MAX_ACTIONS;
 use crate::codec::CodecError;
@@ -41,7 +42,9 @@ impl TransactionModels {
 /// too many actions.
 pub(super) async fn combine(calls: Vec<Call>, actions: usize) -> Result<Option<Call>, Error> {
     let mut tables: Vec<_> = calls.iter().map(|call| call.table().to_owned()).collect();
-    tables.dedup();
+    // Several models can share a table, in any order.
+    let mut named = HashSet::new();
+    tables.retain(|table| named.insert(table.clone()));
     let mut calls = calls.into_iter();
     let Some(first) = calls.next() else {
         return Ok(None);

@@ -132,7 +132,13 @@ impl Databases {
             Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &place, &clock, &operation, &body),
             Handler::Streams => {
-                streams::perform(&states, &database, &place, &clock, &operation, &body)
+                let may_be_empty = matches!(effect, Some(Effect::EmptyPage));
+                let limit = if may_be_empty {
+                    0
+                } else {
+                    streams::MAX_RECORDS
+                };
+                streams::perform(&states, &database, &place, &clock, &operation, &body, limit)
             }
             Handler::Backups => {
                 backups::perform(&states, &database, &place, &clock, &operation, &body)

@@ -6,26 +6,6 @@ use bsm_dynamodb::{ErrorKind, MigrationPhase};
 
 use crate::support::*;
 
-/// Runs a migration until it reports a phase.
-async fn run_to(world: &World, phase: MigrationPhase, imports: bool) {
-    let (reached, stop) = tokio::sync::oneshot::channel::<()>();
-    let reached = Mutex::new(Some(reached));
-    let _hurry = world.hurry(1);
-    let error = world
-        .migrate()
-        .import(imports)
-        .cutover(std::future::pending)
-        .on_progress(move |progress| {
-            if progress.phase() >= phase {
-                drop(reached.lock().unwrap().take());
-            }
-        })
-        .stop_when(async { drop(stop.await) })
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
     use MigrationPhase::{CatchingUp, Exporting, Loading, Preparing, Streaming};
@@ -33,7 +13,7 @@ async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
         for phase in [Preparing, Exporting, Loading, CatchingUp, Streaming] {
             let world = World::start(40).await;
             let before = world.stored(SOURCE);
-            run_to(&world, phase, imports).await;
+            world.run_to(phase, imports).await;
             assert!(world.migrate().status().await.unwrap().is_some());
             let aborted = loop {
                 match world.migrate().abort().await {
@@ -64,13 +44,13 @@ async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
 async fn an_abort_keeps_a_table_that_existed_or_that_is_another_one() {
     let world = World::start(40).await;
     create(&world.target, TABLE).await;
-    run_to(&world, MigrationPhase::Streaming, true).await;
+    world.run_to(MigrationPhase::Streaming, true).await;
     assert!(!world.migrate().abort().await.unwrap().deleted_target);
     assert_eq!(world.stored(TARGET).len(), 40);
     world.assert_restored().await;
 
     let world = World::start(40).await;
-    run_to(&world, MigrationPhase::Streaming, true).await;
+    world.run_to(MigrationPhase::Streaming, true).await;
     // Somebody has replaced the table.
     let target = client(&world.target).await;
     target

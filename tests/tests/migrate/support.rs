@@ -1,7 +1,7 @@
 //! Two accounts, a bucket that they share, and a table to migrate.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, PutRequest, ScalarAttributeType, StreamViewType, WriteRequest,
 };
 use bsm_core::BotoSesManager;
-use bsm_dynamodb::{Item, MigrateTable, migrate_table};
+use bsm_dynamodb::{
+    ErrorKind, Item, MigrateTable, MigrationPhase, MigrationProgress, migrate_table,
+};
 use bsm_local_aws::{Account, LocalAws, Profile, User, standard};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -175,6 +177,36 @@ impl World {
         )
     }
 
+    /// Runs a migration until it reports a phase.
+    pub(crate) async fn run_to(&self, phase: MigrationPhase, imports: bool) {
+        let _hurry = self.hurry(1);
+        self.run_until(imports, move |progress| progress.phase() >= phase)
+            .await;
+    }
+
+    /// Runs a migration until its progress fulfils a condition.
+    pub(crate) async fn run_until(
+        &self,
+        imports: bool,
+        condition: impl Fn(&MigrationProgress) -> bool + Send + Sync + 'static,
+    ) {
+        let (reached, stop) = tokio::sync::oneshot::channel::<()>();
+        let reached = Mutex::new(Some(reached));
+        let error = self
+            .migrate()
+            .import(imports)
+            .cutover(std::future::pending)
+            .on_progress(move |progress| {
+                if condition(progress) {
+                    drop(reached.lock().unwrap().take());
+                }
+            })
+            .stop_when(async { drop(stop.await) })
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+    }
+
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.call_count("dynamodb", operation)
     }
@@ -277,6 +309,14 @@ async fn fill(manager: &BotoSesManager, items: usize) {
             .request_items(TABLE, puts.collect());
         request.send().await.unwrap();
     }
+}
+
+/// Turns off the stream of the source.
+pub(crate) async fn turn_off_stream(manager: &BotoSesManager) {
+    let stream = aws_sdk_dynamodb::types::StreamSpecification::builder().stream_enabled(false);
+    let request = client(manager).await.update_table().table_name(TABLE);
+    let request = request.stream_specification(stream.build().unwrap());
+    request.send().await.unwrap();
 }
 
 /// Turns on a stream of the source.

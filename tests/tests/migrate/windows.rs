@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::{AttributeValue, StreamViewType};
+use bsm_dynamodb::{ErrorKind, MigrationPhase, MigrationProgress};
 use bsm_local_aws::Fault;
 
 use crate::support::*;
@@ -62,27 +64,84 @@ async fn without_the_stream_the_last_window_brings_the_last_writes() {
 async fn a_migration_that_is_interrupted_for_a_day_loses_nothing_unnoticed() {
     let world = World::start(50).await;
     let hurry = world.hurry(1);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    let error = world
-        .migrate()
-        .cutover(std::future::pending)
-        .on_progress(move |progress| {
-            if progress.lag() == Some(Duration::ZERO) && progress.compared() > 0 {
-                drop(stop.take());
-            }
-        })
-        .stop_when(async { drop(stopped.await) })
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), bsm_dynamodb::ErrorKind::Stopped);
+    let compares = |progress: &MigrationProgress| {
+        progress.lag() == Some(Duration::ZERO) && progress.compared() > 0
+    };
+    world.run_until(true, compares).await;
     drop(hurry);
     world.aws.clock().advance(25 * HOUR);
     let error = world.migrate().await.unwrap_err();
-    assert_eq!(
-        error.kind(),
-        bsm_dynamodb::ErrorKind::TransferFailed,
-        "{error}"
-    );
+    assert_eq!(error.kind(), ErrorKind::TransferFailed, "{error}");
     assert!(error.to_string().contains("no longer kept"), "{error}");
+}
+
+/// Replaces the stream of the source, and writes an item that neither stream has.
+async fn replace_stream(world: &World, view_type: StreamViewType) {
+    turn_off_stream(&world.source).await;
+    let request = client(&world.source).await.put_item().table_name(TABLE);
+    let request = request.item("id", AttributeValue::S("between".to_owned()));
+    request.send().await.unwrap();
+    // The labels of streams have milliseconds.
+    world.aws.clock().advance(Duration::from_secs(1));
+    turn_on_stream(&world.source, view_type).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_replaced_before_it_is_read_is_made_up_for_by_windows() {
+    let world = World::start(50).await;
+    world.run_to(MigrationPhase::CatchingUp, true).await;
+    replace_stream(&world, StreamViewType::NewImage).await;
+    let _hurry = world.hurry(2);
+    world.migrate().await.unwrap();
+    world.assert_migrated().await;
+    assert_eq!(world.calls("ExportTableToPointInTime"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_replaced_while_it_is_read_ends_the_migration() {
+    for (view_type, kind, part) in [
+        (
+            StreamViewType::NewImage,
+            ErrorKind::TransferFailed,
+            "turned off and on again",
+        ),
+        (
+            StreamViewType::KeysOnly,
+            ErrorKind::InvalidRequest,
+            "KEYS_ONLY",
+        ),
+    ] {
+        let world = World::start(50).await;
+        world.run_to(MigrationPhase::Streaming, true).await;
+        replace_stream(&world, view_type).await;
+        let error = world.migrate().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_are_empty_or_cut_off_are_not_the_end_of_the_stream() {
+    let world = World::start(50).await;
+    let hurry = world.hurry(1);
+    world
+        .run_until(true, |progress| {
+            progress.phase() >= MigrationPhase::Streaming
+        })
+        .await;
+    drop(hurry);
+    // A stream is read in pages of 1 MB. Nothing is compared, so nothing else finds a write that is missed.
+    let client = client(&world.source).await;
+    for number in 0..20 {
+        let request = client.put_item().table_name(TABLE);
+        let request = request.item("id", AttributeValue::S(format!("large-{number}")));
+        let text = AttributeValue::S("x".repeat(350_000));
+        request.item("text", text).send().await.unwrap();
+    }
+    let faults = world.aws.faults();
+    for after in [0, 4, 9] {
+        faults.add(Fault::empty_page().after(after).times(3));
+    }
+    world.migrate().compare(false).await.unwrap();
+    world.assert_migrated().await;
 }

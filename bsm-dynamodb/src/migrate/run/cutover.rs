@@ -1,6 +1,5 @@
 //! The end of a migration: the stream, the comparison, and the pause of the writers.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -12,7 +11,7 @@ use crate::copy::{TablePair, Verification, copy_table};
 use crate::error::{Error, ErrorKind};
 use crate::migrate::load::finished;
 use crate::migrate::source::{now, seconds, stream_arn};
-use crate::migrate::state::{ShardState, Step};
+use crate::migrate::state::Step;
 use crate::migrate::stream::{Round, StreamPosition, StreamTail};
 use crate::migrate::touched::KeysToCompare;
 
@@ -41,23 +40,17 @@ const MAX_CUTOVER: Duration = Duration::from_secs(3600);
 
 impl Migration {
     /// Applies the stream until the writers have stopped, and compares.
-    pub(super) async fn stream(
-        &mut self,
-        position: i64,
-        read_at: i64,
-        shards: BTreeMap<String, ShardState>,
-    ) -> Result<(), Error> {
+    pub(super) async fn stream(&mut self, stream: String, at: StreamPosition) -> Result<(), Error> {
         let pair = self.pair().await?;
         let source = self.prepared.source.clone();
         let client = self.prepared.streams.clone();
-        let arn = stream_arn(&source).await?;
+        if stream_arn(&source).await? != stream {
+            let message = "the stream of the source has been turned off and on again, and lacks the writes in \
+                           between: abort the migration, and start again";
+            return Err(source.error(ErrorKind::TransferFailed, message));
+        }
         let writers = self.options().write_concurrency;
-        let at = StreamPosition {
-            position,
-            read_at,
-            shards,
-        };
-        let mut tail = StreamTail::new(&source, &pair, &client, arn, at, writers);
+        let mut tail = StreamTail::new(&source, &pair, &client, stream, at, writers);
         let mut saved = Instant::now();
 
         while !self.round(&mut tail, &mut saved).await?.is_at_tip {}
@@ -96,6 +89,7 @@ impl Migration {
             shards,
         } = tail.at.clone();
         self.prepared.state.step = Step::Streaming {
+            stream: tail.arn.clone(),
             position,
             read_at,
             shards,
@@ -157,11 +151,23 @@ impl Migration {
         let mut cutover = std::pin::pin!(cutover());
         let deadline = Instant::now() + MAX_CUTOVER;
         loop {
-            tokio::select! {
-                biased;
-                stopped = timeout_at(deadline, &mut cutover) => return self.stopped(stopped),
-                round = self.round(tail, saved) => drop(round?),
-            }
+            let stopped = {
+                let mut round = std::pin::pin!(self.round(tail, saved));
+                tokio::select! {
+                    biased;
+                    stopped = timeout_at(deadline, &mut cutover) => {
+                        // A round that is dropped can leave a request under way, whose write would land after
+                        // a later one to the same key.
+                        round.await?;
+                        stopped
+                    }
+                    round = &mut round => {
+                        round?;
+                        continue;
+                    }
+                }
+            };
+            return self.stopped(stopped);
         }
     }
 

@@ -6,7 +6,9 @@ use crate::migrate::jobs::ExportPeriod;
 use crate::migrate::json::LineKind;
 use crate::migrate::load::LoadProgress;
 use crate::migrate::manifest;
-use crate::migrate::source::{Restorable, now, seconds, until_restorable};
+use crate::migrate::source::{
+    Restorable, now, seconds, stream_arn, stream_since, until_restorable,
+};
 use crate::migrate::state::{FileProgress, Job, MigrationState, Step, Window};
 
 /// DynamoDB's limits for the window of an incremental export, in seconds.
@@ -36,11 +38,17 @@ impl Migration {
                 // By DynamoDB's clock: the one of this machine may be wrong.
                 let times = self.restorable(position).await?;
                 let lag = times.latest - position;
-                match lag < STREAM_LAG {
+                let source = &self.prepared.source;
+                let stream = stream_arn(source).await?;
+                // A stream that has been replaced meanwhile lacks the writes before it. Windows bring them.
+                let since = stream_since(source, &self.prepared.streams, &stream).await?;
+                match lag < STREAM_LAG && since <= position {
                     true => {
+                        let read_at = seconds(now(source)) - lag;
                         self.set(Step::Streaming {
+                            stream,
                             position,
-                            read_at: seconds(now(&self.prepared.source)) - lag,
+                            read_at,
                             shards: Default::default(),
                         })
                         .await

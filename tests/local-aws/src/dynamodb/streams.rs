@@ -26,8 +26,13 @@ const RETENTION: u64 = 24 * 3600;
 /// How long a shard iterator is valid, in seconds.
 const ITERATOR_LIFETIME: u64 = 15 * 60;
 
-/// The maximum number of records in a response, and of shards in a description.
-const MAX_RECORDS: usize = 1_000;
+/// The maximum number of records in a response.
+pub(super) const MAX_RECORDS: usize = 1_000;
+
+/// The maximum size of the records in a response, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The maximum number of shards in a description.
 const MAX_SHARDS: usize = 100;
 
 /// A stream that a client has enabled.
@@ -130,7 +135,7 @@ impl Stream {
     }
 }
 
-/// Performs an operation of DynamoDB Streams.
+/// Performs an operation of DynamoDB Streams. GetRecords returns at most `max_records` records.
 pub(super) fn perform(
     states: &TableStates,
     database: &Database,
@@ -138,6 +143,7 @@ pub(super) fn perform(
     clock: &Clock,
     operation: &str,
     body: &[u8],
+    max_records: usize,
 ) -> Result<Vec<u8>, ErrorResponse> {
     let request: Value =
         serde_json::from_slice(body).map_err(|error| validation_error(error.to_string()))?;
@@ -165,8 +171,11 @@ pub(super) fn perform(
                 return Err(error("ExpiredIteratorException", message));
             }
             let arn = iterator.stream_arn.clone();
+            let limit = request["Limit"].as_u64().map(usize::try_from);
+            let limit = limit.and_then(Result::ok).unwrap_or(MAX_RECORDS).max(1);
+            let limit = limit.min(max_records);
             with_stream(states, database, place, &arn, |_, state, stream| {
-                records(iterator, place, state, stream, now, &request)
+                records(iterator, place, state, stream, now, limit)
             })
         }
     };
@@ -333,7 +342,7 @@ fn records(
     state: &TableState,
     stream: &Stream,
     now: u64,
-    request: &Value,
+    limit: usize,
 ) -> Result<Value, ErrorResponse> {
     let known = stream.shards(now);
     let mut known = known.filter(|&shard| stream.shard_id(shard) == iterator.shard);
@@ -341,11 +350,9 @@ fn records(
         let message = "The operation attempted to read past the oldest stream record in a shard.";
         return Err(error("TrimmedDataAccessException", message));
     };
-    let limit = request["Limit"]
-        .as_u64()
-        .and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(MAX_RECORDS).clamp(1, MAX_RECORDS);
-    let mut records = Vec::new();
+    let mut records: Vec<Value> = Vec::new();
+    let mut bytes = 0;
+    let mut is_at_end = true;
     for change in state.changes.after(iterator.position) {
         // One log has the changes of all shards. The position skips those of the others.
         if stream.shard_of(change) != shard {
@@ -359,15 +366,17 @@ fn records(
             }
             continue;
         }
-        if records.len() == limit {
+        let mut record = stream.record(change);
+        bytes += record["dynamodb"]["SizeBytes"].as_u64().unwrap_or_default();
+        // A record that is too large on its own cannot exist: an item has at most 400 KB.
+        if records.len() == limit || bytes > MAX_BYTES {
+            is_at_end = false;
             break;
         }
         iterator.position = change.sequence;
-        let mut record = stream.record(change);
         record["awsRegion"] = place.region.clone().into();
         records.push(record);
     }
-    let is_at_end = records.len() < limit;
     let mut response = json!({ "Records": records });
     if !(is_at_end && stream.is_closed(shard, now)) {
         iterator.issued_at = now;

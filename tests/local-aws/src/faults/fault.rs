@@ -84,6 +84,7 @@ pub(crate) enum Effect {
     DroppedResponse,
     TruncatedBody,
     UnprocessedItems(Unprocessed),
+    EmptyPage,
     Panic,
     /// On an export or import, which goes wrong after it has begun.
     #[cfg(feature = "s3")]
@@ -173,6 +174,12 @@ impl Fault {
     /// Leaves a fraction of a batch unprocessed, rounded up: `0.5` leaves three of five items.
     pub fn unprocessed_fraction(fraction: f64) -> Self {
         Self::new(Effect::UnprocessedItems(Unprocessed::Fraction(fraction)))
+    }
+
+    /// Lets GetRecords return no record and an iterator for the same position, as it may even if there
+    /// are more records.
+    pub fn empty_page() -> Self {
+        Self::new(Effect::EmptyPage)
     }
 
     /// Panics inside the server, which responds with status 500.

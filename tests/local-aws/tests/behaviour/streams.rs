@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use aws_sdk_dynamodbstreams::types::{Record, Shard, ShardIteratorType};
-use bsm_local_aws::LocalAws;
+use bsm_local_aws::{Fault, LocalAws};
 
 use crate::support::*;
 
@@ -121,6 +121,35 @@ async fn every_write_is_recorded_with_the_images_of_the_view_type() {
         assert_eq!(modified.old_image().is_some(), old, "{view_type}");
         assert_eq!(records[1].aws_region(), Some(US));
     }
+}
+
+#[tokio::test]
+async fn a_page_has_at_most_a_megabyte_or_nothing_at_all() {
+    let (aws, client, streams, arn) = start(StreamViewType::NewImage).await;
+    for _ in 0..4 {
+        let request = client.put_item().table_name("users").item("id", text("1"));
+        let request = request.item("text", text(&"x".repeat(300_000)));
+        request.send().await.unwrap();
+    }
+    let mut pages = Vec::new();
+    for shard in shards(&streams, &arn).await {
+        let mut at = iterator(&streams, &arn, &shard).await;
+        for _ in 0..3 {
+            let empty = aws.faults().add(Fault::empty_page().times(1));
+            let page = streams.get_records().shard_iterator(&at).send().await;
+            let page = page.unwrap();
+            assert_eq!(page.records().len(), 0);
+            assert_eq!(aws.faults().hits(empty), 1);
+            at = page.next_shard_iterator.unwrap();
+            let page = streams.get_records().shard_iterator(&at).send().await;
+            let page = page.unwrap();
+            pages.push(page.records().len());
+            at = page.next_shard_iterator.unwrap();
+        }
+    }
+    // All writes are to one key, so one of the shards has them.
+    pages.sort_unstable();
+    assert_eq!(pages, [0, 0, 0, 0, 1, 3]);
 }
 
 #[tokio::test]
