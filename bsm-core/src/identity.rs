@@ -62,13 +62,7 @@ impl CallerIdentity {
 
     /// Asks STS, reached as `config` says, whose these credentials are.
     pub(crate) async fn of(credentials: &Credentials, config: &SdkConfig) -> Result<Self, Error> {
-        let config = config
-            .to_builder()
-            // These and not the session's: a refresh in the meantime can lead into another account.
-            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-            // The credentials are fixed and used once: there is nothing to cache.
-            .identity_cache(IdentityCache::no_cache())
-            .build();
+        let config = with_fixed(credentials, config);
         let call = transport::client(&config, aws_sdk_sts::Client::new)?.get_caller_identity();
         let answer = transport::unlogged(call.send())
             .await
@@ -106,13 +100,26 @@ impl fmt::Display for CallerIdentity {
     }
 }
 
+/// Returns a configuration whose requests are signed with these credentials.
+///
+/// The session's own could be refreshed in the meantime, and lead into another account.
+fn with_fixed(credentials: &Credentials, config: &SdkConfig) -> SdkConfig {
+    config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+        // The credentials are fixed and used once: there is nothing to cache.
+        .identity_cache(IdentityCache::no_cache())
+        .build()
+}
+
 /// Asks IAM for the account's alias; an account has one or none.
 #[cfg(feature = "iam")]
 pub(crate) async fn account_alias(
     credentials: &Credentials,
     config: &SdkConfig,
 ) -> Result<Option<String>, Error> {
-    let call = transport::client(config, aws_sdk_iam::Client::new)?.list_account_aliases();
+    let config = with_fixed(credentials, config);
+    let call = transport::client(&config, aws_sdk_iam::Client::new)?.list_account_aliases();
     let answer = transport::unlogged(call.send()).await.map_err(|error| {
         let secrets: Vec<_> = transport::secrets_of(credentials).collect();
         transport::failed("ask IAM for the account alias", error, &secrets)

@@ -105,7 +105,7 @@ impl SessionArguments {
             let has_keys = named.is_none() && variable("AWS_ACCESS_KEY_ID").is_some();
             let profile = profile.filter(|_| !has_keys);
             let profile = profile.ok_or_else(|| narrow::not_narrowable(&profile_name))?;
-            let (parent, role) = narrow::role_of_profile(builder, profile, self.region.is_some())?;
+            let (parent, role) = narrow::role_of_profile(builder, profile)?;
             let mut role = narrow.apply(role, profile.setting("role_arn").unwrap_or_default())?;
             if let Some(account) = expected {
                 role = role.expect_account(account);

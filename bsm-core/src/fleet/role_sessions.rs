@@ -68,13 +68,16 @@ impl RoleSessions {
         self
     }
 
-    /// Changes how roles are assumed: an external id, a session name, a duration.
+    /// Changes how roles are assumed: an external id, a session name, a duration. Begins an empty cache: a
+    /// clone that is changed shares no manager with the original.
     #[must_use]
     pub fn assume_with(
         mut self,
         configure: impl Fn(AssumeRole) -> AssumeRole + Send + Sync + 'static,
     ) -> Self {
         self.configure = Arc::new(configure);
+        // A clone shares its managers, whose roles were assumed in another way.
+        self.cached = Arc::default();
         self
     }
 
@@ -147,6 +150,19 @@ impl fmt::Debug for RoleSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clone_that_assumes_roles_in_another_way_has_managers_of_its_own() {
+        const ARN: &str = "arn:aws:iam::111122223333:role/Tenant";
+        let sessions = RoleSessions::new(&BotoSesManager::from_profile("service"));
+        let whole = sessions.get(ARN);
+        let narrowed = sessions
+            .clone()
+            .assume_with(|role| role.region("eu-west-1"));
+        assert!(narrowed.is_empty());
+        assert!(!narrowed.get(ARN).is_same(&whole));
+        assert!(sessions.clone().get(ARN).is_same(&whole));
+    }
 
     fn arn(number: usize) -> String {
         format!("arn:aws:iam::{number:012}:role/Tenant")

@@ -30,8 +30,11 @@ pub(super) fn is_allowed(headers: &HeaderMap, address: SocketAddr) -> bool {
 ///
 /// A page whose own name resolves to a loopback address sends that name.
 fn is_host(host: &str, address: SocketAddr) -> bool {
-    let Some((name, port)) = host.rsplit_once(':') else {
-        return false;
+    let (name, port) = match host.rsplit_once(':') {
+        // The colons of an IPv6 address are inside the brackets.
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        // Clients leave out the default port of HTTP.
+        _ => (host, "80"),
     };
     let name = name.strip_prefix('[').unwrap_or(name);
     let name = name.strip_suffix(']').unwrap_or(name);
@@ -70,6 +73,10 @@ mod tests {
         for (address, host) in [
             (HERE, "127.0.0.1:4000"),
             (HERE, "localhost:4000"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("127.0.0.1:80", "localhost"),
+            ("[::1]:80", "[::1]"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
             ("[::1]:4000", "[::1]:4000"),
             ("0.0.0.0:4000", "192.168.1.5:4000"),
         ] {
@@ -77,6 +84,9 @@ mod tests {
         }
         for (address, host) in [
             (HERE, "127.0.0.1"),
+            (HERE, "127.0.0.1:"),
+            ("[::1]:4000", "[::1]"),
+            ("127.0.0.1:80", "attacker.example"),
             (HERE, "127.0.0.1:80"),
             (HERE, "attacker.example:4000"),
             (HERE, "127.0.0.1.nip.io:4000"),

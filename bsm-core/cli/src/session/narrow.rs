@@ -7,14 +7,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use bsm_core::{AssumeRole, BotoSesManager, Builder, ProfileInfo, ProfileKind};
 use clap::Args;
 
-use crate::environment::variable;
 use crate::failure::{Class, Failure};
 
 /// STS accepts 2,048 characters, and says so itself. This is against reading a device.
 const MAX_POLICY: u64 = 64 * 1024;
+
+/// How long the source of a role may take. It has limits of its own for every step, of which a question
+/// to a person is the longest.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// The options for credentials that can do less.
 #[derive(Clone, Debug, Default, Args)]
@@ -77,12 +82,27 @@ impl Narrow {
     }
 }
 
+/// The credentials of another session.
+#[derive(Debug)]
+struct CredentialsOf(BotoSesManager);
+
+impl ProvideCredentials for CredentialsOf {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let credentials = self.0.credentials().await;
+            credentials.map_err(CredentialsError::provider_error)
+        })
+    }
+}
+
 /// Takes the role out of a profile, so that it can be assumed with more parameters than a profile can
 /// have.
 pub(super) fn role_of_profile(
     builder: Builder,
     profile: &ProfileInfo,
-    has_region: bool,
 ) -> Result<(BotoSesManager, AssumeRole), Failure> {
     let name = profile.name();
     let source = profile.setting("source_profile");
@@ -94,21 +114,15 @@ pub(super) fn role_of_profile(
     if profile.kind() != ProfileKind::Role || source == name {
         return Err(not_narrowable(name));
     }
-    let mut builder = builder.profile_name(source);
-    // Both are those of the profile that was named, and not of its source.
-    if let Some(url) = profile.setting("endpoint_url") {
-        builder = builder.endpoint_url(url);
-    }
-    let parent = builder.build();
+    // Region, endpoints, FIPS and retries are those of the profile that was named. Of its source it takes
+    // the credentials alone, as if the profile were used itself.
+    let source = CredentialsOf(builder.clone().profile_name(source).build());
+    let parent = builder
+        .profile_name(name)
+        .credentials_provider(source)
+        .credentials_provider_timeout(SOURCE_TIMEOUT)
+        .build();
     let mut role = parent.assume_role(arn);
-    // As for a profile that is used itself, variables and --region take precedence.
-    let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-    if let Some(region) = profile.region()
-        && !has_region
-        && variables.iter().all(|name| variable(name).is_none())
-    {
-        role = role.region(region);
-    }
     if let Some(id) = profile.setting("external_id") {
         role = role.external_id(id);
     }

@@ -63,7 +63,10 @@ fn the_other_settings_of_a_role_stay() {
     let (aws, home) = world();
     home.add_config(&format!(
         "[profile narrow]\nrole_arn = {STAGING_ROLE_ARN}\nsource_profile = default\n\
-         region = eu-west-1\nrole_session_name = me\nexternal_id = ticket-42\nduration_seconds = 900"
+         region = eu-west-1\nrole_session_name = me\nexternal_id = ticket-42\nduration_seconds = 900\n\
+         endpoint_url = {}\nservices = narrow\n\
+         [services narrow]\ndynamodb =\n  endpoint_url = http://127.0.0.1:9\n",
+        aws.endpoint_url()
     ));
     let exec = [
         "exec",
@@ -75,6 +78,23 @@ fn the_other_settings_of_a_role_stay() {
         "AWS_REGION",
     ];
     assert_eq!(home.run(&exec).ok(), "eu-west-1\n");
+    // The variable would take precedence over the endpoint of one service.
+    let env = |options: &[&str]| {
+        let mut command = home.command("bsm");
+        command.env_remove("AWS_ENDPOINT_URL");
+        command.args(["env", "-p", "narrow"]).args(options);
+        run(command).ok()
+    };
+    let (variables, whole) = (env(&["--read-only"]), env(&[]));
+    let endpoints = |variables: &str| {
+        let lines = variables.lines().filter(|line| line.contains("ENDPOINT"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(
+        variables.contains("AWS_ENDPOINT_URL_DYNAMODB"),
+        "{variables}"
+    );
+    assert_eq!(endpoints(&variables), endpoints(&whole));
     let issued = aws.sessions().pop().unwrap();
     assert_eq!(issued.session_name.as_deref(), Some("me"));
     assert_eq!(issued.external_id.as_deref(), Some("ticket-42"));

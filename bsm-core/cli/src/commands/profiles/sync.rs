@@ -344,11 +344,18 @@ fn difference(path: &Path, before: &str, after: &str) -> String {
 
 /// Returns a text whose last line has an end, as the others, and which shows no secret.
 fn shown(text: &str) -> String {
-    let line = |line: &str| match line.split_once(['=', ':']) {
-        Some((name, _)) if is_secret(&name.trim().to_ascii_lowercase()) => {
-            format!("{name}= (hidden)\n")
+    let mut is_hidden = false;
+    let line = |line: &str| {
+        // A line that is indented continues the value before it.
+        let continues = line.starts_with([' ', '\t']);
+        let name = line.split_once(['=', ':']).map_or("", |(name, _)| name);
+        let names_secret = is_secret(&name.trim().to_ascii_lowercase());
+        is_hidden = names_secret || is_hidden && continues;
+        match is_hidden {
+            true if names_secret => format!("{name}= (hidden)\n"),
+            true => " (hidden)\n".to_owned(),
+            false => format!("{line}\n"),
         }
-        _ => format!("{line}\n"),
     };
     text.lines().map(line).collect()
 }
@@ -390,4 +397,31 @@ fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     }
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_shows_no_secret() {
+        for (before, shown_as) in [
+            (
+                "aws_secret_access_key = abc",
+                "aws_secret_access_key = (hidden)\n",
+            ),
+            ("AWS_SESSION_TOKEN: abc", "AWS_SESSION_TOKEN= (hidden)\n"),
+            (
+                "aws_session_token =\n  abc\n\tdef\nregion = us-east-1\n  abc",
+                "aws_session_token = (hidden)\n (hidden)\n (hidden)\nregion = us-east-1\n  abc\n",
+            ),
+            (
+                "  aws_secret_access_key = abc",
+                "  aws_secret_access_key = (hidden)\n",
+            ),
+            ("region = us-east-1", "region = us-east-1\n"),
+        ] {
+            assert_eq!(shown(before), shown_as);
+        }
+    }
 }
