@@ -9,16 +9,20 @@ showed, and ends as the command ends, with 128 and the number if that is a signa
 import os
 import pty
 import select
+import signal
 import sys
 import time
 
 split = sys.argv.index("--")
 script, command = sys.argv[1:split], sys.argv[split + 1 :]
 steps = list(zip(script[::2], script[1::2]))
-deadline = time.monotonic() + 60
+# Before that of the tests, so that they can show what the terminal showed.
+deadline = time.monotonic() + 45
 
 pid, terminal = pty.fork()
 if pid == 0:
+    # A program in the background of a script ignores Ctrl-C, and so do those that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 shown = b""
