@@ -65,7 +65,7 @@ pub struct SdkFailure {
     endpoint: Option<String>,
     reason: Option<String>,
     /// Whether the outer error's message already contains the code and AWS's message.
-    is_told: bool,
+    is_in_message: bool,
     original: Box<dyn StdError + Send + Sync>,
 }
 
@@ -164,7 +164,7 @@ impl SdkFailure {
             status: response.map(|response| response.status().as_u16()),
             endpoint: find::<AtEndpoint>(&error).map(|at| at.endpoint().to_owned()),
             reason,
-            is_told: false,
+            is_in_message: false,
             original: error.into(),
         })
     }
@@ -183,7 +183,7 @@ impl SdkFailure {
             status: None,
             endpoint: find::<AtEndpoint>(&error).map(|at| at.endpoint().to_owned()),
             reason,
-            is_told: false,
+            is_in_message: false,
             original: error.into(),
         }
     }
@@ -239,8 +239,8 @@ impl SdkFailure {
     }
 
     /// Records that the outer error's message already contains the code and AWS's message.
-    pub(crate) fn told(mut self) -> Self {
-        self.is_told = true;
+    pub(crate) fn in_message(mut self) -> Self {
+        self.is_in_message = true;
         self
     }
 }
@@ -293,7 +293,7 @@ where
         }
     };
     let message = format!("could not {doing}: {}", failure.advice());
-    Error::new(kind, message).with_source(failure.told())
+    Error::new(kind, message).with_source(failure.in_message())
 }
 
 impl SdkFailure {
@@ -465,10 +465,10 @@ impl fmt::Display for SdkFailure {
             FailureStep::Timeout => f.write_str("timed out")?,
             FailureStep::Provider => f.write_str("the credentials provider failed")?,
         }
-        if let (Some(code), false) = (&self.code, self.is_told) {
+        if let (Some(code), false) = (&self.code, self.is_in_message) {
             write!(f, " {code}")?;
         }
-        if let (Some(message), false) = (&self.message, self.is_told) {
+        if let (Some(message), false) = (&self.message, self.is_in_message) {
             write!(f, ": {message}")?;
         }
         if let Some(reason) = &self.reason {

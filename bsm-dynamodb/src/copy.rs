@@ -29,7 +29,7 @@ use bsm_core::BotoSesManager;
 
 pub use self::builder::CopyTable;
 pub use self::options::CopyPolicy;
-pub use self::plan::{CopyPlan, TablePlace};
+pub use self::plan::{CopyPlan, TableLocation};
 pub use self::progress::{CopyPhase, CopyProgress};
 pub use self::run::CopySummary;
 pub use self::settings::{PlannedSetting, SettingOutcome, TableSetting};
@@ -38,7 +38,7 @@ pub use self::verify::{ReportedKeys, Verification};
 #[cfg(feature = "migrate")]
 pub(crate) use self::{
     create::{TableShape, turn_on_recovery, until_active},
-    preflight::{check_active, check_keys, table_place},
+    preflight::{check_active, check_keys, table_location},
     retry::{is_transient, retry_transient},
     table::TableClient,
     transfer::{TablePair, copy_time_to_live, create_without_settings, until_deleted},

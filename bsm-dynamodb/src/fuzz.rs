@@ -46,7 +46,7 @@ pub fn expression_path(bytes: &[u8]) {
             Err(_) => path.field(name),
         };
     }
-    let written = Writer::default().path(&path.into_place());
+    let written = Writer::default().path(&path.into_document_path());
     let is_placeholder = |c: char| c.is_ascii_digit() || ".#n[]".contains(c);
     assert!(written.chars().all(is_placeholder), "{written}");
 }

@@ -475,7 +475,7 @@ pub use connection::{
 };
 pub use copy::{
     CopyPhase, CopyPlan, CopyPolicy, CopyProgress, CopySummary, CopyTable, CopyTables,
-    CopyTablesSummary, PlannedSetting, ReportedKeys, SettingOutcome, TablePlace, TableSetting,
+    CopyTablesSummary, PlannedSetting, ReportedKeys, SettingOutcome, TableLocation, TableSetting,
     Verification, copy_model, copy_table, copy_tables,
 };
 pub use error::cancellation::CancellationReason;

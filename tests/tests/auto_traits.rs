@@ -133,7 +133,7 @@ mod dynamodb {
         MigrationPhase, MigrationPlan, MigrationProgress, MigrationSummary, Model, Number, OfHash,
         OfRange, Optional, Page, PagedRead, Pages, ParseNumberError, Path, Pending, PlannedSetting,
         Projection, Query, Raw, ReportedKeys, Rest, ReturnNothing, ReturnOld, Save, Scan,
-        ScanSegments, Serde, Set, SettingOutcome, Size, Slot, Sparse, Table, TablePlace,
+        ScanSegments, Serde, Set, SettingOutcome, Size, Slot, Sparse, Table, TableLocation,
         TableSetting, TemplatePart, TransactGet, TransactWrite, Unprocessed, Untyped, Update,
         UpdateTtl, Verification, Version,
     };
@@ -224,7 +224,7 @@ mod dynamodb {
         Slot<User>:              true  true  true,
         Sparse:                  true  true  true,
         Table:                   true  true  true,
-        TablePlace:              true  true  true,
+        TableLocation:              true  true  true,
         TableSetting:            true  true  true,
         TemplatePart:            true  true  true,
         TransactGet<Get<User>>:  true  true  true,

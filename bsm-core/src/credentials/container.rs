@@ -15,7 +15,7 @@ use aws_types::SdkConfig;
 use futures_core::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::metadata::{Flaw, Metadata};
+use super::metadata::{InvalidMetadata, Metadata};
 use super::provider::CredentialProvider;
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
@@ -189,7 +189,7 @@ impl Container {
             "no credentials from the container at {}: {why}",
             self.origin
         );
-        Error::new(kind, message).with_source(failure.told())
+        Error::new(kind, message).with_source(failure.in_message())
     }
 }
 
@@ -215,8 +215,8 @@ fn read(response: &HttpResponse) -> Result<Hidden, Refused> {
         .and_then(|found| found.into_credentials("Container", |expiry| expiry));
     credentials.map(Hidden).map_err(|flaw| match flaw {
         // The response may have been cut off.
-        Flaw::Malformed => Refused::new(None, true),
-        Flaw::Refused(code) => Refused::new(Some(code), false),
+        InvalidMetadata::Malformed => Refused::new(None, true),
+        InvalidMetadata::Refused(code) => Refused::new(Some(code), false),
     })
 }
 

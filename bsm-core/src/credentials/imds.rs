@@ -15,7 +15,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_core::future::BoxFuture;
 
-use super::metadata::{Flaw, Metadata};
+use super::metadata::{InvalidMetadata, Metadata};
 use super::provider::CredentialProvider;
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
@@ -160,8 +160,8 @@ impl Instance {
             .and_then(|found| found.into_credentials("IMDSv2", |expiry| self.extended(expiry)));
         found.map_err(|flaw| {
             let why = match flaw {
-                Flaw::Malformed => "its answer holds no credentials".to_owned(),
-                Flaw::Refused(code) => match transport::code(&code) {
+                InvalidMetadata::Malformed => "its answer holds no credentials".to_owned(),
+                InvalidMetadata::Refused(code) => match transport::code(&code) {
                     Some(code) => format!("it answered {code}; may EC2 assume the role?"),
                     None => "it answered with an error".to_owned(),
                 },

@@ -30,7 +30,7 @@ pub(super) struct Metadata {
 
 /// Why a response holds no credentials.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum InvalidMetadata {
     /// The text of the response is not what was asked for.
     Malformed,
     /// The code of an error.
@@ -39,11 +39,13 @@ pub(super) enum Flaw {
 
 impl Metadata {
     /// Parses a response.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Flaw> {
-        let parsed: Self = serde_json::from_slice(body).map_err(|_| Flaw::Malformed)?;
+    pub(super) fn parse(body: &[u8]) -> Result<Self, InvalidMetadata> {
+        let parsed: Self = serde_json::from_slice(body).map_err(|_| InvalidMetadata::Malformed)?;
         match parsed.code.as_deref() {
             None | Some("" | "Success") => Ok(parsed),
-            Some(code) if parsed.access_key_id.is_none() => Err(Flaw::Refused(code.to_owned())),
+            Some(code) if parsed.access_key_id.is_none() => {
+                Err(InvalidMetadata::Refused(code.to_owned()))
+            }
             // As in botocore, credentials count whatever code is beside them.
             Some(_) => Ok(parsed),
         }
@@ -59,13 +61,13 @@ impl Metadata {
         self,
         provider: &'static str,
         expiry: impl FnOnce(SystemTime) -> SystemTime,
-    ) -> Result<Credentials, Flaw> {
+    ) -> Result<Credentials, InvalidMetadata> {
         // Endpoints write an empty text for a field that they have no value for.
         let given = |text: &str| !text.is_empty();
         let id = self.access_key_id.filter(|id| given(id));
         let secret = self.secret_access_key.filter(|secret| given(secret));
         let (Some(id), Some(secret)) = (id, secret) else {
-            return Err(Flaw::Malformed);
+            return Err(InvalidMetadata::Malformed);
         };
         let mut credentials = Credentials::builder()
             .access_key_id(id)
@@ -77,7 +79,7 @@ impl Metadata {
         credentials.set_account_id(account.map(Into::into));
         if let Some(text) = self.expiration.filter(|text| given(text)) {
             // Without an expiry, credentials would never be refreshed, so a bad one is an error.
-            let until = time::parse(&text).ok_or(Flaw::Malformed)?;
+            let until = time::parse(&text).ok_or(InvalidMetadata::Malformed)?;
             credentials = credentials.expiry(expiry(until));
         }
         Ok(credentials.build())
@@ -88,7 +90,7 @@ impl Metadata {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<Credentials, Flaw> {
+    fn read(body: &str) -> Result<Credentials, InvalidMetadata> {
         Metadata::parse(body.as_bytes())?.into_credentials("test", |expiry| expiry)
     }
 
@@ -111,7 +113,11 @@ mod tests {
             r#"{"AccessKeyId": "A", "SecretAccessKey": 1}"#,
             r#"{"AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "soon"}"#,
         ] {
-            assert_eq!(read(body).unwrap_err(), Flaw::Malformed, "{body}");
+            assert_eq!(
+                read(body).unwrap_err(),
+                InvalidMetadata::Malformed,
+                "{body}"
+            );
         }
     }
 
@@ -122,7 +128,10 @@ mod tests {
             r#"{"code": "AssumeRoleUnauthorizedAccess", "message": "no"}"#,
         ] {
             let code = "AssumeRoleUnauthorizedAccess".to_owned();
-            assert_eq!(read(body).unwrap_err(), Flaw::Refused(code.clone()));
+            assert_eq!(
+                read(body).unwrap_err(),
+                InvalidMetadata::Refused(code.clone())
+            );
             assert_eq!(Metadata::error_code(body.as_bytes()), Some(code));
         }
     }

@@ -21,7 +21,7 @@ use super::process::{CredentialProcess, Streams};
 use super::provider::SharedProvider;
 use super::reloaded_keys::{ProfileKeys, ReloadedKeys};
 use super::role_request::RoleRequest;
-use super::sso::{SsoLogin, SsoRole, SsoSession, sso_config};
+use super::sso::{SsoRole, SsoSession, SsoTokenProvider, sso_config};
 use super::web_identity::WebIdentityRole;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
@@ -197,7 +197,7 @@ impl ProviderFactory<'_> {
     fn sso(&self, sso: Sso) -> Result<SharedProvider, Error> {
         // Not `sts`, whose time limits are those of fewer attempts.
         let config = sso_config(self.config, &sso.region, self.are_retries_set);
-        let login = SsoLogin::new(
+        let login = SsoTokenProvider::new(
             SsoSession::from(&sso),
             sso.profile.clone(),
             self.environment.home(),

@@ -3,20 +3,20 @@
 //! The token files are the AWS CLI's, so that one login serves every program of the user. However many
 //! processes find an expired token, one of them renews it, and the others read what it wrote.
 
-mod login;
 #[cfg(feature = "sso-login")]
 pub(crate) mod registration;
 mod role;
 mod token_file;
+mod token_provider;
 
 use aws_config::{Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 
-pub(crate) use self::login::SsoLogin;
 pub(crate) use self::role::SsoRole;
 pub(crate) use self::token_file::SsoSession;
 #[cfg(feature = "sso-login")]
 pub(crate) use self::token_file::{Refresh, Token, TokenFile};
+pub(crate) use self::token_provider::SsoTokenProvider;
 use crate::transport::{self, time_limits::with_time_limits};
 
 /// The attempts at the portal if the user has not set any: it answers 429 to programs that start

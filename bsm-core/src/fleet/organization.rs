@@ -289,7 +289,7 @@ impl Organization {
         const ATTEMPTS: usize = 20;
         let mut attempts = 0;
         loop {
-            let turn = self.pace.turn().await;
+            let permit = self.pace.acquire().await;
             let error = match send().await {
                 Ok(output) => {
                     self.pace.succeeded();
@@ -302,7 +302,7 @@ impl Organization {
             if !is_throttled(&error) || attempts == ATTEMPTS {
                 return Err(error);
             }
-            self.pace.throttled(turn);
+            self.pace.throttled(permit);
         }
     }
 

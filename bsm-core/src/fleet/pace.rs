@@ -40,8 +40,8 @@ const PAUSE: std::ops::Range<f64> = 0.5..1.0;
 /// The rate of one endpoint.
 pub(super) struct Pace {
     state: Mutex<State>,
-    /// Held by the caller whose turn is next. The others get no time in advance: the rate may have changed
-    /// until it is their turn.
+    /// Held by the caller whose permit is next. The others get no time in advance: the rate may have changed
+    /// until it is their permit.
     queue: tokio::sync::Mutex<()>,
 }
 
@@ -63,7 +63,7 @@ struct Throttle {
 
 /// Permission for one call, which reports back how it went.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct Permit {
     epoch: u64,
 }
 
@@ -76,13 +76,13 @@ impl Pace {
         Arc::clone(paces.entry(endpoint.to_owned()).or_default())
     }
 
-    /// Waits for a turn. Callers get their turns in the order in which they ask.
-    pub(super) async fn turn(&self) -> Turn {
+    /// Waits for a permit. Callers get theirs in the order in which they ask.
+    pub(super) async fn acquire(&self) -> Permit {
         let _first = self.queue.lock().await;
         loop {
-            // Asked again after each sleep: a throttle in the meantime postpones the turn.
-            let at = match self.state.lock().take_turn(Instant::now()) {
-                Ok(turn) => return turn,
+            // Asked again after each sleep: a throttle in the meantime postpones the permit.
+            let at = match self.state.lock().take_permit(Instant::now()) {
+                Ok(permit) => return permit,
                 Err(at) => at,
             };
             tokio::time::sleep_until(at).await;
@@ -101,9 +101,9 @@ impl Pace {
     }
 
     /// Lowers the rate after a throttle, once for all calls that were under way.
-    pub(super) fn throttled(&self, turn: Turn) {
+    pub(super) fn throttled(&self, permit: Permit) {
         let mut state = self.state.lock();
-        if turn.epoch != state.epoch {
+        if permit.epoch != state.epoch {
             return;
         }
         state.epoch += 1;
@@ -116,7 +116,7 @@ impl Pace {
         // Random, so that processes that share the quota don't all resume at the same time.
         let pause = PAUSE.start + (PAUSE.end - PAUSE.start) * fastrand::f64();
         let resumed = Instant::now() + Duration::from_secs_f64(pause);
-        // The next turn can be later already: at the lowest rate, turns are two seconds apart.
+        // The next permit can be later already: at the lowest rate, permits are two seconds apart.
         state.next = state.next.max(resumed);
         tracing::debug!(
             rate = state.rate,
@@ -136,17 +136,17 @@ impl Throttle {
 }
 
 impl State {
-    /// Returns a turn, or when there will be one.
-    fn take_turn(&mut self, now: Instant) -> Result<Turn, Instant> {
+    /// Returns a permit, or when there will be one.
+    fn take_permit(&mut self, now: Instant) -> Result<Permit, Instant> {
         let burst = Duration::from_secs_f64(BURST);
         let earliest = now.checked_sub(burst).unwrap_or(now);
         let at = self.next.max(earliest);
         if at > now {
             return Err(at);
         }
-        // Counted from when it was due, so that a timer that fires late costs no turn.
+        // Counted from when it was due, so that a timer that fires late costs no permit.
         self.next = at + Duration::from_secs_f64(1.0 / self.rate);
-        Ok(Turn { epoch: self.epoch })
+        Ok(Permit { epoch: self.epoch })
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         let (mut succeeded, mut throttled) = (0, 0);
         let end = at + Duration::from_secs(seconds);
         while Instant::now() < end {
-            let turn = pace.turn().await;
+            let permit = pace.acquire().await;
             tokens = (tokens + at.elapsed().as_secs_f64() * rate).min(rate);
             at = Instant::now();
             if tokens >= 1.0 {
@@ -198,7 +198,7 @@ mod tests {
                 pace.succeeded();
             } else {
                 throttled += 1;
-                pace.throttled(turn);
+                pace.throttled(permit);
             }
         }
         (succeeded, throttled)
@@ -224,7 +224,7 @@ mod tests {
     async fn callers_that_wait_profit_from_the_successes_of_the_first_ones() {
         let (pace, began) = (Pace::default(), Instant::now());
         let call = async || {
-            pace.turn().await;
+            pace.acquire().await;
             pace.succeeded();
         };
         join_all((0..200).map(|_| call())).await;
@@ -235,11 +235,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_throttle_holds_up_those_that_wait() {
         let pace = Pace::default();
-        let turn = pace.turn().await;
-        let mut next = Box::pin(pace.turn());
+        let permit = pace.acquire().await;
+        let mut next = Box::pin(pace.acquire());
         assert!((&mut next).now_or_never().is_none());
         let throttled = Instant::now();
-        pace.throttled(turn);
+        pace.throttled(permit);
         next.await;
         assert!(throttled.elapsed().as_secs_f64() >= PAUSE.start);
     }
@@ -247,10 +247,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_that_were_under_way_slow_down_once() {
         let pace = Pace::default();
-        let turn = pace.turn().await;
+        let permit = pace.acquire().await;
         let before = pace.state.lock().rate;
         for _ in 0..10 {
-            pace.throttled(turn);
+            pace.throttled(permit);
         }
         assert_eq!(pace.state.lock().rate, before * DECREASE);
     }

@@ -370,19 +370,19 @@ impl Origin {
         };
         // No limit on the attempts: the time limit of the call ends the loop.
         loop {
-            let turn = match &pace {
-                Some(pace) => Some(pace.turn().await),
+            let permit = match &pace {
+                Some(pace) => Some(pace.acquire().await),
                 None => None,
             };
             // A new manager each time: one that was throttled is in its cooldown.
             let manager = self.manager();
-            match (manager.credentials().await, &pace, turn) {
+            match (manager.credentials().await, &pace, permit) {
                 (Ok(_), pace, _) => {
                     pace.iter().for_each(|pace| pace.succeeded());
                     return Ok(manager);
                 }
-                (Err(error), Some(pace), Some(turn)) if is_throttled(&error) => {
-                    pace.throttled(turn);
+                (Err(error), Some(pace), Some(permit)) if is_throttled(&error) => {
+                    pace.throttled(permit);
                 }
                 (Err(error), _, _) => return Err(error),
             }

@@ -16,7 +16,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::redacted::redacted;
 use super::settings::{Settings, normalized_service_id};
-use crate::credentials::sso::{SsoLogin, SsoSession, sso_config};
+use crate::credentials::sso::{SsoSession, SsoTokenProvider, sso_config};
 use crate::endpoint::{self, Form, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
@@ -116,7 +116,7 @@ fn bearer_tokens(
     let oidc = sso_config(config, &session.region, sets_attempts(settings, profile));
     let (profile, home) = (profile.name().to_owned(), settings.environment.home());
     // Without a home directory, only services that take bearer tokens fail.
-    let login = SsoLogin::new(session, profile, home, oidc).ok()?;
+    let login = SsoTokenProvider::new(session, profile, home, oidc).ok()?;
     Some(SharedTokenProvider::new(login))
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::credentials::sso::{SsoLogin as Login, TokenFile};
+use crate::credentials::sso::{SsoTokenProvider, TokenFile};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
 use crate::session::sso::SsoAccess;
@@ -237,10 +237,10 @@ impl Portal {
 }
 
 impl SsoAccess {
-    fn login(&self) -> Result<Login, Error> {
+    fn login(&self) -> Result<SsoTokenProvider, Error> {
         let name = self.session.name.clone();
         let name = name.unwrap_or_else(|| self.session.start_url.clone());
-        Login::new(
+        SsoTokenProvider::new(
             self.session.clone(),
             name,
             Some(self.home.clone()),

@@ -23,7 +23,7 @@ pub(crate) const OF_PATH: [&str; 21] = [
     "gt",
     "in_",
     "index",
-    "into_place",
+    "into_document_path",
     "le",
     "lt",
     "ne",

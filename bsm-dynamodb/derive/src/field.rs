@@ -472,8 +472,8 @@ pub(crate) fn model_attributes(attributes: &[Attribute]) -> impl Iterator<Item =
         .filter(|attribute| attribute.path().is_ident("model"))
 }
 
-pub(crate) fn set_once<T>(name: &str, place: &mut Option<T>, value: T, at: Span) -> Result<()> {
-    match place.replace(value) {
+pub(crate) fn set_once<T>(name: &str, option: &mut Option<T>, value: T, at: Span) -> Result<()> {
+    match option.replace(value) {
         None => Ok(()),
         Some(_) => Err(Error::new(at, format!("a model has one `{name}`"))),
     }
@@ -481,11 +481,11 @@ pub(crate) fn set_once<T>(name: &str, place: &mut Option<T>, value: T, at: Span)
 
 pub(crate) fn set_once_in_index<T>(
     name: &str,
-    place: &mut Option<T>,
+    option: &mut Option<T>,
     value: T,
     at: Span,
 ) -> Result<()> {
-    match place.replace(value) {
+    match option.replace(value) {
         None => Ok(()),
         Some(_) => Err(Error::new(at, format!("an index has one {name}"))),
     }

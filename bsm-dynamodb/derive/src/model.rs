@@ -85,11 +85,11 @@ impl<'a> Attributes<'a> {
         for field in fields {
             let options = &field.options;
             if let Some((role, at)) = options.key {
-                let (name, place) = match role {
+                let (name, slot) = match role {
                     KeyRole::Hash => ("hash_key", &mut hash),
                     KeyRole::Range => ("range_key", &mut range),
                 };
-                errors.ok(set_once(name, place, field, at));
+                errors.ok(set_once(name, slot, field, at));
                 errors.ok(check_key(field));
             }
             if options.ttl.or(options.version).is_some() {

@@ -10,7 +10,7 @@
 mod document;
 mod journal;
 mod lock;
-mod place;
+mod path;
 mod record;
 mod state;
 mod writer;
@@ -18,12 +18,12 @@ mod writer;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::journal::parse_any;
 pub(super) use self::journal::read;
-pub(crate) use self::place::locate;
+pub(crate) use self::path::locate;
 pub(super) use self::record::{Record, Tables};
 pub(super) use self::state::{
     MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState, TableCheckpoint,
 };
-pub(crate) use self::state::{TableIdentity, TargetPlace};
+pub(crate) use self::state::{TableIdentity, TargetLocation};
 pub(super) use self::writer::CheckpointWriter;
 #[cfg(feature = "migrate")]
 pub(crate) use self::{document::Document, writer::wait_for_lock};

@@ -16,8 +16,8 @@ use super::settings::{PlannedSetting, SettingOutcome};
 /// ```
 #[derive(Clone, Debug)]
 pub struct CopyPlan {
-    pub(super) source: TablePlace,
-    pub(super) target: TablePlace,
+    pub(super) source: TableLocation,
+    pub(super) target: TableLocation,
     pub(super) target_state: TargetState,
     /// The source items that an interrupted copy has got past, if one is resumed: written, skipped,
     /// filtered or merged.
@@ -39,19 +39,19 @@ pub(super) enum TargetState {
 
 impl CopyPlan {
     /// Returns the table that is read.
-    pub fn source(&self) -> &TablePlace {
+    pub fn source(&self) -> &TableLocation {
         &self.source
     }
 
     /// Returns the table that is written.
-    pub fn target(&self) -> &TablePlace {
+    pub fn target(&self) -> &TableLocation {
         &self.target
     }
 
     /// Returns `true` if the copy creates the target table, or has created it.
     ///
     /// That includes finishing a creation in which an earlier copy was interrupted: the table may
-    /// exist then, and [`TablePlace::arn`] is known.
+    /// exist then, and [`TableLocation::arn`] is known.
     pub fn creates_target(&self) -> bool {
         self.target_state != TargetState::Existing
     }
@@ -119,7 +119,7 @@ impl fmt::Display for CopyPlan {
 
 /// Where a table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TablePlace {
+pub struct TableLocation {
     pub(crate) table: String,
     pub(crate) account: String,
     pub(crate) region: String,
@@ -127,7 +127,7 @@ pub struct TablePlace {
     pub(crate) arn: Option<String>,
 }
 
-impl TablePlace {
+impl TableLocation {
     /// Returns the name of the table.
     pub fn table(&self) -> &str {
         &self.table
@@ -149,7 +149,7 @@ impl TablePlace {
     }
 }
 
-impl fmt::Display for TablePlace {
+impl fmt::Display for TableLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             table,

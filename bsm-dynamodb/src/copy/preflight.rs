@@ -3,10 +3,10 @@
 use aws_sdk_dynamodb::types::{AttributeDefinition, TableDescription, TableStatus};
 
 use super::checkpoint::{
-    RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, TargetPlace,
+    RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, TargetLocation,
 };
 use super::options::{CopyOptions, CopyPolicy};
-use super::plan::{CopyPlan, TablePlace, TargetState};
+use super::plan::{CopyPlan, TableLocation, TargetState};
 use super::resume::{CopyIdentity, Recorded};
 use super::settings::SourceSettings;
 use super::table::{SETUP_ATTEMPTS, TableClient, TableKey, defined_type, index_keys};
@@ -67,7 +67,7 @@ pub(super) async fn prepare(
         ));
     }
     check_active(source, &source_table)?;
-    let place = TargetPlace {
+    let location = TargetLocation {
         table: target.table.clone(),
         account: accounts.1.clone(),
         region: target.region(),
@@ -75,7 +75,7 @@ pub(super) async fn prepare(
     let settings = RecordedSettings::of(options);
     let identity = CopyIdentity {
         source_table: &source_table,
-        place: &place,
+        location: &location,
         target_table: target_table.as_ref(),
         settings: &settings,
     };
@@ -94,7 +94,7 @@ pub(super) async fn prepare(
         Some((_, earlier)) => earlier.clone(),
         None => TableCheckpoint::new(
             TableIdentity::of(&source_table),
-            place,
+            location,
             match &target_table {
                 Some(table) => RecordedTarget::Existing(TableIdentity::of(table)),
                 None => RecordedTarget::Creating,
@@ -128,8 +128,8 @@ pub(super) async fn prepare(
     let planned = planned.map(|settings| settings.plan(&source_table, &options.copy_settings));
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     let plan = CopyPlan {
-        source: table_place(source, accounts.0, arn(&source_table)),
-        target: table_place(target, accounts.1, target_table.as_ref().and_then(arn)),
+        source: table_location(source, accounts.0, arn(&source_table)),
+        target: table_location(target, accounts.1, target_table.as_ref().and_then(arn)),
         target_state,
         resumed_items,
         segments: checkpoint.segment_count(),
@@ -158,8 +158,12 @@ pub(super) async fn prepare(
     })
 }
 
-pub(crate) fn table_place(table: &TableClient, account: String, arn: Option<String>) -> TablePlace {
-    TablePlace {
+pub(crate) fn table_location(
+    table: &TableClient,
+    account: String,
+    arn: Option<String>,
+) -> TableLocation {
+    TableLocation {
         table: table.table.clone(),
         account,
         region: table.region(),

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::TableDescription;
 use tokio::task;
 
 use super::checkpoint::{
-    self, RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, Tables, TargetPlace,
+    self, RecordedSettings, RecordedTarget, TableCheckpoint, TableIdentity, Tables, TargetLocation,
 };
 use super::options::CopyOptions;
 use super::table::TableClient;
@@ -27,8 +27,8 @@ pub(super) async fn locate(
     table: &TableClient,
 ) -> Result<Option<PathBuf>, Error> {
     let Some(path) = path else { return Ok(None) };
-    let place = path.clone();
-    let located = task::spawn_blocking(move || checkpoint::locate(&place)).await;
+    let given = path.clone();
+    let located = task::spawn_blocking(move || checkpoint::locate(&given)).await;
     let located = located.map_err(io::Error::from).flatten();
     located.map(Some).map_err(|error| {
         let message = format!(
@@ -43,7 +43,7 @@ pub(super) async fn locate(
 /// What identifies a copy among those of a checkpoint.
 pub(super) struct CopyIdentity<'a> {
     pub(super) source_table: &'a TableDescription,
-    pub(super) place: &'a TargetPlace,
+    pub(super) location: &'a TargetLocation,
     pub(super) target_table: Option<&'a TableDescription>,
     pub(super) settings: &'a RecordedSettings,
 }
@@ -58,8 +58,8 @@ impl<'a> Recorded<'a> {
         table: &TableClient,
     ) -> Result<Option<Self>, Error> {
         let Some(path) = path else { return Ok(None) };
-        let place = path.to_owned();
-        let read = task::spawn_blocking(move || checkpoint::read(&place)).await;
+        let path_to_read = path.to_owned();
+        let read = task::spawn_blocking(move || checkpoint::read(&path_to_read)).await;
         let read = read.map_err(Into::into).flatten();
         let read =
             read.map_err(|error| refused(path, kind, table, "cannot be read").with_source(error))?;
@@ -98,7 +98,7 @@ impl<'a> Recorded<'a> {
             Tables::Several => {
                 let mut tables = self.tables.iter().enumerate();
                 tables.find(|(_, table)| {
-                    table.source.arn == source_identity.arn && table.place == *copy.place
+                    table.source.arn == source_identity.arn && table.location == *copy.location
                 })
             }
         };
@@ -119,13 +119,13 @@ impl<'a> Recorded<'a> {
                 let arn = &recorded.arn;
                 return refuse(format!("belongs to a target that does not exist, {arn}"));
             }
-            (RecordedTarget::Creating, _) if table.place == *copy.place => {}
+            (RecordedTarget::Creating, _) if table.location == *copy.location => {}
             (RecordedTarget::Creating, _) => {
-                let TargetPlace {
+                let TargetLocation {
                     table,
                     account,
                     region,
-                } = &table.place;
+                } = &table.location;
                 return refuse(format!(
                     "belongs to another target, the new table {table} in {account}, {region}"
                 ));

@@ -10,7 +10,7 @@ use futures_util::future::{self, Shared};
 use super::builder::CopyTable;
 use super::checkpoint::{CheckpointWriter, Record, Tables};
 use super::options::{Callbacks, CopyRequest, Stop};
-use super::plan::{CopyPlan, TablePlace};
+use super::plan::{CopyPlan, TableLocation};
 use super::preflight::{Resumption, prepare};
 use super::resume::{self, Recorded};
 use super::run::{self, CopySummary};
@@ -30,7 +30,7 @@ pub struct CopyTables {
 #[derive(Clone, Debug)]
 pub struct CopyTablesSummary {
     copied: Vec<CopySummary>,
-    already_copied: Vec<TablePlace>,
+    already_copied: Vec<TableLocation>,
 }
 
 impl CopyTablesSummary {
@@ -42,7 +42,7 @@ impl CopyTablesSummary {
     /// Returns the targets that earlier runs had finished, in the order of the call.
     ///
     /// This run has not read or written their items.
-    pub fn already_copied(&self) -> &[TablePlace] {
+    pub fn already_copied(&self) -> &[TableLocation] {
         &self.already_copied
     }
 }
@@ -176,12 +176,12 @@ async fn open(requests: Vec<CopyRequest>) -> Result<Vec<OpenCopy>, Error> {
                 "a table of copy_tables() has no checkpoint of its own: set one for all tables",
             ));
         }
-        let place = (
+        let location = (
             target.account().await?,
             target.region(),
             target.table.clone(),
         );
-        if !targets.insert(place) {
+        if !targets.insert(location) {
             return Err(target.error(
                 ErrorKind::InvalidRequest,
                 "two copies have this target: give one of them another name with target_table()",

@@ -15,7 +15,7 @@ use crate::codec::Item;
 use crate::connection::client::with_own_retry_quota;
 use crate::error::{Error, ErrorContext, ErrorKind};
 use crate::model::key::KeyValues;
-use crate::wire::item::{Flaw, WireItem};
+use crate::wire::item::{InvalidItem, WireItem};
 
 /// The attempts at a request before the copy begins. Fewer than later, so that a mistyped endpoint
 /// fails within a second.
@@ -60,13 +60,13 @@ impl TableClient {
                 manager: manager.clone(),
                 operation,
             }),
-            Err(error) => Err(place(operation, table, manager, None).session_error(error)),
+            Err(error) => Err(error_context(operation, table, manager, None).session_error(error)),
         }
     }
 
     pub(crate) async fn account(&self) -> Result<String, Error> {
         let account = self.manager.aws_account_id().await;
-        account.map_err(|error| self.place("GetCallerIdentity").session_error(error))
+        account.map_err(|error| self.error_context("GetCallerIdentity").session_error(error))
     }
 
     pub(crate) fn region(&self) -> String {
@@ -137,18 +137,18 @@ impl TableClient {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
-        self.place(operation).sdk_error(error)
+        self.error_context(operation).sdk_error(error)
     }
 
     /// Builds an error that does not come from the SDK.
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, self.place(self.operation), message.into())
+        Error::new(kind, self.error_context(self.operation), message.into())
     }
 
     /// Builds the error of a request that failed because of its session.
     #[cfg(feature = "migrate")]
     pub(crate) fn session_failed(&self, operation: &'static str, error: bsm_core::Error) -> Error {
-        self.place(operation).session_error(error)
+        self.error_context(operation).session_error(error)
     }
 
     /// Reads the key attributes of an item that this table has.
@@ -157,16 +157,16 @@ impl TableClient {
     }
 
     /// Builds the error of an item that cannot be read.
-    pub(super) fn flawed(&self, flaw: Flaw) -> Error {
+    pub(super) fn flawed(&self, flaw: InvalidItem) -> Error {
         match flaw {
-            Flaw::UnknownType(path) => self.error(
+            InvalidItem::UnknownType(path) => self.error(
                 ErrorKind::InvalidItem,
                 format!(
                     "the attribute `{path}` of an item has a type that this version of bsm-dynamodb \
                      does not know: update it"
                 ),
             ),
-            Flaw::Malformed => self.malformed("Scan"),
+            InvalidItem::Malformed => self.malformed("Scan"),
         }
     }
 
@@ -174,17 +174,17 @@ impl TableClient {
     pub(super) fn malformed(&self, operation: &'static str) -> Error {
         Error::new(
             ErrorKind::Unreachable,
-            self.place(operation),
+            self.error_context(operation),
             "the response cannot be read: check that the endpoint is a DynamoDB endpoint",
         )
     }
 
-    fn place(&self, operation: &'static str) -> ErrorContext {
-        place(operation, &self.table, &self.manager, Some(self.region()))
+    fn error_context(&self, operation: &'static str) -> ErrorContext {
+        error_context(operation, &self.table, &self.manager, Some(self.region()))
     }
 }
 
-fn place(
+fn error_context(
     operation: &'static str,
     table: &str,
     manager: &BotoSesManager,

@@ -94,9 +94,9 @@ impl Tracker {
         let mut state = self.lock();
         let pages = &mut state.segments[segment as usize];
         // The queue begins at `first_page`: pages before it are stored, and gone.
-        let place = page.checked_sub(pages.first_page);
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        if let Some(page) = place.and_then(|place| pages.pages.get_mut(place)) {
+        let index = page.checked_sub(pages.first_page);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        if let Some(page) = index.and_then(|index| pages.pages.get_mut(index)) {
             page.batches_left = page.batches_left.saturating_sub(1);
             page.written += written;
         }

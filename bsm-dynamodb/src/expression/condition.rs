@@ -101,14 +101,14 @@ impl<M> fmt::Debug for Condition<M> {
 /// The size of the value at a path; see [`Path::size`](crate::Path::size).
 #[must_use = "a size does nothing by itself"]
 pub struct Size<M> {
-    place: DocumentPath,
+    document_path: DocumentPath,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M> Size<M> {
-    pub(crate) fn new(place: DocumentPath) -> Self {
+    pub(crate) fn new(document_path: DocumentPath) -> Self {
         Self {
-            place,
+            document_path,
             model: PhantomData,
         }
     }
@@ -146,23 +146,27 @@ impl<M> Size<M> {
     /// Returns a condition that is true if the size is at least `low` and at most `high`.
     pub fn between(self, low: usize, high: usize) -> Condition<M> {
         let (low, high) = (Term::literal(&low), Term::literal(&high));
-        Condition::new(Node::Between(Term::Size(self.place), low, high))
+        Condition::new(Node::Between(Term::Size(self.document_path), low, high))
     }
 
     fn compare(self, comparator: Comparator, size: usize) -> Condition<M> {
         let size = Term::literal(&size);
-        Condition::new(Node::Compare(Term::Size(self.place), comparator, size))
+        Condition::new(Node::Compare(
+            Term::Size(self.document_path),
+            comparator,
+            size,
+        ))
     }
 }
 
 impl<M> Clone for Size<M> {
     fn clone(&self) -> Self {
-        Self::new(self.place.clone())
+        Self::new(self.document_path.clone())
     }
 }
 
 impl<M> fmt::Debug for Size<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Size").field(&self.place).finish()
+        f.debug_tuple("Size").field(&self.document_path).finish()
     }
 }

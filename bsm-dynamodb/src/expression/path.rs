@@ -69,7 +69,7 @@ const MAX_IN: usize = 100;
 /// in the Developer Guide.
 #[must_use = "a path does nothing by itself"]
 pub struct Path<M, T = Untyped, E = Serde> {
-    place: DocumentPath,
+    document_path: DocumentPath,
     check: Option<ValueCheck>,
     model: PhantomData<fn() -> M>,
     value: PhantomData<fn() -> (T, E)>,
@@ -138,23 +138,23 @@ impl<M, T, E> Path<M, T, E> {
     where
         T: Elements<E>,
     {
-        Path::at(self.place.then(Segment::Index(index)))
+        Path::at(self.document_path.then(Segment::Index(index)))
     }
 
     /// Returns the same path for values of the type `U`.
     pub fn typed<U>(self) -> Path<M, U> {
-        Path::at(self.place)
+        Path::at(self.document_path)
     }
 
     /// Takes the value here to be a `U` with the encoding `F` of a field.
     #[doc(hidden)]
     pub fn __encoded<U, F>(self) -> Path<M, U, F> {
-        Path::at(self.place)
+        Path::at(self.document_path)
     }
 
-    fn at(place: DocumentPath) -> Self {
+    fn at(document_path: DocumentPath) -> Self {
         Self {
-            place,
+            document_path,
             check: None,
             model: PhantomData,
             value: PhantomData,
@@ -162,7 +162,7 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     fn then(self, segment: Segment) -> Path<M> {
-        Path::at(self.place.then(segment))
+        Path::at(self.document_path.then(segment))
     }
 
     /// Turns what the value here becomes into a term: an error if it could not be read back.
@@ -171,14 +171,14 @@ impl<M, T, E> Path<M, T, E> {
         if let (Some(check), Term::Value(Ok(value))) = (self.check, &term)
             && let Err(error) = check(value)
         {
-            let reason = format!("`{}`: {error}", self.place);
+            let reason = format!("`{}`: {error}", self.document_path);
             return Term::Value(Err(CodecError::from(reason).into()));
         }
         term
     }
 
-    pub(crate) fn into_place(self) -> DocumentPath {
-        self.place
+    pub(crate) fn into_document_path(self) -> DocumentPath {
+        self.document_path
     }
 }
 
@@ -245,7 +245,8 @@ impl<M, T, E> Path<M, T, E> {
     pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
         let others = others.into_iter().map(|other| other.into_operand().term());
         let others: Vec<_> = others.collect();
-        let list = |others: &[Term]| Node::In(Term::Path(self.place.clone()), others.to_vec());
+        let list =
+            |others: &[Term]| Node::In(Term::Path(self.document_path.clone()), others.to_vec());
         Condition::new(match others.len() {
             0..=MAX_IN => list(&others),
             _ => Node::Any(others.chunks(MAX_IN).map(list).collect()),
@@ -281,7 +282,7 @@ impl<M, T, E> Path<M, T, E> {
 
     /// Returns the size of the value: characters of a text, bytes of binary, elements of the others.
     pub fn size(self) -> Size<M> {
-        Size::new(self.place)
+        Size::new(self.document_path)
     }
 
     fn compare(self, comparator: Comparator, other: impl Operand<M, T, E>) -> Condition<M> {
@@ -296,23 +297,23 @@ impl<M, T, E> Path<M, T, E> {
     fn reads_as_none(self) -> Condition<M> {
         let null = Term::Literal(AttributeValue::Null(true));
         Condition::new(Node::Any(vec![
-            Node::Function("attribute_not_exists", self.place.clone(), None),
+            Node::Function("attribute_not_exists", self.document_path.clone(), None),
             Node::Compare(self.into_term(), Comparator::Eq, null),
         ]))
     }
 
     fn function(self, name: &'static str, argument: Option<Term>) -> Condition<M> {
-        Condition::new(Node::Function(name, self.place, argument))
+        Condition::new(Node::Function(name, self.document_path, argument))
     }
 
     fn into_term(self) -> Term {
-        Term::Path(self.place)
+        Term::Path(self.document_path)
     }
 }
 
 impl<M, T, E, F> Operand<M, T, E> for Path<M, T, F> {
     fn into_operand(self) -> OperandValue {
-        OperandValue::path(self.into_place())
+        OperandValue::path(self.into_document_path())
     }
 }
 
@@ -320,14 +321,14 @@ impl<M, T, E> Clone for Path<M, T, E> {
     fn clone(&self) -> Self {
         Self {
             check: self.check,
-            ..Self::at(self.place.clone())
+            ..Self::at(self.document_path.clone())
         }
     }
 }
 
 impl<M, T, E> fmt::Debug for Path<M, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Path").field(&self.place).finish()
+        f.debug_tuple("Path").field(&self.document_path).finish()
     }
 }
 

@@ -7,7 +7,7 @@ use super::options::MigrateRequest;
 use super::preflight::{check_recorded, open};
 use super::source::turn_off;
 use super::state::{MigrationState, RecordedSettings, Step};
-use crate::copy::checkpoint::{TableIdentity, TargetPlace};
+use crate::copy::checkpoint::{TableIdentity, TargetLocation};
 use crate::copy::{TableClient, check_active};
 use crate::error::{Error, ErrorKind};
 
@@ -35,7 +35,7 @@ pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, E
     let state = checkpoint::read(checkpoint.path(), &source).await?;
     let state = state
         .ok_or_else(|| no_checkpoint(format!("no checkpoint was found at {}", path.display())))?;
-    let place = TargetPlace {
+    let location = TargetLocation {
         table: target.table.clone(),
         account: target.account().await?,
         region: target.region(),
@@ -48,7 +48,7 @@ pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, E
         .unwrap_or(&source_account);
     let settings = RecordedSettings::of(&request.options, owner);
     if let Some(table) = source.describe().await? {
-        check_recorded(&source, &table, &place, &settings, &state)?;
+        check_recorded(&source, &table, &location, &settings, &state)?;
     }
     let deleted_target = delete_target(&target, &state).await?;
     turn_off(&source, state.turned_on).await?;

@@ -79,8 +79,8 @@ pub(super) async fn read(
     table: &TableClient,
 ) -> Result<Option<MigrationState>, Error> {
     let path = find(path, table).await?;
-    let place = path.clone();
-    let read = task::spawn_blocking(move || Document::read::<MigrationState>(&place));
+    let location = path.clone();
+    let read = task::spawn_blocking(move || Document::read::<MigrationState>(&location));
     let problem = match read.await {
         Ok(Ok(Some(state))) if state.migration != VERSION => {
             format!("it has the version {}, not {VERSION}", state.migration).into()

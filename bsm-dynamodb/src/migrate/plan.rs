@@ -7,7 +7,7 @@ use super::options::MigrateOptions;
 use super::policies::PolicyInputs;
 use super::progress::MigrationPhase;
 use super::state::EnabledSettings;
-use crate::copy::TablePlace;
+use crate::copy::TableLocation;
 
 /// What a migration is going to do; see [`MigrateTable::plan`](crate::MigrateTable::plan).
 ///
@@ -24,8 +24,8 @@ use crate::copy::TablePlace;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MigrationPlan {
-    pub(super) source: TablePlace,
-    pub(super) target: TablePlace,
+    pub(super) source: TableLocation,
+    pub(super) target: TableLocation,
     pub(super) bucket_owner: String,
     pub(super) options: PlannedOptions,
     pub(super) load_method: LoadMethod,
@@ -51,12 +51,12 @@ impl fmt::Debug for PlannedOptions {
 
 impl MigrationPlan {
     /// Returns the table that is read.
-    pub fn source(&self) -> &TablePlace {
+    pub fn source(&self) -> &TableLocation {
         &self.source
     }
 
     /// Returns the table that is written.
-    pub fn target(&self) -> &TablePlace {
+    pub fn target(&self) -> &TableLocation {
         &self.target
     }
 

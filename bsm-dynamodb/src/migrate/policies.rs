@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::load_method::LoadMethod;
 use super::options::MigrateOptions;
-use crate::copy::TablePlace;
+use crate::copy::TableLocation;
 
 /// What the policies are about.
 pub(super) struct PolicyInputs<'a> {
-    pub(super) source: &'a TablePlace,
-    pub(super) target: &'a TablePlace,
+    pub(super) source: &'a TableLocation,
+    pub(super) target: &'a TableLocation,
     pub(super) bucket_owner: &'a str,
     pub(super) options: &'a MigrateOptions,
     pub(super) load_method: LoadMethod,
@@ -174,8 +174,8 @@ impl PolicyInputs<'_> {
         format!("arn:{}:s3:::{}", self.partition(), self.options.bucket)
     }
 
-    fn arn(&self, place: &TablePlace) -> String {
-        let (region, account, table) = (place.region(), place.account(), place.table());
+    fn arn(&self, location: &TableLocation) -> String {
+        let (region, account, table) = (location.region(), location.account(), location.table());
         let partition = self.partition();
         format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}")
     }
@@ -215,7 +215,7 @@ mod tests {
             ("aws-cn", "cn-north-1"),
             ("aws-us-gov", "us-gov-west-1"),
         ] {
-            let place = |account: &str, arn| TablePlace {
+            let location = |account: &str, arn| TableLocation {
                 table: "users".to_owned(),
                 account: account.to_owned(),
                 region: region.to_owned(),
@@ -227,8 +227,8 @@ mod tests {
             options.bucket = "exports".to_owned();
             for load_method in [LoadMethod::Import, LoadMethod::ExistingTable] {
                 let inputs = PolicyInputs {
-                    source: &place("111122223333", Some(arn.clone())),
-                    target: &place("444455556666", None),
+                    source: &location("111122223333", Some(arn.clone())),
+                    target: &location("444455556666", None),
                     bucket_owner: "111122223333",
                     options: &options,
                     load_method,

@@ -10,8 +10,8 @@ use super::options::{MigrateOptions, MigrateRequest};
 use super::plan::{MigrationPlan, PlannedOptions};
 use super::source::{check_stream, describe, has_stream, restorable};
 use super::state::{EnabledSettings, MigrationState, RecordedSettings, Step, VERSION};
-use crate::copy::checkpoint::{TableIdentity, TargetPlace};
-use crate::copy::{TableClient, check_active, check_keys, table_place};
+use crate::copy::checkpoint::{TableIdentity, TargetLocation};
+use crate::copy::{TableClient, check_active, check_keys, table_location};
 use crate::error::{Error, ErrorKind};
 
 /// The name of the operation in errors.
@@ -68,7 +68,7 @@ pub(super) async fn prepare(
         .clone()
         .unwrap_or_else(|| accounts.0.clone());
     let source_table = describe(&source).await?;
-    let place = TargetPlace {
+    let location = TargetLocation {
         table: target.table.clone(),
         account: accounts.1.clone(),
         region: target.region(),
@@ -78,7 +78,7 @@ pub(super) async fn prepare(
     let target_table = target.describe().await?;
     let state = match recorded {
         Some(state) => {
-            check_recorded(&source, &source_table, &place, &settings, &state)?;
+            check_recorded(&source, &source_table, &location, &settings, &state)?;
             check_recorded_target(&target, target_table.as_ref(), &state)?;
             state
         }
@@ -91,7 +91,7 @@ pub(super) async fn prepare(
             MigrationState {
                 migration: VERSION,
                 source: TableIdentity::of(&source_table),
-                place,
+                location,
                 settings,
                 load_method: load_method(options, &source_table, target_table.as_ref()),
                 turned_on: EnabledSettings {
@@ -114,8 +114,8 @@ pub(super) async fn prepare(
     let encryption = source_table.sse_description();
     let key = encryption.filter(|it| it.sse_type == Some(SseType::Kms));
     let plan = MigrationPlan {
-        source: table_place(&source, accounts.0, arn(&source_table)),
-        target: table_place(&target, accounts.1, target_table.as_ref().and_then(arn)),
+        source: table_location(&source, accounts.0, arn(&source_table)),
+        target: table_location(&target, accounts.1, target_table.as_ref().and_then(arn)),
         bucket_owner: bucket_owner.clone(),
         options: PlannedOptions(options.clone()),
         load_method: state.load_method,
@@ -208,19 +208,19 @@ fn check_recorded_target(
 pub(super) fn check_recorded(
     source: &TableClient,
     source_table: &TableDescription,
-    place: &TargetPlace,
+    location: &TargetLocation,
     settings: &RecordedSettings,
     recorded: &MigrationState,
 ) -> Result<(), Error> {
     let problem = if !recorded.source.is_same(&TableIdentity::of(source_table)) {
         let arn = &recorded.source.arn;
         format!("belongs to another source, {arn}, or to one that was deleted and created again")
-    } else if recorded.place != *place {
-        let TargetPlace {
+    } else if recorded.location != *location {
+        let TargetLocation {
             table,
             account,
             region,
-        } = &recorded.place;
+        } = &recorded.location;
         format!("belongs to another target, the table {table} in {account}, {region}")
     } else if let Some(difference) = recorded.settings.difference(settings) {
         format!("belongs to a migration with {difference}")

@@ -86,7 +86,7 @@ pub(super) async fn migrate(
         checkpoint: checkpoint.clone(),
         compared: 0,
         lag: None,
-        writers_told: None,
+        cutover_began: None,
         pause: None,
         is_verified: false,
         is_draining: false,
@@ -143,7 +143,7 @@ struct Migration {
     compared: u64,
     lag: Option<Duration>,
     /// When this run asked the writers to stop.
-    writers_told: Option<Instant>,
+    cutover_began: Option<Instant>,
     pause: Option<Duration>,
     is_verified: bool,
     /// Whether the writers have stopped, and the stream is being read to its end.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::load_method::LoadMethod;
 use super::options::MigrateOptions;
 use super::progress::{Counts, MigrationPhase};
-use crate::copy::checkpoint::{TableIdentity, TargetPlace};
+use crate::copy::checkpoint::{TableIdentity, TargetLocation};
 
 /// The state of a migration, as the checkpoint records it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -16,7 +16,7 @@ pub(super) struct MigrationState {
     /// Tells this file from other files, and from those of other versions.
     pub(super) migration: u32,
     pub(super) source: TableIdentity,
-    pub(super) place: TargetPlace,
+    pub(super) location: TargetLocation,
     pub(super) settings: RecordedSettings,
     pub(super) load_method: LoadMethod,
     /// What the migration has turned on, or is about to.

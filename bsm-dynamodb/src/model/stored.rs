@@ -36,8 +36,8 @@ pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     // A model without a rest may have a codec that reads attributes which it does not declare.
     let rest = (!M::DECLARED.is_empty()).then(|| Rest::take(&mut item, M::DECLARED));
     let mut model = M::Codec::from_item(item)?;
-    if let (Some(place), Some(rest)) = (model.__rest_mut(), rest) {
-        *place = rest;
+    if let (Some(field), Some(rest)) = (model.__rest_mut(), rest) {
+        *field = rest;
     }
     match (stored, own_key(&model)?) {
         (Some(stored), Some(own)) if own != stored => Err(

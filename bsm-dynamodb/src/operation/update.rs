@@ -77,8 +77,8 @@ impl<M: Model> Update<M> {
         let mut changes = Changes::default();
         if let Some(version) = M::VERSION {
             let one = Term::literal(&1);
-            let place = DocumentPath::attribute(version.name());
-            changes.added.push((place, one));
+            let document_path = DocumentPath::attribute(version.name());
+            changes.added.push((document_path, one));
         }
         Self {
             key: M::KEY.encode::<M, M::Codec>(key),
@@ -140,7 +140,7 @@ impl<M: Model, T> Update<M, T> {
     ///
     /// Removing an element of a list moves the elements after it up.
     pub fn remove<V, E>(mut self, path: Path<M, V, E>) -> Self {
-        self.changes.removed.push(path.into_place());
+        self.changes.removed.push(path.into_document_path());
         self
     }
 
@@ -153,7 +153,7 @@ impl<M: Model, T> Update<M, T> {
     /// for nested ones.
     pub fn add<V, E>(mut self, path: Path<M, V, E>, value: impl Operand<M, V, E>) -> Self {
         let value = path.checked_term(value);
-        self.changes.added.push((path.into_place(), value));
+        self.changes.added.push((path.into_document_path(), value));
         self
     }
 
@@ -162,7 +162,9 @@ impl<M: Model, T> Update<M, T> {
     /// AWS documents this for top-level attributes only.
     pub fn delete<V, E>(mut self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
         let elements = elements.into_operand().term();
-        self.changes.deleted.push((path.into_place(), elements));
+        self.changes
+            .deleted
+            .push((path.into_document_path(), elements));
         self
     }
 
@@ -215,7 +217,7 @@ impl<M: Model, T> Update<M, T> {
     }
 
     fn change<V, E>(mut self, path: Path<M, V, E>, action: SetAction) -> Self {
-        self.changes.set.push((path.into_place(), action));
+        self.changes.set.push((path.into_document_path(), action));
         self
     }
 

@@ -265,9 +265,9 @@ mod tests {
             "-1e10", "-7.5", "-7", "-0.1", "0", "1e-130", "0.09", "0.1", "0.11", "1", "2", "10",
             "10.5", "1e125",
         ];
-        for (place, one) in ordered.iter().enumerate() {
-            for (other_place, other) in ordered.iter().enumerate() {
-                let expected = place.cmp(&other_place);
+        for (rank, one) in ordered.iter().enumerate() {
+            for (other_rank, other) in ordered.iter().enumerate() {
+                let expected = rank.cmp(&other_rank);
                 assert_eq!(number(one).cmp(&number(other)), expected, "{one} {other}");
             }
         }

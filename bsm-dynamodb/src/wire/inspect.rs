@@ -201,7 +201,7 @@ fn path_in_value(value: &Value) -> Option<String> {
         Some(Content::Map) => path_of_unknown_type(content).map(|path| format!(".{path}")),
         Some(Content::List) => {
             let mut values = content.as_array()?.iter().enumerate();
-            values.find_map(|(place, value)| Some(format!("[{place}]{}", path_in_value(value)?)))
+            values.find_map(|(index, value)| Some(format!("[{index}]{}", path_in_value(value)?)))
         }
     }
 }
@@ -210,7 +210,7 @@ fn path_in_value(value: &Value) -> Option<String> {
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
-    use super::super::item::{Flaw, WireItem};
+    use super::super::item::{InvalidItem, WireItem};
     use super::*;
 
     fn wire(text: &str) -> WireItem {
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_flaw_is_found_wherever_it_is_and_the_path_of_an_unknown_type_is_named() {
-        let unknown = |path: &str| Flaw::UnknownType(path.to_owned());
+        let unknown = |path: &str| InvalidItem::UnknownType(path.to_owned());
         let table = [
             (r#"{"a":{"X":1}}"#, unknown("a")),
             (r#"{"id":{"X":1}}"#, unknown("id")),
@@ -243,13 +243,13 @@ mod tests {
                 unknown("a.b[1]"),
             ),
             (r#"{"a":{"L":[{"M":{"b":{"X":null}}}]}}"#, unknown("a[0].b")),
-            (r#"{"a":{}}"#, Flaw::Malformed),
-            (r#"{"a":{"S":"1","N":"1"}}"#, Flaw::Malformed),
-            (r#"{"a":"1"}"#, Flaw::Malformed),
-            (r#"{"a":{"M":[]}}"#, Flaw::Malformed),
-            (r#"{"a":{"L":{}}}"#, Flaw::Malformed),
-            ("[]", Flaw::Malformed),
-            ("1", Flaw::Malformed),
+            (r#"{"a":{}}"#, InvalidItem::Malformed),
+            (r#"{"a":{"S":"1","N":"1"}}"#, InvalidItem::Malformed),
+            (r#"{"a":"1"}"#, InvalidItem::Malformed),
+            (r#"{"a":{"M":[]}}"#, InvalidItem::Malformed),
+            (r#"{"a":{"L":{}}}"#, InvalidItem::Malformed),
+            ("[]", InvalidItem::Malformed),
+            ("1", InvalidItem::Malformed),
         ];
         for (text, flaw) in table {
             assert_eq!(wire(text).inspect(["id"]).unwrap_err(), flaw, "{text}");

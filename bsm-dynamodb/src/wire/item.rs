@@ -17,7 +17,7 @@ pub(crate) struct WireItem(Bytes);
 
 /// What is wrong with an item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(crate) enum InvalidItem {
     /// The attribute at this path has a type that this program does not know.
     UnknownType(String),
     /// It is not an item.
@@ -41,7 +41,7 @@ impl WireItem {
     }
 
     /// Decodes the item.
-    pub(crate) fn decode(&self) -> Result<Item, Flaw> {
+    pub(crate) fn decode(&self) -> Result<Item, InvalidItem> {
         let decoded = serde_json::from_slice(&self.0);
         let DecodedItem(item) = decoded.map_err(|_| self.flaw())?;
         Ok(item)
@@ -51,7 +51,7 @@ impl WireItem {
     pub(crate) fn inspect<'n>(
         &self,
         names: impl IntoIterator<Item = &'n str>,
-    ) -> Result<Item, Flaw> {
+    ) -> Result<Item, InvalidItem> {
         let names: Vec<_> = names.into_iter().collect();
         inspect::inspect(&self.0, &names).map_err(|_| self.flaw())
     }
@@ -62,10 +62,10 @@ impl WireItem {
     }
 
     // Only after a failure, so it may decode the item again.
-    fn flaw(&self) -> Flaw {
+    fn flaw(&self) -> InvalidItem {
         let path = serde_json::from_slice(&self.0).ok();
         let path = path.and_then(|item| inspect::path_of_unknown_type(&item));
-        path.map_or(Flaw::Malformed, Flaw::UnknownType)
+        path.map_or(InvalidItem::Malformed, InvalidItem::UnknownType)
     }
 }
 

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use self::arns::{ArnTranslator, TableReference};
 use self::engine::{engine_error, execute, to_bytes};
-use self::table_state::{Place, TableStates};
+use self::table_state::{AccountRegion, TableStates};
 use crate::auth::Identity;
 use crate::auth::authorize::{access_denied, authorize};
 use crate::clock::Clock;
@@ -84,13 +84,13 @@ impl Databases {
         };
         // After the access decision, which needs the ARN as the client sent it.
         let body = arns.to_engine(&reference, body);
-        let place = Place {
+        let location = AccountRegion {
             account: caller.account.clone(),
             region: region.to_owned(),
         };
-        self.check_is_not_importing(&place, operation, &reference)?;
+        self.check_is_not_importing(&location, operation, &reference)?;
         let database = self.database(&caller.account, region)?;
-        let work = self.work(handler, caller, place, database, operation, body, effect);
+        let work = self.work(handler, caller, location, database, operation, body, effect);
         // The engine blocks and may panic. On a thread of its own it does neither to other requests.
         let body = match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(|error| arns.to_client_error(caller, error))?,
@@ -109,7 +109,7 @@ impl Databases {
         &self,
         handler: Handler,
         caller: &Identity,
-        place: Place,
+        location: AccountRegion,
         database: Database,
         operation: &str,
         body: Bytes,
@@ -130,7 +130,7 @@ impl Databases {
                 _ => execute(&database, &operation, &body),
             },
             Handler::Settings => table_settings::perform(&database, &operation, &body),
-            Handler::Tables => states.perform(&database, &place, &clock, &operation, &body),
+            Handler::Tables => states.perform(&database, &location, &clock, &operation, &body),
             Handler::Streams => {
                 let may_be_empty = matches!(effect, Some(Effect::EmptyPage));
                 let limit = if may_be_empty {
@@ -138,16 +138,18 @@ impl Databases {
                 } else {
                     streams::MAX_RECORDS
                 };
-                streams::perform(&states, &database, &place, &clock, &operation, &body, limit)
+                streams::perform(
+                    &states, &database, &location, &clock, &operation, &body, limit,
+                )
             }
             Handler::Backups => {
-                backups::perform(&states, &database, &place, &clock, &operation, &body)
+                backups::perform(&states, &database, &location, &clock, &operation, &body)
             }
             #[cfg(feature = "s3")]
             Handler::Transfers => {
                 let context = transfer::Context {
                     caller: &caller,
-                    place,
+                    location,
                     database,
                     states: &states,
                     clock: &clock,
@@ -164,13 +166,13 @@ impl Databases {
     /// Rejects requests for a table that an import is creating. DescribeTable is allowed.
     fn check_is_not_importing(
         &self,
-        place: &Place,
+        location: &AccountRegion,
         operation: &str,
         reference: &TableReference,
     ) -> Result<(), ErrorResponse> {
         // Transactions and PartiQL statements name their tables deeper in the request, and are not
         // checked.
-        let is_importing = |table| self.states.is_importing(place, table, &self.clock);
+        let is_importing = |table| self.states.is_importing(location, table, &self.clock);
         if operation == "DescribeTable" || !reference.tables().any(is_importing) {
             return Ok(());
         }

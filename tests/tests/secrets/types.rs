@@ -108,7 +108,7 @@ const WITHOUT_VALUES: &[&str] = &[
     "Slot",
     "Sparse",
     "Table",
-    "TablePlace",
+    "TableLocation",
     "TableSetting",
     "TemplatePart",
     "UpdateTtl",

@@ -1,6 +1,6 @@
 //! The two sides of a table that moves: the profile that is read, and the one that is written to.
 
-use bsm_dynamodb::TablePlace;
+use bsm_dynamodb::TableLocation;
 use clap::Args;
 
 use crate::failure::Failure;
@@ -58,7 +58,7 @@ pub(super) fn confirm(target: &Session, question: &str, yes: bool) -> Result<(),
 }
 
 /// Returns the question before a table is written.
-pub(super) fn question(target: &TablePlace) -> String {
+pub(super) fn question(target: &TableLocation) -> String {
     let (table, account) = (target.table(), target.account());
     format!("Write to table {table} of account {account}?")
 }

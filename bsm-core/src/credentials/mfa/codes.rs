@@ -33,7 +33,7 @@ pub(crate) struct TokenCodes {
 
 struct Inner {
     provider: Box<dyn MfaTokenProvider>,
-    turn: Arc<Turn>,
+    lock: Arc<PromptLock>,
 }
 
 /// A device, as AWS knows it. Devices of different endpoints, such as those of tests, have nothing to
@@ -54,23 +54,23 @@ struct Used {
 static USED: Mutex<Vec<Used>> = Mutex::new(Vec::new());
 
 /// The queue of interactive prompts: a process has one terminal.
-static PROMPT: LazyLock<Arc<Turn>> = LazyLock::new(Arc::default);
+static PROMPT: LazyLock<Arc<PromptLock>> = LazyLock::new(Arc::default);
 
 impl TokenCodes {
     pub(crate) fn new(provider: impl MfaTokenProvider) -> Self {
-        let turn = match provider.is_interactive() {
+        let lock = match provider.is_interactive() {
             // Prompts share the terminal, so the process shows one at a time.
             true => Arc::clone(&PROMPT),
             false => Arc::default(),
         };
-        Self::with_turn(provider, turn)
+        Self::with_lock(provider, lock)
     }
 
-    pub(super) fn with_turn(provider: impl MfaTokenProvider, turn: Arc<Turn>) -> Self {
+    pub(super) fn with_lock(provider: impl MfaTokenProvider, lock: Arc<PromptLock>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 provider: Box::new(provider),
-                turn,
+                lock,
             }),
         }
     }
@@ -84,7 +84,7 @@ impl TokenCodes {
     /// A person is asked a few times. A provider without one is asked until the limit passes, because
     /// other roles may need the next codes of the device as well.
     pub(crate) async fn code(&self, request: TokenRequest) -> Result<String, Error> {
-        let _turn = self.inner.turn.take(&request).await?;
+        let _guard = self.inner.lock.acquire(&request).await?;
         let code = self.unused_code(request.clone());
         match tokio::time::timeout(LIMIT, code).await {
             Ok(code) => code,
@@ -139,18 +139,18 @@ impl fmt::Debug for TokenCodes {
 }
 
 /// A lock that fails, instead of deadlocking, when its holder waits for it.
-pub(super) struct Turn {
+pub(super) struct PromptLock {
     id: WorkId,
     lock: tokio::sync::Mutex<()>,
 }
 
-/// The turn of one request, until it is dropped.
-struct Taken<'a> {
+/// Holds the lock for one request.
+struct PromptGuard<'a> {
     _lock: tokio::sync::MutexGuard<'a, ()>,
     _wait: Option<Wait>,
 }
 
-impl Default for Turn {
+impl Default for PromptLock {
     fn default() -> Self {
         Self {
             id: WorkId::new(),
@@ -159,14 +159,14 @@ impl Default for Turn {
     }
 }
 
-impl Turn {
-    async fn take(&self, request: &TokenRequest) -> Result<Taken<'_>, Error> {
+impl PromptLock {
+    async fn acquire(&self, request: &TokenRequest) -> Result<PromptGuard<'_>, Error> {
         let waiting = Wait::on(self.id)?;
         let lock = tokio::time::timeout(LIMIT, self.lock.lock()).await;
         let lock = lock.map_err(|_| busy(request))?;
-        // The turn now waits for this work: a provider that takes the turn again closes a circle.
+        // The holder now does this work: a provider that takes the lock again would wait for itself.
         drop(waiting);
-        Ok(Taken {
+        Ok(PromptGuard {
             _lock: lock,
             _wait: Wait::holds(self.id),
         })

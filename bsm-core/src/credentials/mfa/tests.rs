@@ -22,7 +22,7 @@ fn request_for(serial: &str, time: SharedTimeSource, endpoint: &str) -> TokenReq
 
 /// Returns a provider that does not wait for the prompts of other tests.
 fn codes_of(provider: impl MfaTokenProvider) -> TokenCodes {
-    TokenCodes::with_turn(provider, Arc::default())
+    TokenCodes::with_lock(provider, Arc::default())
 }
 
 /// Returns a provider with a list of codes, and a record of which requests were repeats.

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use futures_core::future::BoxFuture;
 
-use super::login::SsoLogin;
+use super::token_provider::SsoTokenProvider;
 use crate::credentials::provider::CredentialProvider;
 use crate::error::{Error, ErrorKind};
 use crate::profile::Sso;
@@ -16,7 +16,7 @@ use crate::transport::{self, time_limits};
 #[derive(Debug)]
 pub(crate) struct SsoRole {
     sso: Sso,
-    login: SsoLogin,
+    login: SsoTokenProvider,
     portal: SdkConfig,
 }
 
@@ -29,7 +29,7 @@ enum Refusal {
 
 impl SsoRole {
     /// `portal` is the configuration of requests to the portal.
-    pub(crate) fn new(sso: Sso, login: SsoLogin, portal: SdkConfig) -> Self {
+    pub(crate) fn new(sso: Sso, login: SsoTokenProvider, portal: SdkConfig) -> Self {
         Self { sso, login, portal }
     }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::journal::{Checksum, MAX_BYTES, checked, line, remove_if_there, replace, sync_folder};
 use super::lock::CheckpointLock;
-use super::place::refuse_special;
+use super::path::refuse_special;
 use super::state::Failure;
 
 /// A locked file with one line: a JSON object with a checksum.
@@ -92,13 +92,13 @@ mod tests {
         assert_eq!(Document::read(&path).unwrap(), Some(state));
 
         let written = fs::read(&path).unwrap();
-        for place in 0..written.len() {
+        for position in 0..written.len() {
             let mut damaged = written.clone();
-            damaged[place] ^= 1;
+            damaged[position] ^= 1;
             fs::write(&path, &damaged).unwrap();
-            assert!(Document::read::<State>(&path).is_err(), "{place}");
-            fs::write(&path, &written[..place]).unwrap();
-            assert!(Document::read::<State>(&path).is_err(), "{place}");
+            assert!(Document::read::<State>(&path).is_err(), "{position}");
+            fs::write(&path, &written[..position]).unwrap();
+            assert!(Document::read::<State>(&path).is_err(), "{position}");
         }
         document.remove().unwrap();
         assert_eq!(Document::read::<State>(&path).unwrap(), None);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::lock::CheckpointLock;
-use super::place::{beside, folder, refuse_special};
+use super::path::{beside, folder, refuse_special};
 use super::record::{Contents, Header, Record, Tables};
 use super::state::{Failure, TableCheckpoint};
 
@@ -282,7 +282,7 @@ mod tests {
 
     use super::super::state::{
         MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState, TableIdentity,
-        TargetPlace,
+        TargetLocation,
     };
     use super::*;
     use crate::codec::Item;
@@ -295,13 +295,13 @@ mod tests {
     }
 
     fn table(target: RecordedTarget, segments: u32) -> TableCheckpoint {
-        let place = TargetPlace {
+        let location = TargetLocation {
             table: "users".to_owned(),
             account: "333333333333".to_owned(),
             region: "us-east-1".to_owned(),
         };
         let settings = RecordedSettings::default();
-        TableCheckpoint::new(identity("source"), place, target, settings, segments)
+        TableCheckpoint::new(identity("source"), location, target, settings, segments)
     }
 
     fn existing(segments: u32) -> TableCheckpoint {
@@ -384,7 +384,7 @@ mod tests {
         journal.append(vec![Record::begin(&creating)]).unwrap();
         let read = read_one(&path);
         assert_eq!(read.target, RecordedTarget::Creating);
-        assert_eq!(read.place, creating.place);
+        assert_eq!(read.location, creating.location);
 
         let created = Record::Created(identity("target"));
         journal.append(vec![created]).unwrap();

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::place::{beside, refuse_special};
+use super::path::{beside, refuse_special};
 
 /// A locked file beside the checkpoint, `users.json.lock` for `users.json`.
 ///

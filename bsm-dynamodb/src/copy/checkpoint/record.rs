@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{
     Failure, MAX_SEGMENTS, RecordedSettings, RecordedTarget, ScanPosition, SegmentState,
-    TableCheckpoint, TableIdentity, TargetPlace,
+    TableCheckpoint, TableIdentity, TargetLocation,
 };
 
 /// The first line of a file.
@@ -61,7 +61,7 @@ pub(crate) enum Record {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Begin {
     source: TableIdentity,
-    place: TargetPlace,
+    location: TargetLocation,
     target: RecordedTarget,
     settings: RecordedSettings,
     segments: u32,
@@ -80,7 +80,7 @@ impl Record {
     pub(crate) fn begin(table: &TableCheckpoint) -> Self {
         Self::Begin(Begin {
             source: table.source.clone(),
-            place: table.place.clone(),
+            location: table.location.clone(),
             target: table.target.clone(),
             settings: table.settings.clone(),
             segments: table.segment_count(),
@@ -159,7 +159,7 @@ impl Contents {
         self.current = self.tables.len();
         self.tables.push(TableCheckpoint::new(
             begin.source,
-            begin.place,
+            begin.location,
             begin.target,
             begin.settings,
             begin.segments,

@@ -21,7 +21,7 @@ pub(crate) const MAX_SEGMENTS: u32 = 1_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct TableCheckpoint {
     pub(crate) source: TableIdentity,
-    pub(crate) place: TargetPlace,
+    pub(crate) location: TargetLocation,
     pub(crate) target: RecordedTarget,
     pub(crate) settings: RecordedSettings,
     pub(crate) segments: Vec<SegmentState>,
@@ -36,14 +36,14 @@ pub(crate) struct TableCheckpoint {
 impl TableCheckpoint {
     pub(crate) fn new(
         source: TableIdentity,
-        place: TargetPlace,
+        location: TargetLocation,
         target: RecordedTarget,
         settings: RecordedSettings,
         segments: u32,
     ) -> Self {
         Self {
             source,
-            place,
+            location,
             target,
             settings,
             segments: vec![SegmentState::default(); segments as usize],
@@ -106,7 +106,7 @@ impl TableIdentity {
 /// Where the target is. Known before the table exists.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TargetPlace {
+pub(crate) struct TargetLocation {
     pub(crate) table: String,
     pub(crate) account: String,
     pub(crate) region: String,

@@ -105,8 +105,8 @@ pub(crate) async fn wait_for_lock<T: Send + 'static>(
 ) -> Result<T, Error> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
-        let place = path.to_owned();
-        let locked = task::spawn_blocking(move || lock(&place)).await;
+        let path_to_lock = path.to_owned();
+        let locked = task::spawn_blocking(move || lock(&path_to_lock)).await;
         let locked = locked.map_err(io::Error::from).flatten();
         let locked = locked.map_err(|error| {
             let message = format!(

@@ -57,7 +57,7 @@ impl Migration {
         if self.options().compares {
             self.compare_while_running(&mut tail, &mut saved).await?;
         }
-        self.writers_told = Some(Instant::now());
+        self.cutover_began = Some(Instant::now());
         self.stop_writers_while_running(&mut tail, &mut saved)
             .await?;
         self.is_draining = true;
@@ -173,7 +173,7 @@ impl Migration {
 
     /// Without the stream: lets the caller stop the writers, and records when they have.
     pub(super) async fn stop_writers(&mut self, position: i64) -> Result<(), Error> {
-        self.writers_told = Some(Instant::now());
+        self.cutover_began = Some(Instant::now());
         if let Some(cutover) = self.callbacks().cutover.take() {
             let deadline = Instant::now() + MAX_CUTOVER;
             let stopped = timeout_at(deadline, cutover()).await;
@@ -267,7 +267,7 @@ impl Migration {
 
     /// Records that the target has every write, and that the writers may write to it.
     async fn end_pause(&mut self) -> Result<(), Error> {
-        self.pause = self.writers_told.map(|told| told.elapsed());
+        self.pause = self.cutover_began.map(|began| began.elapsed());
         self.set(Step::Finishing {}).await
     }
 

@@ -4,7 +4,7 @@ use dynoxide::Database;
 use serde_json::{Value, json};
 
 use super::engine::{execute, to_bytes, validation_error};
-use super::table_state::{Place, TableStates};
+use super::table_state::{AccountRegion, TableStates};
 use crate::clock::Clock;
 use crate::response::ErrorResponse;
 
@@ -34,7 +34,7 @@ impl Recovery {
 pub(super) fn perform(
     states: &TableStates,
     database: &Database,
-    place: &Place,
+    location: &AccountRegion,
     clock: &Clock,
     operation: &str,
     body: &[u8],
@@ -43,7 +43,7 @@ pub(super) fn perform(
         serde_json::from_slice(body).map_err(|error| validation_error(error.to_string()))?;
     let table = request["TableName"].as_str().unwrap_or_default();
     check_exists(database, table)?;
-    let state = states.of(place, table);
+    let state = states.of(location, table);
     // Held over the change of the engine's stream, so that both are changed together.
     let mut state = state.lock();
     let now = clock.unix_seconds();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::change_log::{Change, format_sequence, parse_sequence};
 use super::engine::{execute, to_bytes, validation_error};
-use super::table_state::{Place, TableState, TableStates};
+use super::table_state::{AccountRegion, TableState, TableStates};
 use crate::clock::Clock;
 use crate::response::ErrorResponse;
 
@@ -74,8 +74,8 @@ impl Stream {
         }
     }
 
-    pub(super) fn arn(&self, place: &Place, table: &str) -> String {
-        let Place { account, region } = place;
+    pub(super) fn arn(&self, location: &AccountRegion, table: &str) -> String {
+        let AccountRegion { account, region } = location;
         let label = &self.label;
         format!("arn:aws:dynamodb:{region}:{account}:table/{table}/stream/{label}")
     }
@@ -139,7 +139,7 @@ impl Stream {
 pub(super) fn perform(
     states: &TableStates,
     database: &Database,
-    place: &Place,
+    location: &AccountRegion,
     clock: &Clock,
     operation: &str,
     body: &[u8],
@@ -149,16 +149,16 @@ pub(super) fn perform(
         serde_json::from_slice(body).map_err(|error| validation_error(error.to_string()))?;
     let now = clock.unix_seconds();
     let response = match operation {
-        "ListStreams" => return Ok(to_bytes(&list(states, place, &request))),
+        "ListStreams" => return Ok(to_bytes(&list(states, location, &request))),
         "DescribeStream" => {
             let arn = text(&request, "StreamArn")?;
-            with_stream(states, database, place, arn, |table, state, stream| {
-                describe(database, place, table, state, stream, now, &request)
+            with_stream(states, database, location, arn, |table, state, stream| {
+                describe(database, location, table, state, stream, now, &request)
             })
         }
         "GetShardIterator" => {
             let arn = text(&request, "StreamArn")?;
-            with_stream(states, database, place, arn, |_, state, stream| {
+            with_stream(states, database, location, arn, |_, state, stream| {
                 iterator(arn, state, stream, now, &request)
             })
         }
@@ -174,8 +174,8 @@ pub(super) fn perform(
             let limit = request["Limit"].as_u64().map(usize::try_from);
             let limit = limit.and_then(Result::ok).unwrap_or(MAX_RECORDS).max(1);
             let limit = limit.min(max_records);
-            with_stream(states, database, place, &arn, |_, state, stream| {
-                records(iterator, place, state, stream, now, limit)
+            with_stream(states, database, location, &arn, |_, state, stream| {
+                records(iterator, location, state, stream, now, limit)
             })
         }
     };
@@ -185,7 +185,7 @@ pub(super) fn perform(
 fn with_stream(
     states: &TableStates,
     database: &Database,
-    place: &Place,
+    location: &AccountRegion,
     arn: &str,
     perform: impl FnOnce(&str, &TableState, &Stream) -> Result<Value, ErrorResponse>,
 ) -> Result<Value, ErrorResponse> {
@@ -194,13 +194,13 @@ fn with_stream(
         error("ResourceNotFoundException", &message)
     };
     let table = super::arns::table_in_arn(arn).ok_or_else(missing)?;
-    let state = states.of(place, table);
+    let state = states.of(location, table);
     let mut state = state.lock();
     // A stream that was enabled again has a new label, so an old ARN no longer matches.
     if state
         .stream
         .as_ref()
-        .is_none_or(|stream| stream.arn(place, table) != arn)
+        .is_none_or(|stream| stream.arn(location, table) != arn)
     {
         return Err(missing());
     }
@@ -211,26 +211,29 @@ fn with_stream(
     perform(table, &state, stream)
 }
 
-fn list(states: &TableStates, place: &Place, request: &Value) -> Value {
+fn list(states: &TableStates, location: &AccountRegion, request: &Value) -> Value {
     let wanted = request["TableName"].as_str();
-    let streams = states.all(place).into_iter().filter_map(|(table, state)| {
-        // `all` has returned, so the map of states is not locked here.
-        let state = state.lock();
-        let stream = state.stream.as_ref()?;
-        wanted.is_none_or(|wanted| wanted == table).then(|| {
-            json!({
-                "StreamArn": stream.arn(place, &table),
-                "TableName": table,
-                "StreamLabel": stream.label,
+    let streams = states
+        .all(location)
+        .into_iter()
+        .filter_map(|(table, state)| {
+            // `all` has returned, so the map of states is not locked here.
+            let state = state.lock();
+            let stream = state.stream.as_ref()?;
+            wanted.is_none_or(|wanted| wanted == table).then(|| {
+                json!({
+                    "StreamArn": stream.arn(location, &table),
+                    "TableName": table,
+                    "StreamLabel": stream.label,
+                })
             })
-        })
-    });
+        });
     json!({ "Streams": streams.collect::<Vec<_>>() })
 }
 
 fn describe(
     database: &Database,
-    place: &Place,
+    location: &AccountRegion,
     table: &str,
     state: &TableState,
     stream: &Stream,
@@ -280,7 +283,7 @@ fn describe(
     let more = shards.len() > limit;
     shards.truncate(limit);
     let mut description = json!({
-        "StreamArn": stream.arn(place, table),
+        "StreamArn": stream.arn(location, table),
         "StreamLabel": stream.label,
         "StreamStatus": "ENABLED",
         "StreamViewType": stream.view_type,
@@ -338,7 +341,7 @@ fn iterator(
 
 fn records(
     mut iterator: ShardIterator,
-    place: &Place,
+    location: &AccountRegion,
     state: &TableState,
     stream: &Stream,
     now: u64,
@@ -374,7 +377,7 @@ fn records(
             break;
         }
         iterator.position = change.sequence;
-        record["awsRegion"] = place.region.clone().into();
+        record["awsRegion"] = location.region.clone().into();
         records.push(record);
     }
     let mut response = json!({ "Records": records });

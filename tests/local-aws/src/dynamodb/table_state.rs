@@ -33,14 +33,14 @@ const OF_EXISTING_TABLES: [&str; 5] = [
 
 /// An account and a region.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Place {
+pub(super) struct AccountRegion {
     pub(super) account: String,
     pub(super) region: String,
 }
 
 /// The states of all tables that have one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TableStates(Arc<Mutex<HashMap<(Place, String), SharedState>>>);
+pub(super) struct TableStates(Arc<Mutex<HashMap<(AccountRegion, String), SharedState>>>);
 
 pub(super) type SharedState = Arc<Mutex<TableState>>;
 
@@ -56,15 +56,15 @@ pub(super) struct TableState {
 
 impl TableStates {
     /// Returns the state of a table. A new one is empty.
-    pub(super) fn of(&self, place: &Place, table: &str) -> SharedState {
-        let key = (place.clone(), table.to_owned());
+    pub(super) fn of(&self, location: &AccountRegion, table: &str) -> SharedState {
+        let key = (location.clone(), table.to_owned());
         Arc::clone(self.0.lock().entry(key).or_default())
     }
 
-    /// Returns the tables of a place that have a state, sorted by name.
-    pub(super) fn all(&self, place: &Place) -> Vec<(String, SharedState)> {
+    /// Returns the tables of an account and region that have a state, sorted by name.
+    pub(super) fn all(&self, location: &AccountRegion) -> Vec<(String, SharedState)> {
         let states = self.0.lock();
-        let own = states.iter().filter(|((other, _), _)| other == place);
+        let own = states.iter().filter(|((other, _), _)| other == location);
         let mut own: Vec<_> = own
             .map(|((_, table), state)| (table.clone(), Arc::clone(state)))
             .collect();
@@ -73,26 +73,31 @@ impl TableStates {
     }
 
     /// Returns `true` while an import is creating a table.
-    pub(super) fn is_importing(&self, place: &Place, table: &str, clock: &Clock) -> bool {
+    pub(super) fn is_importing(
+        &self,
+        location: &AccountRegion,
+        table: &str,
+        clock: &Clock,
+    ) -> bool {
         // The map is unlocked before the state is locked: DeleteTable locks them in the other
         // order.
         let state = self
             .0
             .lock()
-            .get(&(place.clone(), table.to_owned()))
+            .get(&(location.clone(), table.to_owned()))
             .cloned();
         state.is_some_and(|state| state.lock().is_importing(clock))
     }
 
-    fn remove(&self, place: &Place, table: &str) {
-        self.0.lock().remove(&(place.clone(), table.to_owned()));
+    fn remove(&self, location: &AccountRegion, table: &str) {
+        self.0.lock().remove(&(location.clone(), table.to_owned()));
     }
 
     /// Performs CreateTable, DescribeTable, UpdateTable or DeleteTable.
     pub(super) fn perform(
         &self,
         database: &Database,
-        place: &Place,
+        location: &AccountRegion,
         clock: &Clock,
         operation: &str,
         body: &[u8],
@@ -105,7 +110,7 @@ impl TableStates {
         if matches!(operation, "CreateTable" | "UpdateTable") {
             table_settings::check_table(&request)?;
         }
-        let state = self.of(place, name);
+        let state = self.of(location, name);
         // Held until the response, so that the engine's stream and this state change together.
         let mut state = state.lock();
         let wanted = StreamChange::in_request(&request);
@@ -123,7 +128,7 @@ impl TableStates {
         };
         match operation {
             "CreateTable" => *state = TableState::default(),
-            "DeleteTable" => self.remove(place, name),
+            "DeleteTable" => self.remove(location, name),
             _ => {}
         }
         match wanted {
@@ -136,7 +141,7 @@ impl TableStates {
             Some(StreamChange::Off) => state.stream = None,
             None => {}
         }
-        Ok(state.to_client(place, clock, name, operation, &response))
+        Ok(state.to_client(location, clock, name, operation, &response))
     }
 }
 
@@ -207,7 +212,7 @@ impl TableState {
     /// Replaces the engine's stream in a response by the client's, and describes the table as DynamoDB does.
     fn to_client(
         &self,
-        place: &Place,
+        location: &AccountRegion,
         clock: &Clock,
         table: &str,
         operation: &str,
@@ -228,7 +233,7 @@ impl TableState {
             }
             if let Some(stream) = &self.stream {
                 description.insert("StreamSpecification".into(), stream.specification());
-                description.insert("LatestStreamArn".into(), stream.arn(place, table).into());
+                description.insert("LatestStreamArn".into(), stream.arn(location, table).into());
                 description.insert("LatestStreamLabel".into(), stream.label.clone().into());
             }
             let created = description.get("CreationDateTime").cloned();

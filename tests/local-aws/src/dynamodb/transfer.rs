@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::engine::{to_bytes, validation_error};
-use super::table_state::{Place, TableStates};
+use super::table_state::{AccountRegion, TableStates};
 use crate::auth::Identity;
 use crate::clock::Clock;
 use crate::faults::JobFault;
@@ -27,7 +27,7 @@ use crate::s3::S3;
 #[derive(Debug)]
 pub(super) struct Transfers {
     s3: Arc<S3>,
-    jobs: Mutex<Vec<(Place, Arc<Job>)>>,
+    jobs: Mutex<Vec<(AccountRegion, Arc<Job>)>>,
 }
 
 /// An export or an import.
@@ -54,7 +54,7 @@ enum Kind {
 /// What an operation works with.
 pub(super) struct Context<'a> {
     pub(super) caller: &'a Identity,
-    pub(super) place: Place,
+    pub(super) location: AccountRegion,
     pub(super) database: Database,
     pub(super) states: &'a TableStates,
     pub(super) clock: &'a Clock,
@@ -113,8 +113,10 @@ impl Transfers {
         // Held while the job is prepared: of two requests with one token, the second finds it.
         let mut jobs = self.jobs.lock();
         if let Some(token) = request["ClientToken"].as_str() {
-            let earlier = jobs.iter().find(|(place, job)| {
-                *place == context.place && job.kind == kind && job.request["ClientToken"] == token
+            let earlier = jobs.iter().find(|(location, job)| {
+                *location == context.location
+                    && job.kind == kind
+                    && job.request["ClientToken"] == token
             });
             match earlier {
                 Some((_, job)) if job.request == request => return Ok(Arc::clone(job)),
@@ -135,9 +137,9 @@ impl Transfers {
         // Before the work begins, so that the table is not described as active meanwhile.
         if kind == Kind::Import {
             let table = super::arns::table_in_arn(&job.table_arn).unwrap_or_default();
-            context.states.of(&context.place, table).lock().import = Some(Arc::clone(&job));
+            context.states.of(&context.location, table).lock().import = Some(Arc::clone(&job));
         }
-        jobs.push((context.place.clone(), Arc::clone(&job)));
+        jobs.push((context.location.clone(), Arc::clone(&job)));
         let (s3, started) = (Arc::clone(&self.s3), Arc::clone(&job));
         // Not on the thread of the request: the client polls meanwhile.
         std::thread::Builder::new()
@@ -154,9 +156,9 @@ impl Transfers {
         arn: &Value,
     ) -> Result<Arc<Job>, ErrorResponse> {
         let jobs = self.jobs.lock();
-        let found = jobs
-            .iter()
-            .find(|(place, job)| *place == context.place && job.kind == kind && *arn == *job.arn);
+        let found = jobs.iter().find(|(location, job)| {
+            *location == context.location && job.kind == kind && *arn == *job.arn
+        });
         found.map(|(_, job)| Arc::clone(job)).ok_or_else(|| {
             let message = "The specified export or import was not found.";
             ErrorResponse::new(400, kind.code("NotFoundException"), message)
@@ -166,8 +168,8 @@ impl Transfers {
     fn list(&self, context: &Context<'_>, kind: Kind, request: &Value) -> Vec<Value> {
         let table = request["TableArn"].as_str();
         let jobs = self.jobs.lock();
-        let own = jobs.iter().filter(|(place, job)| {
-            *place == context.place
+        let own = jobs.iter().filter(|(location, job)| {
+            *location == context.location
                 && job.kind == kind
                 && table.is_none_or(|table| table == job.table_arn)
         });

@@ -43,7 +43,7 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
     }
     check_exists(&context.database, &table)?;
 
-    let state = context.states.of(&context.place, &table);
+    let state = context.states.of(&context.location, &table);
     let now = context.clock.unix_seconds();
     let window = state.lock().recovery.map(|recovery| recovery.window(now));
     let Some(window) = window else {

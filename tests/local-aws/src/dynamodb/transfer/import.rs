@@ -47,11 +47,11 @@ pub(super) fn prepare(context: &Context<'_>, request: Value) -> Result<(Job, Wor
 
     let created = execute(&context.database, "CreateTable", &to_bytes(parameters))?;
     let created: Value = serde_json::from_slice(&created).unwrap_or_default();
-    let state = context.states.of(&context.place, &table);
+    let state = context.states.of(&context.location, &table);
     // As for CreateTable: nothing is left of a table that had the same name.
     *state.lock() = super::super::table_state::TableState::default();
 
-    let (region, account) = (&context.place.region, &context.place.account);
+    let (region, account) = (&context.location.region, &context.location.account);
     let table_arn = format!("arn:aws:dynamodb:{region}:{account}:table/{table}");
     let now = context.clock.unix_seconds();
     let id = format!("{:014}-{}", now * 1_000, &ids::request_id()[..8]);

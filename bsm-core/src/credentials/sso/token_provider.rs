@@ -50,7 +50,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 
 /// The access token of a login.
 #[derive(Clone)]
-pub(crate) struct SsoLogin {
+pub(crate) struct SsoTokenProvider {
     session: SsoSession,
     /// The profile to name in a command.
     profile: String,
@@ -67,7 +67,7 @@ struct Attempts {
     unwritten: Option<Token>,
 }
 
-impl SsoLogin {
+impl SsoTokenProvider {
     /// `oidc` is the configuration of requests to SSO OIDC.
     ///
     /// # Errors
@@ -370,7 +370,7 @@ fn digest(token: &str) -> String {
 }
 
 /// The token as services with bearer tokens get it.
-impl ProvideToken for SsoLogin {
+impl ProvideToken for SsoTokenProvider {
     fn provide_token<'a>(&'a self) -> TokenFuture<'a>
     where
         Self: 'a,
@@ -385,9 +385,9 @@ impl ProvideToken for SsoLogin {
     }
 }
 
-impl fmt::Debug for SsoLogin {
+impl fmt::Debug for SsoTokenProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SsoLogin")
+        f.debug_struct("SsoTokenProvider")
             .field("session", &self.session)
             .field("profile", &self.profile)
             .finish_non_exhaustive()
