@@ -113,6 +113,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         let mut order = HashMap::new();
         let mut pending = VecDeque::new();
         for key in self.keys.map_err(|cause| call.encode_error::<M>(cause))? {
+            // A key that occurs again keeps the index of its first occurrence.
             let index = order.len();
             order.entry(key).or_insert_with_key(|key| {
                 pending.push_back(M::KEY.name_values(key.clone()));
@@ -126,6 +127,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
             let chunk: Vec<_> = pending.drain(..pending.len().min(MAX_KEYS)).collect();
             let sent = chunk.len();
             let request = request::<M, T>(&self.read_as, self.consistent_read);
+            // A copy is sent: if the request fails, its keys are sent again or returned with the error.
             let (left, throttled) = match send(&call, request, chunk.clone()).await {
                 Ok((items, left)) => {
                     for item in items {
@@ -145,6 +147,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
                 }
             };
             let left_count = left.len();
+            // To the back of the queue, so that keys that are refused again and again do not block the others.
             pending.extend(left);
             if !backoff.wait_before_retry(sent, left_count).await {
                 let error = incomplete(&call, pending.len(), total, backoff.attempts());

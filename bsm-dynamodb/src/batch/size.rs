@@ -47,6 +47,7 @@ fn value_bytes(value: &AttributeValue) -> usize {
             AttributeValue::Bs(all) => all.iter().map(|b| base64(b.as_ref().len()) + 3).sum(),
             AttributeValue::L(values) => values.iter().map(value_bytes).sum(),
             AttributeValue::M(map) => sent_bytes(map),
+            // `false` is the longest of the rest: NULL and BOOL.
             _ => 5,
         }
 }
@@ -55,8 +56,10 @@ fn value_bytes(value: &AttributeValue) -> usize {
 fn text_bytes(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' => 2,
+        // As long as `\u0000`. The short escapes, such as `\n`, count as long ones.
         0..0x20 => 6,
         _ => 1,
     };
+    // Quotes and separators, rounded up: with an estimate that is too low, a request could exceed the limit.
     text.bytes().map(escaped).sum::<usize>() + 4
 }

@@ -108,6 +108,7 @@ impl<M: Model> BatchWrite<M> {
     /// The batch fails with [`ErrorKind::InvalidRequest`], before it writes anything, if the writes
     /// belong to another table. [`Error::unprocessed`] returns them.
     pub fn resume(mut self, unprocessed: Unprocessed) -> Self {
+        // Merging is impossible: the keys of another table may have other names and types.
         if unprocessed.table() != M::table_name() {
             self.of_other_table = Some(unprocessed);
             return self;
@@ -128,6 +129,7 @@ impl<M: Model> BatchWrite<M> {
             match write {
                 Ok((key, write)) => self.writes.insert(key, write),
                 Err(error) => {
+                    // One error is enough: nothing has been sent yet, and the batch fails before it sends anything.
                     self.invalid.get_or_insert(error);
                 }
             }
@@ -159,6 +161,7 @@ impl<M: Model> BatchWrite<M> {
         while !pending.is_empty() {
             let chunk = next_chunk(&mut pending);
             let sent = chunk.len();
+            // A copy is sent: if the request fails, its writes are sent again or returned with the error.
             let (left, throttled) = match send(&call, chunk.clone()).await {
                 Ok(left) => (left, None),
                 // A request that is throttled as a whole leaves everything unprocessed.
@@ -169,6 +172,7 @@ impl<M: Model> BatchWrite<M> {
                 }
             };
             let left_count = left.len();
+            // To the back of the queue, so that writes that are refused again and again do not block the others.
             pending.extend(left);
             if !backoff.wait_before_retry(sent, left_count).await {
                 let error = incomplete(&call, pending.len(), total, backoff.attempts());
@@ -216,6 +220,7 @@ impl<W> Default for Writes<W> {
 impl<W> Writes<W> {
     pub(crate) fn insert(&mut self, key: KeyValues, write: W) {
         match self.index_of.get(&key) {
+            // The place does not matter: DynamoDB does the writes of a request in no particular order.
             Some(&index) => self.in_order[index] = write,
             None => {
                 self.index_of.insert(key, self.in_order.len());

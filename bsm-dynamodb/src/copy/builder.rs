@@ -158,11 +158,13 @@ impl CopyTable {
     /// Source: [Parallel scan](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan)
     /// in the Developer Guide.
     pub fn segments(self, segments: u32) -> Self {
+        // DynamoDB refuses other numbers, but only after the checkpoint would have recorded them.
         self.with(|options| options.segments = Some(segments.clamp(1, MAX_SEGMENTS)))
     }
 
     /// Reads this many segments at a time. Default: 4.
     pub fn read_concurrency(self, readers: usize) -> Self {
+        // Without a reader, the copy would end at once, as if the source were empty.
         self.with(|options| options.read_concurrency = readers.max(1))
     }
 
@@ -171,6 +173,7 @@ impl CopyTable {
     /// A copy holds at most a page for every reader and three batches for every writer, whatever the
     /// size of the table.
     pub fn write_concurrency(self, writers: usize) -> Self {
+        // tokio panics on a channel without capacity, which is twice the number of writers.
         self.with(|options| options.write_concurrency = writers.max(1))
     }
 
@@ -192,6 +195,7 @@ impl CopyTable {
     /// An item takes several times its size in memory while it is copied, and small items take the
     /// most, so pages of many small items dominate a copy's memory.
     pub fn page_size(self, items: u32) -> Self {
+        // The API takes a signed number.
         self.with(|options| options.page_size = items.clamp(1, i32::MAX.unsigned_abs()))
     }
 

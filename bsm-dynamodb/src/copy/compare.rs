@@ -49,6 +49,7 @@ fn same_set<'a, T, V: Eq + std::hash::Hash>(
     other: &'a [T],
     identity: impl Fn(&'a T) -> V,
 ) -> bool {
+    // DynamoDB refuses a set with duplicates, so no count is lost in a `HashSet`.
     let one: HashSet<V> = one.iter().map(&identity).collect();
     let other: HashSet<V> = other.iter().map(identity).collect();
     one == other

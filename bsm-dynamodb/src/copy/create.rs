@@ -52,6 +52,7 @@ pub(super) async fn create_like(
     let like = template.table;
     let stream = stream(like).filter(|_| is_wanted(TableSetting::Stream));
     let is_protected = is_protected(like) && is_wanted(TableSetting::DeletionProtection);
+    // Read before the table is created: a missing permission must not leave a half-finished table behind.
     let ttl = match template.has_time_to_live {
         true => time_to_live(template.source).await?,
         false => None,
@@ -67,6 +68,7 @@ pub(super) async fn create_like(
         .set_tags((!tags.is_empty()).then_some(tags))
         .set_stream_specification(stream)
         .set_deletion_protection_enabled(is_protected.then_some(true));
+    // A table that existed, or that appeared meanwhile, may be another program's: its key and items are checked.
     let is_certainly_ours = !exists && create(request, target).await?;
     let table = until_active(target).await?;
     if !is_certainly_ours {
@@ -115,6 +117,7 @@ fn request(
         .set_attribute_definitions(like.attribute_definitions.clone())
         .set_key_schema(like.key_schema.clone())
         .set_global_secondary_indexes(shape.global_indexes)
+        // DynamoDB refuses an empty list of indexes.
         .set_local_secondary_indexes((!local.is_empty()).then_some(local))
         .billing_mode(shape.billing)
         .set_provisioned_throughput(shape.throughput)
@@ -132,9 +135,11 @@ pub(crate) struct TableShape {
 impl TableShape {
     pub(crate) fn of(like: &TableDescription) -> Result<Self, BuildError> {
         let billing = like.billing_mode_summary();
+        // A table that was never on demand has no summary of its billing mode.
         let on_demand = billing.and_then(|billing| billing.billing_mode.as_ref())
             == Some(&BillingMode::PayPerRequest);
         let throughput = |throughput: Option<&ProvisionedThroughputDescription>| match throughput {
+            // DescribeTable shows an on-demand table with 0 units, which CreateTable refuses.
             Some(units) if !on_demand => ProvisionedThroughput::builder()
                 .set_read_capacity_units(units.read_capacity_units)
                 .set_write_capacity_units(units.write_capacity_units)
@@ -174,6 +179,7 @@ pub(super) async fn time_to_live(table: &TableClient) -> Result<Option<String>, 
     Ok(ttl
         .filter(|ttl| {
             use TimeToLiveStatus::{Enabled, Enabling};
+            // `Enabling` lasts up to an hour, and ends as `Enabled`.
             matches!(ttl.time_to_live_status, Some(Enabled | Enabling))
         })
         .and_then(|ttl| ttl.attribute_name))
@@ -202,6 +208,7 @@ pub(super) async fn set_time_to_live(target: &TableClient, attribute: String) ->
         // The response to an earlier attempt may have been lost, and DynamoDB refuses to turn on what
         // is on.
         Err(error) if error.kind() == ErrorKind::InvalidRequest => {
+            // The code is the same for every invalid request, so the setting itself decides.
             match time_to_live(target).await? == Some(attribute) {
                 true => Ok(()),
                 false => Err(error),

@@ -79,6 +79,7 @@ impl CopyJob {
             index_keys: prepared.index_keys,
             ..Self::for_pair(prepared.source, prepared.target, prepared.key, options)
         };
+        // A resumed copy continues at the recorded positions, a new one has all segments at their start.
         let tracker = Tracker::new(prepared.checkpoint.segments);
         (Arc::new(job), Arc::new(tracker))
     }
@@ -95,6 +96,7 @@ impl CopyJob {
             target,
             key,
             counters: Counters::new(None, PreviousRuns::default(), finds_extra_items(&options)),
+            // One limit for each table: each has read capacity of its own.
             source_reads: options.read_capacity.map(RateLimit::new),
             target_reads: options.read_capacity.map(RateLimit::new),
             target_writes: options.write_capacity.map(RateLimit::new),
@@ -118,6 +120,7 @@ impl CopyJob {
 
     /// Makes `next_segment` start again at the first segment.
     pub(super) fn rewind(&self) {
+        // The tasks of the previous pass have ended, so none takes a number that belongs to the next one.
         self.next_segment.store(0, Ordering::Relaxed);
     }
 
@@ -163,10 +166,12 @@ impl CopyJob {
                 .collect()
         };
         let Some(transform) = &options.transform else {
+            // The filter has only read the item, so the bytes that DynamoDB sent are written.
             let attributes = pick(&decoded);
             return Ok(Some(ExpectedItem { item, attributes }));
         };
         let transformed = transform(decoded).and_then(|decoded| {
+            // Picked from the result: the transform may change the keys of the table and of indexes.
             let (item, attributes) = (WireItem::encode(&decoded)?, pick(&decoded));
             Ok(ExpectedItem { item, attributes })
         });
@@ -189,6 +194,7 @@ impl CopyJob {
     pub(super) fn check_index_keys(&self, attributes: &Item) -> Result<(), Error> {
         let wrong = self.index_keys.iter().find(|key| {
             let value = attributes.get(key.attribute_name());
+            // An item without the attribute is just not in the index.
             value.is_some_and(|value| !is_of(value, key.attribute_type()))
         });
         let Some(key) = wrong else { return Ok(()) };

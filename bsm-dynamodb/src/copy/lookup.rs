@@ -50,6 +50,7 @@ impl CopyJob {
                 break;
             }
             if !backoff.wait_before_retry(requested, left.len()).await {
+                // If every response has left keys unprocessed, no request has failed, and there is no error yet.
                 return Err(refusal.unwrap_or_else(|| {
                     table.error(
                         ErrorKind::Throttled,
@@ -91,6 +92,7 @@ impl CopyJob {
                 .error(ErrorKind::InvalidRequest, message)
                 .with_source(error)
         })?;
+        // Part of each attempt, so that retries stay within the limit as well.
         wait_for(limit).await;
         let bodies = BodyInterceptor::default()
             .receiving(|| Output::erase(BatchGetItemOutput::builder().build()));

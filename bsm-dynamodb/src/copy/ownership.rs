@@ -23,6 +23,7 @@ pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
         limit: job.target_reads.as_ref(),
         // The items are few: at most those of the pages that were in flight when the copy was killed.
         segment: (0, 1),
+        // An eventually consistent scan may miss an item that was written a moment ago.
         consistent: true,
         keys_only: false,
     };
@@ -39,6 +40,7 @@ pub(super) async fn check_target_items(job: &CopyJob) -> Result<(), Error> {
             let names: Vec<_> = job.key.names().collect();
             let mut expected = HashMap::new();
             for source in sources {
+                // An item that the filter leaves out is not expected, so one in the target is another program's.
                 if let Some(found) = job.expected(source, &names)?
                     && let Ok(key) = job.key.values_in(&found.attributes)
                 {
@@ -65,10 +67,12 @@ impl CopyJob {
     /// until the first page is stored, and a later run could not tell whose items it finds.
     pub(super) async fn record_writing(&self) -> Result<(), Error> {
         let record = || async {
+            // As late as possible: what is written between this check and the first batch is not seen.
             self.check_target_again().await?;
             let records = vec![Record::Writing {}];
             self.checkpoint.append(records, &self.source).await
         };
+        // One writer does this and the others wait for it: none may send an item before the record is on the disk.
         self.writing_recorded.get_or_try_init(record).await.copied()
     }
 

@@ -158,6 +158,7 @@ impl fmt::Display for TableLocation {
             manager,
             ..
         } = self;
+        // The ARN is left out: it repeats the region, the account and the name.
         write!(f, "table {table} in {account}, {region} ({manager})")
     }
 }

@@ -51,6 +51,7 @@ pub(super) async fn prepare(
     resumption: Resumption<'_>,
 ) -> Result<Prepared, Error> {
     check_options(source, options, resumption.has_checkpoint)?;
+    // Before the tables are looked at: an expected account that a manager does not reach is an error here.
     let accounts = (source.account().await?, target.account().await?);
     let Some(source_table) = source.describe().await? else {
         return Err(source.error(
@@ -108,8 +109,10 @@ pub(super) async fn prepare(
     let must_be_empty = options.policy == CopyPolicy::FailIfNotEmpty
         && checkpoint.written() == 0
         && !checkpoint.is_done;
+    // Only where it matters: the scan may read many empty pages before it finds an item.
     let has_items =
         must_be_empty && target_table.is_some() && target.has_items(SETUP_ATTEMPTS).await?;
+    // Without the record of a write, no item can be this copy's. With it, the items are compared one by one.
     if has_items && !checkpoint.is_writing {
         return Err(not_empty(target));
     }
@@ -117,6 +120,7 @@ pub(super) async fn prepare(
     let arn = |table: &TableDescription| table.table_arn.clone();
     let target_state = match (&target_table, is_half_created) {
         (None, false) => TargetState::Missing,
+        // Even without a table: the checkpoint records the creation before CreateTable is sent.
         (_, true) => TargetState::HalfCreated,
         (Some(_), false) => TargetState::Existing,
     };
@@ -126,12 +130,14 @@ pub(super) async fn prepare(
     };
     let planned = source_settings.as_ref();
     let planned = planned.map(|settings| settings.plan(&source_table, &options.copy_settings));
+    // DynamoDB says 0 until it has counted the items of a new table.
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     let plan = CopyPlan {
         source: table_location(source, accounts.0, arn(&source_table)),
         target: table_location(target, accounts.1, target_table.as_ref().and_then(arn)),
         target_state,
         resumed_items,
+        // A resumed copy keeps its number: a recorded position belongs to a segment of that division.
         segments: checkpoint.segment_count(),
         expected_items: counted(source_table.item_count),
         expected_bytes: counted(source_table.table_size_bytes),
@@ -146,6 +152,7 @@ pub(super) async fn prepare(
     Ok(Prepared {
         source: source.clone(),
         target: target.clone(),
+        // A target that the copy creates gets the indexes of the source.
         index_keys: index_keys(target_table.as_ref().unwrap_or(&source_table)),
         resumed: resumed.map(|(number, _)| number),
         source_table,
@@ -218,6 +225,7 @@ async fn check_target(
     if !is_being_created {
         check_active(target, target_table)?;
     }
+    // The ARN names account and region, so two managers cannot hide that they lead to one table.
     if target_table.table_arn == source_table.table_arn {
         return Err(target.error(
             ErrorKind::SameTable,
@@ -226,6 +234,7 @@ async fn check_target(
         ));
     }
     check_keys(target, source_table, target_table)?;
+    // A table that is being created cannot be scanned. The creation checks it once it is active.
     if is_half_created && !is_being_created {
         check_new_table_is_empty(target).await?;
     }
@@ -291,6 +300,7 @@ pub(crate) fn check_keys(
                     wanted.attribute_type()
                 ));
             }
+            // The source need not define the attribute: each item is checked when it is copied.
             _ => {}
         }
     }

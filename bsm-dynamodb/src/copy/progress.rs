@@ -159,6 +159,7 @@ impl CopyProgress {
                 (there + back, expected.saturating_sub(there) + left_back)
             }
         };
+        // The count is up to six hours old: a source that has grown has nothing left before the copy ends.
         if left == 0 {
             return Some(Duration::ZERO);
         }
@@ -223,6 +224,7 @@ impl Counters {
     }
 
     pub(super) fn count(&self, add: impl FnOnce(&mut Counts)) {
+        // Under one lock, so that a report never shows half of a change.
         add(&mut self.lock().counts);
     }
 
@@ -230,6 +232,7 @@ impl Counters {
     pub(super) fn begin(&self, phase: CopyPhase) {
         let mut state = self.lock();
         state.phase = phase;
+        // The counts stay as they are: the rate of a phase uses one that only this phase advances.
         state.began = Instant::now();
     }
 

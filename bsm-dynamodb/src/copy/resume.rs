@@ -102,6 +102,7 @@ impl<'a> Recorded<'a> {
                 })
             }
         };
+        // A table that the file does not name is new: tables may be added to a call between two runs.
         let Some((number, table)) = found else {
             return Ok(None);
         };
@@ -115,10 +116,12 @@ impl<'a> Recorded<'a> {
                     return refuse(fact);
                 }
             }
+            // Not created again: what the checkpoint counts as stored is gone with the table.
             (RecordedTarget::Existing(recorded), None) => {
                 let arn = &recorded.arn;
                 return refuse(format!("belongs to a target that does not exist, {arn}"));
             }
+            // The table may exist by now, and may be another program's: `check_target` decides.
             (RecordedTarget::Creating, _) if table.location == *copy.location => {}
             (RecordedTarget::Creating, _) => {
                 let TargetLocation {
@@ -135,6 +138,7 @@ impl<'a> Recorded<'a> {
             return refuse(format!("belongs to a copy with {difference}"));
         }
         let recorded = table.segment_count();
+        // Positions belong to one division of the source: with another one, items would be left out.
         match options.segments {
             Some(segments) if segments != recorded => refuse(format!(
                 "belongs to a copy in {recorded} segments, not {segments}"

@@ -56,12 +56,14 @@ pub(super) async fn copy(request: CopyRequest, callbacks: Callbacks) -> Result<C
     let (prepared, checkpoint) = prepare_request(&request, locks).await?;
     let source = prepared.source.clone();
     let summary = carry_out(request.options, callbacks, prepared, &checkpoint).await?;
+    // Only now: a comparison that was interrupted finds in the checkpoint that nothing is left to copy.
     checkpoint.remove(&source).await?;
     Ok(summary)
 }
 
 /// Does the checks before a copy, and returns its plan.
 pub(super) async fn preflight(request: CopyRequest) -> Result<CopyPlan, Error> {
+    // Without the lock: a preflight writes nothing, and may look at a copy that is running.
     let (prepared, _) = prepare_request(&request, false).await?;
     let plan = prepared.plan.clone();
     check_ownership(request.options, prepared).await?;
@@ -148,6 +150,7 @@ pub(super) async fn carry_out(
     }
     let mut supervisor = Supervisor::new(&job, &tracker, on_progress, stop);
     supervisor.run(tasks(&job, &tracker)).await?;
+    // Taken before the comparison, which adds reads of its own.
     let progress = job.counters.progress(tracker.done());
 
     let mut verification = None;
@@ -180,6 +183,7 @@ async fn create_target(
         has_time_to_live: true,
     };
     let exists = prepared.plan.target.arn.is_some();
+    // Dropping the creation is safe at any point: the checkpoint says that it is not finished.
     let created = tokio::select! {
         created = create_like(template, &prepared.target, exists) => created?,
         () = stopped(stop) => return Err(stopped_early(&prepared.source, checkpoint)),
@@ -200,9 +204,11 @@ fn tasks(job: &Arc<CopyJob>, tracker: &Arc<Tracker>) -> JoinSet<Result<(), Error
     let mut tasks = JoinSet::new();
     let writers = job.options.write_concurrency;
     let (sender, receiver) = mpsc::channel(writers * 2);
+    // tokio's channel has one receiver, so the writers take turns.
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     for _ in 0..job.options.read_concurrency {
         let (job, tracker, sender) = (Arc::clone(job), Arc::clone(tracker), sender.clone());
+        // Each reader has a sender of its own: the channel closes when the last reader ends.
         tasks.spawn(copy_segments(job, tracker, sender));
     }
     for _ in 0..writers {

@@ -43,6 +43,7 @@ pub(super) async fn copy_segments(
             let scanned = page.items.len() as u64;
             let mut items = job.expected_items(page.items)?;
             if job.options.dry_run {
+                // A dry run reads, filters and checks a page like any other, and has no batch to write.
                 items.clear();
             }
             let mut items = VecDeque::from(items);
@@ -51,6 +52,7 @@ pub(super) async fn copy_segments(
                 (!chunk.is_empty()).then_some(chunk)
             })
             .collect();
+            // Before the first batch is sent: a writer may store it before the next one is sent.
             let page = tracker.page_read(segment, position.clone(), scanned, batches_of_page.len());
             for items in batches_of_page {
                 // Leave the rest of the page to the run that resumes.
@@ -145,6 +147,7 @@ impl CopyJob {
                     ),
                 ));
             }
+            // An empty key means the end, as in the paginators of the SDK.
             Some(key) if !key.is_empty() => ScanPosition::After(key),
             _ => ScanPosition::End,
         };
@@ -158,6 +161,7 @@ impl CopyJob {
     fn expected_items(&self, items: Vec<WireItem>) -> Result<Vec<ExpectedItem>, Error> {
         let scanned = items.len() as u64;
         let must_be_merged = self.options.transform.is_some();
+        // In all other cases the key stays undecoded, in the bytes of the item.
         let needs_key = must_be_merged || self.options.policy == CopyPolicy::SkipExisting;
         let mut names: Vec<_> = self.index_key_names().collect();
         names.extend(self.key.names().filter(|_| needs_key));

@@ -148,6 +148,7 @@ impl SourceSettings {
         use TableSetting as S;
         let has = |value: Option<String>| Ok(value);
         let stream = stream(table).and_then(|stream| stream.stream_view_type);
+        // A key that DynamoDB owns has no description.
         let key = table.sse_description.as_ref();
         let key = key.and_then(|key| key.kms_master_key_arn.clone());
         let replicas = table.replicas().iter();
@@ -200,6 +201,7 @@ impl SourceSettings {
                 }
                 Ok(Some(value)) => (value, SettingOutcome::LeftBehind),
                 Err(error) if error.is_access_denied() => {
+                    // The operation is the name that an IAM policy has for the missing permission.
                     let value = format!("{} is not allowed", error.operation());
                     (value, SettingOutcome::Unknown)
                 }
@@ -215,6 +217,7 @@ impl SourceSettings {
             });
         }
         if !on_demand {
+            // Application Auto Scaling keeps this setting, so DynamoDB cannot tell whether there is one.
             planned.push(PlannedSetting {
                 setting: S::AutoScaling,
                 value: "DynamoDB does not tell".to_owned(),
@@ -259,6 +262,7 @@ async fn tags(source: &TableClient, arn: &str) -> Result<Vec<Tag>, Error> {
             let output = request.send().await;
             output.map_err(|error| source.failed("ListTagsOfResource", error))
         });
+        // An endpoint without the operation has no tags either.
         let Some(page) = unless_unknown(page.await)? else {
             return Ok(Vec::new());
         };
@@ -291,6 +295,7 @@ async fn has_policy(source: &TableClient, arn: &str) -> Result<bool, Error> {
         output.map_err(|error| source.failed("GetResourcePolicy", error))
     });
     match policy.await {
+        // The usual response: most tables have no policy.
         Err(error) if error.aws_code() == Some("PolicyNotFoundException") => Ok(false),
         policy => Ok(unless_unknown(policy)?.is_some()),
     }
@@ -308,6 +313,7 @@ async fn kinesis(source: &TableClient) -> Result<usize, Error> {
     let streams = described.kinesis_data_stream_destinations();
     let active = streams
         .iter()
+        // A destination that was disabled stays in the list.
         .filter(|stream| stream.destination_status == Some(DestinationStatus::Active));
     Ok(active.count())
 }

@@ -120,6 +120,7 @@ impl CopyTables {
         };
         // A table that is refused is found before the first one is written to.
         check(&copies, resumption).await?;
+        // Shared, because each table waits for it in turn. Once it has completed, it stays completed.
         let stop = self.stop.map(|stop| stop.shared());
         for (copy, callbacks) in copies.into_iter().zip(callbacks) {
             let OpenCopy {
@@ -131,6 +132,7 @@ impl CopyTables {
                 stop: either(callbacks.stop, stop.clone()),
                 ..callbacks
             };
+            // Prepared again: hours may have passed. `recorded` is still right, as this run has not begun the table.
             let prepared = prepare(&source, &target, &request.options, resumption).await?;
             if prepared.checkpoint.is_finished(&request.options) {
                 summary.already_copied.push(prepared.plan.target);
@@ -176,6 +178,7 @@ async fn open(requests: Vec<CopyRequest>) -> Result<Vec<OpenCopy>, Error> {
                 "a table of copy_tables() has no checkpoint of its own: set one for all tables",
             ));
         }
+        // By account and region: two managers may lead to the same table.
         let location = (
             target.account().await?,
             target.region(),

@@ -52,6 +52,7 @@ impl TableClient {
         manager: &BotoSesManager,
         table: &str,
     ) -> Result<Self, Error> {
+        // A manager caches clients by type: a plain `Client` would share the one of other callers, with its retries.
         let client = manager.client(|config| CopyClient::new(config.into()));
         match client.await {
             Ok(CopyClient(client)) => Ok(Self {
@@ -60,6 +61,7 @@ impl TableClient {
                 manager: manager.clone(),
                 operation,
             }),
+            // Without a client, the region is unknown.
             Err(error) => Err(error_context(operation, table, manager, None).session_error(error)),
         }
     }
@@ -109,6 +111,7 @@ impl TableClient {
             let send = || async {
                 let request = self.client.scan().table_name(&self.table);
                 let request = request.set_exclusive_start_key(start.clone());
+                // One item is enough. Consistent, because it may have been written a moment ago.
                 let output = request.limit(1).consistent_read(true).send().await;
                 output.map_err(|error| self.failed("Scan", error))
             };
@@ -173,6 +176,7 @@ impl TableClient {
     /// Builds the error of a response that is not DynamoDB's JSON.
     pub(super) fn malformed(&self, operation: &'static str) -> Error {
         Error::new(
+            // A transient kind, so that the request is retried: perhaps a proxy has responded in place of DynamoDB.
             ErrorKind::Unreachable,
             self.error_context(operation),
             "the response cannot be read: check that the endpoint is a DynamoDB endpoint",
@@ -263,6 +267,7 @@ pub(crate) fn index_keys(table: &TableDescription) -> Vec<AttributeDefinition> {
     let global = global.flat_map(|index| index.key_schema());
     let local = table.local_secondary_indexes().iter();
     let local = local.flat_map(|index| index.key_schema());
+    // The keys of the table itself are compared by `check_keys`.
     let names: Vec<&str> = global
         .chain(local)
         .map(KeySchemaElement::attribute_name)

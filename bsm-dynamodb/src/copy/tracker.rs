@@ -108,6 +108,7 @@ impl Tracker {
         let mut state = self.lock();
         let advanced = std::mem::take(&mut state.advanced).into_iter();
         advanced
+            // The latest state only: a segment that has advanced by several pages needs one record.
             .map(|number| Record::segment(number, &state.segments[number as usize].state))
             .collect()
     }

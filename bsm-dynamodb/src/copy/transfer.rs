@@ -118,6 +118,7 @@ pub(crate) async fn create_without_settings(
         table,
         settings: SourceSettings::read(source, table).await,
         copy_settings: &[],
+        // Set at the end of a migration: a target that deletes expired items by itself differs from the source.
         has_time_to_live: false,
     };
     create_like(template, target, exists).await
@@ -130,6 +131,7 @@ pub(crate) async fn copy_time_to_live(
 ) -> Result<(), Error> {
     match time_to_live(source).await? {
         Some(attribute) => set_time_to_live(target, attribute).await,
+        // A new table has no time to live, so there is nothing to turn off.
         None => Ok(()),
     }
 }
@@ -137,6 +139,7 @@ pub(crate) async fn copy_time_to_live(
 /// Waits until a table that is being deleted is gone.
 pub(crate) async fn until_deleted(table: &TableClient) -> Result<(), Error> {
     let mut interval = PollInterval::new(MAX_WAIT);
+    // While the table is being deleted, DescribeTable still finds it and its name is taken.
     while table.describe().await?.is_some() {
         if !interval.wait().await {
             let message =

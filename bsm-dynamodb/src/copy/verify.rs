@@ -133,6 +133,7 @@ pub(super) async fn run(
     let mut directions = vec![Direction::SourceInTarget];
     directions.extend(looks_for_extra.then_some(Direction::TargetInSource));
     for direction in directions {
+        // A comparison reads every segment, including those that earlier runs have copied.
         job.rewind();
         let mut tasks = JoinSet::new();
         for _ in 0..job.options.read_concurrency {
@@ -166,6 +167,7 @@ async fn compare_segments(
             table,
             limit: limit.as_ref(),
             segment: (segment, segments),
+            // Eventually consistent reads would show the latest writes of the copy as differences.
             consistent: true,
             // The attributes were compared in the other direction; this one looks for extra keys.
             keys_only: matches!(direction, Direction::TargetInSource),
@@ -205,6 +207,7 @@ impl CopyJob {
         let mut wanted: Vec<_> = wanted.into_iter().collect();
         while !wanted.is_empty() {
             let mut chunk: HashMap<_, _> = wanted
+                // From the end, so that no other entry is moved.
                 .drain(wanted.len().saturating_sub(MAX_KEYS)..)
                 .collect();
             let keys = chunk.values();
@@ -212,6 +215,7 @@ impl CopyJob {
             let limit = self.target_reads.as_ref();
             let found = self.look_up(&self.target, limit, keys.collect(), false);
             let found = found.await?;
+            // Locked after the request: the guard of a `std` mutex must not be held across an await.
             let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
             findings.compared += chunk.len() as u64;
             for item in found {
@@ -227,6 +231,7 @@ impl CopyJob {
                 findings.missing.add(key);
             }
         }
+        // What was read, not what was looked up: filtered items also count towards the size of the source.
         self.counters.count(|counts| counts.compared += scanned);
         Ok(())
     }
@@ -251,6 +256,7 @@ impl CopyJob {
             self.counters
                 .count(|counts| counts.looked_back += looked_back);
             for item in found {
+                // An item that the filter leaves out counts as extra in the target, although the source has it.
                 if let Some(expected) = self.expected(item, &names)?
                     && let Ok(key) = self.key.values_in(&expected.attributes)
                 {

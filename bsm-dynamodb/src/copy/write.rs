@@ -42,6 +42,7 @@ pub(super) async fn write_batches(
                 job.write_all(puts.collect()).await?
             }
         };
+        // Only now: a position must never be ahead of the items that the target has.
         tracker.batch_stored(batch.segment, batch.page, written);
     }
 }
@@ -63,6 +64,7 @@ impl CopyJob {
                     left = unprocessed;
                     None
                 }
+                // All of `left` is sent again: a write that was done before is done twice, to the same effect.
                 Err(error) if is_transient(&error) => Some(error),
                 Err(error) => return Err(error),
             };

@@ -47,11 +47,13 @@ pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, E
         .as_deref()
         .unwrap_or(&source_account);
     let settings = RecordedSettings::of(&request.options, owner);
+    // A source that is gone has no settings to restore, and must not keep the target from being deleted.
     if let Some(table) = source.describe().await? {
         check_recorded(&source, &table, &location, &settings, &state)?;
     }
     let deleted_target = delete_target(&target, &state).await?;
     turn_off(&source, state.turned_on).await?;
+    // Removed last: an abort that is interrupted before can be repeated.
     checkpoint.remove().await?;
     let prefix = match &*state.settings.prefix {
         "" => "AWSDynamoDB/".to_owned(),
@@ -93,6 +95,7 @@ pub(super) async fn delete_target(
     if found.id.is_none() || found != ours {
         return Ok(false);
     }
+    // DynamoDB refuses to delete a table that an import is still creating.
     check_active(target, &table)?;
     let deleted = target.set_up(|| async {
         let deleted = target

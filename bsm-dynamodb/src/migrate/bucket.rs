@@ -43,6 +43,7 @@ impl Bucket {
         let listed = self.target.set_up(|| async {
             // HeadBucket says less: its errors have no code.
             let request = self.client.list_objects_v2().bucket(&self.name);
+            // With an expected owner, S3 refuses a bucket of the same name in another account.
             let request = request.expected_bucket_owner(&self.owner).max_keys(1);
             let listed = request.send().await;
             listed.map_err(|error| self.target.failed("ListObjectsV2", error))
@@ -85,6 +86,7 @@ impl Bucket {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next_chunk(&mut body, key).await? {
             bytes.extend_from_slice(&chunk);
+            // Counted while it arrives, whatever length the response has announced.
             if bytes.len() > limit {
                 let message =
                     format!("the object {key} is larger than {limit} bytes: it is not a manifest");
@@ -108,6 +110,7 @@ impl Bucket {
             let message =
                 format!("the object {key} could not be read to its end: check the network");
             let error = self.target.error(ErrorKind::Unreachable, message);
+            // The loader continues a file only after transient errors.
             debug_assert!(is_transient(&error));
             error
         })

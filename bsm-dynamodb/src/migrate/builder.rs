@@ -69,6 +69,7 @@ impl MigrateTable {
     /// Sets the prefix of all objects that the exports write. Default: none, so that they begin with
     /// `AWSDynamoDB/`.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        // The keys have a slash behind the prefix: one more would make other keys.
         self.with(|options| options.prefix = prefix.into().trim_matches('/').to_owned())
     }
 
@@ -119,6 +120,7 @@ impl MigrateTable {
 impl MigrateTable {
     /// Loads this many files of an export at a time. Default: 4.
     pub fn read_concurrency(self, files: usize) -> Self {
+        // Without a reader, the load would end at once, as if every file were loaded.
         self.with(|options| options.read_concurrency = files.max(1))
     }
 
@@ -126,6 +128,7 @@ impl MigrateTable {
     ///
     /// Memory is bounded by the two settings, whatever the size of the table.
     pub fn write_concurrency(self, writers: usize) -> Self {
+        // Without a writer, records of the stream would count as applied that were never written.
         self.with(|options| options.write_concurrency = writers.max(1))
     }
 

@@ -21,6 +21,7 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Locks the checkpoint. The table is the one that errors name.
     pub(super) async fn lock(path: &Path, table: &TableClient) -> Result<Self, Error> {
+        // Without links, so that all names of the file share one lock.
         let path = find(path, table).await?;
         let document = wait_for_lock(&path, table, Document::lock).await?;
         Ok(Self {
@@ -41,11 +42,13 @@ impl Checkpoint {
         let (document, state) = (Arc::clone(&self.document), state.clone());
         let written = task::spawn_blocking(move || {
             let mut document = document.lock().unwrap_or_else(PoisonError::into_inner);
+            // On a thread for blocking work: the write waits for the disk.
             document.write(&state)
         });
         let cause = match written.await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(failure)) => failure,
+            // The write has panicked, or the runtime is shutting down.
             Err(failure) => failure.into(),
         };
         let message = "the checkpoint cannot be written: check that its folder exists and has room";

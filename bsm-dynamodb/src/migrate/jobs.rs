@@ -55,6 +55,7 @@ impl Jobs<'_> {
             .table_arn(table)
             .client_token(token)
             .s3_bucket(&self.options.bucket)
+            // AWS requires the owner if the bucket is in another account.
             .s3_bucket_owner(self.bucket_owner)
             .export_format(ExportFormat::DynamodbJson);
         if !self.options.prefix.is_empty() {
@@ -71,6 +72,7 @@ impl Jobs<'_> {
                 let window = IncrementalExportSpecification::builder()
                     .export_from_time(DateTime::from_secs(from))
                     .export_to_time(DateTime::from_secs(to))
+                    // The old images are not needed: a change without a new image is a delete.
                     .export_view_type(ExportViewType::NewImage)
                     .build();
                 let request = request.export_type(ExportType::IncrementalExport);
@@ -102,6 +104,7 @@ impl Jobs<'_> {
             Ok(description.filter(|it| it.export_status != Some(ExportStatus::InProgress)))
         };
         let ended: ExportDescription = self.poll("export", source, describe).await?;
+        // Whatever is neither in progress nor completed has failed, including a status that the SDK does not know.
         if ended.export_status != Some(ExportStatus::Completed) {
             return Err(failed("export", source, ended.failure_code.as_deref()));
         }
@@ -132,6 +135,7 @@ impl Jobs<'_> {
         let bucket = S3BucketSource::builder()
             .s3_bucket(&self.options.bucket)
             .s3_bucket_owner(self.bucket_owner)
+            // The folder of the data files: the manifests beside it contain no items.
             .s3_key_prefix(data_prefix(manifest))
             .build()
             .map_err(unbuildable)?;
@@ -167,6 +171,7 @@ impl Jobs<'_> {
             let description = described.import_table_description;
             let is_running = |it: &ImportTableDescription| {
                 use ImportStatus::{Cancelling, InProgress};
+                // `Cancelling` becomes `Cancelled`, which is reported as a failure.
                 matches!(it.import_status, Some(InProgress | Cancelling))
             };
             Ok(description.filter(|it| !is_running(it)))
@@ -200,6 +205,7 @@ impl Jobs<'_> {
                 .kms_master_key_id(key)
                 .build()
         });
+        // ImportTable has no parameter for the table class or for local indexes; `load_method` rules the latter out.
         TableCreationParameters::builder()
             .table_name(&self.target.table)
             .set_attribute_definitions(like.attribute_definitions.clone())
@@ -237,6 +243,7 @@ impl Jobs<'_> {
                 return Err(table.error(ErrorKind::WaitTimedOut, message));
             }
             tokio::time::sleep(poll_interval).await;
+            // Counts the pauses and not the clock: time in which the machine is suspended does not use up the limit.
             waited += poll_interval;
         }
     }

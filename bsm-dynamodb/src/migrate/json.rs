@@ -27,6 +27,7 @@ impl LineKind {
     ///
     /// The types of all attributes are checked, so that an item is written as a whole or not at all.
     pub(super) fn parse(self, line: Vec<u8>) -> Result<WireWrite, MalformedLine> {
+        // The write shares the memory of its line.
         let line = Bytes::from(line);
         let (is_put, item) = match self {
             Self::Items => (true, parsed::<ItemLine<'_>>(&line)?.item),
@@ -35,6 +36,7 @@ impl LineKind {
                     new_image: Some(item),
                     ..
                 } => (true, item),
+                // The item was deleted, so it has no new image.
                 ChangeLine { keys, .. } => (false, keys),
             },
         };

@@ -26,6 +26,7 @@ pub(super) struct LineSplitter {
 impl LineSplitter {
     pub(super) fn new() -> Self {
         Self {
+            // A gzip file may consist of several members, and a plain decoder stops after the first.
             decoder: MultiGzDecoder::new(Vec::new()),
             md5: Md5::new(),
             lines: VecDeque::new(),
@@ -35,9 +36,11 @@ impl LineSplitter {
 
     /// Adds a chunk of the compressed file.
     pub(super) fn add(&mut self, chunk: &[u8]) -> io::Result<()> {
+        // The checksum of the manifest is that of the compressed file.
         self.md5.update(chunk);
         for slice in chunk.chunks(SLICE) {
             self.decoder.write_all(slice)?;
+            // After every slice, so that the decoder's output does not grow with the chunk.
             self.split()?;
         }
         Ok(())
@@ -48,6 +51,7 @@ impl LineSplitter {
         self.decoder.try_finish()?;
         self.split()?;
         if !self.rest.is_empty() {
+            // The last line may lack its line break.
             self.lines.push_back(std::mem::take(&mut self.rest));
         }
         Ok(base64::encode(self.md5.finalize_reset()))
@@ -68,6 +72,7 @@ impl LineSplitter {
             self.lines
                 .push_back(std::mem::replace(&mut self.rest, part.to_vec()));
         }
+        // Only the open line is checked: a complete one is longer by a decompressed slice at most.
         match self.rest.len() > MAX_LINE {
             true => Err(io::Error::other("a line is too long to be an item")),
             false => Ok(()),

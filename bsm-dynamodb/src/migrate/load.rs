@@ -46,10 +46,12 @@ impl Loader {
             while tasks.len() < self.readers
                 && let Some((file, lines)) = left.next()
             {
+                // Before its first line is written, so that a run that resumes finds the file among the open ones.
                 self.progress(|progress| progress.files.begin(file));
                 tasks.spawn(Arc::clone(&self).file(file, lines));
             }
             match tasks.join_next().await {
+                // The first failure drops the tasks of the other files. Their progress has been counted.
                 Some(loaded) => finished(loaded).await?,
                 None => return Ok(()),
             }
@@ -98,6 +100,7 @@ impl Loader {
         let mut tasks = JoinSet::new();
         let mut end = None;
         loop {
+            // Reads ahead only while a writer is free, which bounds the memory.
             while end.is_none() && tasks.len() < self.writers {
                 let Batch { writes, end: last } = reader.next_batch().await?;
                 end = last;
@@ -121,6 +124,7 @@ impl Loader {
             });
         }
         let end = end.unwrap_or_default();
+        // Both cover the whole file: skipped lines are read and counted as well.
         if end.md5 == *md5 && end.lines == *items {
             return Ok(());
         }
@@ -180,6 +184,7 @@ impl FileReader<'_> {
                 end = self.md5.clone();
                 break;
             };
+            // A compressed file can only be read from its beginning.
             if self.number <= self.skip {
                 continue;
             }
@@ -194,6 +199,7 @@ impl FileReader<'_> {
         Ok(Batch {
             writes,
             end: end
+                // Lines may be left if the request was full at 16 MB. The next batch has the end then.
                 .filter(|_| self.pending.is_empty())
                 .map(|md5| FileEnd { md5, lines }),
         })
@@ -203,6 +209,7 @@ impl FileReader<'_> {
         let broken = |_| self.loader.damaged(self.key, "cannot be decompressed");
         loop {
             if let Some(line) = self.lines.next_line() {
+                // Not counted: the number of lines must be the number of items in the manifest.
                 if line.trim_ascii().is_empty() {
                     continue;
                 }

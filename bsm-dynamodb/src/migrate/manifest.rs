@@ -47,6 +47,7 @@ pub(super) async fn read(
     files
         .iter_mut()
         .for_each(|file| file.key = full_key(summary, &file.key));
+    // A manifest that was cut off after a line parses well: only the sum shows that files are missing.
     let listed = files.iter().map(|file| file.items);
     let listed = listed.fold(0, u64::saturating_add);
     match listed == items {
@@ -79,6 +80,7 @@ fn full_key(summary: &str, key: &str) -> String {
 /// Parses the lines of a manifest, or returns the number of the first one that is unreadable.
 fn parse(text: &[u8]) -> Result<Vec<DataFile>, usize> {
     let lines = (1..).zip(text.split(|&byte| byte == b'\n'));
+    // Numbered before empty lines are left out, so that an error names the line as an editor does.
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
     lines
         .map(|(number, line)| serde_json::from_slice(line).map_err(|_| number))

@@ -19,6 +19,7 @@ impl PolicyInputs<'_> {
     /// Returns the statements that the bucket's policy needs; `None` if all is in one account.
     pub(super) fn bucket_policy(&self) -> Option<Value> {
         let (bucket, objects) = (self.bucket(), self.objects());
+        // The account as a whole: its own IAM policies decide which identity may do this.
         let partition = self.partition();
         let principal =
             |account: &str| json!({ "AWS": format!("arn:{partition}:iam::{account}:root") });
@@ -76,6 +77,7 @@ impl PolicyInputs<'_> {
             }),
             json!({
                 "Effect": "Allow",
+                // DynamoDB writes the files with the permissions of the identity that starts the export.
                 "Action": EXPORT_ACTIONS,
                 "Resource": self.objects(),
             }),

@@ -78,6 +78,7 @@ pub(super) async fn prepare(
     let target_table = target.describe().await?;
     let state = match recorded {
         Some(state) => {
+            // The checks of a first run would fail here: by now the target may have items.
             check_recorded(&source, &source_table, &location, &settings, &state)?;
             check_recorded_target(&target, target_table.as_ref(), &state)?;
             state
@@ -95,9 +96,11 @@ pub(super) async fn prepare(
                 settings,
                 load_method: load_method(options, &source_table, target_table.as_ref()),
                 turned_on: EnabledSettings {
+                    // Only what is off now is turned off at the end.
                     recovery: restorable(&source).await?.is_none(),
                     stream: options.uses_stream && !has_stream(&source_table),
                 },
+                // A table that exists; one that the migration creates is recorded after its creation.
                 target: target_table.as_ref().map(TableIdentity::of),
                 counts: Default::default(),
                 step: Step::Preparing {},
@@ -105,6 +108,7 @@ pub(super) async fn prepare(
         }
     };
     let bucket = Bucket::open(request, &bucket_owner, &target).await?;
+    // Before anything is changed: otherwise the target would read the bucket for the first time after the export.
     bucket.check().await?;
     let streams = request.source.client(StreamsClient::new).await;
     let streams = streams.map_err(|error| source.session_failed("DescribeStream", error))?;

@@ -66,6 +66,7 @@ pub(super) async fn migrate(
     request: MigrateRequest,
     mut callbacks: Callbacks,
 ) -> Result<MigrationSummary, Error> {
+    // Apart from the other callbacks: it is polled while the migration borrows those.
     let mut stop = callbacks.stop.take();
     let (source, target) = preflight::open(&request).await?;
     let missing = |what: &str| {
@@ -78,6 +79,7 @@ pub(super) async fn migrate(
         return Err(missing("cutover"));
     }
     let checkpoint = Checkpoint::lock(path, &source).await?;
+    // Read under the lock, since another run may have changed it until now.
     let recorded = checkpoint::read(checkpoint.path(), &source).await?;
     let prepared = preflight::prepare(&request, source.clone(), target, recorded).await?;
     let mut migration = Migration {
@@ -191,11 +193,14 @@ impl Migration {
         let wanted = match self.options().uses_stream {
             true => {
                 let arn = source::stream_arn(source).await?;
+                // An older export would leave a gap: writes that are neither in it nor in the stream.
                 source::stream_since(source, &self.prepared.streams, &arn).await?
             }
+            // Without the stream, every restorable time will do.
             false => 0,
         };
         let times = until_restorable(source, wanted, self.options().poll_interval).await?;
+        // The latest time leaves the fewest writes to catch up with.
         self.set(Step::Exporting(Job::new(times.latest))).await
     }
 
@@ -254,6 +259,7 @@ impl Migration {
                 .start_import(&import.token, &export.manifest, like)
                 .await?;
             import.arn = started.import_arn;
+            // Recorded together with the ARN of the import: an abort deletes the table by this identity only.
             self.prepared.state.target = Some(TableIdentity {
                 arn: started.table_arn.unwrap_or_default(),
                 id: started.table_id,
@@ -283,6 +289,7 @@ impl Migration {
                 source_table,
                 ..
             } = &self.prepared;
+            // It exists if a run was killed between the creation and its record below.
             let exists = target.describe().await?.is_some();
             let created = create_without_settings(source, target, source_table, exists).await?;
             self.prepared.state.target = Some(TableIdentity::of(&created));
@@ -324,6 +331,7 @@ impl Migration {
             readers: options.read_concurrency,
             writers: options.write_concurrency,
         });
+        // Not spawned: if the migration is dropped, the loading ends with it.
         let mut loading = std::pin::pin!(Arc::clone(&loader).run());
         let mut ticks = time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -332,6 +340,7 @@ impl Migration {
                 outcome = &mut loading => break outcome,
                 _ = ticks.tick() => {}
             }
+            // The progress lags behind the target and never leads, so a kill only makes lines be written again.
             record(&mut self.prepared.state, &loader.snapshot());
             self.save().await?;
             self.report();
@@ -410,6 +419,7 @@ impl Migration {
 
     fn report(&mut self) {
         let phase = match self.prepared.state.step.phase() {
+            // Not a step of its own: a run that resumes reads the stream again, and calls the cutover again.
             MigrationPhase::Streaming if self.is_draining => MigrationPhase::Draining,
             phase => phase,
         };

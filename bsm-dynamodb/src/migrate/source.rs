@@ -92,6 +92,7 @@ pub(super) fn check_stream(source: &TableClient, table: &TableDescription) -> Re
     let stream = table.stream_specification().filter(|it| it.stream_enabled);
     let view_type = stream.and_then(|stream| stream.stream_view_type());
     match view_type {
+        // Without a stream, the migration turns one on that has new images.
         None | Some(StreamViewType::NewImage | StreamViewType::NewAndOldImages) => Ok(()),
         Some(other) => {
             let message = format!(
@@ -115,6 +116,7 @@ pub(super) async fn turn_on(source: &TableClient, needed: EnabledSettings) -> Re
         if !has_stream(&table) {
             set_stream(source, Some(StreamViewType::NewImage)).await?;
         }
+        // UpdateTable returns early, and the table refuses another change until it is active again.
         until_active(source).await?;
     }
     Ok(())
@@ -185,6 +187,7 @@ pub(super) async fn stream_since(
         let described = streams
             .describe_stream()
             .stream_arn(arn)
+            // Only the time of creation is needed, and not the shards.
             .limit(1)
             .send()
             .await;
@@ -205,6 +208,7 @@ pub(super) async fn stream_arn(source: &TableClient) -> Result<String, Error> {
     let arn = table
         .latest_stream_arn
         .clone()
+        // DynamoDB names the latest stream even after it was turned off.
         .filter(|_| has_stream(&table));
     arn.ok_or_else(|| {
         source.error(

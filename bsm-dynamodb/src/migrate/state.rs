@@ -44,6 +44,7 @@ pub(super) struct RecordedSettings {
 impl RecordedSettings {
     pub(super) fn of(options: &MigrateOptions, bucket_owner: &str) -> Self {
         Self {
+            // Concurrency, capacity and the other options may change between the runs.
             bucket: options.bucket.clone(),
             bucket_owner: bucket_owner.to_owned(),
             prefix: options.prefix.clone(),
@@ -148,6 +149,7 @@ pub(super) struct Job<T> {
 impl<T> Job<T> {
     pub(super) fn new(time: T) -> Self {
         Self {
+            // 128 random bits, so that two jobs never share a token.
             token: format!("{:032x}", fastrand::u128(..)),
             time,
             arn: None,
@@ -194,6 +196,7 @@ impl FileProgress {
     }
 
     pub(super) fn begin(&mut self, file: usize) {
+        // A file that an earlier run has begun is before `next` already.
         if file >= self.next {
             self.next = file + 1;
         }

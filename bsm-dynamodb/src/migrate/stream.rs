@@ -138,7 +138,9 @@ impl<'a> StreamTail<'a> {
         {
             self.list().await?;
         }
+        // From the beginning of the round, so that a slow round is followed by the next one without a pause.
         self.next_read = Instant::now() + READ_INTERVAL;
+        // Before the reads: a record that is written during the round may not be in its pages.
         let began = seconds(now(self.source));
         let ready = self.ready();
         let mut reads = FuturesUnordered::new();
@@ -163,6 +165,7 @@ impl<'a> StreamTail<'a> {
                 writes.insert(key, write);
             }
         }
+        // Before any position advances: a round that ends here is read and applied again.
         self.apply(writes.in_order).await?;
 
         let mut round = Round {
@@ -171,6 +174,7 @@ impl<'a> StreamTail<'a> {
             ..Round::default()
         };
         if let Some(touched) = &mut self.touched {
+            // After the writes, as with the positions: a round that was dropped before reads these keys again.
             touched.extend(keys);
         }
         for page in pages {
@@ -286,6 +290,7 @@ impl<'a> StreamTail<'a> {
             self.at
                 .shards
                 .get(parent)
+                // A parent that is not listed ended more than a day ago, and nothing of it is left.
                 .is_none_or(|parent| parent.is_done)
         };
         let ready = self
@@ -319,6 +324,7 @@ impl<'a> StreamTail<'a> {
                 }
                 // An iterator is valid for 15 minutes.
                 Err(error) if error.aws_code() == Some("ExpiredIteratorException") && !is_fresh => {
+                    // Only once in a page: a new iterator that has expired as well would expire forever.
                     iterator = self.iterator(shard).await?;
                     is_fresh = true;
                 }
@@ -336,6 +342,7 @@ impl<'a> StreamTail<'a> {
             .and_then(|state| state.after.clone());
         let kind = match after {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
+            // An iterator cannot begin at a time, so `write` leaves out what is older than the export.
             None => ShardIteratorType::TrimHorizon,
         };
         let send = || async {
@@ -354,6 +361,7 @@ impl<'a> StreamTail<'a> {
 
     /// Returns what a record does to the target; `None` for one that the target has for certain.
     fn write(&self, record: &Record) -> Result<Option<(KeyValues, Write)>, Error> {
+        // A record without a time is applied: applying one again does no harm.
         if created(record).is_some_and(|created| created < self.at.position - OVERLAP) {
             return Ok(None);
         }

@@ -32,6 +32,7 @@ impl KeysToCompare {
     /// Drops the keys: the tables must be compared as a whole.
     pub(super) fn overflow(&mut self) {
         self.overflows = true;
+        // A new map, because `clear` would keep the memory.
         self.keys = HashMap::new();
     }
 

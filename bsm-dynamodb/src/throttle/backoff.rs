@@ -39,12 +39,14 @@ impl Backoff {
     ///
     /// Returns `false`, without waiting, if too many attempts in a row made no progress.
     pub(crate) async fn wait_before_retry(&mut self, sent: usize, left: usize) -> bool {
+        // Any progress counts: a table that takes one write at a time is slow, not stuck.
         if left < sent {
             self.attempts = 0;
         }
         if left == 0 {
             return true;
         }
+        // This counts the attempt, so it comes before the check.
         let delay = self.next_delay();
         if self.attempts >= self.max_attempts {
             return false;
@@ -56,6 +58,7 @@ impl Backoff {
     fn next_delay(&mut self) -> Duration {
         let limit = doubled(Self::FIRST, self.attempts).min(Self::MAX);
         self.attempts += 1;
+        // Full jitter: requests that were throttled together spread over the whole delay.
         limit.mul_f64(fastrand::f64())
     }
 }

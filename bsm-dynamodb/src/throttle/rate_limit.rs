@@ -20,6 +20,7 @@ pub(crate) struct RateLimit {
 impl RateLimit {
     pub(crate) fn new(units_per_second: u32) -> Self {
         Self {
+            // At least 1: a division by zero is no duration, and would switch the limit off.
             units_per_second: f64::from(units_per_second.max(1)),
             settled_at: Mutex::new(Instant::now()),
         }
@@ -31,12 +32,14 @@ impl RateLimit {
             .settled_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // Not checked again: requests that wake together are all sent, and delay the ones after them.
         time::sleep_until(settled_at).await;
     }
 
     /// Records what a request consumed.
     pub(crate) fn consumed(&self, units: f64) {
         let seconds = units / self.units_per_second;
+        // Only a broken endpoint reports units that are no duration, such as a negative number. They cost nothing.
         let cost = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let mut settled_at = self
             .settled_at

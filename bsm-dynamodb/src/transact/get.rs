@@ -65,6 +65,7 @@ impl<G: Gets> IntoFuture for TransactGet<G> {
     fn into_future(self) -> Self::IntoFuture {
         let mut requests = GetRequests::default();
         let decode = self.0.into_requests(&mut requests);
+        // Before the future exists: the account depends on where the transaction is awaited, not on when it is polled.
         let calls = requests.models.bind("TransactGetItems");
         Box::pin(async move {
             let Some(call) = combine(calls, requests.gets.len()).await? else {
@@ -94,6 +95,7 @@ async fn send(
     let output = request.set_transact_items(Some(gets)).send().await;
     let output = output.map_err(|error| call.sdk_error(error))?;
     let responses = output.responses.unwrap_or_default().into_iter();
+    // In the order of the request, so each get takes its item off the front.
     Ok(responses.map(|response| response.item).collect())
 }
 
@@ -139,6 +141,7 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
         // With the key among them, an item that has none of the attributes differs from no item.
         let projection = read_as.projection_expression(&mut writer, &additional);
         let (names, _) = writer.finish();
+        // An invalid key stays in the list as an error, so that the error can say which action it is.
         let get = key.and_then(|key| {
             let get = SdkGet::builder()
                 .table_name(M::table_name())
@@ -165,6 +168,7 @@ impl<G: Gets> Gets for Vec<G> {
 
     fn into_requests(self, requests: &mut GetRequests) -> Decode<Self::Items> {
         let gets = self.into_iter().map(|get| get.into_requests(requests));
+        // Collected now: a lazy iterator would add the requests only when the response is decoded.
         let all: Vec<_> = gets.collect();
         Box::new(move |items| all.into_iter().map(|decode| decode(items)).collect())
     }

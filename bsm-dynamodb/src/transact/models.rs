@@ -49,11 +49,13 @@ pub(super) async fn combine(calls: Vec<Call>, actions: usize) -> Result<Option<C
     let Some(first) = calls.next() else {
         return Ok(None);
     };
+    // Comparing each with the first is enough: all that follow the session of the first follow the same one.
     for other in calls {
         check_same_session(&first, &other).await?;
     }
     first.client().await?;
     let call = first.with_table(tables.join(", "));
+    // Checked last, because only this call names every table in its errors.
     if actions > MAX_ACTIONS {
         let message =
             format!("a transaction has at most {MAX_ACTIONS} actions, not {actions}: split it");

@@ -113,6 +113,7 @@ impl TransactWrite {
                 .table_name(M::table_name())
                 .set_key(Some(M::KEY.name_values(key)))
                 .set_condition_expression(expressions.condition)
+                // A check always has a condition, so its failure can always return the item.
                 .set_return_values_on_condition_check_failure(existing_item_if(true))
                 .set_expression_attribute_names(expressions.names)
                 .set_expression_attribute_values(expressions.values)
@@ -144,8 +145,10 @@ impl TransactWrite {
         for (index, action) in self.actions.into_iter().enumerate() {
             let item = action.item;
             items.push(item.map_err(|cause| action_error(&call, index, cause))?);
+            // Acknowledged only after the request: a version in memory must not be ahead of the table's.
             locks.extend(action.lock);
         }
+        // Only puts have a known size: what an update leaves depends on the item in the table.
         let puts = items.iter().filter_map(TransactWriteItem::put);
         if puts
             .map(|put| least_stored_bytes(put.item()))
@@ -159,8 +162,10 @@ impl TransactWrite {
         let request = call.client().await?.transact_write_items();
         request
             .set_transact_items(Some(items))
+            // If the caller gives none, the SDK generates one, and sends the same one with every retry.
             .set_client_request_token(self.token)
             .customize()
+            // After a lost response, the error says that the transaction may have been done.
             .interceptor(call.attempts())
             .send()
             .await
@@ -279,6 +284,7 @@ impl<M: Model, T> Action for Update<M, T> {
                 .build()?;
             Ok(TransactWriteItem::builder().update(update).build())
         });
+        // An update has no model in memory whose version it could set.
         ActionRequest { item, lock: None }
     }
 }

@@ -43,6 +43,7 @@ impl Serialize for Encoded<'_> {
         let mut map = serializer.serialize_map(Some(1))?;
         match self.0 {
             AttributeValue::S(text) => map.serialize_entry("S", text)?,
+            // A string, as DynamoDB sends it: a JSON number would lose digits of a number that has 38.
             AttributeValue::N(number) => map.serialize_entry("N", number)?,
             AttributeValue::B(bytes) => map.serialize_entry("B", &base64::encode(bytes))?,
             AttributeValue::Ss(texts) => map.serialize_entry("SS", texts)?,
@@ -111,6 +112,7 @@ struct Base64(Blob);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An owned string: JSON may escape the `/` of Base64, and escaped text cannot be borrowed.
         let text = String::deserialize(deserializer)?;
         let bytes = base64::decode(text);
         // The cause would quote the value.

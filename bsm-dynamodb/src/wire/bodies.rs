@@ -27,6 +27,7 @@ impl ScanResponse {
         #[serde(rename_all = "PascalCase")]
         struct Body<'a> {
             #[serde(borrow)]
+            // As in the SDK, every member is optional: a list that is absent is empty.
             items: Option<Vec<&'a RawValue>>,
             last_evaluated_key: Option<DecodedItem>,
             consumed_capacity: Option<ConsumedCapacity>,
@@ -66,6 +67,7 @@ impl BatchGetResponse {
         let items = read.responses.unwrap_or_default();
         let unprocessed = read.unprocessed_keys.unwrap_or_default();
         Ok(Self {
+            // The request named one table, so all items are from it.
             items: wire_items(body, items.into_values().flatten()).collect(),
             unprocessed_keys: unprocessed
                 .into_values()
@@ -111,7 +113,9 @@ pub(crate) fn batch_write(table: &str, writes: &[WireWrite]) -> Vec<u8> {
     let bytes = writes.iter().map(WireWrite::bytes_in_a_request);
     // The rest of the body takes less than 100 bytes and the table's name, so it is allocated once.
     let mut body = Vec::with_capacity(bytes.sum::<usize>() + table.len() + 100);
+    // Concatenated by hand: the items are valid JSON already, and are copied without being parsed again.
     body.extend_from_slice(br#"{"ReturnConsumedCapacity":"TOTAL","RequestItems":{"#);
+    // Encoded, so that a quote in the name of a table cannot end the string.
     body.extend_from_slice(json(table).as_bytes());
     body.extend_from_slice(b":[");
     for write in writes {
@@ -180,6 +184,7 @@ impl BatchWriteResponse {
             )
             .collect();
         Ok(Self {
+            // The caller fails then: if the other writes were taken for all that is left, an item would be lost.
             has_unknown_writes: unprocessed.len() < total,
             unprocessed,
             consumed_units: units(read.consumed_capacity.into_iter().flatten()),
@@ -199,6 +204,7 @@ pub(crate) fn put_if_missing(table: &str, hash_key: &str, item: &WireItem) -> Ve
     }
     let body = Body {
         table_name: table,
+        // The hash key is enough: every item has one, and the condition looks at the item with the whole key.
         condition_expression: "attribute_not_exists(#key)",
         expression_attribute_names: HashMap::from([("#key", hash_key)]),
         return_consumed_capacity: "TOTAL",

@@ -52,6 +52,7 @@ impl BodyInterceptor {
             let mut body = response.body.lock().unwrap_or_else(PoisonError::into_inner);
             body.take()
         });
+        // The parsers of bodies refuse an empty one, so a body that never arrived becomes an error.
         body.unwrap_or_default()
     }
 }
@@ -72,6 +73,7 @@ impl Intercept for BodyInterceptor {
         if let Some(body) = &self.request {
             let request = context.request_mut();
             let length = body.len().to_string();
+            // The SDK has set the length of the body that it serialized.
             request.headers_mut().insert("content-length", length);
             *request.body_mut() = SdkBody::from(body.clone());
         }
@@ -100,8 +102,10 @@ impl DeserializeResponse for Receiver {
         response: &HttpResponse,
         _: &ConfigBag,
     ) -> Result<Output, OrchestratorError<Error>> {
+        // The SDK has read the whole body into memory by now.
         let body = response.body().bytes().unwrap_or_default();
         let mut received = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        // The only copy of a page: the SDK lends its body, and the items are slices of this one.
         *received = Some(Bytes::copy_from_slice(body));
         Ok((self.output)())
     }

@@ -21,6 +21,7 @@ pub(super) fn inspect(item: &[u8], names: &[&str]) -> serde_json::Result<Item> {
         found: &mut found,
     }
     .deserialize(&mut json)?;
+    // The bytes are sent as they are, so anything behind the item would be sent as well.
     json.end()?;
     Ok(found)
 }
@@ -54,6 +55,7 @@ impl<'de> Visitor<'de> for Attributes<'_> {
                     // Only the named attributes are decoded. The others are checked and passed over as text.
                     let text: &RawValue = map.next_value()?;
                     let value = serde_json::from_str(text.get());
+                    // Decoding refuses unknown types inside the value, as `AnyValue` does for the others.
                     let DecodedValue(value) = value.map_err(A::Error::custom)?;
                     self.found.insert(name.to_owned(), value);
                 }
@@ -82,6 +84,7 @@ impl<'a> Visitor<'_> for NameIn<'a> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        // serde_json has unescaped the name, so `i\u0064` is found as `id`.
         Ok(self.0.iter().copied().find(|wanted| *wanted == name))
     }
 }
@@ -106,8 +109,10 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         match map.next_key_seed(Type)? {
+            // Only the type is checked: DynamoDB refuses a scalar with the wrong content when it is written.
             Some(Content::Scalar) => drop(map.next_value::<IgnoredAny>()?),
             Some(Content::Map) => map.next_value_seed(Attributes {
+                // Nothing inside a map is asked for: the keys of tables and indexes are attributes of the item itself.
                 names: &[],
                 found: &mut Item::new(),
             })?,
@@ -180,6 +185,8 @@ impl Visitor<'_> for Type {
 
 fn content_of(name: &str) -> Option<Content> {
     match name {
+        // `Decoded` lists the same types. A type that only one of them knew would be copied without a filter and
+        // refused with one, or the other way round.
         "S" | "N" | "B" | "SS" | "NS" | "BS" | "NULL" | "BOOL" => Some(Content::Scalar),
         "M" => Some(Content::Map),
         "L" => Some(Content::List),
@@ -194,6 +201,7 @@ pub(super) fn path_of_unknown_type(item: &Value) -> Option<String> {
 }
 
 fn path_in_value(value: &Value) -> Option<String> {
+    // A value without a type has no path: the item is reported as malformed.
     let (name, content) = value.as_object()?.iter().next()?;
     match content_of(name) {
         None => Some(String::new()),

@@ -27,6 +27,7 @@ pub(crate) enum InvalidItem {
 impl WireItem {
     /// Returns the part of a body that serde has found to be an item.
     pub(crate) fn in_body(body: &Bytes, item: &RawValue) -> Self {
+        // `slice_ref` panics for memory outside the body; a `RawValue` that was read from it is inside.
         Self(body.slice_ref(item.get().as_bytes()))
     }
 

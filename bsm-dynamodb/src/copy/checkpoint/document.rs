@@ -46,6 +46,7 @@ impl Document {
     /// Replaces the file, and returns when it is on the disk.
     pub(crate) fn write(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = line(&mut Checksum::default(), value)?;
+        // As a whole: a reader that does not hold the lock finds the old state or the new one.
         replace(&self.path, &text)?;
         Ok(())
     }

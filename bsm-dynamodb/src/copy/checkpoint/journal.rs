@@ -70,6 +70,7 @@ impl Journal {
     /// that an incomplete last line is gone before anything is appended behind it. The old file is
     /// closed by now: Windows does not replace an open one.
     fn rewrite(&mut self, records: Vec<Record>) -> Result<(), Failure> {
+        // Read from the disk: after an append that failed, only the file shows which records are in it.
         let contents = read_contents(&self.path)?;
         let mut contents = contents.unwrap_or_else(|| Contents::new(self.kind));
         for record in records {
@@ -104,6 +105,7 @@ impl OpenFile {
     fn append(&mut self, records: &[Record]) -> Result<u64, Failure> {
         let lines = lines(&mut self.checksum, records)?;
         self.file.write_all(&lines)?;
+        // This also writes the new length of the file, without which the records could not be read.
         self.file.sync_data()?;
         let bytes = lines.len() as u64;
         self.appended_bytes += bytes;
@@ -123,6 +125,7 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&new)?;
+    // The contents reach the disk before the name does: after a power failure, the name leads to a whole file.
     let written = file.write_all(text).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| fs::rename(&new, path)) {
         _ = fs::remove_file(&new);
@@ -169,6 +172,7 @@ fn read_contents(path: &Path) -> Result<Option<Contents>, Failure> {
 }
 
 fn parse(text: &[u8]) -> Result<Contents, Failure> {
+    // Before the checksums: version 1 has none, and its error must name the version.
     check_version(text)?;
     // The process died while it appended what follows the last line break, perhaps in the middle of
     // a character, so nothing relies on it yet.
@@ -185,6 +189,7 @@ fn parse(text: &[u8]) -> Result<Contents, Failure> {
         }
     }
     match contents {
+        // The header is never written without a table, so a header alone is no checkpoint.
         Some(contents) if !contents.tables.is_empty() => Ok(contents),
         _ => Err("it names no table".into()),
     }

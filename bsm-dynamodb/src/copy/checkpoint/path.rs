@@ -30,6 +30,7 @@ pub(crate) fn locate(path: &Path) -> io::Result<PathBuf> {
         let folder = folder(&path).to_owned();
         match fs::read_link(&path) {
             Ok(target) => path = folder.join(target),
+            // Not a link: either there is nothing, or the error of the folder below says what is wrong.
             Err(_) => {
                 let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
                 return Ok(fs::canonicalize(folder)?.join(name));
@@ -43,6 +44,7 @@ pub(crate) fn locate(path: &Path) -> io::Result<PathBuf> {
 ///
 /// Call this before the file is opened: to open a named pipe would wait for another program.
 pub(super) fn refuse_special(path: &Path) -> io::Result<()> {
+    // Of the name itself: a link beside the checkpoint, such as one named `.lock`, is never followed.
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(io::Error::other("it is not a regular file")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

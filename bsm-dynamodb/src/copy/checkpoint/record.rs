@@ -46,6 +46,7 @@ pub(crate) enum Record {
     /// The target was created.
     Created(TableIdentity),
     /// The first item is about to be written.
+    // With braces it is a JSON object, which a line must be: the checksum becomes its first member.
     Writing {},
     /// A segment has advanced.
     Segment(SegmentRecord),
@@ -134,11 +135,14 @@ impl Contents {
             Record::Writing {} => table.is_writing = true,
             Record::Done { verified } => {
                 table.is_done = true;
+                // A later run that compares nothing does not undo what a comparison has found.
                 table.is_verified |= verified;
             }
             Record::Segment(record) => {
+                // Correct checksums prove nothing about the numbers: another program can compute them as well.
                 let segment = table.segments.get_mut(record.number as usize);
                 let segment = segment.ok_or("it has a record of a segment beyond the last one")?;
+                // A written item lets the next run accept a target with items, so its count must at least be possible.
                 if record.written > record.stored {
                     return Err("it counts more items as written than as read".into());
                 }
@@ -153,6 +157,7 @@ impl Contents {
     }
 
     fn begin(&mut self, begin: Begin) -> Result<(), Failure> {
+        // Checked before the segments are allocated.
         if !(1..=MAX_SEGMENTS).contains(&begin.segments) {
             return Err(format!("it has {} segments", begin.segments).into());
         }
@@ -174,12 +179,14 @@ impl Contents {
             records.push(Record::begin(table));
             records.extend(table.is_writing.then_some(Record::Writing {}));
             let segments = (0..).zip(&table.segments);
+            // A segment at its start has stored nothing, and the line of the table implies it.
             let advanced = segments.filter(|(_, state)| state.position != ScanPosition::Start);
             records.extend(advanced.map(|(number, state)| Record::segment(number, state)));
             records.extend(table.is_done.then_some(Record::Done {
                 verified: table.is_verified,
             }));
         }
+        // The records that follow are about the last table, unless a line names another one.
         if self.current + 1 < self.tables.len() {
             records.push(Record::Resume(self.current));
         }

@@ -98,6 +98,7 @@ impl TableIdentity {
     /// Returns `false` if this is another table, or one that was deleted and created again.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         // A table that was deleted and created again keeps its ARN and gets another id.
+        // Where one side has no id, the ARN decides.
         let recreated = matches!((&self.id, &other.id), (Some(one), Some(other)) if one != other);
         self.arn == other.arn && !recreated
     }
@@ -142,9 +143,11 @@ impl RecordedSettings {
         let mut copy_settings: Vec<_> = copy_settings
             .map(|setting| format!("{setting:?}"))
             .collect();
+        // The order of the call, and repetitions in it, do not change what the target gets.
         copy_settings.sort();
         copy_settings.dedup();
         Self {
+            // The name of the variant is part of the file: after a renaming, older checkpoints are refused.
             policy: format!("{:?}", options.policy),
             // Closures cannot be compared. `fingerprint` is the caller's name for what they do.
             filter: options.filter.is_some(),

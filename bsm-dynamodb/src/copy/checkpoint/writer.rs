@@ -53,6 +53,7 @@ impl CheckpointWriter {
         table: &TableClient,
     ) -> Result<(), Error> {
         let Some(open) = &self.0 else { return Ok(()) };
+        // The supervisor calls this several times a second: while nothing advances, nothing is synced.
         if records.is_empty() {
             return Ok(());
         }
@@ -65,6 +66,7 @@ impl CheckpointWriter {
         let cause: Failure = match appended.await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(failure)) => failure,
+            // The write has panicked, or the runtime is shutting down.
             Err(failure) => failure.into(),
         };
         let error = table.error(

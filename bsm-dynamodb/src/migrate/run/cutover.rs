@@ -53,6 +53,7 @@ impl Migration {
         let mut tail = StreamTail::new(&source, &pair, &client, stream, at, writers);
         let mut saved = Instant::now();
 
+        // The writers must not stop before the target has caught up: their pause would be as long as the lag.
         while !self.round(&mut tail, &mut saved).await?.is_at_tip {}
         if self.options().compares {
             self.compare_while_running(&mut tail, &mut saved).await?;
@@ -96,8 +97,10 @@ impl Migration {
         };
         self.lag = match round.is_at_tip {
             true => Some(Duration::ZERO),
+            // An empty page has no record whose age could be reported.
             false => round.lag.or(self.lag),
         };
+        // Not every round: a run that is killed applies about a second of records again, which does no harm.
         if saved.elapsed() >= SAVE_INTERVAL {
             self.save().await?;
             *saved = Instant::now();
@@ -115,6 +118,7 @@ impl Migration {
         // Recorded from before the first item is compared until the writers have stopped.
         tail.touched = Some(KeysToCompare::default());
         let mut comparison = JoinSet::new();
+        // In a task of its own: the stream has to be read meanwhile.
         comparison.spawn(self.comparison());
         let compared = loop {
             self.round(tail, saved).await?;
@@ -129,6 +133,7 @@ impl Migration {
             let Some(touched) = &mut tail.touched else {
                 break;
             };
+            // The report names a thousand keys at most. The others could not be compared at the end.
             if keys.count() > keys.keys().len() as u64 {
                 touched.overflow();
             }
@@ -179,6 +184,7 @@ impl Migration {
             let stopped = timeout_at(deadline, cutover()).await;
             self.stopped(stopped)?;
         }
+        // A clock that is behind must not cut off the last writes. A later time only makes the window longer.
         let stopped = seconds(now(&self.prepared.source)) + MAX_SKEW;
         self.set(Step::CatchingUp {
             position,
@@ -213,6 +219,7 @@ impl Migration {
     /// Reads the stream until it has had no record for a while.
     async fn drain(&mut self, tail: &mut StreamTail<'_>, saved: &mut Instant) -> Result<(), Error> {
         let deadline = Instant::now() + MAX_DRAIN;
+        // From now on, not from the last record: a record of the last write may still be on its way.
         let mut quiet_since = Instant::now();
         let quiet = match self.options().compares {
             true => QUIET,

@@ -74,6 +74,7 @@ impl Migration {
     /// Chooses the next window, and records it before it is exported.
     async fn begin_window(&mut self, from: i64, stopped: Option<i64>) -> Result<(), Error> {
         let least = from + MIN_WINDOW;
+        // The last window may reach beyond `stopped`: DynamoDB refuses one that is shorter than 15 minutes.
         let wanted = stopped.map_or(least, |stopped| stopped.max(least).min(from + MAX_WINDOW));
         let times = self.restorable(wanted).await?;
         if from < times.earliest {
@@ -85,6 +86,7 @@ impl Migration {
         }
         let to = match stopped {
             Some(_) => wanted,
+            // As long as possible: every window has to make up for the time that its export takes.
             None => times.latest.min(from + MAX_WINDOW),
         };
         let window = Window {
@@ -127,6 +129,7 @@ impl Migration {
             Ok(ended) => ended,
             Err(error) => {
                 if error.kind() == ErrorKind::TransferFailed {
+                    // A new token: the old one would find the failed export again.
                     window.job = Job::new(());
                     self.set(step(Some(window), position)).await?;
                 }
@@ -140,6 +143,7 @@ impl Migration {
         let to = window.to;
         let progress = LoadProgress {
             files: window.files.clone(),
+            // Only the lines of this run: `before` has those of earlier ones.
             lines: 0,
         };
         let record = move |state: &mut MigrationState, progress: &LoadProgress| {

@@ -36,6 +36,7 @@ fn value(streamed: &Streamed) -> Option<AttributeValue> {
             let values = values.map(|(name, inner)| Some((name.clone(), value(inner)?)));
             AttributeValue::M(values.collect::<Option<_>>()?)
         }
+        // The SDK does not keep the content of a type that it does not know.
         _ => return None,
     })
 }
