@@ -34,11 +34,14 @@ pub(crate) const MAX_KEYS: usize = 100;
 /// # Errors
 ///
 /// [`ErrorKind::BatchIncomplete`] if DynamoDB keeps leaving keys unprocessed; [`Error::unread_keys`]
-/// returns them. Items that were read before an error are dropped.
+/// returns them. Items that were read before an error are dropped. A key that cannot be encoded fails the
+/// operation before that: nothing was read, and [`Error::unread_keys`] returns the other keys.
 #[doc(alias = "BatchGetItem")]
 #[must_use = "operations do nothing unless they are awaited"]
 pub struct GetMany<M, T = M> {
-    keys: Result<Vec<KeyValues>, CodecError>,
+    keys: Vec<KeyValues>,
+    /// Why the first invalid key is none.
+    invalid: Option<CodecError>,
     consistent_read: bool,
     max_attempts: u32,
     read_as: ReadAs<T>,
@@ -47,17 +50,19 @@ pub struct GetMany<M, T = M> {
 
 impl<M: Model> GetMany<M> {
     pub(crate) fn new(keys: impl IntoIterator<Item = impl IntoKey<M::Key>>) -> Self {
-        Self {
-            keys: keys
-                .into_iter()
-                .map(|key| M::KEY.encode::<M, M::Codec>(key))
-                .collect(),
+        let many = Self {
+            keys: Vec::new(),
+            invalid: None,
             consistent_read: false,
             // As for writes: about 8 s.
             max_attempts: 10,
             read_as: ReadAs::whole(stored::decode),
             model: PhantomData,
-        }
+        };
+        many.add(
+            keys.into_iter()
+                .map(|key| M::KEY.encode::<M, M::Codec>(key)),
+        )
     }
 }
 
@@ -77,16 +82,9 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
     /// # Errors
     ///
     /// The operation fails with [`ErrorKind::InvalidItem`], before it reads anything, if an item has
-    /// no key of this model.
-    pub fn resume(mut self, unread: Vec<Item>) -> Self {
-        if let Ok(keys) = &mut self.keys {
-            let unread: Result<Vec<_>, _> = unread.iter().map(key_of::<M>).collect();
-            match unread {
-                Ok(unread) => keys.extend(unread),
-                Err(error) => self.keys = Err(error),
-            }
-        }
-        self
+    /// no key of this model. [`Error::unread_keys`] returns the other ones.
+    pub fn resume(self, unread: Vec<Item>) -> Self {
+        self.add(unread.iter().map(key_of::<M>))
     }
 
     /// Sets the number of attempts in a row without progress after which the operation fails.
@@ -102,6 +100,7 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
     pub fn project<P: DeserializeOwned + Send + 'static>(self) -> GetMany<M, P> {
         GetMany {
             keys: self.keys,
+            invalid: self.invalid,
             consistent_read: self.consistent_read,
             max_attempts: self.max_attempts,
             read_as: ReadAs::fields(),
@@ -109,16 +108,33 @@ impl<M: Model, T: Send + 'static> GetMany<M, T> {
         }
     }
 
+    fn add(mut self, keys: impl Iterator<Item = Result<KeyValues, CodecError>>) -> Self {
+        for key in keys {
+            match key {
+                Ok(key) => self.keys.push(key),
+                Err(error) => {
+                    self.invalid.get_or_insert(error);
+                }
+            }
+        }
+        self
+    }
+
     async fn run(self, call: Call) -> Result<Vec<T>, Error> {
         let mut order = HashMap::new();
         let mut pending = VecDeque::new();
-        for key in self.keys.map_err(|cause| call.encode_error::<M>(cause))? {
+        for key in self.keys {
             // A key that occurs again keeps the index of its first occurrence.
             let index = order.len();
             order.entry(key).or_insert_with_key(|key| {
                 pending.push_back(M::KEY.name_values(key.clone()));
                 index
             });
+        }
+        if let Some(cause) = self.invalid {
+            // `resume` has taken the only copy of its keys.
+            let error = call.encode_error::<M>(cause);
+            return Err(error.with_unread_keys(pending.into()));
         }
         let total = pending.len();
         let mut found: Vec<(usize, Item)> = Vec::with_capacity(total);
@@ -219,7 +235,7 @@ bind_when_awaited! {
 impl<M, T> fmt::Debug for GetMany<M, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GetMany")
-            .field("keys", &self.keys.as_ref().map(Vec::len))
+            .field("keys", &self.keys.len())
             .field("consistent_read", &self.consistent_read)
             .field("max_attempts", &self.max_attempts)
             .finish_non_exhaustive()

@@ -63,8 +63,8 @@ pub struct BatchWrite<M> {
     writes: Writes<Write>,
     /// The first item or key that cannot be stored.
     invalid: Option<CodecError>,
-    /// The writes of another table that were passed to [`resume`](Self::resume).
-    of_other_table: Option<Unprocessed>,
+    /// The writes of other tables that were passed to [`resume`](Self::resume).
+    of_other_tables: Vec<Unprocessed>,
     max_attempts: u32,
     model: PhantomData<fn() -> M>,
 }
@@ -76,7 +76,7 @@ impl<M: Model> BatchWrite<M> {
         Self {
             writes: Writes::default(),
             invalid: None,
-            of_other_table: None,
+            of_other_tables: Vec::new(),
             // With delays of up to 5 s, about 8 s on average: longer than a burst of throttling, and
             // short enough for a caller who waits.
             max_attempts: 10,
@@ -106,11 +106,15 @@ impl<M: Model> BatchWrite<M> {
     /// # Errors
     ///
     /// The batch fails with [`ErrorKind::InvalidRequest`], before it writes anything, if the writes
-    /// belong to another table. [`Error::unprocessed`] returns them.
-    pub fn resume(mut self, unprocessed: Unprocessed) -> Self {
+    /// belong to another table. [`Error::unprocessed`] returns the writes of this table, if there are any,
+    /// and [`Unprocessed::take_others`] those of the other ones.
+    pub fn resume(mut self, mut unprocessed: Unprocessed) -> Self {
+        for others in unprocessed.take_others() {
+            self = self.resume(others);
+        }
         // Merging is impossible: the keys of another table may have other names and types.
         if unprocessed.table() != M::table_name() {
-            self.of_other_table = Some(unprocessed);
+            self.of_other_tables.push(unprocessed);
             return self;
         }
         let writes = unprocessed.into_writes().into_iter();
@@ -140,13 +144,23 @@ impl<M: Model> BatchWrite<M> {
     async fn run(self, call: Call) -> Result<(), Error> {
         let writes = self.writes;
         // `resume` has taken the only copy of its writes, so a batch that is not sent returns them.
-        if let Some(unprocessed) = self.of_other_table {
+        if !self.of_other_tables.is_empty() {
+            let tables: Vec<_> = self
+                .of_other_tables
+                .iter()
+                .map(Unprocessed::table)
+                .collect();
             let message = format!(
                 "the unprocessed writes belong to another table, {}: resume them with its model",
-                unprocessed.table()
+                tables.join(", ")
             );
             let error = call.error(ErrorKind::InvalidRequest, message);
-            return Err(error.with_unprocessed(unprocessed));
+            let mut others = self.of_other_tables;
+            let unprocessed = match writes.in_order.is_empty() {
+                true => others.remove(0),
+                false => Unprocessed::new(M::table_name(), writes.in_order),
+            };
+            return Err(error.with_unprocessed(unprocessed.with_others(others)));
         }
         if let Some(cause) = self.invalid {
             let unprocessed = Unprocessed::new(M::table_name(), writes.in_order);

@@ -195,12 +195,12 @@ impl CopyJob {
         let wrong = self.index_keys.iter().find(|key| {
             let value = attributes.get(key.attribute_name());
             // An item without the attribute is just not in the index.
-            value.is_some_and(|value| !is_of(value, key.attribute_type()))
+            value.is_some_and(|value| !is_of(value, key.attribute_type()) || is_empty(value))
         });
         let Some(key) = wrong else { return Ok(()) };
         let message = format!(
-            "the attribute `{}` of an item is not of the type {}, which an index of the target \
-             requires: leave the item out with filter(), or change it with transform()",
+            "the attribute `{}` of an item is empty or not of the type {}, and a key of an index of the \
+             target: leave the item out with filter(), or change it with transform()",
             key.attribute_name(),
             key.attribute_type()
         );
@@ -217,6 +217,14 @@ impl CopyJob {
 /// it is unknown which item of the source an item comes from.
 pub(super) fn finds_extra_items(options: &CopyOptions) -> bool {
     options.transform.is_none()
+}
+
+fn is_empty(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::S(text) => text.is_empty(),
+        AttributeValue::B(bytes) => bytes.as_ref().is_empty(),
+        _ => false,
+    }
 }
 
 fn is_of(value: &AttributeValue, wanted: &ScalarAttributeType) -> bool {

@@ -109,9 +109,12 @@ pub(super) async fn prepare(
     let must_be_empty = options.policy == CopyPolicy::FailIfNotEmpty
         && checkpoint.written() == 0
         && !checkpoint.is_done;
+    // A table that is still being created has no items, and DynamoDB refuses to scan it.
+    let is_readable = target_table
+        .as_ref()
+        .is_some_and(|table| !is_being_created(table));
     // Only where it matters: the scan may read many empty pages before it finds an item.
-    let has_items =
-        must_be_empty && target_table.is_some() && target.has_items(SETUP_ATTEMPTS).await?;
+    let has_items = must_be_empty && is_readable && target.has_items(SETUP_ATTEMPTS).await?;
     // Without the record of a write, no item can be this copy's. With it, the items are compared one by one.
     if has_items && !checkpoint.is_writing {
         return Err(not_empty(target));
@@ -220,8 +223,7 @@ async fn check_target(
     is_half_created: bool,
 ) -> Result<(), Error> {
     // The creation waits for a table that an earlier run has begun to create.
-    let is_being_created =
-        is_half_created && target_table.table_status == Some(TableStatus::Creating);
+    let is_being_created = is_half_created && is_being_created(target_table);
     if !is_being_created {
         check_active(target, target_table)?;
     }
@@ -245,13 +247,23 @@ pub(crate) fn check_active(
     table: &TableClient,
     description: &TableDescription,
 ) -> Result<(), Error> {
-    if description.table_status == Some(TableStatus::Active) {
+    // A table whose capacity or indexes are being changed can be read and written.
+    let is_usable = [TableStatus::Active, TableStatus::Updating];
+    if description
+        .table_status
+        .as_ref()
+        .is_some_and(|status| is_usable.contains(status))
+    {
         return Ok(());
     }
     Err(table.error(
         ErrorKind::TableInUse,
         "the table is being created, changed or deleted: try again when it is active",
     ))
+}
+
+fn is_being_created(table: &TableDescription) -> bool {
+    table.table_status == Some(TableStatus::Creating)
 }
 
 /// Refuses a new table with items: the copy writes none before the creation is finished, so they are

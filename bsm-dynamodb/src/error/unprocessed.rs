@@ -16,11 +16,27 @@ use crate::codec::Item;
 pub struct Unprocessed {
     table: Cow<'static, str>,
     writes: Vec<Write>,
+    others: Vec<Self>,
 }
 
 impl Unprocessed {
     pub(crate) fn new(table: Cow<'static, str>, writes: Vec<Write>) -> Self {
-        Self { table, writes }
+        Self {
+            table,
+            writes,
+            others: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_others(self, others: Vec<Self>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// Removes and returns the writes of other tables, which were passed to
+    /// [`BatchWrite::resume`](crate::BatchWrite::resume) of the same batch by mistake. Empty in every other
+    /// error.
+    pub fn take_others(&mut self) -> Vec<Self> {
+        std::mem::take(&mut self.others)
     }
 
     pub(crate) fn into_writes(self) -> Vec<Write> {

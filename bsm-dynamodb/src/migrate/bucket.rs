@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 
 use super::options::MigrateRequest;
 use crate::copy::{TableClient, is_transient, retry_transient};
@@ -105,7 +106,7 @@ impl Bucket {
         &self,
         body: &mut ByteStream,
         key: &str,
-    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>, Error> {
+    ) -> Result<Option<Bytes>, Error> {
         body.try_next().await.map_err(|_| {
             let message =
                 format!("the object {key} could not be read to its end: check the network");

@@ -36,6 +36,14 @@ pub(super) struct LoadProgress {
     pub(super) lines: u64,
 }
 
+impl LoadProgress {
+    /// Forgets the lines of a file.
+    fn restart(&mut self, file: usize) {
+        let stored = self.files.restart(file);
+        self.lines = self.lines.saturating_sub(stored);
+    }
+}
+
 impl Loader {
     /// Loads all files that are left.
     pub(super) async fn run(self: Arc<Self>) -> Result<(), Error> {
@@ -74,7 +82,13 @@ impl Loader {
                         return Err(error);
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if error.kind() == ErrorKind::TransferFailed {
+                        // What was stored of a damaged file may be wrong. The next run loads it again.
+                        self.progress(|progress| progress.restart(file));
+                    }
+                    return Err(error);
+                }
                 Ok(()) => {
                     self.progress(|progress| progress.files.finish(file));
                     return Ok(());
@@ -128,11 +142,6 @@ impl Loader {
         if end.md5 == *md5 && end.lines == *items {
             return Ok(());
         }
-        // What was stored may be wrong. The file is loaded again by the next run.
-        self.progress(|progress| {
-            progress.files.restart(file);
-            progress.lines = progress.lines.saturating_sub(end.lines);
-        });
         Err(self.damaged(key, "does not match its checksum or its number of items"))
     }
 
@@ -208,11 +217,8 @@ impl FileReader<'_> {
     async fn next_line(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let broken = |_| self.loader.damaged(self.key, "cannot be decompressed");
         loop {
-            if let Some(line) = self.lines.next_line() {
-                // Not counted: the number of lines must be the number of items in the manifest.
-                if line.trim_ascii().is_empty() {
-                    continue;
-                }
+            // Blank lines are left out, and not counted.
+            if let Some(line) = self.lines.next_line().map_err(broken)? {
                 self.number += 1;
                 return Ok(Some(line));
             }
@@ -220,7 +226,7 @@ impl FileReader<'_> {
                 return Ok(None);
             };
             match self.loader.bucket.next_chunk(body, self.key).await? {
-                Some(chunk) => self.lines.add(&chunk).map_err(broken)?,
+                Some(chunk) => self.lines.add(chunk),
                 None => {
                     self.md5 = Some(self.lines.finish().map_err(broken)?);
                     self.body = None;

@@ -71,7 +71,8 @@ fn folder(summary: &str) -> &str {
 ///
 /// AWS's examples show manifests whose keys lack the prefix.
 fn full_key(summary: &str, key: &str) -> String {
-    match summary.split_once(ROOT) {
+    // The last one: a prefix can have the same name.
+    match summary.rsplit_once(ROOT) {
         Some((prefix, _)) if key.starts_with(ROOT) => format!("{prefix}{key}"),
         _ => key.to_owned(),
     }

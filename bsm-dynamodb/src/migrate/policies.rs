@@ -116,11 +116,9 @@ impl PolicyInputs<'_> {
         ];
         match self.load_method {
             // A failed import leaves a table that has to go before the next one.
-            LoadMethod::Import => actions.extend([
-                "dynamodb:DeleteTable",
-                "dynamodb:ImportTable",
-                "dynamodb:ListImports",
-            ]),
+            LoadMethod::Import => {
+                actions.extend(["dynamodb:DeleteTable", "dynamodb:ImportTable"]);
+            }
             LoadMethod::NewTable => {
                 actions.extend(["dynamodb:CreateTable", "dynamodb:DeleteTable"]);
             }
@@ -145,6 +143,12 @@ impl PolicyInputs<'_> {
                 "Effect": "Allow",
                 "Action": "dynamodb:DescribeImport",
                 "Resource": format!("{table}/import/*"),
+            }));
+            // It lists the imports of the account, so it has no resource.
+            statements.push(json!({
+                "Effect": "Allow",
+                "Action": "dynamodb:ListImports",
+                "Resource": "*",
             }));
             // An import writes its errors to CloudWatch Logs.
             statements.push(json!({

@@ -207,9 +207,9 @@ impl FileProgress {
         *self.open.entry(file).or_default() += lines;
     }
 
-    /// Forgets the lines of a file that has to be loaded again.
-    pub(super) fn restart(&mut self, file: usize) {
-        self.open.insert(file, 0);
+    /// Forgets the lines of a file that has to be loaded again, and returns their number.
+    pub(super) fn restart(&mut self, file: usize) -> u64 {
+        self.open.insert(file, 0).unwrap_or_default()
     }
 
     pub(super) fn finish(&mut self, file: usize) {
@@ -243,7 +243,7 @@ mod tests {
         files.finish(0);
         files.finish(2);
         assert_eq!(files.left(6), [(1, 50), (3, 0), (4, 0), (5, 0)]);
-        files.restart(1);
+        assert_eq!(files.restart(1), 50);
         assert_eq!(files.left(4), [(1, 0), (3, 0)]);
     }
 }

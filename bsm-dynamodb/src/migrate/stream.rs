@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use aws_sdk_dynamodbstreams::Client;
-use aws_sdk_dynamodbstreams::types::{OperationType, Record, Shard, ShardIteratorType};
+use aws_sdk_dynamodbstreams::types::{
+    OperationType, Record, Shard, ShardIteratorType, StreamStatus,
+};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{self, Instant};
@@ -33,6 +35,9 @@ const READ_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How often the shards are listed. New ones appear every few hours.
 const LIST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How many shards are read at the same time, which bounds the memory for their pages of 1 MB.
+const MAX_READS: usize = 32;
 
 /// How long records are certainly kept, in seconds: DynamoDB's 24 hours, less an hour for clocks that
 /// differ.
@@ -143,77 +148,16 @@ impl<'a> StreamTail<'a> {
         // Before the reads: a record that is written during the round may not be in its pages.
         let began = seconds(now(self.source));
         let ready = self.ready();
-        let mut reads = FuturesUnordered::new();
-        for shard in &ready {
-            reads.push(self.page(shard));
-        }
-        let mut pages = Vec::new();
-        while let Some(page) = reads.try_next().await? {
-            pages.push(page);
-        }
-        drop(reads);
-
-        let mut writes = Writes::default();
-        let mut keys = Vec::new();
-        for record in pages.iter().flat_map(|page| &page.records) {
-            if let Some((key, write)) = self.write(record)? {
-                if self.touched.is_some() {
-                    keys.push((key.clone(), self.pair.key_of(write.item())));
-                }
-                // The last write of a key wins. Shards that are read at the same time have no key in
-                // common.
-                writes.insert(key, write);
-            }
-        }
-        // Before any position advances: a round that ends here is read and applied again.
-        self.apply(writes.in_order).await?;
-
         let mut round = Round {
             is_complete: true,
             is_at_tip: true,
             ..Round::default()
         };
-        if let Some(touched) = &mut self.touched {
-            // After the writes, as with the positions: a round that was dropped before reads these keys again.
-            touched.extend(keys);
-        }
-        for page in pages {
-            round.records += page.records.len() as u64;
-            let newest = page.records.iter().filter_map(created).max();
-            let lag = newest.map(|newest| seconds(now(self.source)).saturating_sub(newest));
-            let lag = lag.map(|lag| Duration::from_secs(u64::try_from(lag).unwrap_or_default()));
-            round.lag = round.lag.max(lag);
-            let is_behind = is_cut_off(&page.records) && lag.is_none_or(|lag| lag > NEAR);
-            round.is_complete &= !is_behind;
-            let empty_pages = self.empty_pages.entry(page.shard.clone()).or_default();
-            *empty_pages = match page.records.is_empty() {
-                true => *empty_pages + 1,
-                false => 0,
-            };
-            let is_at_tip = !page.records.is_empty() || *empty_pages >= EMPTY_PAGES;
-            round.is_at_tip &= is_at_tip;
-            // The records of a shard are in the order of their writes.
-            if let Some(until) = newest.or(is_at_tip.then_some(began)) {
-                self.read_until.insert(page.shard.clone(), until);
-            }
-            let Some(state) = self.at.shards.get_mut(&page.shard) else {
-                continue;
-            };
-            let last = page.records.last().and_then(|record| record.dynamodb());
-            if let Some(number) = last.and_then(|record| record.sequence_number()) {
-                state.after = Some(number.to_owned());
-            }
-            match page.next {
-                Some(next) => _ = self.iterators.insert(page.shard, next),
-                None => {
-                    state.is_done = true;
-                    self.iterators.remove(&page.shard);
-                    self.empty_pages.remove(&page.shard);
-                    self.read_until.remove(&page.shard);
-                    // Its children can be read now, and may not have been listed yet.
-                    self.listed = None;
-                    round.is_complete = false;
-                }
+        for shards in ready.chunks(MAX_READS) {
+            let pages = self.pages(shards).await?;
+            self.write_all(&pages).await?;
+            for page in pages {
+                self.advance(page, began, &mut round);
             }
         }
         // An open shard behind one that is being read.
@@ -238,6 +182,81 @@ impl<'a> StreamTail<'a> {
         Ok(round)
     }
 
+    /// Reads a page of each of some shards.
+    async fn pages(&self, shards: &[String]) -> Result<Vec<Page>, Error> {
+        let reads: FuturesUnordered<_> = shards.iter().map(|shard| self.page(shard)).collect();
+        reads.try_collect().await
+    }
+
+    /// Writes the records of some pages to the target.
+    async fn write_all(&mut self, pages: &[Page]) -> Result<(), Error> {
+        let mut writes = Writes::default();
+        let mut keys = Vec::new();
+        for record in pages.iter().flat_map(|page| &page.records) {
+            if let Some((key, write)) = self.write(record)? {
+                if self.touched.is_some() {
+                    keys.push((key.clone(), self.pair.key_of(write.item())));
+                }
+                // The last write of a key wins. Shards that are read at the same time have no key in
+                // common.
+                writes.insert(key, write);
+            }
+        }
+        // Before any position advances: a round that ends here is read and applied again.
+        self.apply(writes.in_order).await?;
+        if let Some(touched) = &mut self.touched {
+            // After the writes, as with the positions: a round that was dropped before reads these keys again.
+            touched.extend(keys);
+        }
+        Ok(())
+    }
+
+    /// Advances the position in the shard of a page whose records are in the target.
+    fn advance(&mut self, page: Page, began: i64, round: &mut Round) {
+        round.records += page.records.len() as u64;
+        let newest = page.records.iter().filter_map(created).max();
+        let lag = newest.map(|newest| seconds(now(self.source)).saturating_sub(newest));
+        let lag = lag.map(|lag| Duration::from_secs(u64::try_from(lag).unwrap_or_default()));
+        round.lag = round.lag.max(lag);
+        let is_behind = is_cut_off(&page.records) && lag.is_none_or(|lag| lag > NEAR);
+        round.is_complete &= !is_behind;
+        let empty_pages = self.empty_pages.entry(page.shard.clone()).or_default();
+        *empty_pages = match page.records.is_empty() {
+            true => *empty_pages + 1,
+            false => 0,
+        };
+        let is_at_tip = !page.records.is_empty() || *empty_pages >= EMPTY_PAGES;
+        round.is_at_tip &= is_at_tip;
+        // The records of a shard are in the order of their writes.
+        if let Some(until) = newest.or(is_at_tip.then_some(began)) {
+            self.read_until.insert(page.shard.clone(), until);
+        }
+        let Some(state) = self.at.shards.get_mut(&page.shard) else {
+            return;
+        };
+        let last = page.records.last().and_then(|record| record.dynamodb());
+        if let Some(number) = last.and_then(|record| record.sequence_number()) {
+            state.after = Some(number.to_owned());
+        }
+        match page.next {
+            Some(next) => _ = self.iterators.insert(page.shard, next),
+            None => {
+                state.is_done = true;
+                self.iterators.remove(&page.shard);
+                self.empty_pages.remove(&page.shard);
+                self.read_until.remove(&page.shard);
+                // Its children can be read now, and may not have been listed yet.
+                self.listed = None;
+                round.is_complete = false;
+            }
+        }
+    }
+
+    /// Lists the shards before the next round.
+    pub(super) fn list_again(&mut self) {
+        self.listed = None;
+    }
+
     /// Lists the shards.
     async fn list(&mut self) -> Result<(), Error> {
         let mut listed: Vec<Shard> = Vec::new();
@@ -253,6 +272,14 @@ impl<'a> StreamTail<'a> {
             let Some(description) = described.stream_description else {
                 break;
             };
+            if matches!(
+                description.stream_status,
+                Some(StreamStatus::Disabled | StreamStatus::Disabling)
+            ) {
+                let message = "the stream of the source was turned off during the migration, and lacks later \
+                               writes: abort the migration, and start again";
+                return Err(self.source.error(ErrorKind::TransferFailed, message));
+            }
             listed.extend(description.shards.unwrap_or_default());
             let end = description.last_evaluated_shard_id;
             if end.is_none() {

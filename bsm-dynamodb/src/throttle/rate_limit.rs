@@ -46,7 +46,9 @@ impl RateLimit {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Time without requests does not add up to a burst.
-        *settled_at = Instant::now().max(*settled_at) + cost;
+        let earliest = Instant::now().max(*settled_at);
+        // A broken endpoint can also report more than there are years.
+        *settled_at = earliest.checked_add(cost).unwrap_or(earliest);
     }
 }
 
@@ -77,6 +79,17 @@ mod tests {
         limit.consumed(5.0);
         limit.wait().await;
         assert_eq!(start.elapsed().as_millis(), 3000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn units_that_are_no_time_cost_nothing() {
+        let limit = RateLimit::new(1);
+        let start = Instant::now();
+        for units in [-1.0, f64::NAN, f64::INFINITY, 1e19, f64::MAX] {
+            limit.consumed(units);
+        }
+        limit.wait().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

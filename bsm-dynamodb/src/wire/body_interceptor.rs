@@ -1,5 +1,6 @@
 //! The bodies of requests and responses as bytes, inside of an operation of the SDK.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::config::interceptors::{
@@ -18,18 +19,32 @@ use bytes::Bytes;
 /// and decode.
 ///
 /// Use one for one request. The SDK decodes the body of a failure, so errors are as typed as ever.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct BodyInterceptor {
     request: Option<Bytes>,
     response: Option<Receiver>,
 }
 
 /// Takes the place of the SDK's deserializer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Receiver {
     body: Arc<Mutex<Option<Bytes>>>,
     /// Creates what the operation returns. The SDK requires a value of its type.
     output: fn() -> Output,
+}
+
+/// Shows no body: it has the values of items.
+impl fmt::Debug for BodyInterceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyInterceptor").finish_non_exhaustive()
+    }
+}
+
+/// As for [`BodyInterceptor`].
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
 }
 
 impl BodyInterceptor {

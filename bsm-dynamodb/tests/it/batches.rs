@@ -2,7 +2,8 @@
 
 use std::error::Error as _;
 
-use bsm_dynamodb::{ErrorKind, Model};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bsm_dynamodb::{ErrorKind, Item, Model};
 use bsm_local_aws::{Fault, standard};
 use serde::{Deserialize, Serialize};
 
@@ -165,8 +166,24 @@ async fn unprocessed_writes_of_another_table_are_rejected_and_returned() {
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert!(local.aws.tables(DEFAULT, standard::REGION) == ["users"]);
 
+    // With writes of its own, and those of a second table.
+    let mut unprocessed = error.into_unprocessed().unwrap();
+    let own = Other::batch_write()
+        .delete_all(["1", "2"])
+        .await
+        .unwrap_err();
+    let own = own.into_unprocessed().unwrap();
+    let batch = Other::batch_write().resume(own).resume(unprocessed);
+    let mut own = batch.await.unwrap_err().into_unprocessed().unwrap();
+    assert_eq!((own.table(), own.len()), ("others", 2));
+    // Passing everything on loses nothing either.
+    let error = Other::batch_write().resume(own).await.unwrap_err();
+    own = error.into_unprocessed().unwrap();
+    assert_eq!((own.table(), own.len()), ("others", 2));
+    unprocessed = own.take_others().remove(0);
+    assert!(own.take_others().is_empty());
+
     local.aws.faults().clear();
-    let unprocessed = error.into_unprocessed().unwrap();
     assert_eq!((unprocessed.table(), unprocessed.len()), ("users", 1));
     User::batch_write().resume(unprocessed).await.unwrap();
     assert_eq!(local.ids(DEFAULT, "users"), ids(1));
@@ -246,6 +263,15 @@ async fn keys_that_stay_unprocessed_are_reported() {
     let unread = error.into_unread_keys().unwrap();
     let rest = User::get_many(ids(1)).resume(unread).await.unwrap();
     assert_eq!((rest.len(), &rest[1..]), (21, &users(120)[100..]));
+
+    // Keys that were taken come back if another one is invalid.
+    let of = |id| Item::from([("id".to_owned(), id)]);
+    let unread = vec![of(AttributeValue::Bool(true))];
+    let key = of(AttributeValue::S("7".to_owned()));
+    let get = User::get_many(ids(3)).resume(unread).resume(vec![key]);
+    let error = get.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
+    assert_eq!(error.unread_keys().unwrap().len(), 4);
 
     let denied = Fault::error(400, "AccessDeniedException", "no");
     local

@@ -145,3 +145,54 @@ async fn pages_that_are_empty_or_cut_off_are_not_the_end_of_the_stream() {
     world.migrate().compare(false).await.unwrap();
     world.assert_migrated().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_turned_off_is_not_one_without_writes() {
+    let world = World::start(50).await;
+    let _hurry = world.hurry(1);
+    let source = world.source.clone();
+    let migration = world.migrate().compare(false).cutover(move || async move {
+        turn_off_stream(&source).await;
+        let request = client(&source).await.put_item().table_name(TABLE);
+        let request = request.item("id", AttributeValue::S("late".to_owned()));
+        request.send().await.unwrap();
+        Ok(())
+    });
+    let error = migration.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TransferFailed, "{error}");
+    assert!(error.to_string().contains("was turned off"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_have_gone_on_since_an_interrupted_pause_are_stopped_again() {
+    let world = World::start(50).await;
+    let migrate = || world.migrate().stream(false).compare(false);
+    let (reached, stop) = tokio::sync::oneshot::channel::<()>();
+    let mut reached = Some(reached);
+    let hurry = world.hurry(3);
+    let error = migrate()
+        .on_progress(move |progress| {
+            if progress.phase() == MigrationPhase::Draining {
+                drop(reached.take());
+            }
+        })
+        .stop_when(async { drop(stop.await) })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+    drop(hurry);
+    // The writers go on for longer than the pause, until the next run stops them.
+    world.aws.clock().advance(HOUR);
+    let request = client(&world.source).await.put_item().table_name(TABLE);
+    let request = request.item("id", AttributeValue::S("later".to_owned()));
+    request.send().await.unwrap();
+    let (stopping, stops) = std::sync::mpsc::channel();
+    let _hurry = world.hurry(9);
+    let migration = migrate().cutover(move || async move {
+        stopping.send(()).unwrap();
+        Ok(())
+    });
+    migration.await.unwrap();
+    assert_eq!(stops.try_iter().count(), 1);
+    world.assert_migrated().await;
+}

@@ -225,6 +225,8 @@ impl Migration {
             true => QUIET,
             false => QUIET_WITHOUT_COMPARISON,
         };
+        // A stream that was turned off is as quiet as one without writes.
+        tail.list_again();
         while quiet_since.elapsed() < quiet {
             let round = self.round(tail, saved).await?;
             if round.records > 0 || !round.is_complete {

@@ -36,13 +36,22 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_SHARDS: usize = 100;
 
 /// A stream that a client has enabled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) label: String,
     view_type: String,
     enabled_at: u64,
     /// The last change before the stream was enabled.
     after: i64,
+    ended: Option<End>,
+}
+
+/// The end of a stream that was turned off.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: u64,
+    /// The last change before it.
+    last: i64,
 }
 
 /// A shard: a part of the keys, and a part of the time.
@@ -71,7 +80,15 @@ impl Stream {
             view_type,
             enabled_at: clock.unix_seconds(),
             after,
+            ended: None,
         }
+    }
+
+    /// Ends the stream.
+    pub(super) fn ended(self, clock: &Clock, last: i64) -> Self {
+        let at = clock.unix_seconds();
+        let ended = Some(End { at, last });
+        Self { ended, ..self }
     }
 
     pub(super) fn arn(&self, location: &AccountRegion, table: &str) -> String {
@@ -89,7 +106,9 @@ impl Stream {
         let age = now.saturating_sub(self.enabled_at);
         // The oldest generation counts as long as it may have a record of the last day.
         let first = age.saturating_sub(RETENTION) / GENERATION;
-        (first..=age / GENERATION).flat_map(|generation| {
+        let end = self.ended.map_or(now, |ended| ended.at);
+        let last = end.saturating_sub(self.enabled_at) / GENERATION;
+        (first..=last).flat_map(|generation| {
             (0..LINEAGES).map(move |lineage| Shard {
                 generation,
                 lineage,
@@ -104,7 +123,14 @@ impl Stream {
 
     /// Returns `true` if a shard gets no more records.
     fn is_closed(&self, shard: Shard, now: u64) -> bool {
-        now >= self.enabled_at + (shard.generation + 1) * GENERATION
+        self.ended.is_some() || now >= self.enabled_at + (shard.generation + 1) * GENERATION
+    }
+
+    /// Returns the changes that were written while the stream was on.
+    fn changes<'a>(&self, state: &'a TableState, after: i64) -> &'a [Change] {
+        let changes = state.changes.after(after.max(self.after));
+        let last = self.ended.map_or(i64::MAX, |ended| ended.last);
+        &changes[..changes.partition_point(|change| change.sequence <= last)]
     }
 
     fn shard_of(&self, change: &Change) -> Shard {
@@ -196,19 +222,20 @@ fn with_stream(
     let table = super::arns::table_in_arn(arn).ok_or_else(missing)?;
     let state = states.of(location, table);
     let mut state = state.lock();
-    // A stream that was enabled again has a new label, so an old ARN no longer matches.
-    if state
-        .stream
-        .as_ref()
-        .is_none_or(|stream| stream.arn(location, table) != arn)
-    {
-        return Err(missing());
-    }
+    // A stream that was enabled again has a new label, and thereby another ARN.
+    let find = |state: &TableState| {
+        let mut streams = state.stream.iter().chain(&state.ended_streams);
+        streams
+            .find(|stream| stream.arn(location, table) == arn)
+            .cloned()
+    };
+    let stream = find(&state).ok_or_else(missing)?;
     // The engine records changes by itself. They are read when a client asks, under the table's lock.
     // After the check: a table without a stream may not exist in the engine.
-    state.changes.refresh(database, table)?;
-    let stream = state.stream.as_ref().ok_or_else(missing)?;
-    perform(table, &state, stream)
+    if stream.ended.is_none() {
+        state.changes.refresh(database, table)?;
+    }
+    perform(table, &state, &stream)
 }
 
 fn list(states: &TableStates, location: &AccountRegion, request: &Value) -> Value {
@@ -246,7 +273,7 @@ fn describe(
         &to_bytes(&json!({ "TableName": table })),
     )?;
     let described: Value = serde_json::from_slice(&described).unwrap_or_default();
-    let changes = state.changes.after(stream.after);
+    let changes = stream.changes(state, stream.after);
     let start = request["ExclusiveStartShardId"].as_str();
     let limit = request["Limit"]
         .as_u64()
@@ -285,7 +312,10 @@ fn describe(
     let mut description = json!({
         "StreamArn": stream.arn(location, table),
         "StreamLabel": stream.label,
-        "StreamStatus": "ENABLED",
+        "StreamStatus": match stream.ended {
+            Some(_) => "DISABLED",
+            None => "ENABLED",
+        },
         "StreamViewType": stream.view_type,
         "CreationRequestDateTime": stream.enabled_at,
         "TableName": table,
@@ -356,7 +386,7 @@ fn records(
     let mut records: Vec<Value> = Vec::new();
     let mut bytes = 0;
     let mut is_at_end = true;
-    for change in state.changes.after(iterator.position) {
+    for change in stream.changes(state, iterator.position) {
         // One log has the changes of all shards. The position skips those of the others.
         if stream.shard_of(change) != shard {
             continue;

@@ -48,6 +48,8 @@ pub(super) type SharedState = Arc<Mutex<TableState>>;
 pub(super) struct TableState {
     pub(super) recovery: Option<Recovery>,
     pub(super) stream: Option<Stream>,
+    /// The streams that were turned off, whose records can be read for a day.
+    pub(super) ended_streams: Vec<Stream>,
     pub(super) changes: ChangeLog,
     /// The import that creates the table.
     #[cfg(feature = "s3")]
@@ -117,6 +119,10 @@ impl TableStates {
         if operation == "UpdateTable" {
             state.check_stream_change(wanted.as_ref(), name)?;
         }
+        if matches!(wanted, Some(StreamChange::Off)) {
+            // The engine forgets the changes of a stream that is turned off.
+            state.changes.refresh(database, name)?;
+        }
         let response = match state.to_engine(operation, wanted.as_ref(), &mut request) {
             true => execute(database, operation, &to_bytes(&request))?,
             // The stream was all that was to change, and the engine's stream stays as it is.
@@ -138,7 +144,11 @@ impl TableStates {
                 let after = state.changes.last();
                 state.stream = Some(Stream::new(clock, view_type, after));
             }
-            Some(StreamChange::Off) => state.stream = None,
+            Some(StreamChange::Off) => {
+                let last = state.changes.last();
+                let ended = state.stream.take().map(|stream| stream.ended(clock, last));
+                state.ended_streams.extend(ended);
+            }
             None => {}
         }
         Ok(state.to_client(location, clock, name, operation, &response))

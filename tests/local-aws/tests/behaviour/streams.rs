@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
-use aws_sdk_dynamodbstreams::types::{Record, Shard, ShardIteratorType};
+use aws_sdk_dynamodbstreams::types::{Record, Shard, ShardIteratorType, StreamStatus};
 use bsm_local_aws::{Fault, LocalAws};
 
 use crate::support::*;
@@ -154,13 +154,21 @@ async fn a_page_has_at_most_a_megabyte_or_nothing_at_all() {
 
 #[tokio::test]
 async fn a_stream_starts_when_it_is_turned_on() {
-    let (_aws, client, streams, arn) = start(StreamViewType::NewImage).await;
+    let (aws, client, streams, arn) = start(StreamViewType::NewImage).await;
     put(&client, "users", "1").await;
     recover(&client, "users").await;
     set_stream(&client, None).await;
-    let described = streams.describe_stream().stream_arn(&arn).send().await;
-    assert_eq!(error_response(described).code, "ResourceNotFoundException");
     put(&client, "users", "2").await;
+    // What a stream has recorded can be read for a day after it was turned off.
+    let described = streams.describe_stream().stream_arn(&arn).send().await;
+    let status = described.unwrap().stream_description.unwrap().stream_status;
+    assert_eq!(status, Some(StreamStatus::Disabled));
+    assert_eq!(records(&streams, &arn).await.len(), 1);
+    for shard in shards(&streams, &arn).await {
+        assert_eq!(read(&streams, &arn, &shard).await.next_shard_iterator, None);
+    }
+    aws.clock().advance(25 * Duration::from_secs(3600));
+    assert_eq!(records(&streams, &arn).await.len(), 0);
     let again = set_stream(&client, Some(StreamViewType::NewImage))
         .await
         .unwrap();
