@@ -96,6 +96,7 @@ pub trait Codec<M> {
     ///
     /// If no attribute can hold the value.
     fn stored(path: &str, value: AttributeValue) -> Result<Option<AttributeValue>, CodecError> {
+        // The default needs no path; the parameter has a name for the documentation.
         let _ = path;
         Ok((!is_empty_set(&value)).then_some(value))
     }
@@ -126,6 +127,7 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
         let fragile = NeedsReadBack::default();
         match model.serialize(Encoder::new(&fragile))? {
             AttributeValue::M(item) => {
+                // The check decodes and encodes the item once more, so it runs only for values that serde may lose.
                 if fragile.is_noted() {
                     read_back::check::<M>(&item)?;
                 }
@@ -191,6 +193,7 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
 }
 
 fn remove_nulls(item: &mut Item) {
+    // Lists keep their NULLs: removing one would move the elements behind it.
     item.retain(|_, value| !value.is_null());
     for value in item.values_mut() {
         if let AttributeValue::M(map) = value {
@@ -206,6 +209,7 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
 
 impl<T: Serialize> Encode<T> for Serde {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
+        // Nothing is read back here. The paths of fields check the values that an update stores.
         Ok(value.serialize(Encoder::new(&NeedsReadBack::default()))?)
     }
 }

@@ -49,6 +49,7 @@ use crate::codec::Item;
 /// ```
 pub struct Error(Box<Inner>);
 
+// Behind a box, so that an `Error` has the size of a pointer and every `Result` stays small.
 struct Inner {
     kind: ErrorKind,
     context: ErrorContext,
@@ -183,6 +184,7 @@ impl Error {
     }
 
     pub(crate) fn with_item_key(mut self, key: Item) -> Self {
+        // An item may have none of the key attributes. `item_key()` then returns `None` instead of an empty key.
         self.0.item_key = Some(key).filter(|key| !key.is_empty());
         self
     }
@@ -222,6 +224,7 @@ impl Error {
     ///
     /// Returns this error if no request was its cause.
     pub fn into_sdk_error(mut self) -> Result<Box<dyn StdError + Send + Sync>, Self> {
+        // `downcast` consumes the source, so a source of another type is put back.
         self.0.cause = match std::mem::replace(&mut self.0.cause, Cause::None) {
             Cause::Other(source) => match source.downcast::<SdkFailure>() {
                 Ok(failure) => return Ok(failure.into_sdk_error()),
@@ -236,6 +239,7 @@ impl Error {
     pub fn session_error(&self) -> Option<&bsm_core::Error> {
         match &self.0.cause {
             Cause::Session(error) => Some(error),
+            // The session's error may be further down the chain of another cause.
             Cause::Other(source) => bsm_core::Error::find_in(source.as_ref()),
             Cause::None => None,
         }
@@ -404,6 +408,7 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         let failures = self.cancellation_reasons().iter();
         let mut failures = failures.filter(|reason| reason.is_failure()).peekable();
+        // `all` is true for no failures at all, which is what the errors of other requests have.
         let of_transaction =
             failures.peek().is_some() && failures.all(CancellationReason::is_conflict);
         self.kind() == ErrorKind::Conflict || of_transaction
@@ -449,6 +454,7 @@ impl ErrorContext {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
+        // Read before `sdk_failure`, which consumes the error.
         let service_error = error.as_service_error();
         let existing_item = service_error
             .and_then(|error| existing_item(error))
@@ -459,6 +465,7 @@ impl ErrorContext {
             // The SDK asks the session for credentials, and wraps its error.
             Err(error) => return self.session_error(error),
         };
+        // The endpoint is a setting of the session, so one that is no URL is the session's error.
         if failure.step() == FailureStep::Endpoint {
             let kind = bsm_core::ErrorKind::InvalidConfig;
             let error = bsm_core::Error::new(kind, adapter::advice(&failure));
@@ -479,6 +486,7 @@ impl ErrorContext {
                 "the response cannot be read: check that the endpoint is a DynamoDB endpoint"
                     .into(),
             ),
+            // A connection that failed, or a time limit that passed: no response arrived.
             _ => {
                 let endpoint = failure.endpoint().map(|endpoint| format!(" {endpoint}"));
                 let endpoint = endpoint.unwrap_or_default();
@@ -545,6 +553,7 @@ impl ErrorKind {
     /// API Reference.
     pub(crate) fn from_aws_code(code: &str) -> Self {
         match code {
+            // Operations on backups and exports have codes of their own for these facts.
             "ResourceNotFoundException" | "TableNotFoundException" => Self::TableNotFound,
             "ResourceInUseException" | "TableAlreadyExistsException" | "TableInUseException" => {
                 Self::TableInUse
@@ -554,13 +563,16 @@ impl ErrorKind {
             "ReplicatedWriteConflictException" | "TransactionConflictException" => Self::Conflict,
             "TransactionInProgressException" => Self::TransactionInProgress,
             "ItemCollectionSizeLimitExceededException" => Self::ItemCollectionTooLarge,
+            // `LimitExceededException` mostly limits simultaneous operations on tables, and passes as throttling does.
             "LimitExceededException"
             | "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException" => Self::Throttled,
+            // The token belongs to a transaction with other actions, so a retry can't succeed.
             "IdempotentParameterMismatchException"
             | "SerializationException"
             | "ValidationException" => Self::InvalidRequest,
+            // Codes that every AWS service has, such as those about permissions and credentials.
             _ => match adapter::kind_of_code(code) {
                 bsm_core::ErrorKind::AccessDenied => Self::AccessDenied,
                 bsm_core::ErrorKind::CredentialsRejected => Self::CredentialsRejected,
@@ -649,6 +661,7 @@ impl fmt::Debug for Error {
             debug.field("cancellation_reasons", &self.cancellation_reasons());
         }
         if let Some(keys) = &self.0.unread_keys {
+            // Keys are values of items, so `Debug` shows only how many there are.
             debug.field("unread_keys", &keys.len());
         }
         if let Some(unprocessed) = &self.0.unprocessed {

@@ -25,6 +25,7 @@ pub fn cursor(bytes: &[u8]) {
 
 /// Parses a number: the text that is written for it is the same number.
 pub fn number(bytes: &[u8]) {
+    // The parser takes text, so bytes that are not UTF-8 have no case of their own.
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     if let Ok(number) = text.parse::<Number>() {
         let again: Number = number
@@ -41,6 +42,7 @@ pub fn expression_path(bytes: &[u8]) {
     let mut names = text.split('\n').map(str::to_owned);
     let mut path: Path<()> = Path::new(names.next().unwrap_or_default());
     for name in names {
+        // Numbers become indexes, so that the input reaches both kinds of segments.
         path = match name.parse() {
             Ok(index) => path.index(index),
             Err(_) => path.field(name),

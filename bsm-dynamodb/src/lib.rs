@@ -487,6 +487,7 @@ pub use migrate::{
     AbortedMigration, LoadMethod, MigrateTable, MigrationPhase, MigrationPlan, MigrationProgress,
     MigrationSummary, migrate_table,
 };
+// The trait and its derive share a name, as those of serde do: one import brings both.
 pub use model::Model;
 pub use model::billing::Billing;
 pub use model::composite::{
@@ -509,6 +510,7 @@ pub use operation::cursor::Cursor;
 pub use operation::delete::Delete;
 pub use operation::get::Get;
 pub use operation::optional::Optional;
+// `Query` and `Scan` are aliases whose type parameters name these, so they must be public.
 pub use operation::page_reader::{KeyCondition, ReadKind, ScanSegments};
 pub use operation::paged_read::PagedRead;
 pub use operation::pages::{Items, Page, Pages};
@@ -534,5 +536,6 @@ pub mod __private {
     pub use crate::private::{
         AnyCodec, AnyKey, Checked, NotReadBack, OwnKey, ReadBack, decode_if, expires, of_no_model,
     };
+    // A program may depend on serde under another name, so the expansions use this one.
     pub use serde;
 }

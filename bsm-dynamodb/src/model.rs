@@ -441,6 +441,7 @@ impl Error {
     ///
     /// The codec's error if the item does not fit the model, or its key is read as another one.
     pub fn existing_model<M: Model>(&self) -> Result<Option<M>, CodecError> {
+        // A copy, so that `existing_item()` still returns the item afterwards.
         let item = self.existing_item().cloned();
         item.map(stored::decode).transpose()
     }
@@ -448,5 +449,6 @@ impl Error {
 
 /// Binds an operation of the DynamoDB API to the manager that the model follows here and now.
 pub(crate) fn bind<M: Model>(operation: &'static str) -> Call {
+    // Callers bind before they create the future or stream, so it doesn't matter where that is polled.
     Call::new(operation, M::table_name(), slot::<M>().into_manager())
 }

@@ -75,6 +75,7 @@ macro_rules! debug_settings {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.debug_struct(stringify!($operation))
                     $(.field(stringify!($setting), &self.$setting))*
+                    // The dots stand for keys and values, which `Debug` doesn't show.
                     .finish_non_exhaustive()
             }
         }

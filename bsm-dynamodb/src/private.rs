@@ -15,6 +15,7 @@ pub use crate::model::entities::{decode_if, of_no_model};
 
 /// Returns the name of the attribute by which DynamoDB expires items, whose type is one that it can.
 pub const fn expires<T: TtlAttribute>(name: &'static str) -> &'static str {
+    // `T` is only in the bound: the compiler checks it, and the name passes through.
     name
 }
 
@@ -33,6 +34,7 @@ impl RangedKey for AnyKey {
     type Range = Self;
 }
 
+// Every key is accepted, so that `User::get(…)` adds no second error to that of the derive.
 impl<T> IntoKey<AnyKey> for T {
     fn into_key(self) -> Result<KeyValues, CodecError> {
         Err(NOT_COMPILED.into())

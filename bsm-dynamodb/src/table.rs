@@ -193,6 +193,7 @@ impl<M: Model> CreateTable<M> {
             return Err(call.error(ErrorKind::InvalidRequest, message));
         }
         let mut wait = self.wait.map(PollInterval::new);
+        // It repeats only after a deletion: an earlier one that it waited for, or one between the two requests.
         while let Err(error) = create::<M>(&call, &self.options).await {
             if error.kind() != ErrorKind::TableInUse {
                 return Err(error);
@@ -202,6 +203,7 @@ impl<M: Model> CreateTable<M> {
                 (Some(table), Some(wait)) if is_being_deleted(&table) => {
                     until_gone(&call, wait).await?;
                 }
+                // The table may still be in creation, by this program or another one.
                 (Some(table), _) => {
                     check::<M>(&call, &table, &self.options.more_indexes)?;
                     break;
@@ -212,6 +214,7 @@ impl<M: Model> CreateTable<M> {
         }
         if let Some(wait) = &mut wait {
             until_active(&call, wait).await?;
+            // DynamoDB changes recovery and time to live of active tables only.
             if self.options.point_in_time_recovery {
                 turn_on_recovery(&call.with_operation("UpdateContinuousBackups"), wait).await?;
             }
@@ -400,6 +403,7 @@ fn check<M: Model>(
     table: &TableDescription,
     more_indexes: &[IndexDefinition],
 ) -> Result<(), Error> {
+    // The billing has no influence: only keys and indexes are compared.
     let expected = TableDefinition::of::<M>(M::BILLING, more_indexes).ok();
     let problem = match expected.map(|expected| expected.missing_in(table)) {
         Some(None) => return Ok(()),
@@ -432,6 +436,7 @@ async fn describe(call: &Call) -> Result<Option<TableDescription>, Error> {
     let request = call.client().await?.describe_table();
     match request.table_name(call.table()).send().await {
         Ok(output) => Ok(output.table),
+        // Converted first, because a missing table has more than one code.
         Err(error) => match call.sdk_error(error) {
             error if error.is_table_not_found() => Ok(None),
             error => Err(error),
@@ -444,6 +449,7 @@ fn is_being_deleted(table: &TableDescription) -> bool {
 }
 
 fn is_active(table: &TableDescription) -> bool {
+    // Local indexes have no status: they are active with their table.
     let mut indexes = table.global_secondary_indexes().iter();
     table.table_status() == Some(&TableStatus::Active)
         && indexes.all(|index| {

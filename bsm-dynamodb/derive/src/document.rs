@@ -40,6 +40,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         Ok(()) => expanded,
         Err(error) => {
             let error = error.into_compile_error();
+            // What could be expanded is kept, so that its uses are no errors as well.
             quote! { #error #expanded }
         }
     }
@@ -79,6 +80,7 @@ fn expand(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
             let Method {
                 signature, name, ..
             } = method;
+            // `field` returns an untyped path, and the signature has the type and the encoding.
             quote! { #signature { self.field(#name).__encoded() } }
         })
         .collect();
@@ -115,6 +117,7 @@ impl Method {
     fn new(field: &ModelField<'_>, input: &DeriveInput) -> Self {
         let (ty, name) = (field.ty(), field.serde.name.clone());
         let mut method = field.ident.clone();
+        // The method of `Path` would be called in its place.
         if OF_PATH.contains(&field.plain_name().as_str()) {
             method = format_ident!("{method}_");
         }

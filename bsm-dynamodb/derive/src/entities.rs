@@ -9,6 +9,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let name = &input.ident;
     let (variants, error) = match variants(input) {
         Ok(variants) => (variants, None),
+        // Without variants, the implementation still compiles, so that the uses of the enum are no errors as well.
         Err(error) => (Vec::new(), Some(error.into_compile_error())),
     };
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
@@ -20,6 +21,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     let checks = checked.iter().map(|(_, model)| {
         quote_spanned! { model.span() =>
+            // A constant, so that the compiler evaluates it and reports it at the variant.
             const _: () = ::core::assert!(
                 <#model as ::bsm_dynamodb::Model>::ENTITY.is_some()
                     || !<#model as ::bsm_dynamodb::Model>::TEMPLATES.is_empty(),
@@ -48,6 +50,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
                 item: ::bsm_dynamodb::Item,
             ) -> ::core::result::Result<Self, ::bsm_dynamodb::CodecError> {
                 #(#decoded)*
+                // The last `item` would otherwise be an unused variable.
                 ::core::mem::drop(item);
                 ::core::result::Result::Err(::bsm_dynamodb::__private::of_no_model::<Self>())
             }

@@ -46,10 +46,13 @@ impl Expansion {
         errors.ok(check_shape(input));
         let options = StructOptions::parse(input, &mut errors);
         let container = SerdeContainer::parse(&input.attrs);
+        // With the defaults after an error, so that one compilation also reports the errors that follow.
         let container = errors.ok(container).unwrap_or_default();
         let mut fields = ModelField::parse_all(input, container.rename_all, &mut errors);
+        // A template on the struct makes a key of a field that has no attribute itself.
         options.mark_components(&mut fields);
         Self {
+            // Both are expanded even after an error, because each of them reports its own.
             model: model::expand(input, &options, &container, &fields, &mut errors),
             paths: paths::expand(input, &fields, options.paths.as_ref(), &mut errors),
             stub: stub::expand(input, &fields, &options),

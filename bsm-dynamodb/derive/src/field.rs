@@ -36,6 +36,7 @@ impl<'a> ModelField<'a> {
         let Data::Struct(data) = &input.data else {
             return Vec::new();
         };
+        // The derives have reported this by themselves.
         let Fields::Named(fields) = &data.fields else {
             return Vec::new();
         };
@@ -83,11 +84,13 @@ impl<'a> ModelField<'a> {
     }
 
     fn has_encoding(&self) -> bool {
+        // A declared key type needs an encoding of its own, which carries it to the types of keys.
         self.serde.serialize_with.is_some() || self.key_type().is_some()
     }
 
     /// The type of the key attribute, where it is declared or known.
     fn key_type(&self) -> Option<KeyType> {
+        // Only for keys: any other field of such a type needs no encoding of its own.
         let known = || self.is_key().then(|| self.known_key_type()).flatten();
         self.options.key_type.or_else(known)
     }
@@ -95,11 +98,13 @@ impl<'a> ModelField<'a> {
     /// The type as which a type of another crate, or a module of ours, stores a key.
     fn known_key_type(&self) -> Option<KeyType> {
         if let Some(with) = &self.serde.serialize_with {
+            // By the path as it is written. A module that is imported under another path needs `key_type`.
             let names: Vec<_> = with
                 .segments
                 .iter()
                 .map(|it| it.ident.to_string())
                 .collect();
+            // Patterns of string literals match `&str` only.
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             return match *names.as_slice() {
                 ["bsm_dynamodb", "rfc3339", "serialize"] => Some(KeyType::String),
@@ -116,6 +121,7 @@ impl<'a> ModelField<'a> {
 
     /// The type of the key attribute that the field is: its own, without an `Option`.
     fn key_value_type(&self) -> &'a Type {
+        // An index has no items whose key is `None`, so keys are given without the `Option`.
         inside_of_option(self.ty()).unwrap_or(self.ty())
     }
 
@@ -131,6 +137,7 @@ impl<'a> ModelField<'a> {
     /// The bound that the field's type can be a key, in an error that points at the type.
     pub(crate) fn key_bound(&self) -> Option<TokenStream> {
         let ty = self.key_value_type();
+        // With a key type, the type of the field need not be a `KeyAttribute`.
         let bound = quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::KeyAttribute, };
         self.key_type().is_none().then_some(bound)
     }
@@ -174,6 +181,7 @@ impl<'a> ModelField<'a> {
         };
         let function = match &self.serde.serialize_with {
             Some(with) => quote! { #with },
+            // Only a key type makes it an encoding, so the value is written as the type itself writes it.
             None => quote! { ::bsm_dynamodb::__private::serde::Serialize::serialize },
         };
         let whole = serialize_field(ty, quote! { #function(value, serializer) });
@@ -183,6 +191,7 @@ impl<'a> ModelField<'a> {
             .then(|| inside_of_option(ty))
             .flatten()
             .map(|inner| {
+                // By its trait, so that the compiler reports a missing `Clone` at the type.
                 let clone =
                     quote_spanned! { inner.span() => <#inner as ::core::clone::Clone>::clone };
                 let body = quote! {
@@ -196,6 +205,7 @@ impl<'a> ModelField<'a> {
             let stored = match self.key_type() {
                 Some(declared) => declared.stored(),
                 None => {
+                    // The function is opaque, so the type decides here. Operations check the stored key.
                     quote_spanned! { ty.span() => <#ty as ::bsm_dynamodb::KeyAttribute>::Stored }
                 }
             };
@@ -225,6 +235,7 @@ pub(crate) fn inside_of_option(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = bare(ty) else {
         return None;
     };
+    // By its name, because a macro sees names and not types.
     let last = path.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return None;
@@ -319,6 +330,7 @@ impl FieldOptions {
     fn parse(field: &Field, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         for attribute in model_attributes(&field.attrs) {
+            // Each attribute by itself, so that an error in one keeps the options of the others.
             errors.ok(attribute.parse_nested_meta(|meta| options.add(&meta)));
         }
         if let (Some((_, _)), Some(at)) = (options.key, options.version) {
@@ -405,6 +417,7 @@ impl IndexOptions {
         let marker: Ident = marker.ok_or_else(|| {
             meta.error("an index needs the name of a type for it, as in `index(ByEmail)`")
         })?;
+        // The name of the type is then also that of the index, and may be too short for one.
         if name.is_none() {
             check_index_name(&marker.to_string(), marker.span())?;
         }
@@ -439,6 +452,7 @@ impl ProjectionOption {
         let fields;
         parenthesized!(fields in input);
         let fields = Punctuated::<Ident, Token![,]>::parse_terminated(&fields)?;
+        // 20: the most attributes that DynamoDB includes in one index.
         if !(1..=20).contains(&fields.len()) {
             let message = "an index includes 1 to 20 attributes besides the keys";
             return Err(Error::new(word.span(), message));
@@ -463,6 +477,7 @@ pub(crate) fn check_index_name(name: &str, at: Span) -> Result<()> {
 /// Returns `true` if DynamoDB accepts this as the name of a table or an index.
 pub(crate) fn is_resource_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    // Bytes are characters here, because all allowed characters are ASCII.
     (3..=255).contains(&name.len()) && name.chars().all(allowed)
 }
 

@@ -39,11 +39,13 @@ impl<'a> Index<'a> {
                 errors.ok(add(&mut indexes, field, options));
             }
         }
+        // After the loop, because the hash key of an index may be on a field that follows.
         let has_range =
             |field: &ModelField<'_>| matches!(field.options.key, Some((KeyRole::Range, _)));
         let table_has_range = fields.iter().any(has_range);
         let mut local = 0;
         for index in &indexes {
+            // Counted along, so that the first five local indexes get no error.
             local += usize::from(index.is_local);
             errors.ok(index.check(input, table_has_range, local));
         }
@@ -128,6 +130,7 @@ impl IndexParts {
         } = self;
         let doc = format!("The index `{name}` of [`{model}`].");
         quote! {
+            // Without variants, because it stands for the index as a type and never has a value.
             #[doc = #doc]
             #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
             #visibility enum #marker {}
@@ -161,6 +164,7 @@ pub(crate) fn expand_projection(
             let names: Vec<_> = included
                 .iter()
                 .filter_map(|ident| errors.ok(attribute_name(ident, fields)))
+                // Without the attribute of the entity, reads of the index could not leave other models out.
                 .chain(entity)
                 .collect();
             quote! { Include(&[#(#names),*]) }
@@ -189,6 +193,7 @@ fn add<'a>(
         });
         indexes.len() - 1
     });
+    // The options of an index may be spread over its fields, in any order.
     let index = &mut indexes[position];
     if index.is_local != options.is_local {
         let message = "an index is either local or global: `local_index` stands on one field";
@@ -209,6 +214,7 @@ fn add<'a>(
 fn check_field(field: &ModelField<'_>, options: &IndexOptions, has_own_codec: bool) -> Result<()> {
     field.demand_stored("the key of an index is an attribute")?;
     let is_optional = inside_of_option(field.ty()).is_some();
+    // Another codec, such as `Sparse`, may leave the attribute out by itself.
     if is_optional && field.serde.conditional.is_none() && !has_own_codec {
         return Err(Error::new(
             options.marker.span(),

@@ -49,6 +49,7 @@ fn stored_type(input: &DeriveInput) -> Result<TokenStream> {
              `struct UserId(String);`, and for an enum without fields",
         )
     })?;
+    // Checked even with a declared key type, which says nothing about reading.
     if let Written::Field(field) = written {
         let serde = SerdeField::parse(field, container.rename_all)?;
         if let Some(span) = serde.unwritten.or(serde.unread) {
@@ -67,6 +68,7 @@ fn stored_type(input: &DeriveInput) -> Result<TokenStream> {
         // serde writes this type in place of the other one.
         (Some((into, _)), _) => stored_like(&into),
         (None, Written::Field(field)) => stored_like(&field.ty),
+        // serde writes a unit variant as its name.
         (None, Written::VariantName) => quote! { ::std::string::String },
     })
 }

@@ -67,6 +67,7 @@ impl<'a> TableKey<'a> {
         let fields = self.fields();
         let values = fields.iter().map(|field| field.ident);
         match fields.len() {
+            // One value is given as itself, and several as a tuple.
             1 => quote! { #(&self.#values)* },
             _ => quote! { (#(&self.#values),*) },
         }
@@ -92,6 +93,7 @@ impl<'a> Attributes<'a> {
                 errors.ok(set_once(name, slot, field, at));
                 errors.ok(check_key(field));
             }
+            // Keys have passed the same check in `check_key`.
             if options.ttl.or(options.version).is_some() {
                 errors.ok(field.demand_stored("this is an attribute of the table"));
             }
@@ -110,6 +112,7 @@ impl<'a> Attributes<'a> {
                 }
             }
         }
+        // After the loop, so that the errors of fields are reported even if there is no key.
         let key = match (options.key(), hash) {
             (Some(key), None) if range.is_none() => TableKey::of_templates(key, fields, errors),
             (Some(key), _) => {
@@ -129,6 +132,7 @@ impl<'a> Attributes<'a> {
                 None
             }
         };
+        // Not `options.hash`: a template of the hash key that has an error was given all the same.
         if let (Some(range), false) = (&options.range, options.has_hash) {
             let message = "a range key that has a template needs a hash key that has one: add \
                            `hash_key = \"…\"`";
@@ -145,6 +149,7 @@ impl<'a> Attributes<'a> {
 
 /// Refuses a rest that serde would write as an attribute, or that has a rival.
 fn check_rest(field: &ModelField<'_>, fields: &[ModelField<'_>], at: Span) -> Result<()> {
+    // `flatten` counts as unwritten, but it would let serde write the rest.
     if field.serde.unwritten.is_none() || field.serde.flatten.is_some() {
         return Err(Error::new(
             at,
@@ -245,6 +250,7 @@ fn check_no_parameters(input: &DeriveInput, options: &StructOptions, errors: &mu
     let templates = options.hash.iter().map(Template::span);
     let indexes = options.indexes.iter().map(|index| index.marker.span());
     if !input.generics.params.is_empty()
+        // One error is enough: removing the parameters fixes all of them.
         && let Some(span) = templates.chain(indexes).next()
     {
         let message = "the keys of a generic model cannot have templates";
@@ -279,9 +285,11 @@ pub(crate) fn expand(
             "a model needs the name of its table: add `#[model(table = \"…\")]`",
         ));
     }
+    // Before the key is looked for, so that the errors of indexes are reported without one.
     let indexes = Index::find_all(input, fields, options.codec.is_some(), errors);
     match Attributes::find(input, options, fields, errors) {
         Some(attributes) => expand_model(input, options, fields, &attributes, &indexes, errors),
+        // The reason is among the errors, and the stub takes the place of the model.
         None => TokenStream::new(),
     }
 }
@@ -311,9 +319,11 @@ fn expand_model(
         .copied()
         .chain(index_keys)
         .chain(components);
+    // As bounds, because the compiler reports a bound at the type of the field and not at the derive.
     let key_bounds = key_bounds.filter_map(ModelField::key_bound);
     let ttl_bound = attributes.ttl.and_then(|field| {
         let ty = field.ty();
+        // Without parameters, `expires` checks the type. With them, it needs the bound.
         let is_checked = field.serde.serialize_with.is_none();
         (is_checked && !input.generics.params.is_empty())
             .then(|| quote_spanned! { ty.span() => #ty: ::bsm_dynamodb::TtlAttribute, })
@@ -326,6 +336,7 @@ fn expand_model(
         }
     });
 
+    // `Self` includes the parameters of a generic model.
     let (key, schema) = attributes.key.expand(&quote! { Self });
     let region = options.region.as_ref().map(|region| {
         quote! {
@@ -361,6 +372,7 @@ fn expand_model(
                 &[#(::bsm_dynamodb::IndexDefinition::of::<#markers>()),*];
         }
     });
+    // A local index shares the hash key of the table, which must be a field for that.
     let table_hash = match &attributes.key {
         TableKey::Fields { hash, .. } => Some(*hash),
         TableKey::Templates { .. } => None,
@@ -375,6 +387,7 @@ fn expand_model(
     let templates = expand_templates(input, options, fields);
     let key_templates = match &attributes.key {
         TableKey::Fields { .. } => None,
+        // By name and not as `Self`, because this is an implementation of its own.
         TableKey::Templates { key, .. } => errors.ok(key.expand(input, &quote! { #name }, fields)),
     };
     let entity_constant = entity.as_ref().map(|(attribute, value)| {
@@ -386,10 +399,12 @@ fn expand_model(
     let encodings = fields
         .iter()
         .filter_map(|field| field.expand_encoding(input));
+    // `__key` passes the fields to `IntoKey`, as `get` does, so that both encode them alike.
     let key_of_self = attributes.key.of_self();
     let table = &options.table;
 
     quote! {
+        // Absolute paths, because the program may have items of the same names.
         #[automatically_derived]
         impl #impl_generics ::bsm_dynamodb::Model for #name #ty_generics
         where
@@ -411,6 +426,7 @@ fn expand_model(
             #templates
 
             fn table_name() -> ::std::borrow::Cow<'static, str> {
+                // `into`, so that a literal, a `String` and a `Cow` are all accepted.
                 ::core::convert::Into::into(#table)
             }
 
@@ -453,6 +469,7 @@ fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream
     let (ident, ty) = (field.ident, field.ty());
     let names = fields
         .iter()
+        // A field that serde doesn't write has no attribute. The rest itself is such a field.
         .filter(|field| field.serde.unwritten.is_none())
         .map(|field| &field.serde.name);
     let (rest, rest_mut) = (
@@ -475,6 +492,7 @@ fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream
 /// Writes the version attribute. That the field is a `Version` is an error at its type if not.
 fn expand_version(field: &ModelField<'_>) -> TokenStream {
     let (name, ident, ty) = (&field.serde.name, field.ident, field.ty());
+    // A closure without captures, because `VersionAttribute` takes a function pointer.
     let of = quote_spanned! { ty.span() => |model: &Self| &model.#ident };
     quote! {
         const VERSION: ::core::option::Option<::bsm_dynamodb::VersionAttribute<Self>> =

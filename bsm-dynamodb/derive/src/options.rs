@@ -8,6 +8,7 @@ use crate::field::{ModelField, is_resource_name, model_attributes, set_once};
 use crate::template::{Template, TemplateKey};
 use crate::template_index::TemplateIndex;
 
+// Options that belong on a field. On the struct they have an error of their own, which says so.
 const OF_FIELDS: [&str; 7] = [
     "hash_key",
     "range_key",
@@ -65,6 +66,7 @@ impl StructOptions {
                 } else if meta.path.is_ident("paths") {
                     set_once("paths", &mut options.paths, meta.value()?.parse()?, at)
                 } else if meta.path.is_ident("hash_key") && meta.input.peek(Token![=]) {
+                    // Before the template is parsed, which may fail.
                     options.has_hash = true;
                     set_once("hash_key", &mut options.hash, Template::parse(&meta)?, at)
                 } else if meta.path.is_ident("range_key") && meta.input.peek(Token![=]) {
@@ -150,6 +152,7 @@ fn check_table_name(name: &Expr) -> Result<()> {
         ..
     }) = name
     else {
+        // Any other expression has its value only when the program runs.
         return Ok(());
     };
     if is_resource_name(&literal.value()) {

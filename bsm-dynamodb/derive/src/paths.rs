@@ -53,6 +53,7 @@ pub(crate) fn expand(
             }
         },
         Some(name) if !input.generics.params.is_empty() => {
+            // The paths name the parameters of the model, which the type doesn't have.
             errors.push(Error::new(
                 name.span(),
                 "the paths of a model that has parameters cannot be on a type of their own",
@@ -100,6 +101,7 @@ fn function(
     let is_plain = field.serde.serialize_with.is_none() && !field.serde.is_read_otherwise;
     let check = match is_plain {
         true => quote! {{
+            // Inside a block, so that the traits are in scope for this expression only.
             use ::bsm_dynamodb::__private::{Checked as _, NotReadBack as _};
             (&::bsm_dynamodb::__private::ReadBack::<#ty>::NEW).check()
         }},

@@ -23,6 +23,7 @@ impl SerdeContainer {
             let at = meta.path.span();
             if meta.path.is_ident("rename_all") {
                 container.rename_all = RenameAll::parse(&one_name(&meta)?)?;
+                // `one_name` has read the value, so there is nothing to skip.
                 return Ok(());
             }
             if meta.path.is_ident("into") {
@@ -54,6 +55,7 @@ pub(crate) enum RenameAll {
 impl RenameAll {
     fn parse(name: &LitStr) -> Result<Self> {
         match name.value().as_str() {
+            // serde takes the names of fields to be in snake case, so both rules leave them as they are.
             "lowercase" | "snake_case" => Ok(Self::Unchanged),
             "UPPERCASE" | "SCREAMING_SNAKE_CASE" => Ok(Self::Upper),
             "PascalCase" => Ok(Self::Pascal),
@@ -71,6 +73,7 @@ impl RenameAll {
             Self::Upper => field.to_ascii_uppercase(),
             Self::Pascal => pascal_case(field),
             Self::Camel => {
+                // As serde does it: the Pascal form with its first letter in lower case.
                 let pascal = pascal_case(field);
                 let mut letters = pascal.chars();
                 letters
@@ -134,6 +137,7 @@ impl SerdeField {
             }
             if meta.path.is_ident("with") {
                 let mut module: Path = meta.value()?.parse::<LitStr>()?.parse()?;
+                // `with` names a module, whose function `serialize` writes the field.
                 module.segments.push(parse_quote!(serialize));
                 serialize_with = Some(module);
                 is_read_otherwise = true;
@@ -148,6 +152,7 @@ impl SerdeField {
             if is_any(&["flatten"]) {
                 flatten.get_or_insert(at);
             }
+            // `flatten` writes the entries of the field, but no attribute of its name.
             if is_any(&["skip", "skip_serializing", "flatten"]) {
                 unwritten.get_or_insert(at);
             } else if is_any(&["skip_deserializing"]) {
@@ -162,6 +167,7 @@ impl SerdeField {
         })?;
         let name = renamed.unwrap_or_else(|| {
             let ident = field.ident.as_ref().map(|ident| ident.unraw().to_string());
+            // The field of a newtype has no name, and needs none.
             rename_all.apply(&ident.unwrap_or_default())
         });
         Ok(Self {
@@ -191,6 +197,7 @@ fn one_name(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     if meta.input.peek(Token![=]) {
         return meta.value()?.parse();
     }
+    // Both directions, because the item is read back under the name under which it was written.
     let mut names = [None, None];
     meta.parse_nested_meta(|inner| {
         let side = match () {
@@ -212,6 +219,7 @@ fn one_name(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
 
 /// Passes over the value of an attribute that means nothing here.
 fn skip(meta: &ParseNestedMeta<'_>) -> Result<()> {
+    // A value may be any tokens: `= "text"`, or a list in parentheses.
     while !meta.input.is_empty() && !meta.input.peek(Token![,]) {
         meta.input.parse::<TokenTree>()?;
     }

@@ -21,12 +21,14 @@ pub(crate) fn expand(
     let indexes = indexes(fields, options)
         .into_iter()
         .map(|marker| index(input, marker));
+    // The paths of the fields, which are expanded even after an error, name these encodings.
     let encodings = fields
         .iter()
         .filter_map(|field| field.expand_encoding(input));
     quote! {
         #[automatically_derived]
         impl ::bsm_dynamodb::Model for #name {
+            // It accepts every key, because the real one may be what is missing.
             type Key = ::bsm_dynamodb::__private::AnyKey;
             type Codec = ::bsm_dynamodb::__private::AnyCodec;
 

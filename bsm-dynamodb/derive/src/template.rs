@@ -64,6 +64,7 @@ impl Template {
                 let message = format!("the model has no field `{name}`");
                 Error::new(self.span, message)
             })?;
+            // Keys are composed of the attributes in the item, so the field must be one of them.
             field.demand_stored("a key is composed of attributes")?;
             Ok(field)
         };
@@ -81,11 +82,13 @@ impl Template {
             Part::Text(text) => quote! { ::bsm_dynamodb::TemplatePart::Text(#text) },
             Part::Field { name, width } => {
                 let field = fields.iter().find(|field| field.plain_name() == *name);
+                // `fields` reports a field that doesn't exist; its constant is never compiled.
                 let attribute = field.map_or(name, |field| &field.serde.name);
                 let element = field.map(|field| field.key_element(model));
                 quote! {
                     ::bsm_dynamodb::TemplatePart::Field {
                         attribute: #attribute,
+                        // Left to the compiler, because a macro can't resolve how the type is stored.
                         key_type: <<#element as ::bsm_dynamodb::KeyElement>::Stored
                             as ::bsm_dynamodb::KeyScalar>::TYPE,
                         width: #width,
@@ -108,6 +111,7 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
         if !text.is_empty() {
             parts.push(Part::Text(text.to_owned()));
         }
+        // There is no other field: the text was the end.
         if text.len() == rest.len() {
             break;
         }
@@ -118,6 +122,7 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
             None => (field, 0),
             Some((name, width)) => (name, parse_width(width)?),
         };
+        // This also refuses `{}` and text with spaces or punctuation.
         if syn::parse_str::<syn::Ident>(name).is_err() {
             return Err(format!("`{name}` is not the name of a field"));
         }
@@ -141,9 +146,11 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
 
 /// Parses the width of a number: `08` is 8 digits.
 fn parse_width(width: &str) -> std::result::Result<usize, String> {
+    // The zero is required, because `{:8}` in a format of Rust pads with spaces.
     let digits = width.strip_prefix('0');
     let width = digits.and_then(|digits| digits.parse().ok());
     width
+        // 38: the most digits of a number in DynamoDB.
         .filter(|width| (1..=38).contains(width))
         .ok_or_else(|| {
             "the width of a number is written `:08`, for 8 digits with zeros in front".to_owned()
@@ -166,6 +173,7 @@ impl TemplateKey<'_> {
         let mut all = hash.fields(fields)?;
         if let Some((range, _)) = &self.range {
             for field in range.fields(fields)? {
+                // A caller gives each field once, even if both key attributes are composed of it.
                 if all.iter().all(|known| known.ident != field.ident) {
                     all.push(field);
                 }
@@ -182,6 +190,7 @@ impl TemplateKey<'_> {
     pub(crate) fn demand_present(&self, fields: &[&ModelField<'_>]) -> Result<()> {
         let (hash, _) = &self.hash;
         for field in fields {
+            // An index may leave out an item without its key, and the table may not.
             let is_optional = inside_of_option(field.ty()).is_some();
             if is_optional || field.serde.conditional.is_some() {
                 let message = format!(
@@ -272,6 +281,7 @@ impl TemplateKey<'_> {
 
 fn tuple(model: &TokenStream, fields: &[&ModelField<'_>]) -> TokenStream {
     let elements = fields.iter().map(|field| field.key_element(model));
+    // The comma after each element makes a tuple of a single one.
     quote! { (#(#elements,)*) }
 }
 

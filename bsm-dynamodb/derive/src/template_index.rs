@@ -68,6 +68,7 @@ impl TemplateIndex {
         let name = match name {
             Some(name) => name.value(),
             None => {
+                // The name of the type is then also that of the index, and may be too short for one.
                 check_index_name(&marker.to_string(), marker.span())?;
                 marker.to_string()
             }
@@ -111,13 +112,16 @@ impl TemplateIndex {
         let (name, marker) = (&input.ident, &self.marker);
         let (model, owner) = (quote! { #name }, quote! { #marker });
         let key = self.key();
+        // After this error, the rest of the expansion would only repeat it.
         let Some(all) = errors.ok(key.fields(fields)) else {
             return TokenStream::new();
         };
         let templates = errors.ok(key.expand(input, &owner, fields));
         let key_type = key.key_type(&model, &owner, &all);
         let parts = IndexParts {
+            // The schema takes the names from the templates, which the index itself implements.
             schema: quote! { ::bsm_dynamodb::KeySchema::composite() },
+            // A local index has the hash key of the table, so a template on the struct is for a global one.
             kind: quote! { GlobalIndex },
             projection: expand_projection(self.projection.as_ref(), fields, entity, errors),
             key: key_type,

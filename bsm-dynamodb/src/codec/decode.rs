@@ -68,6 +68,7 @@ impl<'de> Deserializer<'de> for Decoder {
             AttributeValue::Bool(value) => visitor.visit_bool(value),
             AttributeValue::Null(_) => visitor.visit_unit(),
             AttributeValue::M(_) => self.deserialize_map(visitor),
+            // Lists and sets. An attribute type that is new to the SDK is an error there.
             _ => self.deserialize_seq(visitor),
         }
     }
@@ -85,6 +86,7 @@ impl<'de> Deserializer<'de> for Decoder {
         deserialize_u128 => visit_u128,
     }
 
+    // A decimal that no float equals is rounded to the nearest float.
     numbers! { "a float", |number: &str| number.parse().ok();
         deserialize_f32 => visit_f32,
         deserialize_f64 => visit_f64,
@@ -106,6 +108,7 @@ impl<'de> Deserializer<'de> for Decoder {
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
+        // serde's visitor of a `char` takes text of one character.
         self.deserialize_string(visitor)
     }
 
@@ -138,6 +141,7 @@ impl<'de> Deserializer<'de> for Decoder {
         visitor: V,
     ) -> Result<V::Value, SerdeError> {
         match self.0 {
+            // As text, because `any_number` would round more digits than an `f64` has.
             AttributeValue::N(number) if name == NUMBER => visitor.visit_string(number),
             _ if name == NUMBER => Err(self.expected("a number")),
             _ => visitor.visit_newtype_struct(self),
@@ -164,6 +168,7 @@ impl<'de> Deserializer<'de> for Decoder {
         _: usize,
         visitor: V,
     ) -> Result<V::Value, SerdeError> {
+        // `deserialize_seq` fails if elements are left over, so the length isn't needed.
         self.deserialize_seq(visitor)
     }
 
@@ -211,6 +216,7 @@ impl<'de> Deserializer<'de> for Decoder {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
+        // The value is in memory already, so there is nothing to skip.
         visitor.visit_unit()
     }
 }
@@ -229,6 +235,7 @@ fn any_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value
     } else if let Ok(number) = number.parse() {
         visitor.visit_u64(number)
     } else if let Ok(number) = number.parse() {
+        // Fractions, and integers of more than 64 bits, which are rounded here.
         visitor.visit_f64(number)
     } else {
         Err(SerdeError::new("the number cannot be read"))
@@ -271,6 +278,7 @@ impl<'de> de::MapAccess<'de> for Entries {
         let Some((key, value)) = self.entries.next() else {
             return Ok(None);
         };
+        // The key is kept, because an error in the value names it.
         let read = seed.deserialize(MapKey(key.clone())).map(Some);
         self.value = Some((key, value));
         read
@@ -300,6 +308,7 @@ macro_rules! parsed_keys {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
             match self.0.parse() {
                 Ok(key) => visitor.$visit(key),
+                // A key of a map is a value of the item, so the message doesn't repeat it.
                 Err(_) => Err(SerdeError::new("a key of the map does not fit its type")),
             }
         }
@@ -310,6 +319,7 @@ impl<'de> Deserializer<'de> for MapKey {
     type Error = SerdeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
+        // Where serde buffers a map, its keys remain text. Writing other keys therefore notes a need to read back.
         visitor.visit_string(self.0)
     }
 
@@ -329,6 +339,7 @@ impl<'de> Deserializer<'de> for MapKey {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SerdeError> {
+        // A key of a map is never NULL.
         visitor.visit_some(self)
     }
 
@@ -366,6 +377,7 @@ impl<'de> EnumAccess<'de> for Variant {
         self,
         seed: V,
     ) -> Result<(V::Value, Content), SerdeError> {
+        // `deserialize_enum` has checked that there is one entry.
         let Some((name, value)) = self.0.into_iter().next() else {
             return Err(SerdeError::new("expected a variant, found an empty map"));
         };
@@ -380,6 +392,7 @@ impl<'de> VariantAccess<'de> for Content {
     type Error = SerdeError;
 
     fn unit_variant(self) -> Result<(), SerdeError> {
+        // The content of a unit variant is NULL, which is read as `()`.
         de::Deserialize::deserialize(Decoder(self.0))
     }
 

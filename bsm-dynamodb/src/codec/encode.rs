@@ -56,6 +56,7 @@ macro_rules! wide_numbers {
     ($($method:ident: $number:ty,)*) => {$(
         fn $method(self, number: $number) -> Encoded {
             self.fragile.note();
+            // An integer of 128 bits may have 39 digits, one more than DynamoDB stores.
             let text = number.to_string();
             exact_number(text)
         }
@@ -66,6 +67,7 @@ macro_rules! floats {
     ($($method:ident: $number:ty,)*) => {$(
         fn $method(self, number: $number) -> Encoded {
             if number.is_finite() {
+                // The shortest decimal that is read as the same float.
                 return Ok(AttributeValue::N(number.to_string()));
             }
             Err(SerdeError::new("DynamoDB has no numbers such as NaN and infinity"))
@@ -128,6 +130,7 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Encoded {
+        // DynamoDB has no options, so `Some` leaves no trace.
         value.serialize(self)
     }
 
@@ -154,6 +157,7 @@ impl<'a> Serializer for Encoder<'a> {
                 self.fragile.note();
                 Ok(AttributeValue::N(digits))
             }
+            // A set in an `Option` may be `None`, which stays NULL.
             AttributeValue::L(values) if is_set(name) => to_set(values),
             value => Ok(value),
         }
@@ -306,6 +310,7 @@ impl<'a> Map<'a> {
     }
 
     fn finish(mut self) -> Encoded {
+        // The struct has one field, whose text is the number.
         if self.is_json_number
             && let Some(AttributeValue::S(digits)) = self.item.remove(JSON_NUMBER)
         {
@@ -375,6 +380,7 @@ structs!(SerializeStruct, SerializeStructVariant);
 /// Makes a number of text that DynamoDB stores without rounding it.
 fn exact_number(text: String) -> Encoded {
     match text.parse::<Decimal>() {
+        // Zeros at either end are no digits of a `Decimal`, and DynamoDB also trims them.
         Ok(decimal) if decimal.digits.len() <= 38 => Ok(AttributeValue::N(text)),
         Ok(_) => Err(SerdeError::new("a number has at most 38 digits")),
         Err(NotANumber) => Err(SerdeError::new("the digits are not a number")),
@@ -396,6 +402,7 @@ fn to_set(values: Vec<AttributeValue>) -> Encoded {
     ) -> Option<Vec<T>> {
         values.into_iter().map(inner).collect()
     }
+    // The first element decides the type of the set, and any other type is an error.
     let set = match values.first() {
         // The type of an empty set is unknown, and doesn't matter: it is left out of the item.
         None => Some(AttributeValue::Ss(Vec::new())),

@@ -51,6 +51,7 @@ impl SerdeError {
         if message.starts_with(OF_SERDE) {
             return Self::new(message);
         }
+        // Any other message may repeat the value, as those of parsers often do.
         Self::new("the value is refused by its Serialize or Deserialize")
     }
 }
@@ -61,6 +62,7 @@ impl SerdeError {
 /// plain form, do not see it.
 pub(crate) struct ValueFree<T>(pub(crate) T);
 
+// U+037E, the Greek question mark, is unlikely in other messages. serde_dynamo marks its sets with it as well.
 const VALUE_FREE: &str = "\u{037E}bsm_dynamodb::ValueFree: ";
 
 impl<T: fmt::Display> fmt::Display for ValueFree<T> {
@@ -100,6 +102,7 @@ impl de::Error for SerdeError {
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        // The value that was found is left out, here and for unknown variants and fields.
         Self::new(format!("expected {expected}, found another value"))
     }
 

@@ -21,5 +21,6 @@ pub(super) fn is_set(name: &str) -> bool {
         "\u{037E}NUMBERSET\u{037E}",
         "\u{037E}BINARYSET\u{037E}",
     ];
+    // The kind is not taken from the name: `to_set` looks at the elements.
     name == SET || SERDE_DYNAMO.contains(&name)
 }

@@ -26,7 +26,9 @@ impl Decimal {
     pub(crate) fn to_integer<T: FromStr>(&self) -> Option<T> {
         // The longest integer of Rust, a u128, has 39 digits.
         const LONGEST: i64 = 39;
+        // `digits` has no zeros at its end, so a negative exponent is a fraction.
         let zeros = usize::try_from(self.exponent).ok()?;
+        // Before the zeros are written: those of `1e999999999` would fill a gigabyte.
         if self.magnitude() >= LONGEST {
             return None;
         }
@@ -53,14 +55,17 @@ impl FromStr for Decimal {
         };
         let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        // This also refuses `1e`, whose exponent is empty.
         let exponent: i64 = exponent.parse().map_err(|_| NotANumber)?;
         let digits = format!("{whole}{fraction}");
+        // Digits may be missing on one side of the point, as in `.5`, but not on both.
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NotANumber);
         }
         let significant = digits.trim_end_matches('0');
         let trailing = digits.len() - significant.len();
         let significant = significant.trim_start_matches('0');
+        // Zero has no sign, so that `-0` equals `0`.
         if significant.is_empty() {
             return Ok(Self {
                 negative: false,

@@ -42,6 +42,7 @@ const READ_AS_ANOTHER: &str = "a number or binary would be read back as another 
 pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
     value: &AttributeValue,
 ) -> Result<(), CodecError> {
+    // Text, booleans and NULL pass through serde's buffer unchanged.
     if !is_fragile(value) {
         return Ok(());
     }
@@ -57,6 +58,7 @@ pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
 /// serde names no attribute where it buffers, so this finds the one without which the error is gone.
 fn could_not_be_read(item: &Item, error: SerdeError) -> SerdeError {
     let reason = format!("the item could not be read back: {error}");
+    // The text of the error already names the attribute.
     if error.has_path() {
         return SerdeError::new(reason);
     }
@@ -91,6 +93,7 @@ fn keeps_numbers_and_binary(one: &AttributeValue, other: &AttributeValue) -> boo
         (_, Null(_)) => true,
         (N(one), N(other)) => !is_long(one) || normalized(one) == normalized(other),
         (N(one), _) => !is_long(one),
+        // A set has no order, so a long number may be anywhere in the other one.
         (Ns(one), Ns(other)) => one.iter().filter(|one| is_long(one)).all(|one| {
             let one = normalized(one);
             other.iter().any(|other| normalized(other) == one)
@@ -112,6 +115,7 @@ fn keeps_numbers_and_binary(one: &AttributeValue, other: &AttributeValue) -> boo
 /// Returns `true` if the number is none that serde can buffer: an integer of 64 bits or an `f64`.
 fn is_long(number: &str) -> bool {
     let is_integer = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+    // A float that is written as the same number has lost nothing.
     let is_float = || {
         let float = number.parse::<f64>();
         float.is_ok_and(|float| normalized(&float.to_string()) == normalized(number))

@@ -48,6 +48,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> HookResult {
+        // This hook is the last one before sending. An attempt that fails before it was not sent.
         self.0.in_flight.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -58,6 +59,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> HookResult {
+        // This hook also runs after an attempt that failed before it was sent.
         let was_sent = self.0.in_flight.swap(false, Ordering::Relaxed);
         if was_sent && !is_answered(context) {
             self.0.response_lost.store(true, Ordering::Relaxed);
@@ -77,6 +79,7 @@ fn is_answered(context: &FinalizerInterceptorContextRef<'_>) -> bool {
         // with DynamoDB" in the Developer Guide.
         return response.status().as_u16() < 500 && !error.is_response_error();
     }
+    // A refused connection carried nothing. After any other failure the request may have arrived.
     let connector_error = error.as_connector_error();
     let mut causes = std::iter::successors(
         connector_error.map(|error| error as &(dyn StdError + 'static)),

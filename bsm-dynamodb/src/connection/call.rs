@@ -39,6 +39,7 @@ impl Call {
 
     /// Returns a call of another operation on the same table with the same manager.
     pub(crate) fn with_operation(&self, operation: &'static str) -> Self {
+        // With attempts of its own, because those of another request say nothing about it.
         Self::new(operation, self.table.clone(), self.manager.clone())
     }
 
@@ -62,6 +63,7 @@ impl Call {
             return Ok(client);
         }
         match client_of(&self.manager).await {
+            // Two tasks may get here at the same time: all requests use the client of the first.
             Ok(client) => Ok(self.client.get_or_init(|| client)),
             Err(error) => Err(self.session_error(error)),
         }
@@ -91,6 +93,7 @@ impl Call {
         item: Item,
         key_names: impl IntoIterator<Item = &'static str>,
     ) -> Result<T, Error> {
+        // Before `decode`, which consumes the item.
         let key = attributes_of(&item, key_names);
         decode(item).map_err(|cause| self.misfit::<T>(cause, key))
     }
@@ -178,6 +181,7 @@ impl Call {
     }
 
     fn context(&self) -> ErrorContext {
+        // Not `client()`: an error must not resolve the session again.
         let client = self.client.get();
         let region = client.and_then(|client| client.config().region());
         ErrorContext {

@@ -22,6 +22,7 @@ struct SlotClient(Client);
 
 impl SlotClient {
     fn new(config: Builder) -> Self {
+        // The classifier is added to the SDK's own ones.
         let config = with_own_retry_quota(config).retry_classifier(RetryConflicts);
         Self(Client::from_conf(config.build()))
     }

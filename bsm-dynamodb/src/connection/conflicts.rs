@@ -42,6 +42,7 @@ impl ClassifyRetry for RetryConflicts {
         let is_conflict = code.map(ErrorKind::from_aws_code) == Some(ErrorKind::Conflict);
         match is_conflict || are_conflicts(reasons) {
             true => RetryAction::transient_error(),
+            // The SDK's own classifiers decide.
             false => RetryAction::NoActionIndicated,
         }
     }
@@ -58,6 +59,7 @@ fn are_conflicts(reasons: &[CancellationReason]) -> bool {
         .filter_map(CancellationReason::code)
         .filter(|code| *code != "None")
         .peekable();
+    // `all` is true for no failures at all. Others, such as a false condition, are the caller's to handle.
     failures.peek().is_some() && failures.all(|code| code == "TransactionConflict")
 }
 

@@ -110,6 +110,7 @@ impl<S> Slot<S> {
     /// Returns the session's error if the manager cannot provide a client: no session is in scope, no
     /// region is configured, or the profile does not exist.
     pub fn client(&self) -> impl Future<Output = Result<Client, bsm_core::Error>> + Send + use<S> {
+        // The future owns the manager, so it may outlive the slot.
         let manager = self.manager.clone();
         async move { client_of(&manager).await }
     }

@@ -177,6 +177,7 @@ impl<M: Models> BotoSession<M> {
 
 impl<M: Models> Drop for BotoSession<M> {
     fn drop(&mut self) {
+        // Otherwise the guard's own drop, which follows, ends the switch.
         if !self.restore_on_exit
             && let Some(guard) = self.guard.take()
         {
@@ -224,9 +225,11 @@ macro_rules! tuples_of_models {
     ($first:ident $($rest:ident)*) => {
         impl<$first: Models, $($rest: Models),*> Models for ($first, $($rest),*) {
             fn type_ids() -> Vec<TypeId> {
+                // The elements are `Models` themselves, so tuples can be nested.
                 [$first::type_ids(), $($rest::type_ids()),*].concat()
             }
         }
+        // Then for the tuple without its first element, down to one element.
         tuples_of_models!($($rest)*);
     };
     () => {};

@@ -53,6 +53,7 @@ impl From<&SdkReason> for CancellationReason {
             code: reason
                 .code
                 .clone()
+                // A reason without a code counts as that of an action that did not fail.
                 .unwrap_or_else(|| Self::NO_FAILURE.to_owned()),
             item: reason.item.clone(),
         }
@@ -62,6 +63,7 @@ impl From<&SdkReason> for CancellationReason {
 /// Shows the code, and no values.
 impl fmt::Debug for CancellationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An endpoint that is not AWS's may return a value of the request in place of the code.
         f.write_str(adapter::printable_code(&self.code).unwrap_or("..."))
     }
 }

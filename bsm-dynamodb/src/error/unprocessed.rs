@@ -102,6 +102,7 @@ impl Write {
     }
 
     pub(crate) fn into_request(self) -> Result<WriteRequest, BuildError> {
+        // The builders fail only without an item or a key, and both are set here.
         let request = WriteRequest::builder();
         Ok(match self {
             Self::Put(item) => {
@@ -115,6 +116,7 @@ impl Write {
     }
 
     pub(crate) fn from_request(request: WriteRequest) -> Option<Self> {
+        // A request is either a put or a deletion, so at most one of the two is set.
         let put = request.put_request.map(|put| Self::Put(put.item));
         put.or_else(|| {
             let delete = request.delete_request;

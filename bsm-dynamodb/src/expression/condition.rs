@@ -86,6 +86,7 @@ impl<M> Not for Condition<M> {
     }
 }
 
+// By hand, because a derive would require `M: Clone`.
 impl<M> Clone for Condition<M> {
     fn clone(&self) -> Self {
         Self::new(self.node.clone())
@@ -150,6 +151,7 @@ impl<M> Size<M> {
     }
 
     fn compare(self, comparator: Comparator, size: usize) -> Condition<M> {
+        // A literal, because a size is no value of the attribute for the codec to change.
         let size = Term::literal(&size);
         Condition::new(Node::Compare(
             Term::Size(self.document_path),

@@ -40,12 +40,14 @@ impl<M, T, E: Encode<T>> Operand<M, T, E> for &T {
 
 impl<M, T, E: Encode<Option<T>>> Operand<M, Option<T>, E> for T {
     fn into_operand(self) -> OperandValue {
+        // `E` encodes the type of the field, so the value needs its `Some`.
         OperandValue::value(E::encode(&Some(self)))
     }
 }
 
 impl<M, T: Clone, E: Encode<Option<T>>> Operand<M, Option<T>, E> for &T {
     fn into_operand(self) -> OperandValue {
+        // A `Some` owns its value, and `E` takes a reference to the whole `Option`.
         OperandValue::value(E::encode(&Some(self.clone())))
     }
 }
@@ -80,6 +82,7 @@ pub struct OperandValue(Term);
 
 impl OperandValue {
     fn value(value: Result<AttributeValue, CodecError>) -> Self {
+        // Expressions can be cloned and errors cannot, so the error is shared.
         Self(Term::Value(value.map_err(Arc::from)))
     }
 

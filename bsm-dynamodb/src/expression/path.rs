@@ -85,6 +85,7 @@ pub trait Elements<E> {
     type Element;
 }
 
+// For `Serde` only: the functions of `#[serde(with)]` may write the elements in any form.
 impl<T> Elements<Serde> for Vec<T> {
     type Element = T;
 }
@@ -154,6 +155,7 @@ impl<M, T, E> Path<M, T, E> {
 
     fn at(document_path: DocumentPath) -> Self {
         Self {
+            // The check is for values of the whole field, and this may be the path of a part of it.
             document_path,
             check: None,
             model: PhantomData,
@@ -168,6 +170,7 @@ impl<M, T, E> Path<M, T, E> {
     /// Turns what the value here becomes into a term: an error if it could not be read back.
     pub(crate) fn checked_term(&self, value: impl Operand<M, T, E>) -> Term {
         let term = value.into_operand().term();
+        // Paths and literals pass: no new value of the caller's is stored for them.
         if let (Some(check), Term::Value(Ok(value))) = (self.check, &term)
             && let Err(error) = check(value)
         {
@@ -193,6 +196,7 @@ impl<M, T, E> Path<M, T, E> {
     /// has NULL there. [`not_exists`](Self::not_exists) tells the two apart.
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
         let other = other.into_operand().term();
+        // `= NULL` alone would miss the items without the attribute, which are also read as `None`.
         match other.is_null() {
             true => self.reads_as_none(),
             false => self.compare_term(Comparator::Eq, other),
@@ -245,6 +249,7 @@ impl<M, T, E> Path<M, T, E> {
     pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
         let others = others.into_iter().map(|other| other.into_operand().term());
         let others: Vec<_> = others.collect();
+        // An empty list becomes an error of the writer, because this function returns no `Result`.
         let list =
             |others: &[Term]| Node::In(Term::Path(self.document_path.clone()), others.to_vec());
         Condition::new(match others.len() {
@@ -255,12 +260,14 @@ impl<M, T, E> Path<M, T, E> {
 
     /// Returns a condition that is true if the text begins with `prefix`.
     pub fn begins_with(self, prefix: impl Into<String>) -> Condition<M> {
+        // A prefix is no value of the field, so neither the encoding nor the codec applies to it.
         let prefix = Term::Literal(AttributeValue::S(prefix.into()));
         self.function("begins_with", Some(prefix))
     }
 
     /// Returns a condition that is true if the text contains this text, or the list or set this element.
     pub fn contains(self, element: impl Serialize) -> Condition<M> {
+        // The encoding is that of the whole field, so an element is encoded by serde alone.
         self.function("contains", Some(Term::literal(&element)))
     }
 
@@ -313,6 +320,7 @@ impl<M, T, E> Path<M, T, E> {
 
 impl<M, T, E, F> Operand<M, T, E> for Path<M, T, F> {
     fn into_operand(self) -> OperandValue {
+        // The encodings may differ: DynamoDB compares or copies what is stored.
         OperandValue::path(self.into_document_path())
     }
 }

@@ -25,6 +25,7 @@ pub(crate) enum Node {
 
 impl Node {
     pub(crate) fn and(self, other: Self) -> Self {
+        // Flat, so that `a & b & c` is written without parentheses.
         let parts = |node| match node {
             Self::All(nodes) => nodes,
             node => vec![node],
@@ -88,12 +89,14 @@ impl Term {
     pub(crate) fn literal(value: &impl Serialize) -> Self {
         match value_of(value) {
             Ok(value) => Self::Literal(value),
+            // Reported when the request is built, like the error of any other value.
             error => Self::Value(error),
         }
     }
 
     /// Returns `true` for the value that serde writes for `None`.
     pub(super) fn is_null(&self) -> bool {
+        // A literal is a value of this crate, which never stands for the caller's `None`.
         matches!(self, Self::Value(Ok(AttributeValue::Null(_))))
     }
 
@@ -175,6 +178,7 @@ impl fmt::Debug for DocumentPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
+                // Quoted, because a name may have a dot or a bracket in it.
                 Segment::Name(name) if position == 0 => write!(f, "{name:?}")?,
                 Segment::Name(name) => write!(f, ".{name:?}")?,
                 Segment::Index(index) => write!(f, "[{index}]")?,

@@ -34,6 +34,7 @@ impl Expressions {
         condition: Option<&Node>,
         update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,
     ) -> Result<Self, CodecError> {
+        // One writer for both, because they share the names and values of the request.
         let mut writer = Writer::for_codec::<M, C>();
         let update = update(&mut writer)?;
         let condition = writer.optional_condition(condition)?;
@@ -80,6 +81,7 @@ impl Writer {
             Node::Function(name, path, argument) => {
                 let path = self.path(path);
                 match argument {
+                    // A prefix or an element is no value of the whole attribute, so the codec doesn't apply.
                     Some(argument) => format!("{name}({path}, {})", self.term(argument)?),
                     None => format!("{name}({path})"),
                 }
@@ -124,6 +126,7 @@ impl Writer {
     fn stored_at(&mut self, at: &Term, term: &Term) -> Result<Option<String>, CodecError> {
         match at {
             Term::Path(path) => self.stored(path, term),
+            // A size is a number, whatever the codec stores.
             _ => self.term(term).map(Some),
         }
     }
@@ -134,6 +137,7 @@ impl Writer {
         path: &DocumentPath,
         term: &Term,
     ) -> Result<Option<String>, CodecError> {
+        // The codec applies to the caller's values only. For an error, `term` returns it.
         let Term::Value(Ok(value)) = term else {
             return self.term(term).map(Some);
         };
@@ -161,6 +165,7 @@ impl Writer {
                     text += &self.name(name);
                 }
                 Segment::Index(index) => {
+                    // Writing to a `String` doesn't fail.
                     let _ = write!(text, "[{index}]");
                 }
             }
@@ -169,6 +174,7 @@ impl Writer {
     }
 
     pub(crate) fn name(&mut self, name: &str) -> String {
+        // An expression has few names, so a search is cheap, and the position is the placeholder.
         let known = self.names.iter().position(|known| known == name);
         let position = known.unwrap_or_else(|| {
             self.names.push(name.to_owned());
@@ -178,6 +184,7 @@ impl Writer {
     }
 
     pub(crate) fn value(&mut self, value: &AttributeValue) -> String {
+        // `AttributeValue` implements neither `Hash` nor `Ord`, so this is a search as well.
         let known = self.values.iter().position(|known| known == value);
         let position = known.unwrap_or_else(|| {
             self.values.push(value.clone());
@@ -216,6 +223,7 @@ impl Writer {
             .map(|node| {
                 let text = self.condition(node)?;
                 Ok(match node {
+                    // Everything else binds more tightly than AND and OR.
                     Node::All(_) | Node::Any(_) => format!("({text})"),
                     _ => text,
                 })
@@ -245,6 +253,7 @@ impl fmt::Debug for Node {
 fn not_stored(at: &Term) -> CodecError {
     let path = match at {
         Term::Path(path) | Term::Size(path) => path.to_string(),
+        // The left side of a comparison is a path or a size.
         _ => String::new(),
     };
     format!(

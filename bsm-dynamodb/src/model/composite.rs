@@ -41,6 +41,7 @@ impl<C: 'static, E: KeyTemplates> Key for Composite<C, E> {
     type Hash = CompositePart<E::Hash, OfHash<E>>;
 
     const TYPES: (KeyType, Option<KeyType>) = (
+        // A composed key is text, whatever the types of its fields.
         KeyType::String,
         match E::RANGE {
             Some(_) => Some(KeyType::String),
@@ -86,6 +87,7 @@ pub struct OfRange<E>(PhantomData<fn() -> E>);
 impl<E: RangedTemplates> PartTemplate for OfRange<E> {
     const TEMPLATE: KeyTemplate = match E::RANGE {
         Some(template) => template,
+        // Not used: `RangedTemplates` is implemented only where `RANGE` is `Some`, but a constant needs a value.
         None => E::HASH,
     };
 }
@@ -121,15 +123,18 @@ macro_rules! components {
             }
         }
     };
+    // A single value is given without a tuple, as in `Customer::get("ada")`.
     (@destructure $self:ident $only:ident) => { let $only = $self; };
     (@destructure $self:ident $($value:ident)+) => { let ($($value,)+) = $self; };
 }
 
+// The letter E is left out: in the implementations it stands for the templates.
 components!(A VA; VA);
 components!(A VA, B VB; (VA, VB));
 components!(A VA, B VB, C VC; (VA, VB, VC));
 components!(A VA, B VB, C VC, D VD; (VA, VB, VC, VD));
 components!(A VA, B VB, C VC, D VD, F VF; (VA, VB, VC, VD, VF));
+// Six fields, which is also the limit in the derive.
 components!(A VA, B VB, C VC, D VD, F VF, G VG; (VA, VB, VC, VD, VF, VG));
 
 /// A key without fields, such as that of the only item of its kind.
@@ -146,6 +151,7 @@ impl<T: PartTemplate> IntoKey<CompositePart<(), T>> for () {
 }
 
 fn whole_key<E: KeyTemplates>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+    // The values are in the order of `FIELDS`, which has a field once even if both templates name it.
     let composed = |template: KeyTemplate| composed(template, E::FIELDS, values);
     Ok(KeyValues::new(
         composed(E::HASH)?,
@@ -154,6 +160,7 @@ fn whole_key<E: KeyTemplates>(values: &[KeyValue]) -> Result<KeyValues, CodecErr
 }
 
 fn part_of_key<T: PartTemplate>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+    // One attribute alone takes its own fields only, in the order in which its template names them.
     let key = composed(T::TEMPLATE, &T::TEMPLATE.fields(), values)?;
     Ok(KeyValues::new(key, None))
 }
@@ -168,6 +175,7 @@ fn composed(
         values.get(position).cloned()
     };
     let key = template.compose(value_of)?;
+    // The derive lists every field. Templates that are written by hand may name one that `FIELDS` lacks.
     key.map(KeyValue::S).ok_or_else(|| {
         let attribute = template.attribute();
         format!("the templates of the key lack a field of `{attribute}`").into()

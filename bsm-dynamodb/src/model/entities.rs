@@ -74,6 +74,7 @@ pub(crate) fn projects_discriminators<M: Model, S: Source<M>, E: Entities>() -> 
 
 /// Returns the condition that leaves the items of all other models out of a read.
 pub(crate) fn filter<E: Entities>(_: bool) -> Option<Node> {
+    // One condition compares one attribute, so it needs models that all have the same one.
     let mut values = Vec::new();
     let attribute = (*E::ENTITIES.first()?)?.attribute();
     for entity in E::ENTITIES {
@@ -86,6 +87,7 @@ pub(crate) fn filter<E: Entities>(_: bool) -> Option<Node> {
 
 /// Turns an item into the model `M`, or returns it if it belongs to another one.
 pub fn decode_if<M: Model>(item: Item) -> Result<Result<M, CodecError>, Item> {
+    // `check` accepts an item without the attribute, so the first model of the enum would take every such item.
     let has_entity = M::ENTITY.is_none_or(|entity| item.contains_key(entity.attribute()));
     match has_entity && entity::check::<M>(&item).is_ok() {
         true => Ok(stored::decode(item)),

@@ -53,6 +53,7 @@ impl Entity {
 /// have a template.
 pub(crate) fn complete<M: Model>(item: &mut Item) -> Result<(), CodecError> {
     if let Some(entity) = M::ENTITY {
+        // This replaces whatever a `Rest` contains under the name.
         item.insert(entity.attribute.to_owned(), entity.attribute_value());
     }
     for template in M::TEMPLATES {
@@ -68,6 +69,7 @@ pub(crate) fn complete<M: Model>(item: &mut Item) -> Result<(), CodecError> {
 
 /// Reverses [`complete`], and fails for an item of another model.
 pub(crate) fn reduce<M: Model>(item: &mut Item) -> Result<(), CodecError> {
+    // Before anything is removed: the check compares these attributes.
     check::<M>(item)?;
     if let Some(entity) = M::ENTITY {
         item.remove(entity.attribute);
@@ -76,7 +78,9 @@ pub(crate) fn reduce<M: Model>(item: &mut Item) -> Result<(), CodecError> {
         let Some(AttributeValue::S(key)) = item.remove(template.attribute()) else {
             continue;
         };
+        // The table's key has passed the check. An index may have a key of another form, which has no fields.
         for (name, value) in template.parse(&key).unwrap_or_default() {
+            // The item's own attribute takes precedence: the key has the value as a piece of text only.
             item.entry(name.to_owned()).or_insert(value);
         }
     }
@@ -96,6 +100,7 @@ pub(crate) fn check<M: Model>(item: &Item) -> Result<(), CodecError> {
         .into());
     }
     for template in M::TEMPLATES {
+        // Only the table's key decides: an index may hold keys of other forms, or none.
         let is_key = M::KEY.names().any(|name| name == template.attribute());
         if let Some(AttributeValue::S(key)) = item.get(template.attribute())
             && is_key
@@ -130,6 +135,7 @@ pub(crate) fn filter<M: Model, S: Source<M>>(is_query: bool) -> Option<Node> {
     }
     // DynamoDB refuses a filter on the key that is queried.
     let is_queried = |name: &str| is_query && S::KEY.names().any(|queried| queried == name);
+    // A template that begins with a field has no prefix to compare.
     let prefixes = M::TEMPLATES.iter().filter(|template| {
         let is_key = M::KEY.names().any(|name| name == template.attribute());
         is_key && !template.prefix().is_empty() && !is_queried(template.attribute())
@@ -150,6 +156,7 @@ pub(super) fn has_attribute<M: Model>(index: Option<&str>, attribute: &str) -> b
     match index.map(|index| index.projection) {
         Some(Projection::KeysOnly) => false,
         Some(Projection::Include(names)) => names.contains(&attribute),
+        // An index that is missing in `INDEXES` counts as one with the default projection, all attributes.
         Some(Projection::All) | None => true,
     }
 }

@@ -146,6 +146,7 @@ pub trait Index: Sized + 'static {
     where
         Self: Index<Kind = GlobalIndex>,
     {
+        // DynamoDB creates local indexes with the table only, so the bound is on global ones.
         CreateIndex::new()
     }
 
@@ -191,6 +192,7 @@ impl<M: Model> Source<M> for Table {
     const KEY: KeySchema<M::Key> = M::KEY;
 }
 
+// `Table` is no `Index`, so this doesn't overlap with the implementation above.
 impl<M: Model, I: Index<Model = M>> Source<M> for I {
     type Key = I::Key;
 
@@ -209,8 +211,10 @@ pub(crate) fn source<M: Model, S: Source<M>>() -> ReadSource {
     ReadSource {
         index: S::INDEX,
         hash_name: S::KEY.hash_name(),
+        // The prefix is empty unless the key is composed, and an empty one adds no condition.
         range_prefix: S::KEY.range_name().zip(Some(S::Key::RANGE_PREFIX)),
         key_names,
+        // A function, because `entities()` may replace it, and because queries and scans differ in it.
         entity: entity::filter::<M, S>,
     }
 }
@@ -288,6 +292,7 @@ impl IndexDefinition {
             is_global: I::Kind::IS_GLOBAL,
             projection: I::PROJECTION,
             hash: (I::KEY.hash_name(), hash),
+            // `Option::zip` is not const. The schema of a pair has both, and any other schema has neither.
             range: match (I::KEY.range_name(), range) {
                 (Some(name), Some(key_type)) => Some((name, key_type)),
                 _ => None,
@@ -297,6 +302,7 @@ impl IndexDefinition {
 
     /// Returns `true` if both are the same index of a table.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // The projection also counts: with another one, a model would miss attributes in the shared index.
         let identity = |it: &Self| (it.name, it.is_global, it.hash, it.range, it.projection);
         identity(self) == identity(other)
     }

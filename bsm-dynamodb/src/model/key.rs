@@ -106,6 +106,7 @@ impl<T: 'static, E: EncodeKey<T>> IntoKey<Encoded<T, E>> for &T {
 
 impl<E: EncodeKey<String>> IntoKey<Encoded<String, E>> for &str {
     fn into_key(self) -> Result<KeyValues, CodecError> {
+        // The encoding takes the type of the field, which is `String` and not `&str`.
         KeyValues::hash(E::encode(&self.to_owned()))
     }
 }
@@ -119,6 +120,7 @@ where
 {
     fn into_key(self) -> Result<KeyValues, CodecError> {
         Ok(KeyValues {
+            // Each side encodes one attribute, and one attribute alone is a `hash`.
             hash: self.0.into_key()?.hash,
             range: Some(self.1.into_key()?.hash),
         })
@@ -175,6 +177,7 @@ impl KeyValues {
 pub struct KeySchema<K> {
     hash: &'static str,
     range: Option<&'static str>,
+    // A function type, so that the schema is `Send` and `Sync` whatever `K` is.
     key: PhantomData<fn() -> K>,
 }
 
@@ -227,6 +230,7 @@ impl<K> KeySchema<K> {
 
     /// Returns the names of the key attributes.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<K> {
+        // The return type captures no lifetime, so the iterator outlives the temporary of a constant schema.
         std::iter::once(self.hash).chain(self.range)
     }
 
@@ -261,6 +265,7 @@ impl<K: Key> KeySchema<K> {
         &self,
         key: Result<KeyValues, CodecError>,
     ) -> Result<KeyValues, CodecError> {
+        // A pair doesn't say which of its values failed, so the error names the hash key in either case.
         let KeyValues { hash, range } = key.map_err(|error| inside(error, self.hash))?;
         let (hash_type, range_type) = K::TYPES;
         let range = self.range.zip(range_type).zip(range);
@@ -316,6 +321,7 @@ fn stored<M, C: Codec<M>>(
     key_type: KeyType,
     value: KeyValue,
 ) -> Result<KeyValue, CodecError> {
+    // A codec may store the key in another form, so the result is checked again.
     let value = C::stored(name, value.into()).map_err(|error| inside(error, name))?;
     let value = value.as_ref().and_then(KeyValue::from_attribute);
     let value = value.ok_or_else(|| {
@@ -341,10 +347,12 @@ fn check_type(name: &str, declared: KeyType, value: &KeyValue) -> Result<(), Cod
 fn inside(error: CodecError, attribute: &str) -> CodecError {
     match error.downcast::<SerdeError>() {
         Ok(error) => error.inside_of(attribute).into(),
+        // Only our own error has a path that can be extended.
         Err(error) => error,
     }
 }
 
+// By hand, because a derive would require `K: Clone`.
 impl<K> Clone for KeySchema<K> {
     fn clone(&self) -> Self {
         *self

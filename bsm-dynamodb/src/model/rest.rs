@@ -45,6 +45,7 @@ impl Rest {
 
     /// Takes the attributes that are not declared out of an item.
     pub(crate) fn take(item: &mut Item, declared: &[&str]) -> Self {
+        // They must leave the item: a struct with `#[serde(deny_unknown_fields)]` would refuse them.
         let rest = item.extract_if(|name, _| !declared.contains(&name.as_str()));
         Self(rest.collect())
     }
@@ -52,6 +53,7 @@ impl Rest {
     /// Adds the attributes to an item that does not have them.
     pub(crate) fn add_to(&self, item: &mut Item) {
         for (name, value) in &self.0 {
+            // What the codec wrote takes precedence, because a program can put any name into the rest.
             item.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
@@ -61,6 +63,7 @@ impl Rest {
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names: Vec<_> = self.0.keys().collect();
+        // A map has no order, and the same rest should always be shown the same way.
         names.sort();
         f.debug_tuple("Rest").field(&names).finish()
     }

@@ -13,11 +13,13 @@ use crate::model::{Model, entity};
 /// Turns a model into an item.
 pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
     let mut item = M::Codec::to_item(model)?;
+    // Before `complete`, whose attributes replace those of the rest.
     if let Some(rest) = model.__rest() {
         rest.add_to(&mut item);
     }
     entity::complete::<M>(&mut item)?;
     let stored = key_of::<M>(&item)?;
+    // DynamoDB would refuse a key of another type as well, but not say how to declare it.
     M::KEY.check_types(&stored)?;
     match own_key(model)? {
         Some(own) if own != stored => Err("the codec stores another key than the one that get() \
@@ -32,6 +34,7 @@ pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
 pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     // An item of an index or of a projection may lack what the codec does not need.
     let stored = key_of::<M>(&item).ok();
+    // After the key was read, because this takes composed key attributes out of the item.
     entity::reduce::<M>(&mut item)?;
     // A model without a rest may have a codec that reads attributes which it does not declare.
     let rest = (!M::DECLARED.is_empty()).then(|| Rest::take(&mut item, M::DECLARED));
@@ -58,6 +61,7 @@ pub(crate) fn key_of<M: Model>(item: &Item) -> Result<KeyValues, CodecError> {
 }
 
 fn own_key<M: Model>(model: &M) -> Result<Option<KeyValues>, CodecError> {
+    // The other side of the comparison comes from the codec, so this key passes through it as well.
     let key = model.__key();
     key.map(|key| M::KEY.stored::<M, M::Codec>(key)).transpose()
 }

@@ -46,6 +46,7 @@ impl KeyTemplate {
     /// If a field that is not a number has a width. In a constant, that is an error of the compiler.
     pub const fn new(attribute: &'static str, parts: &'static [TemplatePart]) -> Self {
         let mut index = 0;
+        // A `for` loop is not allowed in a const function.
         while index < parts.len() {
             if let TemplatePart::Field {
                 key_type, width, ..
@@ -137,7 +138,9 @@ impl KeyTemplate {
             .zip(pieces)
             .map(|((attribute, key_type), piece)| {
                 let value = match key_type {
+                    // Without the zeros in front, as the field's own attribute has it.
                     KeyType::Number => AttributeValue::N(number(piece)?),
+                    // No key has binary in it, so everything else is text.
                     _ => AttributeValue::S(piece.to_owned()),
                 };
                 Some((attribute, value))
@@ -156,6 +159,7 @@ impl KeyTemplate {
                 (TemplatePart::Field { .. }, Some(TemplatePart::Text(next))) => {
                     let (piece, _) = rest.split_once(next)?;
                     pieces.push(piece);
+                    // The separating text stays: it is the next part, which strips it.
                     rest = &rest[piece.len()..];
                 }
                 // The derive refuses two fields without text between them.
@@ -165,6 +169,7 @@ impl KeyTemplate {
                 }
             }
         }
+        // Text behind the last part means that the key has another form.
         rest.is_empty().then_some(pieces)
     }
 }
@@ -208,6 +213,7 @@ fn piece(value: &KeyValue, width: usize) -> Result<String, &'static str> {
 
 /// Writes a number such that equal numbers are equal text, and integers are plain digits.
 fn plain(number: &str) -> String {
+    // An `i128` holds every integer of 38 digits. Larger ones, such as 1E100, keep their exponent.
     let decimal = number.parse::<Decimal>().ok();
     match decimal.and_then(|decimal| decimal.to_integer::<i128>()) {
         Some(integer) => integer.to_string(),
@@ -217,6 +223,7 @@ fn plain(number: &str) -> String {
 
 /// Reads a number that [`piece`] has written.
 fn number(piece: &str) -> Option<String> {
+    // `plain` passes text through that is no number, so this rules it out first.
     piece.parse::<Decimal>().ok()?;
     Some(plain(piece))
 }

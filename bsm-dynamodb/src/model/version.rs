@@ -73,6 +73,7 @@ impl Version {
 
     /// Returns the version's number.
     pub fn get(&self) -> u64 {
+        // Relaxed, because no other memory depends on the number.
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -85,6 +86,7 @@ impl From<u64> for Version {
 
 impl Clone for Version {
     fn clone(&self) -> Self {
+        // A counter of its own: a save of the clone must not update the original.
         self.get().into()
     }
 }
@@ -185,6 +187,7 @@ pub(crate) struct VersionLock {
 impl VersionLock {
     /// Creates the lock of a save of this model, if the model has a version.
     pub(crate) fn for_save<M>(attribute: Option<VersionAttribute<M>>, model: &M) -> Option<Self> {
+        // Saturating, because another program may have stored `u64::MAX`.
         Self::new(attribute, model, |expected| expected.saturating_add(1))
     }
 
@@ -206,6 +209,7 @@ impl VersionLock {
             name: attribute.name,
             expected,
             next: next(expected),
+            // The counter itself and not a copy, so that `acknowledge` updates the caller's model.
             version: version.0.clone(),
         })
     }
@@ -213,12 +217,14 @@ impl VersionLock {
     /// Returns the condition that the item in the table still has the expected version.
     pub(crate) fn condition(&self) -> Node {
         let attribute = DocumentPath::attribute(self.name);
+        // A literal, which the codec doesn't change: `write_next` stores a plain number as well.
         let expected = Term::literal(&self.expected);
         let unchanged = Node::Compare(Term::Path(attribute.clone()), Comparator::Eq, expected);
         match self.expected {
             // Items that were written before the model had a version have none.
             0 => Node::Any(vec![
                 Node::Function("attribute_not_exists", attribute, None),
+                // A batch stores a new model with version 0.
                 unchanged,
             ]),
             _ => unchanged,
@@ -227,6 +233,7 @@ impl VersionLock {
 
     /// Writes the next version into the item.
     pub(crate) fn write_next(&self, item: &mut Item) {
+        // The item gets the next version and the model keeps the old one, in case the write fails.
         let next = AttributeValue::N(self.next.to_string());
         item.insert(self.name.to_owned(), next);
     }

@@ -54,6 +54,7 @@ impl<M: Model, T: Send + 'static> Count<M, T> {
         let pages = Arc::new(self.read).pages(Arc::new(call), Some(Select::Count));
         let mut pages = Box::pin(pages);
         let mut count = 0;
+        // Each segment of a scan counts for itself; only here the sum is compared with the limit.
         while count < limit
             && let Some(page) = pages.try_next().await?
         {
@@ -69,6 +70,7 @@ impl<M: Model, T: Send + 'static> IntoFuture for Collect<M, T> {
     type IntoFuture = Pending<Vec<T>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        // Without `bind_when_awaited!`, because the name of the operation depends on the read.
         let call = bind::<M>(self.read.operation());
         Box::pin(self.run(call))
     }

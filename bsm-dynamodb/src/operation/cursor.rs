@@ -86,6 +86,7 @@ impl Cursor {
             ("index", named(index), named(&here.index)),
             ("operation", operation.clone(), here.operation.clone()),
             (
+                // DynamoDB divides the table by this number, so a position fits no other division.
                 "number of segments",
                 self.positions.len().to_string(),
                 segments.to_string(),
@@ -106,6 +107,7 @@ impl Cursor {
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cursor")
+            // The positions are left out: they contain keys of items.
             .field("at", &self.at)
             .finish_non_exhaustive()
     }
@@ -125,6 +127,7 @@ pub(crate) struct Location {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum SegmentPosition {
     Start,
+    // Sorted, so that equal positions are serialized to equal text.
     After(BTreeMap<String, KeyValue>),
     End,
 }
@@ -133,6 +136,7 @@ impl SegmentPosition {
     /// Returns the position after a page that has this `LastEvaluatedKey`.
     pub(crate) fn after_page(last_evaluated_key: Option<Item>) -> Self {
         let key = last_evaluated_key.unwrap_or_default();
+        // The last page of a segment has no `LastEvaluatedKey`.
         match key_values(key.iter()) {
             key if key.is_empty() => Self::End,
             key => Self::After(key),
@@ -141,6 +145,7 @@ impl SegmentPosition {
 
     /// Returns the position after an item.
     pub(crate) fn after_item(item: &Item, key_names: &[&'static str]) -> Self {
+        // Built from the item, because DynamoDB returns a key for the end of a page only.
         let key = key_names
             .iter()
             .filter_map(|&name| item.get_key_value(name));
@@ -161,6 +166,7 @@ fn key_values<'a>(
     attributes: impl Iterator<Item = (&'a String, &'a AttributeValue)>,
 ) -> BTreeMap<String, KeyValue> {
     attributes
+        // A key attribute has no other type, so this drops nothing.
         .filter_map(|(name, value)| Some((name.clone(), KeyValue::from_attribute(value)?)))
         .collect()
 }

@@ -33,11 +33,13 @@ pub struct Delete<M> {
 
 impl<M: Model> Delete<M> {
     pub(crate) fn item(model: &M) -> Self {
+        // The key is taken from the item that a save would write, so that both find the same item.
         let key = stored::encode(model).and_then(|item| key_of::<M>(&item));
         Self::new(key, VersionLock::for_delete(M::VERSION, model))
     }
 
     pub(crate) fn key(key: impl IntoKey<M::Key>) -> Self {
+        // A key has no version, so the deletion doesn't check one.
         Self::new(M::KEY.encode::<M, M::Codec>(key), None)
     }
 
@@ -101,6 +103,7 @@ impl<M: Model> Request for Delete<M> {
     const NAME: &'static str = "DeleteItem";
 
     async fn build(self, call: &Call) -> Result<DeleteItemFluentBuilder, Error> {
+        // Before the client: a request that can't be written needs no session.
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
         let expressions = Expressions::write_condition::<M, M::Codec>(self.condition.as_ref());
         let expressions = expressions.map_err(|cause| call.expression_error(cause))?;
@@ -129,6 +132,7 @@ impl<M: Model> ItemWrite for Delete<M> {
         return_values: Option<ReturnValue>,
         call: &Call,
     ) -> Result<Option<Item>, Error> {
+        // The interceptor sees every attempt, so the error can say whether the write may have been done.
         let request = request.set_return_values(return_values).customize();
         let output = request.interceptor(call.attempts()).send().await;
         Ok(output.map_err(|error| call.sdk_error(error))?.attributes)

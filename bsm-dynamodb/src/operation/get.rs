@@ -38,6 +38,7 @@ impl<M: Model> Get<M> {
     /// Reads the item that has the key of this model.
     pub(crate) fn refresh(model: &M) -> Self {
         let key = stored::encode(model).and_then(|item| key_of::<M>(&item));
+        // The default of `get` could return the item as it was before the last write.
         Self::with_key(key).consistent_read(true)
     }
 
@@ -161,6 +162,7 @@ impl<M: Model, T: Send + 'static> Request for Get<M, T> {
 
     async fn build(self, call: &Call) -> Result<GetItemFluentBuilder, Error> {
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
+        // A read by key has no values, so the writer needs no codec.
         let mut writer = Writer::default();
         // With the key among them, an item that has none of the attributes differs from no item.
         let additional: Vec<_> = M::KEY

@@ -43,6 +43,7 @@ async fn acknowledged<O: ItemWrite>(
     return_values: Option<ReturnValue>,
     call: &Call,
 ) -> Result<Option<Item>, Error> {
+    // Taken out first, because `build` consumes the operation.
     let lock = operation.take_lock();
     let request = operation.build(call).await?;
     let attributes = O::send(request, return_values, call).await?;

@@ -84,6 +84,7 @@ impl<T> ReadSettings<T> {
     /// Reads the items of all models of an enum.
     pub(crate) fn entities<M: Model, S: Source<M>, E: Entities>(self) -> ReadSettings<E> {
         let mut settings = self.read_as(ReadAs::whole(E::from_item));
+        // The prefix of `M` would leave out the items of the other models.
         settings.source.range_prefix = None;
         settings.source.entity = entities::filter::<E>;
         if !entities::projects_discriminators::<M, S, E>() {
@@ -210,6 +211,7 @@ pub(crate) struct PageReader<T> {
 impl<T: Send + 'static> PageReader<T> {
     pub(crate) fn new(kind: impl Into<QueryOrScan>, mut settings: ReadSettings<T>) -> Self {
         let kind = kind.into();
+        // The filter is added last, when the kind of the read and the type of its items are final.
         let is_query = matches!(kind, QueryOrScan::Query(_));
         if let Some(entity) = (settings.source.entity)(is_query) {
             and_condition(&mut settings.filter, entity);
@@ -251,6 +253,7 @@ impl<T: Send + 'static> PageReader<T> {
 
     /// Returns what the cursors of this read belong to.
     pub(crate) async fn location(&self, call: &Call) -> Result<Location, Error> {
+        // A manager provides no client without a region, so the default below is not used.
         let region = call.client().await?.config().region();
         Ok(Location {
             account: account(call).await?,
@@ -263,6 +266,7 @@ impl<T: Send + 'static> PageReader<T> {
 
     /// Fails if a setting is invalid, or if the cursor belongs to another read.
     async fn check(&self, call: &Call) -> Result<(), Error> {
+        // Settings first: they need no request, and the location of a cursor may need one.
         if let Some(message) = self.settings.rejected {
             return Err(call.error(ErrorKind::InvalidRequest, message));
         }
@@ -286,6 +290,7 @@ impl<T: Send + 'static> PageReader<T> {
         let rate_limit = rate_limit.map(|units| Arc::new(RateLimit::new(units)));
         let concurrency = self.kind.concurrency();
         let pages = async move {
+            // Part of the stream, so that creating the stream stays synchronous.
             self.check(&call).await?;
             let segments = stream::iter(self.start().into_iter().enumerate());
             let pages = segments.map(move |(segment, position)| {
@@ -296,10 +301,12 @@ impl<T: Send + 'static> PageReader<T> {
                     rate_limit: rate_limit.clone(),
                     segment,
                 };
+                // `flatten_unordered` polls streams that are `Unpin`.
                 reader.pages(position).boxed()
             });
             Ok(pages.flatten_unordered(concurrency))
         };
+        // After an error in one segment the others may still return pages, so the end is set here.
         pages.try_flatten_stream().scan(false, |failed, page| {
             let ended = *failed;
             *failed |= page.is_err();
@@ -322,6 +329,7 @@ impl<T: Send + 'static> PageReader<T> {
     /// Returns the `Limit` of a page if this many more items are wanted.
     fn page_limit(&self, wanted: usize) -> Option<i32> {
         let wanted = match self.settings.filter {
+            // DynamoDB refuses a `Limit` of 0.
             None => i32::try_from(wanted.max(1)).ok(),
             // `Limit` counts the items before the filter, so it says nothing about those after it.
             Some(_) => None,
@@ -344,6 +352,7 @@ impl<T: Send + 'static> PageReader<T> {
     }
 
     fn return_capacity(&self) -> Option<ReturnConsumedCapacity> {
+        // DynamoDB reports the capacity only on request, and only the rate limit uses it.
         let rate_limit = self.settings.rate_limit;
         rate_limit.map(|_| ReturnConsumedCapacity::Total)
     }
@@ -425,11 +434,13 @@ async fn account(call: &Call) -> Result<String, Error> {
         Err(error) => error,
     };
     let request = call.client().await?.describe_table();
+    // If this fails as well, the caller gets the first error, which says why STS has no answer.
     let output = request.table_name(call.table()).send().await;
     let table = output.ok().and_then(|output| output.table);
     // arn:aws:dynamodb:us-east-1:111122223333:table/users
     let arn = table.and_then(|table| table.table_arn);
     let account = arn.and_then(|arn| arn.split(':').nth(4).map(str::to_owned));
+    // Without an account, cursors of different accounts would look the same.
     account.filter(|account| !account.is_empty()).ok_or(error)
 }
 
@@ -482,6 +493,7 @@ impl<T: Send + 'static> SegmentReader<T> {
         self,
         start: SegmentPosition,
     ) -> impl Stream<Item = Result<RawPage, Error>> + Send + 'static {
+        // This sizes the pages. The consumer ends the read, because it sees all segments.
         let wanted = self.read.limit();
         let reader = Arc::new(self);
         stream::try_unfold((start, wanted), move |(position, wanted)| {
@@ -491,6 +503,7 @@ impl<T: Send + 'static> SegmentReader<T> {
                     return Ok(None);
                 }
                 let page = reader.page(&position, wanted).await?;
+                // A page can't be cut, so it may have more items than are wanted.
                 let next = (page.next.clone(), wanted.saturating_sub(page.count));
                 Ok(Some((page, next)))
             }
@@ -517,6 +530,7 @@ impl<T: Send + 'static> SegmentReader<T> {
                 RawPage {
                     segment: self.segment,
                     items: output.items.unwrap_or_default(),
+                    // The SDK's counts are signed, and DynamoDB's are never negative.
                     count: usize::try_from(output.count).unwrap_or_default(),
                     scanned: usize::try_from(output.scanned_count).unwrap_or_default(),
                     next: SegmentPosition::after_page(output.last_evaluated_key),

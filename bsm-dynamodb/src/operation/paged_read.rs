@@ -194,6 +194,7 @@ impl<K: ReadKind, M: Model, S: Source<M>, T: Send + 'static> PagedRead<K, M, S, 
     /// The stream returns the errors of [`collect`](Self::collect).
     pub fn stream(self) -> Items<T> {
         let reader = self.into_reader();
+        // Bound here, because a stream is never awaited as a whole.
         let call = bind::<M>(reader.operation());
         Items::new(reader, call)
     }
@@ -225,6 +226,7 @@ where
     type IntoFuture = std::future::Pending<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
+        // Never called, because no type implements `SingleResult`.
         std::future::pending()
     }
 }

@@ -31,6 +31,7 @@ impl<T: Send + 'static> Items<T> {
             let (read, call) = (read.clone(), call.clone());
             move |page| {
                 let steps = item_steps(read.clone(), call.clone(), page);
+                // Always `Ok`: an item that doesn't fit is an error inside its step, which still moves the position.
                 stream::iter(steps.map(Ok))
             }
         };
@@ -59,11 +60,13 @@ impl<T> Stream for Items<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
+            // Before polling, so that no page is requested that isn't needed.
             if self.remaining == 0 {
                 return Poll::Ready(None);
             }
             match ready!(self.steps.as_mut().poll_next(cx)) {
                 Some(Ok(step)) => {
+                    // Before the item is returned, so that a cursor created now continues behind it.
                     self.progress.advance(step.segment, step.next);
                     if let Some(item) = step.output {
                         self.remaining -= 1;
@@ -94,6 +97,7 @@ impl<T: Send + 'static> Pages<T> {
             move |page: RawPage| {
                 let items = page.items.into_iter();
                 let items = items.map(|item| read.decode(&call, item));
+                // One item that doesn't fit fails its whole page, and the position still moves behind the page.
                 let items = items.collect::<Result<_, _>>();
                 let scanned = page.scanned;
                 Step {
@@ -195,6 +199,7 @@ fn item_steps<T: Send + 'static>(
 ) -> impl Iterator<Item = Step<T>> + Send + use<T> {
     let count = page.items.len();
     let items = page.items.into_iter().map(Some);
+    // A page without items also moves the position.
     let items = items.chain((count == 0).then_some(None));
     items.enumerate().map(move |(index, item)| {
         // The position after the last item is DynamoDB's: it may be beyond items that the filter
@@ -221,6 +226,7 @@ impl Progress {
     fn new<T: Send + 'static>(read: &Arc<PageReader<T>>, call: &Arc<Call>) -> Self {
         let positions = read.start();
         let (read, call) = (read.clone(), call.clone());
+        // Looked up when a cursor is created: most streams need none, and it may ask STS.
         let location = move || -> Pending<Location> {
             let (read, call) = (read.clone(), call.clone());
             Box::pin(async move { read.location(&call).await })
@@ -232,10 +238,12 @@ impl Progress {
     }
 
     fn advance(&mut self, segment: usize, position: SegmentPosition) {
+        // In bounds, because `start()` returns one position per segment.
         self.positions[segment] = position;
     }
 
     fn cursor(&self) -> impl Future<Output = Result<Cursor, Error>> + Send + use<> {
+        // Copied here, so that the cursor is that of the call, wherever it is awaited.
         let (location, positions) = ((self.location)(), self.positions.clone());
         async move { Ok(Cursor::new(location.await?, positions)) }
     }

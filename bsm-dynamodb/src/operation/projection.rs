@@ -48,6 +48,7 @@ impl<T> ReadAs<T> {
         if self.is_whole() {
             return None;
         }
+        // DynamoDB refuses a projection that has the same attribute twice.
         let additional = additional
             .iter()
             .filter(|name| !self.attributes.contains(name));
@@ -114,6 +115,7 @@ impl<'de> Deserializer<'de> for FieldsOnly<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
+        // A newtype has the fields of the struct inside.
         visitor.visit_newtype_struct(self)
     }
 

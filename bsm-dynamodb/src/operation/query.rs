@@ -58,6 +58,7 @@ pub type Query<M, S = Table, T = M> = PagedRead<KeyCondition, M, S, T>;
 impl<M: Model, S: Source<M>> Query<M, S> {
     pub(crate) fn new(hash: impl IntoKey<<S::Key as Key>::Hash>) -> Self {
         Self::of_kind(KeyCondition {
+            // A key that can't be encoded stays in the term as an error until the request is built.
             hash: Term::key(S::KEY.encode_hash::<M, M::Codec>(hash)),
             range: None,
             descending: false,
@@ -125,6 +126,7 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     where
         StoredRange<M, S>: KeyPrefix,
     {
+        // A literal: the beginning of a stored key has no encoding of its own.
         let prefix = Term::literal(&prefix.into());
         let name = DocumentPath::attribute(S::KEY.range_name().unwrap_or_default());
         self.range(Node::Function("begins_with", name, Some(prefix)))
@@ -182,6 +184,7 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Request for Query<M, S, T> {
     const NAME: &'static str = KeyCondition::OPERATION;
 
     async fn build(self, call: &Call) -> Result<QueryFluentBuilder, Error> {
+        // Cloned, because `into_reader` consumes the query.
         let condition = self.kind.clone();
         let reader = self.into_reader();
         let page = reader.first_page(call).await?;

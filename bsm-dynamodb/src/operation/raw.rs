@@ -22,6 +22,7 @@ pub struct Raw<M, B> {
 
 impl<M: Model, B> Raw<M, B> {
     pub(crate) fn new<O: Request<Builder = B>>(operation: O) -> Self {
+        // Boxed, so that the type names the builder only, and not the operation.
         let build =
             |call: Call| -> Pending<B> { Box::pin(async move { operation.build(&call).await }) };
         Self {

@@ -32,6 +32,7 @@ pub struct Save<M> {
 
 impl<M: Model> Save<M> {
     pub(crate) fn new(model: &M) -> Self {
+        // Encoded here, so that the operation writes the value as it is at the time of the call.
         let mut item = stored::encode(model);
         let lock = VersionLock::for_save(M::VERSION, model);
         if let (Some(lock), Ok(item)) = (&lock, &mut item) {

@@ -98,6 +98,7 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Request for Scan<M, S, T> {
     const NAME: &'static str = ScanSegments::OPERATION;
 
     async fn build(self, call: &Call) -> Result<ScanFluentBuilder, Error> {
+        // The request has the segments of the scan, and is for the first one.
         let segments = self.kind;
         let reader = self.into_reader();
         let page = reader.first_page(call).await?;

@@ -77,6 +77,7 @@ impl<M: Model> Update<M> {
         let mut changes = Changes::default();
         if let Some(version) = M::VERSION {
             let one = Term::literal(&1);
+            // `ADD` treats a missing version as 0, so an item without one gets version 1.
             let document_path = DocumentPath::attribute(version.name());
             changes.added.push((document_path, one));
         }
@@ -116,6 +117,7 @@ impl<M: Model, T> Update<M, T> {
 
     /// Adds to the number at a path. A missing number counts as 0.
     pub fn increment<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
+        // The operand isn't stored itself, so it needs no check that serde can read it back.
         self.change(path, SetAction::Sum("+", by.into_operand().term()))
     }
 
@@ -161,6 +163,7 @@ impl<M: Model, T> Update<M, T> {
     ///
     /// AWS documents this for top-level attributes only.
     pub fn delete<V, E>(mut self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
+        // These elements leave the item, so it doesn't matter whether serde can read them back.
         let elements = elements.into_operand().term();
         self.changes
             .deleted
@@ -235,6 +238,7 @@ impl<M: Model, T: Send + 'static> Update<M, T> {
 
     async fn run(self, call: Call) -> Result<T, Error> {
         let item = self.run_returning(ReturnValue::AllNew, &call).await?;
+        // With `ALL_NEW`, DynamoDB returns an item even if there are no changes.
         item.ok_or_else(|| call.error(ErrorKind::Service, "DynamoDB returned no item"))
     }
 
@@ -256,6 +260,7 @@ impl<M: Model, T: Send + 'static> Request for Update<M, T> {
     async fn build(self, call: &Call) -> Result<UpdateItemFluentBuilder, Error> {
         let key = self.key.map_err(|cause| call.encode_error::<M>(cause))?;
         let mut changes = self.changes;
+        // Only now all changes are known, and the key of an index may depend on several.
         let completed = changes.complete::<M>(&key);
         completed.map_err(|cause| call.expression_error(cause))?;
         let expressions = Expressions::write::<M, M::Codec>(self.condition.as_ref(), |writer| {
@@ -273,6 +278,7 @@ impl<M: Model, T: Send + 'static> Request for Update<M, T> {
             .set_condition_expression(expressions.condition)
             .set_expression_attribute_names(expressions.names)
             .set_expression_attribute_values(expressions.values)
+            // For `raw()`. `run_returning` replaces it.
             .return_values(ReturnValue::AllNew))
     }
 }
@@ -298,6 +304,7 @@ enum SetAction {
 impl Changes {
     pub(crate) fn expression(&self, writer: &mut Writer) -> Result<Option<String>, CodecError> {
         let mut set = Vec::new();
+        // Collected first: a `set` to a value that isn't stored is a removal as well.
         let mut removed: Vec<_> = self.removed.iter().map(|path| writer.path(path)).collect();
         for (path, action) in &self.set {
             match action.expression(path, writer)? {
@@ -328,6 +335,7 @@ impl Changes {
             .filter(|(_, changes)| !changes.is_empty())
             .map(|(keyword, changes)| format!("{keyword} {}", changes.join(", ")))
             .collect();
+        // Without an expression, DynamoDB still creates an item that is missing.
         Ok((!clauses.is_empty()).then(|| clauses.join(" ")))
     }
 }
@@ -353,6 +361,7 @@ impl SetAction {
                 .into()),
             };
         };
+        // DynamoDB refuses to calculate with an attribute that is missing.
         let mut existing_or = |default: AttributeValue| {
             let path = writer.path(path);
             format!("if_not_exists({path}, {})", writer.value(&default))

@@ -50,6 +50,7 @@ impl TableDefinition {
         let indexes = M::INDEXES.iter().chain(more_indexes);
         let (global, local): (Vec<_>, Vec<_>) = indexes.clone().partition(|index| index.is_global);
         let of_indexes = indexes.flat_map(|index| std::iter::once(index.hash).chain(index.range));
+        // DynamoDB requires each attribute once, and indexes may share attributes with the table.
         let attributes: BTreeMap<_, _> = std::iter::once(hash)
             .chain(range)
             .chain(of_indexes)
@@ -60,6 +61,7 @@ impl TableDefinition {
                 .map(attribute_definition)
                 .collect::<Result<_, _>>()?,
             key: key_schema(hash, range)?,
+            // Without a capacity: a local index uses that of the table.
             local: local
                 .into_iter()
                 .map(local_index)
@@ -81,6 +83,7 @@ impl TableDefinition {
         request
             .set_attribute_definitions(Some(self.attributes))
             .set_key_schema(Some(self.key))
+            // DynamoDB refuses empty lists of indexes.
             .set_local_secondary_indexes((!self.local.is_empty()).then_some(self.local))
             .set_global_secondary_indexes((!self.global.is_empty()).then_some(self.global))
             .billing_mode(billing)
@@ -97,6 +100,7 @@ impl TableDefinition {
                 wanted.is_some_and(|wanted| table.attribute_definitions().contains(wanted))
             })
         };
+        // This compares names and roles. The types are in the attribute definitions.
         if table.key_schema() != self.key || !types_of(&self.key) {
             return Some(Missing::Key);
         }
@@ -117,6 +121,7 @@ impl TableDefinition {
             .collect();
         global
             .chain(local)
+            // An index with the right names may still have other types.
             .find(|(name, key)| !there.contains(&(Some(name), key)) || !types_of(key))
             .map(|(name, _)| Missing::Index(name.to_owned()))
     }

@@ -59,6 +59,7 @@ impl<I: Index> CreateIndex<I> {
     }
 
     async fn run(self, call: Call) -> Result<(), Error> {
+        // The answer also has the capacity of the table, which a new index gets.
         let table = describe_existing(&call).await?;
         if has_index::<I>(&table) {
             check_same::<I>(&call, &table)?;
@@ -138,6 +139,7 @@ fn has_index<I: Index>(table: &TableDescription) -> bool {
 /// Fails if the table has an index of this name with another key.
 fn check_same<I: Index>(call: &Call, table: &TableDescription) -> Result<(), Error> {
     let index = IndexDefinition::of::<I>();
+    // It builds, because all names are set; an empty schema would equal none.
     let expected = key_schema(index.hash, index.range).unwrap_or_default();
     let mut indexes = table.global_secondary_indexes().iter();
     if indexes.any(|it| it.index_name() == Some(I::NAME) && it.key_schema() == expected) {
@@ -162,6 +164,7 @@ fn creation<I: Index>(
         .projection(projection(index.projection))
         .set_provisioned_throughput(throughput(table)?)
         .build()?;
+    // DynamoDB keeps the definitions of the table's other attributes.
     let attributes = std::iter::once(index.hash).chain(index.range);
     let attributes: Result<_, _> = attributes.map(attribute_definition).collect();
     let update = GlobalSecondaryIndexUpdate::builder().create(create).build();

@@ -72,6 +72,7 @@ async fn describe(call: &Call) -> Result<Option<TimeToLiveDescription>, Error> {
 fn is_set(current: &TimeToLiveDescription, attribute: &str, enabled: bool) -> bool {
     use TimeToLiveStatus::{Disabled, Disabling, Enabled, Enabling};
     match current.time_to_live_status() {
+        // A change takes up to an hour, in which DynamoDB refuses the next one.
         Some(Enabled | Enabling) => enabled && current.attribute_name() == Some(attribute),
         Some(Disabled | Disabling) => !enabled,
         _ => false,

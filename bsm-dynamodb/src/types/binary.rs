@@ -82,6 +82,7 @@ impl Serialize for Binary {
 
 impl<'de> Deserialize<'de> for Binary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An owned buffer, which the codec hands over without a copy.
         deserializer.deserialize_byte_buf(BinaryVisitor)
     }
 }

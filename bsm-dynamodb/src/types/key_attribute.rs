@@ -162,6 +162,7 @@ impl<T, E> fmt::Debug for Encoded<T, E> {
     }
 }
 
+// `Encoded` is no `KeyAttribute`, so this doesn't overlap with the implementation above.
 impl<T: 'static, E: EncodeKey<T>> KeyElement for Encoded<T, E> {
     type Stored = E::Stored;
 }
@@ -185,6 +186,7 @@ pub trait KeyField<const N: usize, T>: SerializeField<N, T> {
 }
 
 mod sealed {
+    // Sealed, because DynamoDB has no other types of key attributes.
     pub trait Sealed {}
 
     impl Sealed for String {}

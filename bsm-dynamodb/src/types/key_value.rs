@@ -30,6 +30,7 @@ impl KeyValue {
         match value {
             AttributeValue::S(text) => Some(Self::S(text.clone())),
             AttributeValue::N(number) => Some(Self::N(number.clone())),
+            // Not the SDK's `Blob`, because cursors serialize keys with serde.
             AttributeValue::B(bytes) => Some(Self::B(bytes.as_ref().to_vec())),
             _ => None,
         }
@@ -46,6 +47,7 @@ impl KeyValue {
 
     /// The type, and the bytes in which two keys differ.
     fn identity(&self) -> (KeyType, Cow<'_, [u8]>) {
+        // Equality and hashing both use these bytes, so that equal keys have equal hashes.
         let bytes = match self {
             Self::S(text) => text.as_bytes().into(),
             Self::N(number) => normalized(number).into_bytes().into(),

@@ -70,6 +70,7 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, ParseNumberError> {
         let decimal: Decimal = text.parse()?;
+        // Zero has no first digit, so the range below doesn't apply to it.
         if decimal.digits.is_empty() {
             return Ok(Self::default());
         }
@@ -128,6 +129,7 @@ macro_rules! from_integers {
     )*};
 }
 
+// No 128 bits: such an integer may have 39 digits, one more than DynamoDB stores.
 from_integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 /// Writes plain digits, unless the number is very large or very small.
@@ -142,8 +144,10 @@ impl fmt::Display for Number {
             return f.write_str("0");
         }
         let sign = if *negative { "-" } else { "" };
+        // The exponent is at least -167, for 38 digits down to 1E-130, so its negation doesn't overflow.
         let fraction = usize::try_from(-exponent).unwrap_or_default();
         match usize::try_from(*exponent) {
+            // Up to 40 places are written out, which covers every integer of 38 digits.
             Ok(zeros) if zeros + digits.len() <= 40 => write!(f, "{sign}{digits}{:0<zeros$}", ""),
             Err(_) if fraction < digits.len() => {
                 let (whole, fraction) = digits.split_at(digits.len() - fraction);
@@ -189,6 +193,7 @@ impl PartialOrd for Number {
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The name tells our codec that the text is a number. Other formats ignore it and write a string.
         serializer.serialize_newtype_struct(NUMBER, &self.to_string())
     }
 }
@@ -209,6 +214,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+        // `ParseNumberError` doesn't repeat the text, so its message may be shown.
         text.parse().map_err(|error| E::custom(ValueFree(error)))
     }
 
@@ -221,10 +227,12 @@ impl<'de> Visitor<'de> for NumberVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
+        // The shortest text that is read as this float. NaN and infinity fail to parse.
         self.visit_str(&number.to_string())
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Number, D::Error> {
+        // A format that ignores the name has either text or a number inside.
         inner.deserialize_any(self)
     }
 }

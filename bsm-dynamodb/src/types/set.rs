@@ -57,6 +57,7 @@ impl<T> Set<T> {
     }
 }
 
+// By hand, because a derive would require `T: Default`.
 impl<T> Default for Set<T> {
     fn default() -> Self {
         Self(BTreeSet::new())
@@ -146,6 +147,7 @@ impl<'de, T: Ord + Deserialize<'de>> Visitor<'de> for SetVisitor<T> {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Set<T>, E> {
+        // serde's buffer, as for a flattened field, shows NULL as a unit.
         Ok(Set::default())
     }
 

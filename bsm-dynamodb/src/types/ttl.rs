@@ -24,6 +24,7 @@ macro_rules! integers {
     )*};
 }
 
+// 8 and 16 bits are missing: 65,535 seconds end on the first day of 1970.
 integers!(i32, i64, i128, isize, u32, u64, u128, usize);
 
 impl TtlAttribute for Number {}

@@ -42,6 +42,7 @@ use super::time::{self, Moment};
 /// If the time is before 1970.
 pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::Ok, S::Error> {
     time::serialize(time, serializer, |moment| {
+        // Time to live counts whole seconds, so the nanoseconds are dropped.
         u64::try_from(moment.seconds).map_err(|_| "a time before 1970 cannot be stored")
     })
 }

@@ -42,6 +42,7 @@ use super::time::{self, Moment};
 pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::Ok, S::Error> {
     time::serialize(time, serializer, |moment| {
         DateTime::<Utc>::from_timestamp(moment.seconds, moment.nanoseconds)
+            // RFC 3339 has four digits for the year. chrono writes other years with a sign, which would not sort.
             .filter(|date| (0..=9999).contains(&date.year()))
             .map(|date| date.to_rfc3339_opts(SecondsFormat::Nanos, true))
             .ok_or("a time before the year 0 or after the year 9999 cannot be stored")
@@ -58,6 +59,7 @@ pub fn deserialize<'de, T: Time, D: Deserializer<'de>>(deserializer: D) -> Resul
         let date = DateTime::parse_from_rfc3339(&text).map_err(|_| "the text is not a time")?;
         Ok(Moment {
             seconds: date.timestamp(),
+            // chrono counts a leap second as more than a billion nanoseconds.
             nanoseconds: date.timestamp_subsec_nanos().min(999_999_999),
         })
     })

@@ -32,6 +32,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// If the elements are not all strings, all numbers or all binary.
 pub fn serialize<T: Serialize, S: Serializer>(set: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    // The name tells our codec that this is a set. Other formats ignore it and write a sequence.
     serializer.serialize_newtype_struct(crate::codec::SET, set)
 }
 
@@ -43,5 +44,6 @@ pub fn serialize<T: Serialize, S: Serializer>(set: &T, serializer: S) -> Result<
 pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
+    // The codec reads a set like a list, so nothing has to mark it.
     T::deserialize(deserializer)
 }

@@ -43,6 +43,7 @@ pub(super) fn serialize<T: Time, V: Serialize, S: Serializer>(
         return serializer.serialize_none();
     };
     let value = write(moment).map_err(|reason| S::Error::custom(ValueFree(reason)))?;
+    // Formats other than the codec's may write `Some(x)` differently from `x`.
     match T::IS_OPTION {
         true => serializer.serialize_some(&value),
         false => value.serialize(serializer),
@@ -73,6 +74,7 @@ impl Time for SystemTime {
             },
             Err(error) => {
                 let before = error.duration();
+                // Seconds are rounded down, so a fraction before 1970 counts upwards from the second below it.
                 let (seconds, nanoseconds) = match before.subsec_nanos() {
                     0 => (-seconds(before), 0),
                     fraction => (-seconds(before) - 1, 1_000_000_000 - fraction),
@@ -88,6 +90,7 @@ impl Time for SystemTime {
     fn from_moment(moment: Option<Moment>) -> Option<Self> {
         let moment = moment?;
         let seconds = Duration::from_secs(moment.seconds.unsigned_abs());
+        // Checked, because the range of a `SystemTime` depends on the platform.
         let whole = match moment.seconds {
             0.. => Self::UNIX_EPOCH.checked_add(seconds),
             _ => Self::UNIX_EPOCH.checked_sub(seconds),
@@ -120,6 +123,7 @@ impl<T: Time> Time for Option<T> {
 
     fn from_moment(moment: Option<Moment>) -> Option<Self> {
         match moment {
+            // The outer `Option` says whether the type has such a time; the inner one is the field's value.
             None => Some(None),
             moment => T::from_moment(moment).map(Some),
         }

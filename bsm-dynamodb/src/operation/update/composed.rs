@@ -26,6 +26,7 @@ impl Changes {
             names.any(|name| name == template.attribute())
         };
         let (of_key, of_indexes): (Vec<_>, Vec<_>) = M::TEMPLATES.iter().copied().partition(is_key);
+        // An update has no model, so the fields come from the key.
         let item = M::KEY.name_values(key.clone());
         let fields = of_key.iter().flat_map(|template| {
             let key = item.get(template.attribute());
@@ -34,10 +35,12 @@ impl Changes {
         });
         let mut key_fields: Vec<(&str, AttributeValue)> = Vec::new();
         for (name, value) in fields {
+            // Both key attributes may have the field, and DynamoDB refuses to set an attribute twice.
             if key_fields.iter().all(|(known, _)| *known != name) {
                 key_fields.push((name, value));
             }
         }
+        // DynamoDB would accept the change of a field, which would then contradict the key.
         if let Some((name, _)) = key_fields.iter().find(|(name, _)| self.touches(name)) {
             return Err(format!(
                 "`{name}` is a field of the key, which cannot change: save the item under its new key, \
@@ -45,6 +48,7 @@ impl Changes {
             )
             .into());
         }
+        // All keys before the first change below, because they depend on the caller's changes only.
         let composed = of_indexes
             .iter()
             .map(|template| Ok((template, self.key_of_index::<M>(template, &key_fields)?)))
@@ -59,6 +63,7 @@ impl Changes {
                 }
             }
         }
+        // A save also stores the fields, and the update may create the item.
         for (name, value) in key_fields {
             self.set_literal(name, value);
         }
@@ -87,9 +92,11 @@ impl Changes {
                 unknown.push(name);
             }
         }
+        // The stored key stays right. A key whose fields are all in the table's key is composed for a new item.
         if !fields.iter().any(|name| self.touches(name)) && !unknown.is_empty() {
             return Ok(IndexKey::Unchanged);
         }
+        // The stored values of the other fields are not known, and DynamoDB can't join strings.
         if !unknown.is_empty() {
             return Err(format!(
                 "the key attribute `{}` is composed of `{}`: set all of these in one update, or save \
@@ -129,8 +136,10 @@ impl Changes {
         let set = self.set.iter().find(|(set, _)| *set == path);
         match set {
             Some((_, SetAction::Term(Term::Value(Ok(value))))) => {
+                // A save also composes keys of stored values.
                 M::Codec::stored(attribute, value.clone()).map(Some)
             }
+            // DynamoDB calculates the others, such as sums and copies of attributes, when it makes the change.
             _ => Ok(None),
         }
     }
