@@ -6,6 +6,7 @@
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>.
 
 use dynoxide::Database;
+use dynoxide::types::item_size;
 use serde_json::{Value, json};
 
 use super::change_log::{Change, format_sequence, parse_sequence};
@@ -156,6 +157,13 @@ impl Stream {
                 _ => true,
             });
             images.insert("StreamViewType".into(), self.view_type.clone().into());
+            // The engine counts both images.
+            let stored = &change.record.dynamodb;
+            let new_image = stored.new_image.as_ref().filter(|_| new);
+            let old_image = stored.old_image.as_ref().filter(|_| old);
+            let parts = [Some(&stored.keys), new_image, old_image];
+            let bytes: usize = parts.into_iter().flatten().map(item_size).sum();
+            images.insert("SizeBytes".into(), bytes.into());
         }
         record
     }
