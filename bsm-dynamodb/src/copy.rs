@@ -38,8 +38,10 @@ pub use self::verify::{ReportedKeys, Verification};
 #[cfg(feature = "migrate")]
 pub(crate) use self::{
     create::{TableShape, turn_on_recovery, until_active},
+    plan::write_settings,
     preflight::{check_active, check_keys, table_location},
     retry::{is_transient, retry_transient},
+    settings::SourceSettings,
     table::TableClient,
     transfer::{TablePair, copy_time_to_live, create_without_settings, until_deleted},
 };

@@ -101,20 +101,27 @@ impl fmt::Display for CopyPlan {
                 "\nresumes a copy that has got past {items} items of the source"
             )?;
         }
-        for (outcome, title) in [
-            (SettingOutcome::Copied, "copies"),
-            (SettingOutcome::LeftBehind, "left behind"),
-            (SettingOutcome::Unknown, "left behind, if there is one"),
-        ] {
-            let settings = self.settings.iter();
-            let settings = settings.filter(|setting| setting.outcome() == outcome);
-            let settings: Vec<_> = settings.map(ToString::to_string).collect();
-            if !settings.is_empty() {
-                write!(f, "\n{title}: {}", settings.join(", "))?;
-            }
-        }
-        Ok(())
+        write_settings(f, &self.settings)
     }
+}
+
+/// Writes a line for each outcome that there is.
+pub(crate) fn write_settings(
+    f: &mut fmt::Formatter<'_>,
+    settings: &[PlannedSetting],
+) -> fmt::Result {
+    for (outcome, title) in [
+        (SettingOutcome::Copied, "copies"),
+        (SettingOutcome::LeftBehind, "left behind"),
+        (SettingOutcome::Unknown, "left behind, if there is one"),
+    ] {
+        let settings = settings.iter().filter(|it| it.outcome() == outcome);
+        let settings: Vec<_> = settings.map(ToString::to_string).collect();
+        if !settings.is_empty() {
+            write!(f, "\n{title}: {}", settings.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a table is.

@@ -43,6 +43,8 @@ pub(crate) fn is_transient(error: &Error) -> bool {
         ErrorKind::Service => matches!(
             error.aws_code(),
             Some("InternalFailure" | "InternalServerError" | "ServiceUnavailable")
+                // Those of S3.
+                | Some("InternalError" | "RequestTimeout" | "SlowDown")
         ),
         _ => false,
     }

@@ -112,7 +112,7 @@ impl fmt::Display for PlannedSetting {
 }
 
 /// The settings of the source that DescribeTable does not describe.
-pub(super) struct SourceSettings {
+pub(crate) struct SourceSettings {
     pub(super) tags: Result<Vec<Tag>, Error>,
     pub(super) backups: Result<Option<ContinuousBackupsDescription>, Error>,
     has_policy: Result<bool, Error>,
@@ -122,7 +122,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     /// Reads the settings. What cannot be read becomes an unknown setting, not an error: a copy must
     /// not need more permissions because the plan tells more.
-    pub(super) async fn read(source: &TableClient, table: &TableDescription) -> Self {
+    pub(crate) async fn read(source: &TableClient, table: &TableDescription) -> Self {
         let arn = table.table_arn.clone().unwrap_or_default();
         let (tags, backups, has_policy, kinesis) = join4(
             tags(source, &arn),
@@ -140,7 +140,7 @@ impl SourceSettings {
     }
 
     /// Returns the settings that the source has, each with what the copy does about it.
-    pub(super) fn plan(
+    pub(crate) fn plan(
         &self,
         table: &TableDescription,
         copy_settings: &[TableSetting],

@@ -83,7 +83,7 @@ impl Jobs<'_> {
             let started = request.clone().send().await;
             started.map_err(|error| source.failed("ExportTableToPointInTime", error))
         };
-        let started = retry_transient(MAX_ATTEMPTS, || {}, send).await?;
+        let started = self.start(send).await?;
         let description = started.export_description;
         description
             .and_then(|description| description.export_arn)
@@ -152,7 +152,7 @@ impl Jobs<'_> {
             let started = request.clone().send().await;
             started.map_err(|error| target.failed("ImportTable", error))
         };
-        let started = retry_transient(MAX_ATTEMPTS, || {}, send).await?;
+        let started = self.start(send).await?;
         started
             .import_table_description
             .ok_or_else(|| no_arn(target))
@@ -216,6 +216,31 @@ impl Jobs<'_> {
             .set_sse_specification(encryption)
             .set_global_secondary_indexes(shape.global_indexes)
             .build()
+    }
+
+    /// Starts a job, and waits while as many are in progress as an account may have.
+    async fn start<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        send: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        // Not an error for the retries: other exports and imports take hours, and the attempts a minute.
+        let send = || async {
+            match send().await {
+                Err(error) if error.aws_code() == Some("LimitExceededException") => Ok(Err(error)),
+                started => started.map(Ok),
+            }
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            match retry_transient(MAX_ATTEMPTS, || {}, &send).await? {
+                Err(error) if waited >= self.options.job_timeout => return Err(error),
+                Err(_) => {
+                    tokio::time::sleep(self.options.poll_interval).await;
+                    waited += self.options.poll_interval;
+                }
+                Ok(started) => return Ok(started),
+            }
+        }
     }
 
     /// Asks until there is an answer.

@@ -7,7 +7,7 @@ use super::options::MigrateOptions;
 use super::policies::PolicyInputs;
 use super::progress::MigrationPhase;
 use super::state::EnabledSettings;
-use crate::copy::TableLocation;
+use crate::copy::{PlannedSetting, TableLocation, write_settings};
 
 /// What a migration is going to do; see [`MigrateTable::plan`](crate::MigrateTable::plan).
 ///
@@ -33,6 +33,10 @@ pub struct MigrationPlan {
     pub(super) resumes: Option<MigrationPhase>,
     pub(super) expected_items: Option<u64>,
     pub(super) expected_bytes: Option<u64>,
+    /// What a new target does not get of the source's settings.
+    pub(super) settings: Vec<PlannedSetting>,
+    /// The table class of the source, if an import makes another one of it.
+    pub(super) lost_class: Option<String>,
     /// The KMS key of the source, if it has one of its own.
     pub(super) source_key: Option<String>,
 }
@@ -91,6 +95,13 @@ impl MigrationPlan {
         self.expected_bytes
     }
 
+    /// Returns the settings of the source that a new target does not get.
+    ///
+    /// Empty if the target exists, or if this run resumes an earlier one.
+    pub fn settings(&self) -> &[PlannedSetting] {
+        &self.settings
+    }
+
     /// Returns the bucket policy that the migration needs, as JSON to paste; `None` if both tables are
     /// in the account that owns the bucket.
     ///
@@ -119,6 +130,7 @@ impl MigrationPlan {
             bucket_owner: &self.bucket_owner,
             options: &self.options.0,
             load_method: self.load_method,
+            source_key: self.source_key.as_deref(),
         }
     }
 }
@@ -167,6 +179,13 @@ impl fmt::Display for MigrationPlan {
                  arrive by an export"
             }
         })?;
+        write_settings(f, &self.settings)?;
+        if let Some(class) = &self.lost_class {
+            write!(
+                f,
+                "\nan import makes a table of the class STANDARD, and the source has {class}"
+            )?;
+        }
         if let Some(key) = &self.source_key {
             write!(
                 f,

@@ -13,6 +13,8 @@ pub(super) struct PolicyInputs<'a> {
     pub(super) bucket_owner: &'a str,
     pub(super) options: &'a MigrateOptions,
     pub(super) load_method: LoadMethod,
+    /// The KMS key of the source's table.
+    pub(super) source_key: Option<&'a str>,
 }
 
 impl PolicyInputs<'_> {
@@ -91,6 +93,14 @@ impl PolicyInputs<'_> {
                     "dynamodb:GetShardIterator",
                 ],
                 "Resource": format!("{table}/stream/*"),
+            }));
+        }
+        // DynamoDB uses the key of a table on behalf of whoever reads the table.
+        if let Some(key) = self.source_key {
+            statements.push(json!({
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt", "kms:DescribeKey"],
+                "Resource": key,
             }));
         }
         if let Some(key) = &self.options.export_key {
@@ -229,6 +239,7 @@ mod tests {
                 arn,
             };
             let arn = format!("arn:{partition}:dynamodb:{region}:111122223333:table/users");
+            let key = format!("arn:{partition}:kms:{region}:111122223333:key/1");
             let mut options = MigrateOptions::new("users".to_owned());
             options.bucket = "exports".to_owned();
             for load_method in [LoadMethod::Import, LoadMethod::ExistingTable] {
@@ -238,7 +249,9 @@ mod tests {
                     bucket_owner: "111122223333",
                     options: &options,
                     load_method,
+                    source_key: Some(&key),
                 };
+                assert!(inputs.source_policy().to_string().contains(&key));
                 let policies = [
                     inputs.bucket_policy().unwrap(),
                     inputs.source_policy(),

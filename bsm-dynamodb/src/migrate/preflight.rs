@@ -1,6 +1,6 @@
 //! The checks before a migration, which change nothing.
 
-use aws_sdk_dynamodb::types::{SseType, TableDescription};
+use aws_sdk_dynamodb::types::{SseType, TableClass, TableDescription};
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 
 use super::bucket::Bucket;
@@ -11,7 +11,7 @@ use super::plan::{MigrationPlan, PlannedOptions};
 use super::source::{check_stream, describe, has_stream, restorable};
 use super::state::{EnabledSettings, MigrationState, RecordedSettings, Step, VERSION};
 use crate::copy::checkpoint::{TableIdentity, TargetLocation};
-use crate::copy::{TableClient, check_active, check_keys, table_location};
+use crate::copy::{SourceSettings, TableClient, check_active, check_keys, table_location};
 use crate::error::{Error, ErrorKind};
 
 /// The name of the operation in errors.
@@ -113,6 +113,20 @@ pub(super) async fn prepare(
     let streams = request.source.client(StreamsClient::new).await;
     let streams = streams.map_err(|error| source.session_failed("DescribeStream", error))?;
 
+    // A run that resumes finds the settings that the first run has turned on.
+    let creates = resumes.is_none() && state.load_method != LoadMethod::ExistingTable;
+    let settings = match creates {
+        true => SourceSettings::read(&source, &source_table)
+            .await
+            .plan(&source_table, &[]),
+        false => Vec::new(),
+    };
+    let class = source_table
+        .table_class_summary()
+        .and_then(|it| it.table_class());
+    let class = class.filter(|class| **class != TableClass::Standard);
+    let class = class.filter(|_| state.load_method == LoadMethod::Import);
+
     let arn = |table: &TableDescription| table.table_arn.clone();
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     let encryption = source_table.sse_description();
@@ -127,6 +141,8 @@ pub(super) async fn prepare(
         resumes,
         expected_items: counted(source_table.item_count),
         expected_bytes: counted(source_table.table_size_bytes),
+        settings,
+        lost_class: class.map(|class| class.to_string()),
         source_key: key.and_then(|key| key.kms_master_key_arn.clone()),
     };
     Ok(Prepared {

@@ -229,7 +229,12 @@ impl Migration {
             items: ended.items,
         };
         self.prepared.state.counts.exported = export.items;
-        let step = match self.prepared.state.load_method {
+        let table = &self.prepared.target;
+        let list = manifest::read(&self.prepared.bucket, &export.manifest, export.items, table);
+        let files = list.await?.len();
+        let load_method = self.prepared.state.load_method.for_files(files);
+        self.prepared.state.load_method = load_method;
+        let step = match load_method {
             LoadMethod::Import => Step::Importing {
                 export,
                 import: Job::new(()),
@@ -252,6 +257,12 @@ impl Migration {
                 // Before the next import: if this run ends in between, the checkpoint must not name the
                 // deleted table.
                 self.save().await?;
+            }
+            if !self.options().uses_import {
+                // An earlier run has chosen the import, and it has failed or not begun.
+                self.prepared.state.load_method = LoadMethod::NewTable;
+                let files = FileProgress::default();
+                return self.set(Step::Loading { export, files }).await;
             }
             let jobs = self.jobs();
             let like = &self.prepared.source_table;

@@ -208,3 +208,31 @@ async fn an_export_has_a_time_limit() {
     world.migrate().await.unwrap();
     world.assert_migrated().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_whose_import_fails_can_go_on_by_loading() {
+    let world = World::start(60).await;
+    let _hurry = world.hurry(1);
+    let failed = Fault::failed_job().operation("ImportTable").times(1);
+    world.aws.faults().add(failed);
+    let error = world.migrate().await.unwrap_err();
+    assert_failed(&error, "the import has failed");
+    world.migrate().import(false).await.unwrap();
+    world.assert_migrated().await;
+    assert_eq!(world.calls("ImportTable"), 1);
+    // The export of the first run.
+    assert_eq!(world.calls("ExportTableToPointInTime"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_waits_while_an_account_has_as_many_as_it_may() {
+    let world = World::start(60).await;
+    let _hurry = world.hurry(21);
+    for operation in ["ExportTableToPointInTime", "ImportTable"] {
+        let limit = Fault::error(400, "LimitExceededException", "too many at a time");
+        world.aws.faults().add(limit.operation(operation).times(21));
+    }
+    world.migrate().await.unwrap();
+    world.assert_migrated().await;
+    assert_eq!(world.calls("ImportTable"), 22);
+}

@@ -1,6 +1,6 @@
 //! The plan, and what is refused before anything is changed.
 
-use aws_sdk_dynamodb::types::StreamViewType;
+use aws_sdk_dynamodb::types::{StreamViewType, Tag};
 use bsm_dynamodb::{ErrorKind, MigrateTable, migrate_table};
 
 use crate::support::*;
@@ -25,6 +25,18 @@ async fn the_plan_says_what_changes_and_changes_nothing() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    assert!(!text.contains("left behind"), "{text}");
+    let client = client(&world.source).await;
+    let tag = Tag::builder().key("team").value("one").build().unwrap();
+    let arn = format!("arn:aws:dynamodb:us-east-1:{SOURCE}:table/{TABLE}");
+    let tagged = client.tag_resource().resource_arn(arn).tags(tag).send();
+    tagged.await.unwrap();
+    let plan = world.migrate().plan().await.unwrap();
+    assert_eq!(plan.settings().len(), 1);
+    assert!(
+        plan.to_string().contains("left behind: tags (team)"),
+        "{plan}"
+    );
     assert_eq!(world.turned_on().await, (false, false));
     assert!(world.aws.tables(TARGET, "us-east-1").is_empty());
     assert!(!world.checkpoint().exists());

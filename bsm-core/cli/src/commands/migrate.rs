@@ -92,7 +92,7 @@ struct Migration {
     /// The account that owns the bucket [default: that of the source]
     #[arg(long, value_name = "ACCOUNT")]
     bucket_owner: Option<String>,
-    /// The region of the bucket [default: that of the source]
+    /// The region of the bucket [default: that of the target]
     #[arg(long, value_name = "REGION")]
     bucket_region: Option<String>,
     /// The beginning of the keys of the files
