@@ -12,6 +12,7 @@ mod sso;
 mod whoami;
 
 use std::any::{Any, TypeId, type_name};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -93,14 +94,21 @@ struct Shared {
 struct Clients {
     config: AsyncOnce<Arc<SdkConfig>>,
     by_type: Mutex<HashMap<TypeId, Arc<Slot>>>,
+    by_name: Mutex<HashMap<ClientName, Arc<Slot>>>,
 }
 
-/// The client of one type.
+type ClientName = (TypeId, Cow<'static, str>);
+
+/// One client.
 type Slot = ReentrantMutex<OnceCell<Box<dyn Any + Send + Sync>>>;
 
 impl Clients {
     fn slot(&self, client: TypeId) -> Arc<Slot> {
         Arc::clone(self.by_type.lock().entry(client).or_default())
+    }
+
+    fn named_slot(&self, client: TypeId, name: Cow<'static, str>) -> Arc<Slot> {
+        Arc::clone(self.by_name.lock().entry((client, name)).or_default())
     }
 }
 
@@ -150,8 +158,8 @@ impl BotoSesManager {
     /// Returns the client of a type, created with `new` on first use.
     ///
     /// It works with every client of the SDK. The manager caches clients by type, so `new` must
-    /// create the same client for the same type. Wrap a client with another configuration in a type
-    /// of its own.
+    /// create the same client for the same type. For a client with another configuration, see
+    /// [`named_client`](Self::named_client).
     ///
     /// # Examples
     ///
@@ -175,8 +183,61 @@ impl BotoSesManager {
         // One generation for the whole call: `clear_cache` in the meantime affects the next call.
         let cache = self.clients();
         let config = self.config(&cache).await?;
-        let slot = cache.slot(TypeId::of::<C>());
-        // A lock for this type alone, which the thread that holds it can take again: `new` can ask for
+        self.client_of(&cache.slot(TypeId::of::<C>()), config, new)
+    }
+
+    /// Returns the client of a type and a name, created with `new` on first use.
+    ///
+    /// As [`client`](Self::client), for clients of one type that differ in their configuration: the manager
+    /// caches one for each name, until [`clear_cache`](Self::clear_cache). `new` must create the same client
+    /// for the same name.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), bsm_core::Error> {
+    /// # let bsm = bsm_core::BotoSesManager::new();
+    /// let patient = bsm
+    ///     .named_client("patient", |config| {
+    ///         let retries = aws_config::retry::RetryConfig::standard().with_max_attempts(10);
+    ///         let config = aws_sdk_sts::config::Builder::from(config).retry_config(retries);
+    ///         aws_sdk_sts::Client::from_conf(config.build())
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client).
+    pub async fn named_client<C>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        new: impl FnOnce(&SdkConfig) -> C,
+    ) -> Result<C, Error>
+    where
+        C: Clone + Send + Sync + 'static,
+    {
+        let cache = self.clients();
+        let config = self.config(&cache).await?;
+        self.client_of(
+            &cache.named_slot(TypeId::of::<C>(), name.into()),
+            config,
+            new,
+        )
+    }
+
+    fn client_of<C>(
+        &self,
+        slot: &Slot,
+        config: &SdkConfig,
+        new: impl FnOnce(&SdkConfig) -> C,
+    ) -> Result<C, Error>
+    where
+        C: Clone + Send + Sync + 'static,
+    {
+        // A lock for this client alone, which the thread that holds it can take again: `new` can ask for
         // clients itself.
         let slot = slot.lock();
         if slot.get().is_some() {

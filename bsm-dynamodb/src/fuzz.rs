@@ -14,6 +14,12 @@ pub fn checkpoint(bytes: &[u8]) {
     let _ = checkpoint::parse_any(bytes);
 }
 
+/// Parses a file of an export: a manifest, and a data file, compressed or not.
+#[cfg(feature = "migrate")]
+pub fn export_file(bytes: &[u8]) {
+    crate::migrate::parse_any(bytes);
+}
+
 /// Parses a cursor.
 pub fn cursor(bytes: &[u8]) {
     if let Ok(cursor) = serde_json::from_slice::<Cursor>(bytes) {
@@ -66,6 +72,12 @@ mod tests {
         let whole = include_bytes!("../../fuzz/corpus/checkpoint/whole");
         assert!(crate::copy::checkpoint::parse_any(whole));
         run_corpus("checkpoint", super::checkpoint);
+    }
+
+    #[cfg(feature = "migrate")]
+    #[test]
+    fn export_file() {
+        run_corpus("export_file", super::export_file);
     }
 
     #[test]

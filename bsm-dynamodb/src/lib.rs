@@ -174,6 +174,8 @@
 //! [`slot()`] provides the bound `aws_sdk_dynamodb::Client` to code that uses another model layer, or
 //! none. [`ConnectionSlot`] lets sessions be chosen for such code.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batch;
 mod codec;
 mod connection;

@@ -23,6 +23,9 @@ mod touched;
 
 use bsm_core::BotoSesManager;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::manifest::parse_any;
+
 pub use self::abort::AbortedMigration;
 pub use self::builder::MigrateTable;
 pub use self::load_method::LoadMethod;

@@ -123,6 +123,30 @@ fn every_snippet_compiles_in_an_empty_crate() {
 }
 
 #[test]
+fn a_readme_names_the_features_of_its_crate() {
+    for library in [
+        "bsm-core",
+        "bsm-core/cli",
+        "bsm-dynamodb",
+        "tests/local-aws",
+    ] {
+        let manifest = page(&format!("{library}/Cargo.toml"));
+        let readme = page(&format!("{library}/README.md"));
+        let (_, features) = manifest.split_once("[features]").unwrap();
+        let (features, _) = features.split_once("\n[").unwrap();
+        let names = features.lines().filter_map(|line| line.split_once(" = "));
+        let names: Vec<_> = names
+            .map(|(name, _)| name)
+            .filter(|name| *name != "default")
+            .collect();
+        assert!(!names.is_empty(), "{library}");
+        for name in names {
+            assert!(readme.contains(&format!("| `{name}`")), "{library}: {name}");
+        }
+    }
+}
+
+#[test]
 fn the_map_of_the_code_names_every_module() {
     let map = page("ARCHITECTURE.md");
     for library in ["bsm-core", "bsm-dynamodb"] {

@@ -1,6 +1,6 @@
 //! The constructors and the builder of a manager.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -409,6 +409,14 @@ impl Builder {
     pub fn shared_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.environment.shared_credentials_file = Some(path.into());
         self
+    }
+
+    /// Reads the files `config` and `credentials` of this directory; see [`config_file`](Self::config_file) and
+    /// [`shared_credentials_file`](Self::shared_credentials_file).
+    pub fn profile_dir(self, directory: impl AsRef<Path>) -> Self {
+        let directory = directory.as_ref();
+        self.config_file(directory.join("config"))
+            .shared_credentials_file(directory.join("credentials"))
     }
 
     /// Uses these environment variables instead of the process's own.

@@ -252,6 +252,42 @@ async fn a_client_can_be_created_from_another_one() {
     again.await.unwrap();
 }
 
+#[tokio::test]
+async fn each_name_has_a_client_of_its_own() {
+    let playground = playground();
+    let bsm = playground.profile("dev");
+    let made = std::cell::RefCell::new(Vec::new());
+    let client = async |name: &'static str| {
+        let new = |config: &_| {
+            made.borrow_mut().push(name);
+            aws_sdk_sts::Client::new(config)
+        };
+        bsm.named_client(name, new).await.unwrap()
+    };
+    for name in ["one", "two", "one", "two"] {
+        client(name)
+            .await
+            .get_caller_identity()
+            .send()
+            .await
+            .unwrap();
+    }
+    // The client without a name is another one, and a name counts for its type only.
+    bsm.client(|config| {
+        made.borrow_mut().push("");
+        aws_sdk_sts::Client::new(config)
+    })
+    .await
+    .unwrap();
+    bsm.named_client("one", |_| made.borrow_mut().push("type"))
+        .await
+        .unwrap();
+    assert_eq!(*made.borrow(), ["one", "two", "", "type"]);
+    bsm.clear_cache();
+    client("one").await;
+    assert_eq!(made.borrow().last(), Some(&"one"));
+}
+
 #[test]
 fn shutdown_ends_the_work_and_the_next_use_starts_it_again() {
     // In a process of its own: the engine is shared with all other tests of this one.

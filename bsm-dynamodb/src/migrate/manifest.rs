@@ -78,6 +78,32 @@ fn full_key(summary: &str, key: &str) -> String {
     }
 }
 
+/// Parses a file as a manifest, and each of its lines as one of a data file, for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse_any(bytes: &[u8]) {
+    use super::json::LineKind;
+    use super::lines::LineSplitter;
+
+    let _ = parse(bytes);
+    let mut splitter = LineSplitter::new();
+    splitter.add(bytes::Bytes::copy_from_slice(bytes));
+    let mut lines: Vec<_> = bytes
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    while let Ok(Some(line)) = splitter.next_line() {
+        lines.push(line);
+    }
+    let _ = splitter.finish();
+    for line in lines {
+        for kind in [LineKind::Items, LineKind::Changes] {
+            if let Ok(write) = kind.parse(line.clone()) {
+                assert!(write.bytes_in_a_request() > 0);
+            }
+        }
+    }
+}
+
 /// Parses the lines of a manifest, or returns the number of the first one that is unreadable.
 fn parse(text: &[u8]) -> Result<Vec<DataFile>, usize> {
     let lines = (1..).zip(text.split(|&byte| byte == b'\n'));

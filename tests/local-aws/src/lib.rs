@@ -38,11 +38,10 @@
 //! use bsm_local_aws::LocalAws;
 //!
 //! let aws = LocalAws::standard().start_blocking()?;
-//! let directory = tempfile::tempdir().unwrap();
-//! aws.write_profiles(directory.path())?;
+//! let directory = aws.profile_dir()?;
 //! // Set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE of the client to these two files.
-//! assert!(directory.path().join("config").exists());
-//! assert!(directory.path().join("credentials").exists());
+//! assert!(directory.join("config").exists());
+//! assert!(directory.join("credentials").exists());
 //! # Ok::<_, bsm_local_aws::Error>(())
 //! ```
 //!
@@ -141,6 +140,8 @@
 //!   thousand items are slow.
 //! - **Sizes.** The size of packed session policies and tags is an estimate, since AWS doesn't publish
 //!   the algorithm.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod call_log;

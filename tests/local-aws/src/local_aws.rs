@@ -1,11 +1,12 @@
 //! The handle to a running local AWS, and its builder.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fmt, fs};
 
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
+use tempfile::TempDir;
 
 use crate::auth::IdentityStore;
 use crate::call_log::{Call, CallLog};
@@ -45,6 +46,7 @@ pub struct LocalAws {
     profiles: Vec<Profile>,
     accounts: Vec<Account>,
     endpoint_url: String,
+    profile_dir: OnceLock<TempDir>,
     _server: Server,
 }
 
@@ -186,6 +188,38 @@ impl LocalAws {
             &self.endpoint_url,
             self.state.sso.center(),
         )
+    }
+
+    /// Returns a temporary directory with the profile files `config` and `credentials`; see
+    /// [`write_profiles`](Self::write_profiles). It is removed with the server.
+    ///
+    /// With bsm-core, the server is all that a test has to keep:
+    ///
+    /// ```ignore
+    /// let aws = LocalAws::start().await?;
+    /// let staging = BotoSesManager::builder()
+    ///     .profile_dir(aws.profile_dir()?)
+    ///     .environment([]) // not that of the machine; requires the feature test-util
+    ///     .time_source(aws.clock())
+    ///     .profile_name("staging")
+    ///     .build();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`write_profiles`](Self::write_profiles).
+    pub fn profile_dir(&self) -> Result<&Path, Error> {
+        if let Some(directory) = self.profile_dir.get() {
+            return Ok(directory.path());
+        }
+        let directory = tempfile::Builder::new().prefix("bsm-local-aws-").tempdir();
+        let directory = directory.map_err(|error| {
+            let message = "cannot create a temporary folder for the profile files";
+            Error::new(ErrorKind::File, message).because(error)
+        })?;
+        self.write_profiles(directory.path())?;
+        // Another thread may have been faster. Its directory has the same files.
+        Ok(self.profile_dir.get_or_init(|| directory).path())
     }
 
     /// Signs the user of the Identity Center in, and returns the tokens. Returns `None` if there is no
@@ -381,6 +415,7 @@ impl LocalAwsBuilder {
             // created above has none.
             accounts: self.accounts,
             endpoint_url: format!("http://{}", server.address()),
+            profile_dir: OnceLock::new(),
             _server: server,
         })
     }
