@@ -193,7 +193,7 @@ fn flaw(url: &str, form: Form) -> Option<String> {
     }
     // A password with an unescaped "/" ends the authority: the rest of it would be sent as a path.
     if form != Form::Complete && rest[authority.len()..].contains('@') {
-        return Some("has an \"@\" behind its host; write %2F for a \"/\" in a password".into());
+        return Some("has an \"@\" after its host; write %2F for a \"/\" in a password".into());
     }
     if form == Form::Endpoint && rest.contains(['?', '#']) {
         return Some("has a query or a fragment, which an endpoint cannot have; remove it".into());
@@ -264,7 +264,7 @@ fn host_flaw(host_and_port: &str) -> Option<String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
         let labels = host.strip_suffix('.').unwrap_or(host).split('.');
         if !host.chars().all(allowed) || labels.into_iter().any(str::is_empty) {
-            return Some("has a host that cannot exist; correct its name".to_owned());
+            return Some("has an invalid host name; correct it".to_owned());
         }
     }
     match port {
@@ -378,10 +378,10 @@ mod tests {
             ("http://x:", "has a port that is not a number"),
             ("http://x:99999", "has a port that is not a number"),
             ("http://x:y", "has a port that is not a number"),
-            ("http://$HOST", "has a host that cannot exist"),
-            ("http://a..b", "has a host that cannot exist"),
+            ("http://$HOST", "has an invalid host name"),
+            ("http://a..b", "has an invalid host name"),
             ("http://x?a=b", "has a query"),
-            ("http://me:1234/pa@host", "has an \"@\" behind its host"),
+            ("http://me:1234/pa@host", "has an \"@\" after its host"),
             ("http://x/#a", "has a query or a fragment"),
             ("http://x/\u{e4}\"<>", "is not a URL"),
         ] {

@@ -87,7 +87,8 @@ impl CallerIdentity {
             }
             _ => Err(Error::new(
                 ErrorKind::Service,
-                "STS answered without an account, ARN or user id: is the endpoint an AWS endpoint?",
+                "STS answered without an account, ARN or user id: check that the endpoint is an \
+                 AWS endpoint",
             )),
         }
     }

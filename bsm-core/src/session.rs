@@ -498,8 +498,8 @@ fn check_region(expected: Option<&str>, region: Option<&Region>) -> Result<(), E
     Err(Error::new(
         ErrorKind::RegionMismatch,
         format!(
-            "{found}, but {expected} was expected: nothing was sent; check AWS_REGION, the profile and \
-             the region given, or the one given to expect_region"
+            "{found}, but {expected} was expected: nothing was sent; check AWS_REGION, the \
+             profile, and the regions given to region() and expect_region()"
         ),
     ))
 }

@@ -351,7 +351,7 @@ impl Attempt<'_> {
         let access_token = access_token.ok_or_else(|| {
             Error::new(
                 ErrorKind::Service,
-                "SSO OIDC answered without a token: is the endpoint an AWS endpoint?",
+                "SSO OIDC answered without a token: check that the endpoint is an AWS endpoint",
             )
         })?;
         Ok(Token {

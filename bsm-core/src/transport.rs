@@ -343,15 +343,15 @@ impl From<CredentialsError> for Error {
             ),
             CredentialsError::ProviderTimedOut(_) => (
                 ErrorKind::Unreachable,
-                "the source of credentials did not answer in time",
+                "timed out waiting for the credentials provider",
             ),
             CredentialsError::InvalidConfiguration(_) => (
                 ErrorKind::InvalidConfig,
-                "the source of credentials is not configured correctly",
+                "the credentials provider is not configured correctly: the cause says why",
             ),
             _ => (
                 ErrorKind::CredentialsUnavailable,
-                "the source of credentials failed",
+                "the credentials provider failed: the cause says why",
             ),
         };
         Self::new(kind, message).with_source(SdkFailure::of_provider(error))

@@ -18,7 +18,7 @@ pub(crate) fn flaw(value: &str) -> Option<&'static str> {
         return Some("begins or ends with a blank, or contains a line break; remove it");
     }
     if !value.is_ascii() {
-        return Some("contains characters that no key has; copy it again");
+        return Some("contains characters that are not ASCII; copy it again");
     }
     None
 }

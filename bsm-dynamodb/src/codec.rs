@@ -279,7 +279,7 @@ mod tests {
             (
                 "birthday",
                 text(),
-                "attribute `birthday`: the value is refused by its Serialize or Deserialize",
+                "attribute `birthday`: the value's Serialize or Deserialize refused it",
             ),
         ] {
             assert_eq!(refusal(attribute, value), wanted);

@@ -232,7 +232,9 @@ impl Options {
     fn add_model<M: Model, N: Model>(&mut self) -> Result<(), String> {
         let name = std::any::type_name::<N>();
         if N::table_name() != M::table_name() {
-            return Err(format!("{name} has another table: create it by itself"));
+            return Err(format!(
+                "{name} has another table: create that table separately"
+            ));
         }
         let same_names = N::KEY.names().eq(M::KEY.names());
         if !same_names || N::Key::TYPES != M::Key::TYPES {
@@ -249,7 +251,8 @@ impl Options {
                 Some(_) => {
                     let index = index.name;
                     return Err(format!(
-                        "{name} has an index {index} that differs from that of another model"
+                        "{name} has an index {index} that differs from that of another model: \
+                         rename one of them"
                     ));
                 }
             }

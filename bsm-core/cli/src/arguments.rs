@@ -32,7 +32,7 @@ Exit codes:
   0  success
   1  AWS, the network or the system refused or failed
   2  the command line is wrong
-  3  a profile is missing, or a profile file or a variable says something that cannot be used
+  3  a profile is missing, or a profile file or a variable has a value that cannot be used
   4  there are no credentials, or they have expired: sign in
   5  refused to protect you: another account or region than expected, or a question answered with no
 `bsm exec` ends with the status of the program that it runs, and `bsm each` with the number of

@@ -153,7 +153,7 @@ impl From<bsm_core::Error> for Failure {
         };
         // The message of the library names the method of its builder.
         let is_no_region = error.is_no_region();
-        let hint = is_no_region.then_some("on the command line, that is --region");
+        let hint = is_no_region.then_some("on the command line, add --region");
         let failure = Self::of_error(class, format!("{:?}", error.kind()), &error);
         Self {
             hint: hint.map(str::to_owned),

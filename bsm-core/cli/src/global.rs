@@ -7,10 +7,10 @@ use crate::session::SessionArguments;
 /// The options of every command.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// Print JSON, for programs to read; errors too, on the standard error
+    /// Print JSON for programs to read, also for errors, which go to the standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Say on the standard error what is read and chosen, and the causes of an error
+    /// Log what is read and chosen to the standard error, and print the causes of an error
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     // Last, because its heading would otherwise also stand above the others.

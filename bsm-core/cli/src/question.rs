@@ -41,7 +41,7 @@ pub(crate) fn confirm_writing(question: &str, yes: bool) -> Result<(), Failure> 
     }
     if !is_interactive() {
         return Err(Failure::usage(
-            "there is no terminal to ask on before anything is written: add --yes",
+            "there is no terminal for the confirmation: add --yes to write without it",
         ));
     }
     match confirm(question)? {

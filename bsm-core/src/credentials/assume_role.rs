@@ -275,7 +275,8 @@ impl Issue<'_> {
             Error::new(
                 ErrorKind::Service,
                 format!(
-                    "STS answered without credentials for {}: is the endpoint an AWS endpoint?",
+                    "STS answered without credentials for {}: check that the endpoint is an AWS \
+                     endpoint",
                     self.purpose
                 ),
             )

@@ -150,7 +150,10 @@ impl Container {
         let file = path.clone();
         let text = small_file::blocking(move || small_file::read(&file, MAX_TOKEN)).await?;
         let text = text.map_err(|error| {
-            let message = format!("the file {shown} that {TOKEN_FILE} names cannot be read");
+            let message = format!(
+                "the file {shown} that {TOKEN_FILE} names cannot be read: check its path and \
+                 permissions"
+            );
             invalid(message).with_source(error)
         })?;
         let token = Zeroizing::new(text.trim().to_owned());
@@ -174,14 +177,14 @@ impl Container {
         };
         let why = match (failure.step(), failure.code(), failure.status()) {
             (FailureStep::Service, Some(code), Some(status)) => {
-                format!("it answered {code} with status {status}; does the task have a role?")
+                format!("it answered {code} with status {status}; check that the task has a role")
             }
             // `read` refuses a 200 whose body has no credentials.
             (FailureStep::Service, None, Some(200)) => {
-                format!("its answer is not that of a container; check {FULL}")
+                format!("its response has no credentials; check {FULL}")
             }
             (FailureStep::Service, None, Some(status)) => {
-                format!("it answered with status {status}; does the task have a role?")
+                format!("it answered with status {status}; check that the task has a role")
             }
             _ => failure.advice(),
         };

@@ -152,7 +152,7 @@ impl Instance {
         // The name becomes part of the next path, and must not lead elsewhere.
         let is_name = !role.is_empty() && !role.contains(['/', '?', '#', ' ']);
         if !is_name {
-            let why = "it named no role; does the instance have one?";
+            let why = "it named no role; check that the instance has one";
             return Err(self.unavailable(ErrorKind::CredentialsUnavailable, why));
         }
         let answer = self.get(&format!("{ROLES}{role}")).await?;
@@ -162,7 +162,9 @@ impl Instance {
             let why = match flaw {
                 InvalidMetadata::Malformed => "its answer holds no credentials".to_owned(),
                 InvalidMetadata::Refused(code) => match transport::code(&code) {
-                    Some(code) => format!("it answered {code}; may EC2 assume the role?"),
+                    Some(code) => format!(
+                        "it answered {code}; check that the trust policy of the role allows EC2"
+                    ),
                     None => "it answered with an error".to_owned(),
                 },
             };
@@ -192,7 +194,8 @@ impl Instance {
             // There is no service at all, or nothing lets this program reach it.
             ImdsError::FailedToLoadToken(token) if token.is_dispatch_failure() => (
                 ErrorKind::NoCredentials,
-                "it cannot be reached; does this program run on an instance?".to_owned(),
+                "it cannot be reached; name a profile unless this program runs on an instance"
+                    .to_owned(),
             ),
             ImdsError::FailedToLoadToken(_) => (
                 ErrorKind::CredentialsUnavailable,
@@ -201,7 +204,7 @@ impl Instance {
             ImdsError::ErrorResponse(answer) => match answer.response().status().as_u16() {
                 404 => (
                     ErrorKind::NoCredentials,
-                    "does the instance have a role?".to_owned(),
+                    "it answered with status 404; check that the instance has a role".to_owned(),
                 ),
                 status => (
                     ErrorKind::CredentialsUnavailable,

@@ -77,7 +77,9 @@ impl CredentialProcess {
         // Before the status, which is that of the kill after too much output.
         let Some(stdout) = ran.stdout else {
             let limit = MAX_OUTPUT / 1024;
-            return Err(self.failed(&format!("printed more than {limit} KiB, and was ended")));
+            return Err(self.failed(&format!(
+                "printed more than {limit} KiB and was killed: it must print only the credentials"
+            )));
         };
         match ran.status {
             status if status.success() => {}

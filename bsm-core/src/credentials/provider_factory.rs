@@ -231,8 +231,8 @@ impl ProviderFactory<'_> {
         Err(Error::new(
             ErrorKind::InvalidConfig,
             format!(
-                "profile {profile:?} has a login_session, which this program was built without: \
-                 turn on the feature `login` of bsm-core"
+                "profile {profile:?} has a login_session, but this program was built without the \
+                 feature `login` of bsm-core: enable it"
             ),
         ))
     }

@@ -431,7 +431,8 @@ async fn refresh(
     let Some(inner) = inner.upgrade() else {
         return Err(Error::new(
             ErrorKind::Runtime,
-            "the session was dropped while its credentials were being refreshed",
+            "the session was dropped while its credentials were being refreshed: keep the manager \
+             while it is in use",
         ));
     };
     outcome
@@ -479,8 +480,8 @@ fn too_short(at_least: Duration, lifetime: Duration) -> Error {
     Error::new(
         ErrorKind::CredentialsUnavailable,
         format!(
-            "credentials for {} s were asked for, but new ones are valid for only {} s: ask for \
-             less, or raise the duration of the role",
+            "credentials valid for {} s were requested, but new ones are valid for only {} s: \
+             request less, or raise the duration of the role",
             at_least.as_secs(),
             lifetime.as_secs()
         ),
@@ -491,7 +492,7 @@ fn already_expired(credentials: &Credentials) -> Error {
     let expiry = credentials.expiry().map(rfc3339).unwrap_or_default();
     Error::new(
         ErrorKind::CredentialsRejected,
-        format!("the credentials expired at {expiry}: get new ones from where these came from"),
+        format!("the credentials expired at {expiry}: get new ones from the same source"),
     )
 }
 

@@ -98,7 +98,10 @@ impl<R: ReadKeys> ReloadedKeys<R> {
             // once two reads agree.
             tokio::time::sleep(SETTLED_AFTER).await;
             if !same(&keys, &self.read.read().await?) {
-                let message = format!("the keys of profile {:?} are just changing", self.profile);
+                let message = format!(
+                    "another program is changing the keys of profile {:?}: try again",
+                    self.profile
+                );
                 return Err(Error::new(ErrorKind::CredentialsUnavailable, message));
             }
         }

@@ -90,14 +90,14 @@ impl RoleRequest {
         // The role's own MaxSessionDuration may be lower, and only IAM knows it.
         if !(900..=43_200).contains(&seconds) {
             return Err(refused(format!(
-                "a role cannot be assumed for {seconds} s: it is 900 s (15 minutes) to 43200 s (12 \
+                "a role cannot be assumed for {seconds} s: use 900 s (15 minutes) to 43200 s (12 \
                  hours)"
             )));
         }
         if is_chained && duration > CHAINED {
             return Err(refused(format!(
                 "a role that is assumed with the credentials of another role lasts one hour at \
-                 most, not {seconds} s: ask for 3600 s or less, it is refreshed in time"
+                 most, not {seconds} s: use 3600 s or less, which the manager refreshes in time"
             )));
         }
         Ok(())
@@ -115,8 +115,8 @@ impl RoleRequest {
         let allowed = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
         if !policy.chars().all(allowed) {
             return Err(refused(
-                "the policy has characters that STS does not take: use those up to U+00FF, or \\u \
-                 escapes",
+                "the policy has characters that STS does not accept: use those up to U+00FF, or \
+                 \\u escapes",
             ));
         }
         match serde_json::from_str::<serde_json::Value>(policy) {
@@ -139,13 +139,13 @@ impl RoleRequest {
             TAG_VALUE.check(Some(value))?;
             if key.to_lowercase().starts_with("aws:") {
                 return Err(refused(format!(
-                    "the session tag {key:?} cannot be set: aws: is for AWS's own"
+                    "the session tag {key:?} begins with aws:, which AWS reserves: use another key"
                 )));
             }
             if !keys.insert(key.to_lowercase()) {
                 return Err(refused(format!(
-                    "there are two session tags {key:?}: STS takes their keys without regard to \
-                     case"
+                    "there are two session tags {key:?}, and STS ignores the case of keys: remove \
+                     one"
                 )));
             }
         }
@@ -294,7 +294,7 @@ fn at_most(limit: usize, count: usize, what: &str) -> Result<(), Error> {
     match count > limit {
         false => Ok(()),
         true => Err(refused(format!(
-            "STS takes at most {limit} {what}, not {count}"
+            "STS accepts at most {limit} {what}, not {count}"
         ))),
     }
 }

@@ -37,16 +37,16 @@ impl SessionTokenRequest {
         // STS answers AccessDenied, which reads like a missing permission.
         if is_role {
             return refused(
-                "a session token needs the access keys of a user, and these credentials are those of a \
-                 role: assume the next role with them as they are"
+                "a session token needs the access keys of a user, and these credentials are a \
+                 role's: assume the next role with them directly"
                     .to_owned(),
             );
         }
         check_mfa_serial(self.mfa_serial.as_deref())?;
         match self.duration.map(|duration| duration.as_secs()) {
             Some(seconds) if !SECONDS.contains(&seconds) => refused(format!(
-                "a session token cannot be valid for {seconds} s: it is 900 s (15 minutes) to 129600 s \
-                 (36 hours)"
+                "a session token cannot be valid for {seconds} s: use 900 s (15 minutes) to 129600 \
+                 s (36 hours)"
             )),
             _ => Ok(()),
         }

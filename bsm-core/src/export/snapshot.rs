@@ -59,7 +59,8 @@ impl Snapshot {
                 return invalid("it is too long");
             }
             let message = format!(
-                "the snapshot {} cannot be read: is the session that wrote it still open?",
+                "the snapshot {} cannot be read: check that the process that wrote it has not \
+                 removed it",
                 path.display()
             );
             Error::new(ErrorKind::File, message).with_source(error)
@@ -86,7 +87,7 @@ impl Snapshot {
         // The header alone first: another version can have a body that doesn't parse as this one.
         let header: Header = serde_json::from_slice(json).map_err(not_json)?;
         if header.format.as_deref() != Some(FORMAT) {
-            return Err(invalid("it is something else"));
+            return Err(invalid("it has another format"));
         }
         match header.version {
             Some(VERSION) => {}

@@ -39,7 +39,10 @@ impl Journal {
     /// Opens a file to append to, and writes the header if it is new.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error: io::Error| {
-            let message = format!("the report {} cannot be written", path.display());
+            let message = format!(
+                "the report {} cannot be written: check its directory",
+                path.display()
+            );
             Error::new(ErrorKind::File, message).with_source(error)
         };
         // Anything else that is there would be spoilt.
@@ -86,7 +89,10 @@ impl Journal {
 /// Reads the entries, oldest first.
 pub(super) fn read(path: &Path) -> Result<Vec<ReportEntry>, Error> {
     let text = small_file::read(path, MAX_BYTES).map_err(|error| {
-        let message = format!("the report {} cannot be read", path.display());
+        let message = format!(
+            "the report {} cannot be read: check its path and permissions",
+            path.display()
+        );
         Error::new(ErrorKind::File, message).with_source(error)
     })?;
     let mut lines = text.lines();
@@ -97,7 +103,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<ReportEntry>, Error> {
         Some(header) if header.format == FORMAT => {
             return Err(foreign(path, "was written by another version of bsm-core"));
         }
-        _ => return Err(foreign(path, "is no report of a fleet")),
+        _ => return Err(foreign(path, "is not the report of a fleet")),
     }
     // A line that does not parse is one that a killed process wrote in part.
     Ok(lines

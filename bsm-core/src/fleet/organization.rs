@@ -335,6 +335,7 @@ fn by_id(accounts: Option<Vec<Account>>) -> impl Iterator<Item = (String, Accoun
 fn without_end() -> Error {
     Error::new(
         ErrorKind::Service,
-        "a list of AWS Organizations has no end: is the endpoint an AWS endpoint?",
+        "AWS Organizations returned a list without an end: check that the endpoint is an AWS \
+         endpoint",
     )
 }

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 pub(super) fn tls_context(path: &Path, bundle: &[u8]) -> Result<TlsContext, Error> {
     let unusable = || {
         let message = format!(
-            "there is no usable certificate in the CA bundle {}: it has to be a PEM file",
+            "the CA bundle {} has no usable certificate: use a PEM file",
             path.display()
         );
         Error::new(ErrorKind::InvalidConfig, message)

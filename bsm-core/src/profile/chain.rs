@@ -220,7 +220,7 @@ fn credential_source(profile: &str, source: &str) -> Result<BaseProvider, Error>
         "Ec2InstanceMetadata" => Ok(BaseProvider::Ec2InstanceMetadata),
         "EcsContainer" => Ok(BaseProvider::EcsContainer),
         _ => Err(invalid(format!(
-            "credential_source of profile {profile:?} is {source:?}: it can be Environment, \
+            "credential_source of profile {profile:?} is {source:?}: use Environment, \
              Ec2InstanceMetadata or EcsContainer"
         ))),
     }
@@ -361,7 +361,7 @@ impl Profile {
             "has SSO settings, but no sso_account_id and no sso_role_name: add both, as `aws configure \
              sso` does"
         } else if has_one(&["source_profile", "credential_source"]) {
-            "has a source for a role, but no role_arn: add it"
+            "has a source_profile or credential_source, but no role_arn: add it"
         } else if self.has(SECRET) {
             "has aws_secret_access_key, but no aws_access_key_id: add it beside the other"
         } else if has_one(&["role_session_name", "external_id", "mfa_serial"]) {
@@ -401,7 +401,7 @@ fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
             && one != other
         {
             return Err(invalid(format!(
-                "{key} of profile {name:?} is not that of its sso-session: remove one of them"
+                "{key} of profile {name:?} differs from that of its sso-session: remove one of them"
             )));
         }
     }

@@ -207,11 +207,11 @@ impl<'a> Reader<'a> {
         if let Some(title) = title(content) {
             return match self.open(title, at) {
                 true => Ok(()),
-                false => malformed("this section is there twice: merge the two"),
+                false => malformed("this section occurs twice: merge the two"),
             };
         }
         let Some(section) = self.current() else {
-            return malformed("a [section] has to come first");
+            return malformed("there is no section above this line: write a [section] first");
         };
         // The delimiter that comes first, so a value can contain both.
         let Some((key, value)) = content.split_once(['=', ':']) else {
@@ -219,10 +219,10 @@ impl<'a> Reader<'a> {
         };
         let key = key.trim().to_lowercase();
         if key.is_empty() {
-            return malformed("there is no key before the =");
+            return malformed("there is no key before the =: write key = value");
         }
         if section.lines.contains_key(&key) {
-            return malformed("this key is there twice in its section: remove one");
+            return malformed("this key occurs twice in its section: remove one");
         }
         let value = match key.as_str() {
             // A shell command can contain # and ; with a meaning of their own.
@@ -332,7 +332,7 @@ fn value(number: usize, lines: &[&str]) -> Result<Value, Malformed> {
         let Some((key, value)) = line.split_once('=') else {
             return Err(Malformed {
                 line: number,
-                what: "the indented lines below this key have to be key = value",
+                what: "an indented line below this key has no =: write it as key = value",
             });
         };
         let value = without_comment(value.trim());

@@ -105,7 +105,8 @@ fn random(bytes: usize) -> Result<Zeroizing<String>, Error> {
     let mut random = Zeroizing::new(vec![0; bytes]);
     getrandom::fill(&mut random).map_err(|error| {
         // As text, because getrandom's error needs its feature `std` to be a cause.
-        let message = "the system gives no random numbers, without which a sign-in is not safe";
+        let message = "the operating system returned no random numbers, without which a sign-in is \
+                       not safe";
         Error::new(ErrorKind::SignInFailed, message).with_source(error.to_string())
     })?;
     Ok(Zeroizing::new(url_safe(&random)))

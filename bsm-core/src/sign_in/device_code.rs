@@ -35,7 +35,8 @@ impl Attempt<'_> {
         let (Some(device_code), Some(url)) = (started.device_code, page) else {
             return Err(Error::new(
                 ErrorKind::Service,
-                "SSO OIDC answered without a device code: is the endpoint an AWS endpoint?",
+                "SSO OIDC answered without a device code: check that the endpoint is an AWS \
+                 endpoint",
             ));
         };
         let interval = match u64::try_from(started.interval) {

@@ -199,8 +199,8 @@ pub(super) fn denied() -> Error {
 fn not_ours() -> Error {
     Error::new(
         ErrorKind::SignInFailed,
-        "the browser brought an answer that does not belong to this sign-in: sign in again, and use the page \
-         that it opens",
+        "the browser returned the answer of another sign-in: sign in again, and use the page that \
+         it opens",
     )
 }
 

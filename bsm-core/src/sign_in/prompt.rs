@@ -187,7 +187,8 @@ fn say(text: &str) -> Result<(), Error> {
     written.map_err(|error| {
         Error::new(
             ErrorKind::SignInFailed,
-            "the address for the sign-in cannot be shown: the standard error is closed",
+            "the address for the sign-in cannot be shown, because the standard error is closed: \
+             set a prompt of your own",
         )
         .with_source(error)
     })

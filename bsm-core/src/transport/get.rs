@@ -130,7 +130,7 @@ impl ProvideErrorMetadata for Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the response is not what was asked for")
+        f.write_str("the response has no credentials")
     }
 }
 

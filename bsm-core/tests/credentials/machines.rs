@@ -291,7 +291,7 @@ async fn a_machine_without_a_role_or_a_service_is_named() {
         (
             vec![(METADATA, no_role.endpoint_url())],
             ErrorKind::NoCredentials,
-            "does the instance have a role?",
+            "check that the instance has a role",
         ),
         (
             vec![(METADATA, "http://127.0.0.1:1")],

@@ -314,7 +314,10 @@ async fn only_the_answer_to_this_sign_in_counts() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignInFailed);
-    assert!(error.to_string().contains("does not belong"), "{error}");
+    assert!(
+        error.to_string().contains("the answer of another sign-in"),
+        "{error}"
+    );
 
     // Whatever else arrives is answered, and does not end the sign-in.
     let noise = sign_in::from_fn(|request: SignInRequest| async move {

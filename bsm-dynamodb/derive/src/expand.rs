@@ -139,19 +139,22 @@ mod tests {
             #[model(table = "users")]
             struct User { #[model(hash_key)] a: String, #[model(hash_key)] b: String }
         });
-        assert_eq!(message, "a model has one `hash_key`");
+        assert_eq!(
+            message,
+            "a model has only one `hash_key`: remove the others"
+        );
 
         let message = refused(&parse_quote! {
             #[model(table = "users", table = "people")]
             struct User { #[model(hash_key)] a: String }
         });
-        assert_eq!(message, "a model has one `table`");
+        assert_eq!(message, "a model has only one `table`: remove the others");
 
         let message = refused(&parse_quote! {
             #[model(table = "users")]
             struct User { #[model(hash_key, range_key)] a: String }
         });
-        assert!(message.contains("one of"), "{message}");
+        assert!(message.contains("is either"), "{message}");
     }
 
     #[test]
@@ -218,7 +221,7 @@ mod tests {
         );
         refused(
             quote! { #[model(index(ByName))] name: String, #[model(index(ByName))] other: String },
-            "an index has one hash key",
+            "an index has only one hash key",
         );
         refused(
             quote! { #[model(index(hash_key))] name: String },
@@ -392,7 +395,7 @@ mod tests {
             #[model(table = "users")]
             struct User { #[model(hash_key)] id: String, #[serde(rename = "id")] other: String }
         };
-        refused_alone(two, "another field is written as the attribute `id`");
+        refused_alone(two, "another field already has the attribute name `id`");
         let version = parse_quote! {
             #[model(table = "users")]
             struct User {
@@ -428,7 +431,7 @@ mod tests {
         );
         refused_rest(
             quote! { #[model(rest)] #[serde(skip)] rest: Rest, #[serde(flatten)] more: More },
-            "both take the attributes",
+            "either a rest or a flattened field",
         );
     }
 
@@ -470,7 +473,7 @@ mod tests {
             ),
             (
                 quote! { hash_key = "A#{customer}" },
-                "written as the attribute `pk`",
+                "already has the attribute name `pk`",
             ),
             (
                 quote! { hash_key = "A", range_key = "B", hash_name = "a", range_name = "a" },

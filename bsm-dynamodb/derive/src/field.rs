@@ -344,7 +344,9 @@ impl FieldOptions {
         if let Some(role) = KeyRole::parse(meta) {
             return match self.key.replace((role, at)) {
                 None => Ok(()),
-                Some(_) => Err(meta.error("a field is one of `hash_key` and `range_key`")),
+                Some(_) => {
+                    Err(meta.error("a field is either `hash_key` or `range_key`: remove one"))
+                }
             };
         }
         if meta.path.is_ident("key_type") {
@@ -490,7 +492,10 @@ pub(crate) fn model_attributes(attributes: &[Attribute]) -> impl Iterator<Item =
 pub(crate) fn set_once<T>(name: &str, option: &mut Option<T>, value: T, at: Span) -> Result<()> {
     match option.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Error::new(at, format!("a model has one `{name}`"))),
+        Some(_) => Err(Error::new(
+            at,
+            format!("a model has only one `{name}`: remove the others"),
+        )),
     }
 }
 
@@ -502,6 +507,9 @@ pub(crate) fn set_once_in_index<T>(
 ) -> Result<()> {
     match option.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Error::new(at, format!("an index has one {name}"))),
+        Some(_) => Err(Error::new(
+            at,
+            format!("an index has only one {name}: remove the others"),
+        )),
     }
 }

@@ -153,14 +153,16 @@ fn check_rest(field: &ModelField<'_>, fields: &[ModelField<'_>], at: Span) -> Re
     if field.serde.unwritten.is_none() || field.serde.flatten.is_some() {
         return Err(Error::new(
             at,
-            "the rest is no attribute, and bsm-dynamodb keeps it exactly: add `#[serde(skip)]`",
+            "serde must not write the rest, which bsm-dynamodb reads and writes itself: add \
+             `#[serde(skip)]`",
         ));
     }
     match fields.iter().find_map(|field| field.serde.flatten) {
         None => Ok(()),
         Some(span) => Err(Error::new(
             span,
-            "a model has a rest or a flattened field: both take the attributes that are left",
+            "a model has either a rest or a flattened field, because each takes all other \
+             attributes: remove one",
         )),
     }
 }
@@ -201,7 +203,9 @@ fn check_names(fields: &[ModelField<'_>], errors: &mut Errors) {
         let is_same =
             |other: &ModelField<'_>| other.serde.unwritten.is_none() && other.serde.name == *name;
         if field.serde.unwritten.is_none() && fields[..position].iter().any(is_same) {
-            let message = format!("another field is written as the attribute `{name}` already");
+            let message = format!(
+                "another field already has the attribute name `{name}`: rename one of them"
+            );
             errors.push(Error::new(field.ident.span(), message));
         }
     }
@@ -232,7 +236,8 @@ fn check_added(options: &StructOptions, fields: &[ModelField<'_>], errors: &mut 
             *other_name == name && !is_same
         });
         if is_field {
-            let message = format!("a field is written as the attribute `{name}` already");
+            let message =
+                format!("a field already has the attribute name `{name}`: rename one of them");
             errors.push(Error::new(span, message));
         } else if is_other {
             let message = format!(

@@ -56,7 +56,7 @@ pub(crate) fn expand(
             // The paths name the parameters of the model, which the type doesn't have.
             errors.push(Error::new(
                 name.span(),
-                "the paths of a model that has parameters cannot be on a type of their own",
+                "a generic model cannot have a type for its paths: remove `paths`",
             ));
             TokenStream::new()
         }

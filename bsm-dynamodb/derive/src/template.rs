@@ -106,7 +106,7 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
     while !rest.is_empty() {
         let (text, after) = rest.split_once('{').unwrap_or((rest, ""));
         if text.contains('}') {
-            return Err("a `}` in a template closes a field: `{name}`".to_owned());
+            return Err("a `}` in a template must close a field, as in `{name}`".to_owned());
         }
         if !text.is_empty() {
             parts.push(Part::Text(text.to_owned()));
@@ -117,7 +117,7 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
         }
         let (field, after) = after
             .split_once('}')
-            .ok_or("a field of a template is written `{name}`")?;
+            .ok_or("a `{` in a template has no `}`: write a field as `{name}`")?;
         let (name, width) = match field.split_once(':') {
             None => (field, 0),
             Some((name, width)) => (name, parse_width(width)?),
@@ -139,7 +139,7 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
         rest = after;
     }
     match parts.is_empty() {
-        true => Err("a key is not empty".to_owned()),
+        true => Err("a key cannot be empty: write a text or a field".to_owned()),
         false => Ok(parts),
     }
 }
@@ -153,7 +153,8 @@ fn parse_width(width: &str) -> std::result::Result<usize, String> {
         // 38: the most digits of a number in DynamoDB.
         .filter(|width| (1..=38).contains(width))
         .ok_or_else(|| {
-            "the width of a number is written `:08`, for 8 digits with zeros in front".to_owned()
+            "this is not the width of a number: write `:08` for 8 digits with leading zeros"
+                .to_owned()
         })
 }
 
@@ -310,10 +311,10 @@ mod tests {
 
     #[test]
     fn what_is_no_template_or_ambiguous_is_refused() {
-        refused("", "not empty");
+        refused("", "cannot be empty");
         refused("{a}{b}", "no text between");
-        refused("A#{a", "written `{name}`");
-        refused("A#a}", "closes a field");
+        refused("A#{a", "has no `}`");
+        refused("A#a}", "must close a field");
         refused("A#{}", "not the name of a field");
         refused("A#{a b}", "not the name of a field");
         refused("A#{a:8}", "8 digits");

@@ -242,7 +242,7 @@ impl<'a> List<'a> {
         let value = value.serialize(self.encoder)?;
         if is_empty_set(&value) {
             return Err(SerdeError::new(
-                "an empty set is left out, which a list cannot do with its elements",
+                "a list contains an empty set, which DynamoDB cannot store: remove it",
             ));
         }
         self.values.push(value);

@@ -52,7 +52,7 @@ impl SerdeError {
             return Self::new(message);
         }
         // Any other message may repeat the value, as those of parsers often do.
-        Self::new("the value is refused by its Serialize or Deserialize")
+        Self::new("the value's Serialize or Deserialize refused it")
     }
 }
 

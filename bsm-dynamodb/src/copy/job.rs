@@ -209,7 +209,7 @@ impl CopyJob {
 
     /// Builds the error of an item without a key, which only a transform can make.
     pub(super) fn missing_key(&self, name: &str) -> CodecError {
-        format!("the transform left an item without its key attribute `{name}`").into()
+        format!("the transform removed the key attribute `{name}` of an item: keep it").into()
     }
 }
 

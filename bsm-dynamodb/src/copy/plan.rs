@@ -98,7 +98,7 @@ impl fmt::Display for CopyPlan {
         if let Some(items) = self.resumed_items {
             write!(
                 f,
-                "\nresumes a copy that has got past {items} items of the source"
+                "\nresumes a copy that has processed {items} items of the source"
             )?;
         }
         write_settings(f, &self.settings)

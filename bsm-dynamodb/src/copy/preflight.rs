@@ -56,7 +56,8 @@ pub(super) async fn prepare(
     let Some(source_table) = source.describe().await? else {
         return Err(source.error(
             ErrorKind::TableNotFound,
-            "the table to copy from does not exist in this account and region",
+            "the table to copy from does not exist in this account and region: check its name and \
+             the manager",
         ));
     };
     let target_table = target.describe().await?;
@@ -149,7 +150,7 @@ pub(super) async fn prepare(
     let Some(key) = TableKey::of(&source_table) else {
         return Err(source.error(
             ErrorKind::Service,
-            "DynamoDB described the table without its key",
+            "DynamoDB described the table without its key: check the endpoint",
         ));
     };
     Ok(Prepared {

@@ -220,7 +220,7 @@ impl SourceSettings {
             // Application Auto Scaling keeps this setting, so DynamoDB cannot tell whether there is one.
             planned.push(PlannedSetting {
                 setting: S::AutoScaling,
-                value: "DynamoDB does not tell".to_owned(),
+                value: "DynamoDB does not return it".to_owned(),
                 outcome: SettingOutcome::Unknown,
             });
         }

@@ -175,7 +175,8 @@ async fn open(requests: Vec<CopyRequest>) -> Result<Vec<OpenCopy>, Error> {
         if request.options.checkpoint.is_some() {
             return Err(source.error(
                 ErrorKind::Checkpoint,
-                "a table of copy_tables() has no checkpoint of its own: set one for all tables",
+                "a table of copy_tables() cannot have a checkpoint of its own: set one for all \
+                 tables",
             ));
         }
         // By account and region: two managers may lead to the same table.

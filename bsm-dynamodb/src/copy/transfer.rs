@@ -33,7 +33,7 @@ impl TablePair {
         write_capacity: Option<u32>,
     ) -> Result<Self, Error> {
         let Some(key) = TableKey::of(table) else {
-            let message = "DynamoDB described the table without its key";
+            let message = "DynamoDB described the table without its key: check the endpoint";
             return Err(source.error(ErrorKind::Service, message));
         };
         let options = CopyOptions {

@@ -209,7 +209,7 @@ impl Writer {
 
     fn one_of(&mut self, term: &Term, others: &[Term]) -> Result<String, CodecError> {
         if others.is_empty() {
-            return Err("in_() was given no values to compare with".into());
+            return Err("in_() has no values to compare with: pass at least one".into());
         }
         let others = others.iter().map(|other| self.compared(term, other));
         let others: Vec<_> = others.collect::<Result<_, _>>()?;

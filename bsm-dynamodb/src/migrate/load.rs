@@ -198,7 +198,7 @@ impl FileReader<'_> {
                 continue;
             }
             let write = self.loader.kind.parse(line).map_err(|_| {
-                let problem = format!("has a line that cannot be read, line {}", self.number);
+                let problem = format!("has an unreadable line {}", self.number);
                 self.loader.damaged(self.key, &problem)
             })?;
             self.pending.push_back(write);

@@ -165,11 +165,12 @@ impl fmt::Display for MigrationPlan {
         f.write_str(match self.load_method {
             LoadMethod::Import => "\nDynamoDB imports the export as a new table",
             LoadMethod::NewTable => {
-                "\nthe migration creates the table and writes the items itself, at the price of writes"
+                "\nthe migration creates the table and writes the items itself, which AWS bills as \
+                 writes"
             }
             LoadMethod::ExistingTable => {
-                "\nthe table exists and is empty: the migration writes the items itself, at the price \
-                 of writes"
+                "\nthe table exists and is empty: the migration writes the items itself, which AWS \
+                 bills as writes"
             }
         })?;
         f.write_str(match options.uses_stream {

@@ -68,7 +68,7 @@ impl RecordedSettings {
             ),
             (
                 self.uses_stream != run.uses_stream,
-                "another choice about the stream",
+                "another setting of stream()",
             ),
         ]
         .into_iter()

@@ -450,8 +450,8 @@ impl<'a> StreamTail<'a> {
     fn trimmed(&self) -> Error {
         self.source.error(
             ErrorKind::TransferFailed,
-            "the stream has records that the target lacks and that are no longer kept, because the \
-             migration was interrupted for most of a day: abort it, and start again",
+            "the stream no longer has all records that the target lacks, because the migration was \
+             interrupted for most of a day: abort it, and start again",
         )
     }
 }

@@ -148,8 +148,8 @@ impl KeyValues {
         match KeyValue::from_attribute(&value) {
             Some(hash) => Ok(Self { hash, range: None }),
             None => Err(
-                "serde writes the key as something else than a string, a number or \
-                         binary: give it a `#[serde(with)]` that writes one of these"
+                "serde does not write the key as a string, a number or binary: add a \
+                 `#[serde(with)]` that does"
                     .into(),
             ),
         }
@@ -325,7 +325,9 @@ fn stored<M, C: Codec<M>>(
     let value = C::stored(name, value.into()).map_err(|error| inside(error, name))?;
     let value = value.as_ref().and_then(KeyValue::from_attribute);
     let value = value.ok_or_else(|| {
-        format!("the codec stores the key attribute `{name}` as something that is no key")
+        format!(
+            "the codec does not store the key attribute `{name}` as a string, a number or binary"
+        )
     })?;
     check_type(name, key_type, &value)?;
     Ok(value)

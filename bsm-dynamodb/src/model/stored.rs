@@ -22,9 +22,9 @@ pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
     // DynamoDB would refuse a key of another type as well, but not say how to declare it.
     M::KEY.check_types(&stored)?;
     match own_key(model)? {
-        Some(own) if own != stored => Err("the codec stores another key than the one that get() \
-                                           looks for: the field must be written by the same \
-                                           Serialize in both"
+        Some(own) if own != stored => Err("the item's key differs from the key that get() looks \
+                                           up: the codec must write the field with the same \
+                                           Serialize as the key"
             .into()),
         _ => Ok(item),
     }
@@ -44,8 +44,8 @@ pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     }
     match (stored, own_key(&model)?) {
         (Some(stored), Some(own)) if own != stored => Err(
-            "the key was read as another one than is stored, so that a save would write \
-                 another item: the field's Deserialize must read what its Serialize writes"
+            "the model's key differs from the key of its item, so a save would write another item: \
+             the field's Deserialize must read what its Serialize writes"
                 .into(),
         ),
         _ => Ok(model),

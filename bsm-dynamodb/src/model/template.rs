@@ -114,8 +114,8 @@ impl KeyTemplate {
         // Otherwise two items with different fields could have the same key.
         if self.split(&key) != Some(pieces.iter().map(String::as_str).collect()) {
             return Err(format!(
-                "the key attribute `{}` is {self}, and a field has the text in it that separates it \
-                 from the next one",
+                "the key attribute `{}` is {self}, and a field contains the text that separates it \
+                 from the next one: choose a value without it",
                 self.attribute
             )
             .into());
@@ -196,14 +196,16 @@ impl fmt::Display for KeyTemplate {
 fn piece(value: &KeyValue, width: usize) -> Result<String, &'static str> {
     let text = match value {
         KeyValue::S(text) => return Ok(text.clone()),
-        KeyValue::B(_) => return Err("is binary, which has no place in the text of a key"),
+        KeyValue::B(_) => {
+            return Err("is binary, which a template cannot contain: use a string or a number");
+        }
         KeyValue::N(number) => plain(number),
     };
     if width == 0 {
         return Ok(text);
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("has a width, and only whole numbers from 0 sort by their digits");
+        return Err("has a width, which only whole numbers from 0 can have");
     }
     if text.len() > width {
         return Err("has more digits than its width, so that keys would not sort by it");

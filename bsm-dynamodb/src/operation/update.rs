@@ -356,7 +356,8 @@ impl SetAction {
                 // There is nothing to set: what is there stays, and nothing else is stored.
                 Self::IfNotExists(_) => Ok(Written::Nothing),
                 _ => Err(format!(
-                    "`{path}` is changed by a value that is not stored, such as `None`"
+                    "the update changes `{path}` by a value that is not stored, such as `None`: \
+                     leave this change out"
                 )
                 .into()),
             };

@@ -403,7 +403,7 @@ async fn a_key_that_is_read_as_another_one_is_an_error_and_touches_no_item() {
     ] {
         assert_eq!(error.kind(), ErrorKind::InvalidItem);
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains("was read as another one"), "{cause}");
+        assert!(cause.contains("model's key differs"), "{cause}");
     }
     let save = Subject { id: Lossy(7) }.save();
     let error = save
@@ -412,7 +412,7 @@ async fn a_key_that_is_read_as_another_one_is_an_error_and_touches_no_item() {
         .unwrap_err();
     assert!(error.is_conditional_check_failed(), "{error}");
     let existing = error.existing_model::<Subject>().unwrap_err().to_string();
-    assert!(existing.contains("was read as another one"), "{existing}");
+    assert!(existing.contains("model's key differs"), "{existing}");
 }
 
 /// A type that normalizes what it writes finds an item by either form.
@@ -466,7 +466,7 @@ async fn a_codec_that_stores_another_key_is_refused_before_it_is_sent() {
     ] {
         assert_eq!(error.kind(), ErrorKind::InvalidItem);
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains("stores another key"), "{cause}");
+        assert!(cause.contains("item's key differs"), "{cause}");
         assert!(!cause.contains("abc"), "{cause}");
     }
     assert!(local.aws.calls().is_empty());

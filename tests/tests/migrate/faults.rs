@@ -143,7 +143,7 @@ async fn files_that_are_damaged_are_not_taken_for_the_export() {
             gzip("{\"Item\":{\"id\":{\"S\":\"x\"}}}\n"),
             "does not match its checksum",
         ),
-        (gzip(secret), "has a line that cannot be read, line 1"),
+        (gzip(secret), "has an unreadable line 1"),
         (b"no gzip".to_vec(), "cannot be decompressed"),
     ] {
         let world = World::start(60).await;

@@ -205,10 +205,7 @@ async fn a_checkpoint_of_something_else_is_refused() {
     let text = std::fs::read_to_string(world.checkpoint()).unwrap();
     for (migration, part) in [
         (world.migrate().prefix("x"), "another prefix"),
-        (
-            world.migrate().stream(false),
-            "another choice about the stream",
-        ),
+        (world.migrate().stream(false), "another setting of stream()"),
         (
             world.migrate().target_table("other"),
             "belongs to another target",

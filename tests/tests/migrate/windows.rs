@@ -72,7 +72,10 @@ async fn a_migration_that_is_interrupted_for_a_day_loses_nothing_unnoticed() {
     world.aws.clock().advance(25 * HOUR);
     let error = world.migrate().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TransferFailed, "{error}");
-    assert!(error.to_string().contains("no longer kept"), "{error}");
+    assert!(
+        error.to_string().contains("no longer has all records"),
+        "{error}"
+    );
 }
 
 /// Replaces the stream of the source, and writes an item that neither stream has.

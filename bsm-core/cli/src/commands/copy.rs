@@ -18,7 +18,7 @@ use crate::terminal;
 /// Copy a DynamoDB table to another account, region or name, with every attribute of every item
 ///
 /// It shows what it is going to do, asks, and shows its progress. Ctrl-C stops it; with --checkpoint, the
-/// same command resumes it. It ends with 1 if the tables differ after --verify.
+/// same command resumes it. It exits with 1 if the tables differ after --verify.
 #[derive(Args)]
 pub(crate) struct CopyCommand {
     #[command(flatten)]

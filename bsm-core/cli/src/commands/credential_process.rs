@@ -15,7 +15,7 @@ use crate::shell::Form;
 ///   [profile staging-for-others]
 ///   credential_process = bsm credential-process -p staging
 ///
-/// It asks nothing but MFA codes, and those only on a terminal. A profile must not name itself.
+/// It prompts for MFA codes only, and only on a terminal. A profile must not name itself.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CredentialProcess {}

@@ -16,11 +16,11 @@ use crate::terminal::{ERROR, HINT, STRONG, WARNING};
 /// Explain the profile files and the environment, and what is broken in them
 ///
 /// It prints the file, the line and the repair for each problem, and where each profile gets its
-/// credentials. It ends with 3 if there is an error, and else with the exit code of the first profile that
+/// credentials. It exits with 3 if there is an error, and else with the exit code of the first profile that
 /// fails online. It sends nothing without --online.
 #[derive(Args)]
 pub(crate) struct Doctor {
-    /// Ask AWS as well who each profile is; this can run a credential_process and ask for MFA codes
+    /// Also ask AWS for the identity of each profile; this can run a credential_process and ask for MFA codes
     #[arg(long)]
     online: bool,
 }

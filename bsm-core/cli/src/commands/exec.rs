@@ -22,7 +22,7 @@ use crate::session::{Narrow, Questions, Session};
 /// The program replaces bsm: it has the same process id, gets the same signals, and its exit status is
 /// the command's. It gets credentials in its environment, and cannot refresh them. With --server, bsm
 /// stays, and the program gets its credentials from it for as long as it runs. Keys that do not expire
-/// need no server, and are put into the environment even so.
+/// need no server: bsm puts them into the environment with --server as well.
 ///
 /// --read-only, --policy, --tag and --source-identity restrict the credentials that the program gets,
 /// and nothing can widen them again. They need a role: that of the profile, or of --role. They are no

@@ -19,7 +19,7 @@ pub(crate) struct Login {
     /// Sign in to this sso-session, instead of that of the profile
     #[arg(long, value_name = "NAME")]
     sso_session: Option<String>,
-    /// Compare a code, in a browser on any machine [default where there is no display]
+    /// Sign in with a device code, in a browser on any machine [default where there is no display]
     #[arg(long)]
     device_code: bool,
     /// Print the address, and open no browser

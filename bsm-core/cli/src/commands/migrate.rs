@@ -62,7 +62,7 @@ struct Run {
     cutover: Vec<OsString>,
 }
 
-/// Print how far a migration has come
+/// Print the phase of a migration
 #[derive(Args)]
 struct Status {
     #[command(flatten)]
@@ -95,7 +95,7 @@ struct Migration {
     /// The region of the bucket [default: that of the target]
     #[arg(long, value_name = "REGION")]
     bucket_region: Option<String>,
-    /// The beginning of the keys of the files
+    /// The prefix of the keys of the files
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
     /// Write the progress to this file, and resume from it [default: TABLE.migration.json]
@@ -122,7 +122,7 @@ struct Migration {
     /// Write at most this many capacity units a second
     #[arg(long, value_name = "UNITS")]
     write_capacity: Option<u32>,
-    /// How often AWS is asked whether an export or import is done
+    /// How often to ask AWS whether an export or import is done
     #[arg(long, value_name = "TIME", value_parser = parse, default_value = "10s")]
     poll_interval: Duration,
 }

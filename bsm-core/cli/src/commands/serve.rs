@@ -19,9 +19,9 @@ use crate::terminal;
 /// They contain secrets, without which a request gets 403.
 ///
 ///   container credentials   AWS CLI, all SDKs
-///   instance metadata       clients that know nothing else
+///   instance metadata       clients that support nothing else
 ///
-/// A client takes keys in its environment and in its profile files first. `bsm exec --server` gives a
+/// A client uses keys in its environment and in its profile files first. `bsm exec --server` gives a
 /// program an environment without them.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -136,7 +136,7 @@ fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let listen =
-        |kind| signal(kind).map_err(|error| Failure::io("signals cannot be listened for", error));
+        |kind| signal(kind).map_err(|error| Failure::io("cannot listen for signals", error));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     Ok(async move {

@@ -203,7 +203,7 @@ fn program(value: &str, profile: &str) -> Problem {
         });
     names_itself.then(|| {
         (
-            "starts bsm for the profile itself, without end".to_owned(),
+            "starts bsm for the same profile, in an endless loop".to_owned(),
             "let it name another profile, which has credentials".to_owned(),
         )
     })

@@ -16,7 +16,7 @@ impl Secret {
     pub(crate) fn new() -> Result<Self, Failure> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         getrandom::fill(&mut bytes[..]).map_err(|error| {
-            let message = format!("the system gives no random numbers: {error}");
+            let message = format!("the operating system returned no random numbers: {error}");
             Failure::new(Class::Failed, message)
         })?;
         // At its full size, because a string that grows leaves copies of the secret in memory.

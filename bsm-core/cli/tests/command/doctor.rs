@@ -47,7 +47,7 @@ const KINDS: [Broken; 44] = [
     config("[profile P]\nregion = x\nregion = y@@", "twice", ""),
     config(
         "[profile P]\nregion = x\n[profile P]@@",
-        "this section is there twice",
+        "this section occurs twice",
         "merge the two",
     ),
     config("[services P]\nsts =@@\n  nonsense", "indented", ""),
@@ -75,7 +75,7 @@ const KINDS: [Broken; 44] = [
     config(
         "[profile P]\nrole_arn = arn:aws:iam::111111111111:role/R\ncredential_source = Enviroment@@",
         "\"Enviroment\"",
-        "it can be Environment",
+        "use Environment",
     ),
     config(
         "[profile P]@@\nregion = us-east-1",
@@ -136,7 +136,7 @@ const KINDS: [Broken; 44] = [
     ),
     config(
         "[profile P]\nsso_session = corp\nsso_account_id = 111111111111\nsso_role_name = R\nsso_region = eu-west-1@@",
-        "is not that of its sso-session",
+        "differs from that of its sso-session",
         "remove one of them",
     ),
     config(
@@ -213,7 +213,7 @@ const KINDS: [Broken; 44] = [
     ),
     config(
         "[profile solo]\ncredential_process = bsm credential-process -p solo@@",
-        "without end",
+        "in an endless loop",
         "another profile",
     ),
     // Names that are not what they seem.

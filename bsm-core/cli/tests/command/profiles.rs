@@ -135,7 +135,7 @@ fn a_script_must_say_yes_and_names_must_differ() {
         (
             &["--name", "default", "--yes"],
             2,
-            "every program without a profile",
+            "which programs without a profile use",
         ),
         (&["--name", "{role", "--yes"], 2, "a { has no }"),
         (

@@ -216,7 +216,8 @@ fn six_digits(given: &str, request: &TokenRequest) -> Result<String, Error> {
         return Err(Error::new(
             ErrorKind::MfaCodeRejected,
             format!(
-                "what was given as the code of the MFA device {} is not six digits",
+                "the code given for the MFA device {} is not six digits: enter the six digits that \
+                 the device shows",
                 request.serial
             ),
         ));
@@ -238,7 +239,8 @@ fn busy(request: &TokenRequest) -> Error {
     Error::new(
         ErrorKind::MfaCodeUnavailable,
         format!(
-            "cannot prompt for a code of the MFA device {}: another prompt was still open",
+            "cannot prompt for a code of the MFA device {}, because another prompt is open: answer \
+             that one first",
             request.serial
         ),
     )

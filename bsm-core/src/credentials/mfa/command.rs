@@ -93,7 +93,7 @@ impl TokenCommand {
         // The program is killed when its future is dropped by the time-out.
         let ran = tokio::time::timeout(self.timeout, run(command, streams))
             .await
-            .map_err(|_| failed("it took too long"))?
+            .map_err(|_| failed("it timed out"))?
             .map_err(|error| failed("it could not be run").with_source(error))?;
         if !ran.status.success() {
             return Err(failed(&format!("it ended with {}", ran.status)));

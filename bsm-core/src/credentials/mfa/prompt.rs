@@ -96,8 +96,8 @@ fn no_terminal(request: &TokenRequest, error: io::Error) -> Error {
     Error::new(
         ErrorKind::MfaCodeUnavailable,
         format!(
-            "{} needs a code of the MFA device {}, and there is no terminal to ask on: run this in \
-             one, or set another mfa_token_provider",
+            "{} needs a code of the MFA device {}, and there is no terminal for the prompt: run \
+             this in a terminal, or set another mfa_token_provider",
             request.purpose(),
             request.serial()
         ),

@@ -42,7 +42,8 @@ impl Totp {
         let secret = secret.ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidInput,
-                "the secret of the MFA device is not Base32: it is made of A to Z and 2 to 7",
+                "the secret of the MFA device is not Base32, which uses A to Z and 2 to 7 only: \
+                 copy it again",
             )
         })?;
         Ok(Self {

@@ -51,7 +51,7 @@ impl Printed {
             )
         })?;
         if json.version != 1 {
-            return Err("printed a Version other than 1, the only one there is".to_owned());
+            return Err("printed a Version other than 1: it must print version 1".to_owned());
         }
         // An empty token would be sent as an empty `x-amz-security-token` header.
         let session_token = json.session_token.filter(|token| !token.is_empty());

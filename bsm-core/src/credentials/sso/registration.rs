@@ -185,7 +185,7 @@ async fn register(
         }),
         _ => Err(Error::new(
             ErrorKind::Service,
-            "SSO OIDC answered without a client: is the endpoint an AWS endpoint?",
+            "SSO OIDC answered without a client: check that the endpoint is an AWS endpoint",
         )),
     }
 }

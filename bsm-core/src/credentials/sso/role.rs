@@ -96,7 +96,8 @@ impl SsoRole {
         issued.ok_or_else(|| {
             Refusal::Other(Error::new(
                 ErrorKind::Service,
-                "the SSO portal answered without credentials: is the endpoint an AWS endpoint?",
+                "the SSO portal answered without credentials: check that the endpoint is an AWS \
+                 endpoint",
             ))
         })
     }

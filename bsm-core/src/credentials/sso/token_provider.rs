@@ -267,7 +267,8 @@ impl SsoTokenProvider {
         let Some(access_token) = answer.access_token.filter(is_usable) else {
             return Err(Error::new(
                 ErrorKind::Service,
-                "SSO OIDC answered without a usable token: is the endpoint an AWS endpoint?",
+                "SSO OIDC answered without a usable token: check that the endpoint is an AWS \
+                 endpoint",
             ));
         };
         let next = answer.refresh_token.map(Zeroizing::new);

@@ -54,7 +54,8 @@ pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::O
 /// If it is not a whole number of seconds, or no `SystemTime` can be so late.
 pub fn deserialize<'de, T: Time, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     time::deserialize(deserializer, |seconds: u64| {
-        let seconds = i64::try_from(seconds).map_err(|_| "no time can be so late")?;
+        let seconds =
+            i64::try_from(seconds).map_err(|_| "the number of seconds is too large for a time")?;
         Ok(Moment {
             seconds,
             nanoseconds: 0,

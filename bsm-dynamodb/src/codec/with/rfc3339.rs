@@ -56,7 +56,8 @@ pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::O
 /// If it is not RFC 3339.
 pub fn deserialize<'de, T: Time, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     time::deserialize(deserializer, |text: String| {
-        let date = DateTime::parse_from_rfc3339(&text).map_err(|_| "the text is not a time")?;
+        let date = DateTime::parse_from_rfc3339(&text)
+            .map_err(|_| "the text is not a time in RFC 3339")?;
         Ok(Moment {
             seconds: date.timestamp(),
             // chrono counts a leap second as more than a billion nanoseconds.

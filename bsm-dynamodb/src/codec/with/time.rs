@@ -61,7 +61,8 @@ pub(super) fn deserialize<'de, T: Time, V: Deserialize<'de>, D: Deserializer<'de
     };
     let moment = value.map(read).transpose();
     let moment = moment.map_err(|reason| D::Error::custom(ValueFree(reason)))?;
-    T::from_moment(moment).ok_or_else(|| D::Error::custom(ValueFree("no time can be so late")))
+    T::from_moment(moment)
+        .ok_or_else(|| D::Error::custom(ValueFree("the time is outside the range of its type")))
 }
 
 impl Time for SystemTime {

@@ -159,7 +159,11 @@ impl Contents {
     fn begin(&mut self, begin: Begin) -> Result<(), Failure> {
         // Checked before the segments are allocated.
         if !(1..=MAX_SEGMENTS).contains(&begin.segments) {
-            return Err(format!("it has {} segments", begin.segments).into());
+            return Err(format!(
+                "it has {} segments, not 1 to {MAX_SEGMENTS}",
+                begin.segments
+            )
+            .into());
         }
         self.current = self.tables.len();
         self.tables.push(TableCheckpoint::new(

@@ -64,7 +64,7 @@ async fn a_copy_interrupted_before_the_time_to_live_was_set_sets_it_next_time() 
     let plan = creating(&pair, &path).preflight().await.unwrap();
     assert!(plan.creates_target() && plan.resumes());
     let end =
-        "(its creation is unfinished)\nresumes a copy that has got past 0 items of the source";
+        "(its creation is unfinished)\nresumes a copy that has processed 0 items of the source";
     assert!(plan.to_string().ends_with(end), "{plan}");
 
     let summary = creating(&pair, &path).verify(true).await.unwrap();

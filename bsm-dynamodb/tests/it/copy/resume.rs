@@ -60,7 +60,7 @@ async fn a_stopped_copy_is_resumed() {
     assert_eq!(summary.statistics().written(), 1000 - so_far as u64);
     assert_eq!(summary.statistics().total_written(), 1000);
     assert!(summary.plan().resumes());
-    let line = format!("\nresumes a copy that has got past {so_far} items of the source");
+    let line = format!("\nresumes a copy that has processed {so_far} items of the source");
     assert!(summary.plan().to_string().ends_with(&line));
     assert_eq!(summary.statistics().position(), 1000);
     assert!(summary.verification().unwrap().is_identical());

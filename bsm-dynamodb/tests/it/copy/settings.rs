@@ -176,7 +176,7 @@ async fn recovery_protection_keys_and_policies_are_in_the_plan() {
         "\ncopies: deletion protection (on), point-in-time recovery (14 days)\n",
         "\nleft behind: KMS key (arn:aws:kms:x), resource policy (attached), replicas (eu-west-1), \
          Kinesis stream (1 active)\n",
-        "\nleft behind, if there is one: auto scaling (DynamoDB does not tell)",
+        "\nleft behind, if there is one: auto scaling (DynamoDB does not return it)",
     ] {
         assert!(plan.contains(line), "{plan}");
     }

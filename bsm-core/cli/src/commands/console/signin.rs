@@ -73,8 +73,8 @@ pub(super) async fn token(
         return Err(Failure::new(
             Class::Failed,
             format!(
-                "the federation endpoint of AWS refused the credentials with status {}: a --duration \
-                 must be one that the role allows",
+                "the federation endpoint of AWS refused the credentials with status {}: use a \
+                 --duration that the role allows",
                 reply.status
             ),
         ));

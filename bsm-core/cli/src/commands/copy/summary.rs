@@ -12,8 +12,8 @@ pub(super) fn print(summary: &CopySummary) -> Result<(), Failure> {
     let mut facts = vec![
         ("items read", statistics.scanned().to_string()),
         ("items written", statistics.written().to_string()),
-        ("left alone", statistics.skipped().to_string()),
-        ("requests repeated", statistics.retried().to_string()),
+        ("items skipped", statistics.skipped().to_string()),
+        ("requests retried", statistics.retried().to_string()),
         (
             "read capacity",
             format!("{:.1}", statistics.read_capacity()),

@@ -98,7 +98,7 @@ impl Child {
                 status
             }
         };
-        let status = status.map_err(|error| Failure::io("the program was lost", error))?;
+        let status = status.map_err(|error| Failure::io("cannot wait for the program", error))?;
         match status.success() {
             true => Ok(()),
             false => Err(Failure::new(Class::Failed, describe(status))),

@@ -26,8 +26,8 @@ impl Cutover {
         match terminal::is_interactive() {
             true => Ok(Self::Person),
             false => Err(Failure::usage(
-                "there is no terminal to ask on when the writers have to stop: add -- and the command \
-                 that stops them",
+                "there is no terminal for the question whether the writers have stopped: add -- \
+                 and the command that stops them",
             )),
         }
     }

@@ -141,7 +141,8 @@ impl Sync {
             });
             if name.is_empty() || name == "default" {
                 return Err(Failure::usage(format!(
-                    "the template makes the name {name:?}: every program without a profile would use it"
+                    "--name makes the profile name {name:?}, which programs without a profile use: \
+                     choose another --name"
                 )));
             }
             if let Some(other) = named.get(&name) {
@@ -157,7 +158,10 @@ impl Sync {
         if named.is_empty() && self.prune {
             return Err(Failure::new(
                 Class::Refused,
-                format!("login {login:?} has no roles: nothing is removed"),
+                format!(
+                    "login {login:?} has no roles, so nothing is removed: try again, or leave out \
+                     --prune"
+                ),
             ));
         }
         Ok(named)
@@ -264,7 +268,9 @@ fn check_value(value: &str) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::new(
             Class::Failed,
-            format!("{value:?} is no name of an account, a role or a region: nothing is written"),
+            format!(
+                "{value:?} is not the name of an account, a role or a region, so nothing is written"
+            ),
         )),
     }
 }
@@ -294,8 +300,7 @@ fn check_result(
 ) -> Result<(), Failure> {
     let refused = || {
         let path = path.display();
-        let message =
-            format!("{path} is written in a way that cannot be changed safely: nothing is written");
+        let message = format!("{path} cannot be changed safely, so nothing is written");
         Failure::new(Class::Config, message).with_hint("`bsm doctor` finds unusual lines")
     };
     let failed = |error| Failure::io("a temporary file cannot be written", error);
