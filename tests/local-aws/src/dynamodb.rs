@@ -5,6 +5,7 @@ mod backups;
 mod change_log;
 mod engine;
 mod expression_limits;
+mod expression_syntax;
 mod expression_tokens;
 mod legacy_query;
 mod operands;
@@ -15,6 +16,7 @@ mod table_settings;
 mod table_state;
 #[cfg(feature = "s3")]
 mod transfer;
+mod update_item;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,6 +78,7 @@ impl Databases {
         check_access(caller, operation, &arns, &reference)?;
         request_shape::check(&body)?;
         expression_limits::check(&body)?;
+        expression_syntax::check(operation, &body)?;
         operands::check(&body)?;
         table_settings::check_attribute_names(&body)?;
         let body = match operation {
@@ -129,6 +132,7 @@ impl Databases {
                 }
                 _ => execute(&database, &operation, &body),
             },
+            Handler::UpdateItem => update_item::perform(&database, &body),
             Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &location, &clock, &operation, &body),
             Handler::Streams => {
@@ -241,6 +245,7 @@ impl Databases {
 #[derive(Clone, Copy, Debug)]
 enum Handler {
     Engine,
+    UpdateItem,
     Settings,
     Tables,
     Streams,
@@ -263,6 +268,7 @@ impl Handler {
             | "ImportTable"
             | "ListExports"
             | "ListImports" => Self::Transfers,
+            "UpdateItem" => Self::UpdateItem,
             _ if table_settings::handles(operation) => Self::Settings,
             _ if engine::supports(operation) => Self::Engine,
             _ => return None,

@@ -126,7 +126,7 @@ fn parse_error(operation: &str, error: &serde_json::Error) -> ErrorResponse {
 }
 
 /// Adds the number of errors to a message, which only the operations that write one item do.
-fn enveloped(operation: &str, message: String) -> ErrorResponse {
+pub(super) fn enveloped(operation: &str, message: String) -> ErrorResponse {
     match operation {
         "PutItem" | "UpdateItem" | "DeleteItem" => {
             validation_error(format!("1 validation error detected: {message}"))
