@@ -7,9 +7,12 @@ mod engine;
 mod expression_limits;
 mod expression_syntax;
 mod expression_tokens;
+mod index_updates;
 mod legacy_query;
 mod operands;
 mod partial_batch;
+mod projection;
+mod reads;
 mod request_shape;
 mod streams;
 mod table_settings;
@@ -132,6 +135,7 @@ impl Databases {
                 }
                 _ => execute(&database, &operation, &body),
             },
+            Handler::Reads => states.read(&database, &place, &operation, &body),
             Handler::UpdateItem => update_item::perform(&database, &body),
             Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &location, &clock, &operation, &body),
@@ -245,6 +249,7 @@ impl Databases {
 #[derive(Clone, Copy, Debug)]
 enum Handler {
     Engine,
+    Reads,
     UpdateItem,
     Settings,
     Tables,
@@ -268,6 +273,7 @@ impl Handler {
             | "ImportTable"
             | "ListExports"
             | "ListImports" => Self::Transfers,
+            "Query" | "Scan" => Self::Reads,
             "UpdateItem" => Self::UpdateItem,
             _ if table_settings::handles(operation) => Self::Settings,
             _ if engine::supports(operation) => Self::Engine,

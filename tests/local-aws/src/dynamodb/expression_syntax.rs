@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::engine::enveloped;
-use super::expression_tokens::{PathElement, is_name, path_at, targets, tokens};
+use super::expression_tokens::{PathElement, is_name, projected, targets, tokens};
 use crate::response::ErrorResponse;
 
 const EXPRESSIONS: [&str; 5] = [
@@ -181,7 +181,7 @@ impl Expression<'_> {
     /// that overlap.
     fn check_conflicts(&self) -> Result<(), String> {
         let paths = match self.name {
-            "ProjectionExpression" => self.projected(),
+            "ProjectionExpression" => projected(&self.tokens, self.names),
             "UpdateExpression" => targets(&self.tokens, self.names),
             _ => return Ok(()),
         };
@@ -197,15 +197,6 @@ impl Expression<'_> {
             }
         }
         Ok(())
-    }
-
-    fn projected(&self) -> Vec<Vec<PathElement>> {
-        let begins = |at: &usize| *at == 0 || self.tokens[*at - 1] == ",";
-        let paths = (0..self.tokens.len()).filter(begins);
-        paths
-            .filter(|at| is_name(self.tokens[*at]))
-            .map(|at| path_at(&self.tokens, at, self.names))
-            .collect()
     }
 
     /// Returns where a token ends, or the last one, if there are fewer.

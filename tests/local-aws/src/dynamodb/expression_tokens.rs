@@ -65,6 +65,16 @@ pub(super) fn path_at(tokens: &[&str], at: usize, names: &Value) -> Vec<PathElem
     }
 }
 
+/// Returns the paths of a ProjectionExpression.
+pub(super) fn projected(tokens: &[&str], names: &Value) -> Vec<Vec<PathElement>> {
+    let begins = |at: &usize| *at == 0 || tokens[*at - 1] == ",";
+    (0..tokens.len())
+        .filter(begins)
+        .filter(|at| is_name(tokens[*at]))
+        .map(|at| path_at(tokens, at, names))
+        .collect()
+}
+
 /// Returns the paths that an UpdateExpression changes, in its order.
 pub(super) fn targets(tokens: &[&str], names: &Value) -> Vec<Vec<PathElement>> {
     let mut paths = Vec::new();

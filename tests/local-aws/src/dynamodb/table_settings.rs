@@ -23,7 +23,7 @@ const MAX_ATTRIBUTE_NAME: usize = 65_535;
 pub(super) fn handles(operation: &str) -> bool {
     matches!(
         operation,
-        "TagResource" | "UntagResource" | "UpdateTimeToLive"
+        "ListTagsOfResource" | "TagResource" | "UntagResource" | "UpdateTimeToLive"
     )
 }
 
@@ -34,6 +34,9 @@ pub(super) fn perform(
     body: &[u8],
 ) -> Result<Vec<u8>, ErrorResponse> {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    if let Some(arn) = request["ResourceArn"].as_str() {
+        check_tagged_arn(arn)?;
+    }
     match operation {
         "TagResource" => check_tagging(database, &request)?,
         "UpdateTimeToLive" => check_time_to_live(database, &request)?,
@@ -53,6 +56,20 @@ pub(super) fn check_table(request: &Value) -> Result<(), ErrorResponse> {
     check_definitions(request)?;
     let tags = request["Tags"].as_array().map(Vec::as_slice);
     check_tags(tags.unwrap_or_default(), 0)
+}
+
+/// Checks that a new table has a throughput, unless it is to be billed by request.
+pub(super) fn check_billing_mode(request: &Value) -> Result<(), ErrorResponse> {
+    let billing_mode = request["BillingMode"].as_str();
+    match billing_mode.unwrap_or("PROVISIONED") == "PROVISIONED"
+        && request["ProvisionedThroughput"].is_null()
+    {
+        true => Err(validation_error(
+            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be \
+             specified when BillingMode is PROVISIONED",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Checks that no attribute of a key is defined twice: DynamoDB could not know its type.
@@ -121,6 +138,23 @@ fn has_long_name(value: &Value) -> bool {
     }
 }
 
+/// Checks the ARN of a request about tags. Tables have tags, and their indexes have none.
+fn check_tagged_arn(arn: &str) -> Result<(), ErrorResponse> {
+    if arn.is_empty() {
+        // The engine has the message.
+        return Ok(());
+    }
+    if !arn.starts_with("arn:") {
+        return Err(validation_error("ARNs must start with 'arn:'"));
+    }
+    match arn.contains("/index/") {
+        true => Err(validation_error(format!(
+            "Invalid TableArn: Invalid ResourceArn provided as input {arn}"
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn check_tagging(database: &Database, request: &Value) -> Result<(), ErrorResponse> {
     let tags = request["Tags"].as_array().map(Vec::as_slice);
     let tags = tags.unwrap_or_default();
@@ -130,7 +164,9 @@ fn check_tagging(database: &Database, request: &Value) -> Result<(), ErrorRespon
         ));
     }
     let existing = json!({ "ResourceArn": request["ResourceArn"] });
-    let existing = execute(database, "ListTagsOfResource", &to_bytes(&existing))?;
+    // For a table that does not exist, each of the operations has an error of its own.
+    let existing =
+        execute(database, "ListTagsOfResource", &to_bytes(&existing)).unwrap_or_default();
     let existing: Value = serde_json::from_slice(&existing).unwrap_or_default();
     let others = existing["Tags"].as_array().into_iter().flatten();
     // A tag with an existing key replaces it, and does not count twice.
@@ -198,4 +234,78 @@ fn check_name(name: &str, member: &str) -> Result<(), ErrorResponse> {
         "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must \
          have length {constraint}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use dynoxide::streams::{LOCAL_ACCOUNT, LOCAL_REGION};
+
+    use super::*;
+
+    #[test]
+    fn tables_have_tags_and_nothing_else_has() {
+        let database = Database::memory().unwrap();
+        let table = json!({
+            "TableName": "users", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+        });
+        execute(&database, "CreateTable", &to_bytes(&table)).unwrap();
+        let arn =
+            |path: &str| format!("arn:aws:dynamodb:{LOCAL_REGION}:{LOCAL_ACCOUNT}:table/{path}");
+        for (arn, expected) in [
+            (arn("users"), ""),
+            (
+                arn("users/index/local"),
+                "ValidationException: Invalid TableArn: Invalid ResourceArn",
+            ),
+            (
+                "users".to_owned(),
+                "ValidationException: ARNs must start with 'arn:'",
+            ),
+            (arn("others"), "ResourceNotFoundException"),
+        ] {
+            let tags = json!([{ "Key": "k", "Value": "v" }]);
+            for (operation, request) in [
+                ("TagResource", json!({ "ResourceArn": arn, "Tags": tags })),
+                ("ListTagsOfResource", json!({ "ResourceArn": arn })),
+                (
+                    "UntagResource",
+                    json!({ "ResourceArn": arn, "TagKeys": ["k"] }),
+                ),
+            ] {
+                // Of a table that does not exist, the tags are not shown.
+                let expected = match operation {
+                    "ListTagsOfResource" if expected.starts_with("Resource") => "AccessDenied",
+                    _ => expected,
+                };
+                let result = perform(&database, operation, &to_bytes(&request)).err();
+                let error = result.map(|error| format!("{}: {}", error.code, error.message));
+                let error = error.unwrap_or_default();
+                assert!(error.starts_with(expected), "{operation} {arn}: {error}");
+                assert_eq!(
+                    error.is_empty(),
+                    expected.is_empty(),
+                    "{operation} {arn}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_provisioned_table_has_a_throughput_and_provisioned_is_the_default() {
+        let throughput = json!({ "ReadCapacityUnits": 1, "WriteCapacityUnits": 1 });
+        for (request, is_right) in [
+            (json!({ "BillingMode": "PAY_PER_REQUEST" }), true),
+            (json!({ "ProvisionedThroughput": throughput }), true),
+            (
+                json!({ "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput }),
+                true,
+            ),
+            (json!({ "BillingMode": "PROVISIONED" }), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(check_billing_mode(&request).is_ok(), is_right, "{request}");
+        }
+    }
 }

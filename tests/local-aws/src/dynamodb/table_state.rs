@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::backups::Recovery;
 use super::change_log::ChangeLog;
 use super::engine::{execute, to_bytes, validation_error};
+use super::index_updates::{self, IndexKey};
+use super::reads;
 use super::streams::Stream;
 use super::table_settings;
 use crate::clock::Clock;
@@ -51,6 +53,8 @@ pub(super) struct TableState {
     /// The streams that were turned off, whose records can be read for a day.
     pub(super) ended_streams: Vec<Stream>,
     pub(super) changes: ChangeLog,
+    /// The keys of indexes that have items which do not belong to them.
+    indexes_with_misfits: HashMap<String, Vec<IndexKey>>,
     /// The import that creates the table.
     #[cfg(feature = "s3")]
     pub(super) import: Option<Arc<super::transfer::Job>>,
@@ -91,6 +95,27 @@ impl TableStates {
         state.is_some_and(|state| state.lock().is_importing(clock))
     }
 
+    /// Performs a Query or Scan.
+    pub(super) fn read(
+        &self,
+        database: &Database,
+        location: &AccountRegion,
+        operation: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, ErrorResponse> {
+        let keys = self.keys_of_misfits(location, body);
+        reads::perform(database, operation, body, keys.as_deref())
+    }
+
+    fn keys_of_misfits(&self, location: &AccountRegion, body: &[u8]) -> Option<Vec<IndexKey>> {
+        let request: Value = serde_json::from_slice(body).ok()?;
+        let index = request["IndexName"].as_str()?;
+        let table = request["TableName"].as_str()?.to_owned();
+        let state = self.0.lock().get(&(location.clone(), table)).cloned()?;
+        let state = state.lock();
+        state.indexes_with_misfits.get(index).cloned()
+    }
+
     fn remove(&self, location: &AccountRegion, table: &str) {
         self.0.lock().remove(&(location.clone(), table.to_owned()));
     }
@@ -111,6 +136,11 @@ impl TableStates {
         };
         if matches!(operation, "CreateTable" | "UpdateTable") {
             table_settings::check_table(&request)?;
+        }
+        match operation {
+            "CreateTable" => table_settings::check_billing_mode(&request)?,
+            "UpdateTable" => index_updates::check(database, &request)?,
+            _ => {}
         }
         let state = self.of(location, name);
         // Held until the response, so that the engine's stream and this state change together.
@@ -135,6 +165,13 @@ impl TableStates {
         match operation {
             "CreateTable" => *state = TableState::default(),
             "DeleteTable" => self.remove(location, name),
+            "UpdateTable" => {
+                for name in index_updates::names(&request) {
+                    state.indexes_with_misfits.remove(name);
+                }
+                let created = index_updates::created_with_misfits(database, &request);
+                state.indexes_with_misfits.extend(created);
+            }
             _ => {}
         }
         match wanted {
