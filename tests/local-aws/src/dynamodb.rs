@@ -3,6 +3,7 @@
 mod arns;
 mod backups;
 mod change_log;
+mod constant_operands;
 mod engine;
 mod expression_limits;
 mod expression_syntax;
@@ -84,6 +85,7 @@ impl Databases {
         expression_syntax::check(operation, &body)?;
         operands::check(&body)?;
         table_settings::check_attribute_names(&body)?;
+        let body = constant_operands::compute(body);
         let body = match operation {
             "Query" => legacy_query::to_expression(body),
             _ => body,

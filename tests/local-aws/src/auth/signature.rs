@@ -100,8 +100,9 @@ impl Authorization {
         identities: &IdentityStore,
         clock: &Clock,
     ) -> Result<Arc<AccessKey>, AuthError> {
-        // Only parsed here. An old request with an unknown key gets the error of the key.
         let signed_at = self.signed_at(request)?;
+        // An old request with an unknown key gets the error of the time.
+        check_time(signed_at, clock)?;
         let key = identities
             .key(&self.access_key_id)
             .ok_or(AuthError::UnknownKey)?;
@@ -109,7 +110,6 @@ impl Authorization {
         if request.header(TOKEN) != key.token() {
             return Err(AuthError::UnknownKey);
         }
-        check_time(signed_at, clock)?;
         if self.signature_with(&key, request, signed_at).as_deref() != Some(&*self.signature) {
             return Err(AuthError::WrongSignature);
         }

@@ -3,6 +3,8 @@
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_json::json;
 
 use crate::response::ErrorResponse;
 
@@ -99,6 +101,9 @@ fn parse_error(operation: &str, error: &serde_json::Error) -> ErrorResponse {
     if text.starts_with("recursion limit exceeded") {
         return validation_error(NESTING_LIMIT_MESSAGE);
     }
+    if matches!(error.classify(), Category::Syntax | Category::Eof) {
+        return no_json();
+    }
     // DynamoDB's messages contain no position in the request.
     let text = match text.rfind(" at line ") {
         Some(end) => &text[..end],
@@ -123,6 +128,14 @@ fn parse_error(operation: &str, error: &serde_json::Error) -> ErrorResponse {
     } else {
         engine_error(DynoxideError::SerializationException(text.to_owned()))
     }
+}
+
+/// Creates the error for a body that is not JSON. DynamoDB sends no message.
+fn no_json() -> ErrorResponse {
+    let mut error = engine_error(DynoxideError::SerializationException(String::new()));
+    let body = json!({ "__type": "com.amazon.coral.service#SerializationException" });
+    error.body = Some(body.to_string());
+    error
 }
 
 /// Adds the number of errors to a message, which only the operations that write one item do.
