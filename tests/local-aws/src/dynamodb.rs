@@ -137,7 +137,7 @@ impl Databases {
                 }
                 _ => execute(&database, &operation, &body),
             },
-            Handler::Reads => states.read(&database, &place, &operation, &body),
+            Handler::Reads => states.read(&database, &location, &operation, &body),
             Handler::UpdateItem => update_item::perform(&database, &body),
             Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &location, &clock, &operation, &body),
