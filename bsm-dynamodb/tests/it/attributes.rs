@@ -292,7 +292,7 @@ async fn a_value_that_dynamodb_lacks_is_refused_before_it_is_sent() {
         ),
         (
             odd(0.0, 0, vec![Set::default()]),
-            "attribute `sets`: an empty set",
+            "attribute `sets`: a list contains an empty set",
         ),
     ] {
         let error = odd.save().await.unwrap_err();
