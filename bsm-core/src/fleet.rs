@@ -76,7 +76,7 @@ use crate::manager::builder::Builder;
 pub use entry::{Call, ReportEntry, Status};
 use journal::Journal;
 pub use member::Account;
-use member::{Member, Origin};
+use member::{Member, Origin, ProfileOrigin};
 #[cfg(feature = "organizations")]
 pub use organization::OrganizationAccounts;
 pub use outcome::{Finished, Outcome};
@@ -141,11 +141,16 @@ impl Fleet {
     /// As [`from_profiles`](Self::from_profiles).
     pub fn from_profiles_of(builder: &Builder, pattern: &str) -> Result<Self, Error> {
         let profiles = builder.profiles()?;
-        let names = profiles.iter().map(|profile| profile.name());
-        let names = names.filter(|name| matches_pattern(pattern, name));
-        Ok(Self::of(names.map(|name| {
-            let builder = Box::new(builder.clone().profile_name(name));
-            Member::new(name.to_owned(), Origin::Profile(builder))
+        let matching = profiles
+            .iter()
+            .filter(|profile| matches_pattern(pattern, profile.name()));
+        Ok(Self::of(matching.map(|profile| {
+            let name = profile.name();
+            let origin = ProfileOrigin {
+                builder: builder.clone().profile_name(name),
+                kind: profile.kind(),
+            };
+            Member::new(name.to_owned(), Origin::Profile(Box::new(origin)))
         })))
     }
 

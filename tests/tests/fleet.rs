@@ -246,6 +246,39 @@ async fn profiles_and_managers_make_fleets_with_names_of_their_own() {
     assert_eq!(Fleet::from_roles(&staging(), twice).plan().len(), 1);
 }
 
+#[tokio::test]
+async fn roles_of_profiles_are_paced_like_those_of_a_base_session() {
+    let organization = Organization::start(80, 0).await;
+    let dir = tempfile::TempDir::new().unwrap();
+    let url = organization.aws.endpoint_url();
+    let mut config =
+        "[profile base]\naws_access_key_id = AKIAADMIN\naws_secret_access_key = hush\n".to_owned();
+    for id in &organization.ids {
+        config += &format!(
+            "[profile work-{id}]\nrole_arn = {}\nsource_profile = base\nregion = us-east-1\nendpoint_url = {url}\n",
+            arn(id)
+        );
+    }
+    std::fs::write(dir.path().join("config"), config).unwrap();
+    // A session tries three times within two seconds: without a pace, most accounts would fail.
+    let rate = Fault::throttling()
+        .operation("AssumeRole")
+        .above(20.0, 20.0);
+    organization.aws.faults().add(rate);
+    let builder = BotoSesManager::builder()
+        .config_file(dir.path().join("config"))
+        .shared_credentials_file(dir.path().join("none"))
+        .environment([])
+        .time_source(organization.aws.clock());
+    let run = Fleet::from_profiles_of(&builder, "work-*")
+        .unwrap()
+        .concurrency(80)
+        .for_each(async |_| current_account().await.map(drop));
+    let report = run.await;
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(organization.assumed(), 80);
+}
+
 /// Runs a fleet that is cancelled half-way, and returns its report.
 async fn cancelled(
     organization: &Organization,

@@ -108,6 +108,24 @@ impl Command {
         }
     }
 
+    /// Returns `true` if a command has done nothing yet when its session has no credentials, and can be run
+    /// again. The output of `credential-process` is for a program, which does not wait for a person.
+    pub(crate) fn can_run_again(&self) -> bool {
+        #[cfg(feature = "dynamodb")]
+        if matches!(self, Self::Tables(_)) {
+            return true;
+        }
+        matches!(
+            self,
+            Self::Whoami(_)
+                | Self::Exec(_)
+                | Self::Env(_)
+                | Self::Export(_)
+                | Self::Serve(_)
+                | Self::Console(_)
+        )
+    }
+
     /// Returns `true` if a command has enough to do for more than one thread.
     pub(crate) fn needs_workers(&self) -> bool {
         if matches!(self, Self::Each(_)) {

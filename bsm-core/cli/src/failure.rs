@@ -81,6 +81,10 @@ impl Failure {
         &self.kind
     }
 
+    pub(crate) fn is_sign_in_required(&self) -> bool {
+        self.kind == "SignInRequired"
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

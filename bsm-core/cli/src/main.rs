@@ -27,6 +27,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::Arguments;
+use crate::session::Questions;
 
 fn main() -> ExitCode {
     // For a wrong command line, clap ends the process with 2, which is also `Class::Usage`.
@@ -55,10 +56,31 @@ fn run(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
         .enable_all()
         .build()
         .map_err(|error| failure::Failure::io("the program could not start", error))?;
-    let outcome = runtime.block_on(arguments.command.run(&arguments.global));
+    let outcome = runtime.block_on(run_signed_in(arguments));
     // A lookup of a host name may still be under way, and nothing waits for it any more.
     runtime.shutdown_background();
     outcome
+}
+
+/// Runs the command, and signs in first if the login of its profile has ended and a person is there.
+async fn run_signed_in(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
+    let Arguments { command, global } = arguments;
+    let failure = match command.run(global).await {
+        Err(failure) if failure.is_sign_in_required() => failure,
+        outcome => return outcome,
+    };
+    let session = &global.session;
+    if !command.can_run_again() || !session.selects_profile() || !terminal::is_interactive() {
+        return Err(failure);
+    }
+    terminal::note(&failure);
+    // One prompt for all programs: whoever waits for it finds the token.
+    session
+        .select(Questions::Never)?
+        .manager
+        .sso_login()
+        .await?;
+    command.run(global).await
 }
 
 fn log_to_stderr() {

@@ -156,6 +156,11 @@ impl SessionArguments {
         Ok(builder)
     }
 
+    /// Returns `true` if the command line or the environment names a profile.
+    pub(crate) fn selects_profile(&self) -> bool {
+        self.profile.is_some() || is_selected_by_environment()
+    }
+
     /// Returns what to do about a failure of this kind: if the user must sign in, or if there are no
     /// credentials and nothing selects any.
     pub(crate) fn advice(&self, kind: &str) -> Option<String> {
@@ -165,7 +170,7 @@ impl SessionArguments {
                 None => "`bsm login` does the same".to_owned(),
             });
         }
-        if self.profile.is_some() || is_selected_by_environment() {
+        if self.selects_profile() {
             return None;
         }
         let profiles = BotoSesManager::profiles().unwrap_or_default();

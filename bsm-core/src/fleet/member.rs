@@ -8,6 +8,7 @@ use crate::identity::arn;
 use crate::manager::BotoSesManager;
 use crate::manager::assume_role::AssumeRole;
 use crate::manager::builder::Builder;
+use crate::profile::ProfileKind;
 
 /// An account of a fleet.
 #[derive(Clone)]
@@ -22,8 +23,15 @@ pub(super) struct Member {
 pub(super) enum Origin {
     Manager(BotoSesManager),
     // Boxed: otherwise each manager of a large fleet would take the size of a builder.
-    Profile(Box<Builder>),
+    Profile(Box<ProfileOrigin>),
     Role(Box<AssumeRole>),
+}
+
+/// A profile, and how it gets its credentials.
+#[derive(Clone)]
+pub(super) struct ProfileOrigin {
+    pub(super) builder: Builder,
+    pub(super) kind: ProfileKind,
 }
 
 impl Member {
@@ -54,7 +62,7 @@ impl Origin {
     pub(super) fn manager(&self) -> BotoSesManager {
         match self {
             Self::Manager(manager) => manager.clone(),
-            Self::Profile(builder) => builder.as_ref().clone().build(),
+            Self::Profile(profile) => profile.builder.clone().build(),
             Self::Role(role) => AssumeRole::clone(role).build(),
         }
     }

@@ -26,6 +26,7 @@ use crate::fleet::outcome::{Finished, Outcome};
 use crate::fleet::pace::{Pace, is_throttled};
 use crate::fleet::report::Report;
 use crate::manager::BotoSesManager;
+use crate::profile::ProfileKind;
 use crate::session::destinations::sts_endpoint;
 
 /// How long a call may take to drop its future at its time limit before the fleet abandons its thread.
@@ -356,18 +357,7 @@ impl Origin {
             manager.credentials().await?;
             return Ok(manager.clone());
         }
-        let pace = match self {
-            // Only roles are paced by the endpoint: AssumeRole goes to the parent's STS.
-            Self::Role(role) => {
-                let base = role.parent();
-                let resolved = base
-                    .session()
-                    .resolved_in(base.region_override().as_ref())
-                    .await?;
-                Some(Pace::of(&sts_endpoint(&resolved.sts())))
-            }
-            _ => None,
-        };
+        let pace = self.pace().await?;
         // No limit on the attempts: the time limit of the call ends the loop.
         loop {
             let permit = match &pace {
@@ -387,6 +377,25 @@ impl Origin {
                 (Err(error), _, _) => return Err(error),
             }
         }
+    }
+
+    /// Returns the pace of the endpoint that issues the credentials; `None` if none does.
+    async fn pace(&self) -> Result<Option<Arc<Pace>>, Error> {
+        let (manager, service) = match self {
+            // AssumeRole goes to the parent's STS.
+            Self::Role(role) => (role.parent().clone(), "sts"),
+            Self::Profile(profile) => match profile.kind {
+                ProfileKind::Role | ProfileKind::WebIdentity => (self.manager(), "sts"),
+                // The portal has a limit of its own. Its endpoint follows from that of STS.
+                ProfileKind::Sso => (self.manager(), "sso"),
+                _ => return Ok(None),
+            },
+            Self::Manager(_) => return Ok(None),
+        };
+        let session = manager.session();
+        let resolved = session.resolved_in(manager.region_override().as_ref());
+        let endpoint = sts_endpoint(&resolved.await?.sts());
+        Ok(Some(Pace::of(&format!("{service} {endpoint}"))))
     }
 }
 

@@ -115,3 +115,36 @@ fn on_a_terminal_a_login_shows_an_address_and_a_code_and_ctrl_c_ends_it() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("expires in 59 min"), "{ran:?}");
 }
+
+#[test]
+fn a_command_on_a_terminal_signs_in_first_and_a_script_gets_the_error() {
+    let aws = center();
+    let home = Home::of(&aws);
+    for command in [
+        &["bsm", "whoami", "-p", "admin"][..],
+        &["bsm", "exec", "-p", "admin", "--", "echo", "started"],
+    ] {
+        let stderr = home
+            .run(&command[1..])
+            .fails_with(if command[1] == "exec" { 125 } else { 4 });
+        assert!(stderr.contains("`bsm login -p admin`"), "{stderr}");
+        let ran = thread::scope(|scope| {
+            let ran = scope.spawn(|| on_terminal(&home, &[], command));
+            while !ran.is_finished() {
+                aws.decide_devices(true);
+                thread::yield_now();
+            }
+            ran.join().unwrap()
+        });
+        let Some(ran) = ran else { return };
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains("/device?user_code="), "{ran:?}");
+        let result = if command[1] == "exec" {
+            "started"
+        } else {
+            "admin"
+        };
+        assert!(ran.stdout.contains(result), "{ran:?}");
+        home.run(&["logout", "-p", "admin"]).ok();
+    }
+}
