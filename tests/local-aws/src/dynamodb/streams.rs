@@ -151,11 +151,14 @@ impl Stream {
             _ => (true, true),
         };
         if let Value::Object(images) = &mut record["dynamodb"] {
-            images.retain(|name, _| match &**name {
-                "NewImage" => new,
-                "OldImage" => old,
-                _ => true,
-            });
+            for (name, is_kept) in [("NewImage", new), ("OldImage", old)] {
+                if !is_kept && let Some(image) = images.remove(name) {
+                    // The engine measures a record by its JSON, with both images.
+                    let size = images["SizeBytes"].as_u64().unwrap_or_default();
+                    let size = size.saturating_sub(to_bytes(&image).len() as u64);
+                    images.insert("SizeBytes".into(), size.into());
+                }
+            }
             images.insert("StreamViewType".into(), self.view_type.clone().into());
             // The engine counts both images.
             let stored = &change.record.dynamodb;
