@@ -10,6 +10,7 @@ mod expression_syntax;
 mod expression_tokens;
 mod index_updates;
 mod legacy_query;
+mod number_sets;
 mod operands;
 mod partial_batch;
 mod projection;
@@ -18,6 +19,7 @@ mod request_shape;
 mod streams;
 mod table_settings;
 mod table_state;
+mod transactions;
 #[cfg(feature = "s3")]
 mod transfer;
 mod update_item;
@@ -85,7 +87,7 @@ impl Databases {
         expression_syntax::check(operation, &body)?;
         operands::check(&body)?;
         table_settings::check_attribute_names(&body)?;
-        let body = constant_operands::compute(body);
+        let body = constant_operands::compute(number_sets::normalize(body));
         let body = match operation {
             "Query" => legacy_query::to_expression(body),
             _ => body,
@@ -138,6 +140,7 @@ impl Databases {
                 _ => execute(&database, &operation, &body),
             },
             Handler::Reads => states.read(&database, &location, &operation, &body),
+            Handler::Transactions => transactions::perform(&database, &operation, &body),
             Handler::UpdateItem => update_item::perform(&database, &body),
             Handler::Settings => table_settings::perform(&database, &operation, &body),
             Handler::Tables => states.perform(&database, &location, &clock, &operation, &body),
@@ -252,6 +255,7 @@ impl Databases {
 enum Handler {
     Engine,
     Reads,
+    Transactions,
     UpdateItem,
     Settings,
     Tables,
@@ -276,6 +280,7 @@ impl Handler {
             | "ListExports"
             | "ListImports" => Self::Transfers,
             "Query" | "Scan" => Self::Reads,
+            "TransactGetItems" | "TransactWriteItems" => Self::Transactions,
             "UpdateItem" => Self::UpdateItem,
             _ if table_settings::handles(operation) => Self::Settings,
             _ if engine::supports(operation) => Self::Engine,

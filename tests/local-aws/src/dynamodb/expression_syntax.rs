@@ -84,8 +84,10 @@ impl Expression<'_> {
             self.check_index(at)?;
             self.check_key_operator(at)?;
         }
-        if self.name == "ProjectionExpression" {
-            self.check_projection()?;
+        match self.name {
+            "ProjectionExpression" => self.check_projection()?,
+            "UpdateExpression" => self.check_nesting()?,
+            _ => {}
         }
         self.check_conflicts()
     }
@@ -141,6 +143,32 @@ impl Expression<'_> {
             return Err(format!(
                 "Invalid operator used in KeyConditionExpression: {word}"
             ));
+        }
+        Ok(())
+    }
+
+    /// Checks that no `list_append` has another one in it.
+    fn check_nesting(&self) -> Result<(), String> {
+        // Whether each open parenthesis is that of a `list_append`.
+        let mut open = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            match *token {
+                "(" => {
+                    let is_append = at > 0 && self.tokens[at - 1] == "list_append";
+                    if is_append && open.contains(&true) {
+                        return Err(
+                            "The function is not allowed to be used this way in an expression; function: \
+                             list_append"
+                                .to_owned(),
+                        );
+                    }
+                    open.push(is_append);
+                }
+                ")" => {
+                    open.pop();
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -301,6 +329,25 @@ mod tests {
                  [99999999999999]"
             )
         );
+    }
+
+    #[test]
+    fn list_append_is_not_an_argument_of_another() {
+        for (expression, is_right) in [
+            (
+                "SET a = list_append(if_not_exists(a, :v), :w), b = list_append(b, :v)",
+                true,
+            ),
+            ("SET a = if_not_exists(b, if_not_exists(c, :v))", true),
+            ("SET a = list_append(list_append(a, :v), :w)", false),
+            (
+                "SET a = list_append(a, if_not_exists(b, list_append(:v, :w)))",
+                false,
+            ),
+        ] {
+            let message = message("UpdateExpression", expression);
+            assert_eq!(message.is_none(), is_right, "{expression}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) fn is_name(token: &str) -> bool {
 }
 
 /// A step of a document path.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) enum PathElement {
     Name(String),
     Index(usize),

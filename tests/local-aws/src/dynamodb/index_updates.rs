@@ -189,6 +189,8 @@ pub(super) fn fits(keys: &[IndexKey], item: &Value) -> bool {
     keys.iter().all(|key| {
         let value = item.get(&key.name).and_then(|value| value.get(&key.kind));
         let text = value.and_then(Value::as_str);
+        // No key is empty.
+        let text = text.filter(|text| !text.is_empty());
         text.is_some_and(|text| match key.kind.as_str() {
             "B" => aws_smithy_types::base64::decode(text).is_ok_and(|it| it.len() <= key.max_size),
             _ => text.len() <= key.max_size,
@@ -290,6 +292,7 @@ mod tests {
             (json!({ "a": { "S": "xyz" }, "b": { "B": "YQ==" } }), false),
             (json!({ "a": { "S": "xy" }, "b": { "B": "YWI=" } }), false),
             (json!({ "a": { "N": "1" }, "b": { "B": "YQ==" } }), false),
+            (json!({ "a": { "S": "" }, "b": { "B": "YQ==" } }), false),
             (json!({ "a": { "S": "xy" } }), false),
         ] {
             assert_eq!(fits(&keys, &item), expected, "{item}");

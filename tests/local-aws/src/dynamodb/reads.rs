@@ -26,10 +26,10 @@ pub(super) fn perform(
         return execute(database, operation, body);
     };
     let paths = paths(&request);
-    let is_fetched = operation == "Query"
-        && paths
-            .as_ref()
-            .is_some_and(|paths| leave_index(database, &request, paths));
+    let is_fetched = match &paths {
+        Some(paths) => is_fetched(database, operation, &request, paths)?,
+        None => false,
+    };
     if !is_fetched && index_keys.is_none() {
         let response = execute(database, operation, body)
             .map_err(|error| missing_index_first(database, operation, &request, error))?;
@@ -62,7 +62,7 @@ pub(super) fn perform(
 }
 
 /// Returns the paths that a request reads; `None` if it reads complete items.
-fn paths(request: &Map<String, Value>) -> Option<Vec<Vec<PathElement>>> {
+pub(super) fn paths(request: &Map<String, Value>) -> Option<Vec<Vec<PathElement>>> {
     let mut paths: Vec<_> = match request.get("ProjectionExpression") {
         Some(expression) => {
             let tokens: Vec<_> = tokens(expression.as_str()?).collect();
@@ -83,40 +83,52 @@ fn paths(request: &Map<String, Value>) -> Option<Vec<Vec<PathElement>>> {
 
 /// Returns `true` if a query reads attributes that its local index does not have. DynamoDB fetches them from
 /// the table.
-fn leave_index(
+///
+/// # Errors
+///
+/// A ValidationException if a global index does not have them.
+fn is_fetched(
     database: &Database,
+    operation: &str,
     request: &Map<String, Value>,
     paths: &[Vec<PathElement>],
-) -> bool {
+) -> Result<bool, ErrorResponse> {
     let Some(name) = request.get("IndexName") else {
-        return false;
+        return Ok(false);
     };
     let table = describe(database, &Value::Object(request.clone())).unwrap_or_default();
-    let mut indexes = table["LocalSecondaryIndexes"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let Some(index) = indexes.find(|index| index["IndexName"] == *name) else {
-        return false;
+    let index_in = |member: &str| {
+        let indexes = table[member].as_array()?;
+        indexes.iter().find(|index| index["IndexName"] == *name)
+    };
+    let global = index_in("GlobalSecondaryIndexes");
+    let Some(index) = global.or_else(|| index_in("LocalSecondaryIndexes")) else {
+        return Ok(false);
     };
     if index["Projection"]["ProjectionType"] == "ALL" {
-        return false;
+        return Ok(false);
     }
     let keys = [&table, index].map(|table| table["KeySchema"].as_array());
-    let keys = keys
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|it| &it["AttributeName"]);
+    let keys = keys.into_iter().flatten().flatten();
     let others = index["Projection"]["NonKeyAttributes"].as_array();
     let names: HashSet<_> = keys
+        .map(|key| &key["AttributeName"])
         .chain(others.into_iter().flatten())
         .filter_map(Value::as_str)
         .collect();
-    paths.iter().any(|path| match path.first() {
-        Some(PathElement::Name(name)) => !names.contains(name.as_str()),
-        _ => false,
-    })
+    let missing = paths.iter().filter_map(|path| match path.first() {
+        Some(PathElement::Name(name)) if !names.contains(name.as_str()) => Some(name.as_str()),
+        _ => None,
+    });
+    let missing: Vec<_> = missing.collect();
+    match global {
+        Some(_) if !missing.is_empty() => Err(validation_error(format!(
+            "One or more parameter values were invalid: Global secondary index {} does not project [{}]",
+            name.as_str().unwrap_or_default(),
+            missing.join(", ")
+        ))),
+        _ => Ok(operation == "Query" && !missing.is_empty()),
+    }
 }
 
 /// Converts a request to one that reads complete items: those of the table, or those of the index.
@@ -280,6 +292,31 @@ mod tests {
         let queried = read(&database, "Query", legacy, None).unwrap();
         assert_eq!(queried["Items"], json!([{ "d": item["d"] }]));
         assert_eq!(queried["Count"], 1);
+    }
+
+    #[test]
+    fn a_global_index_is_asked_only_for_what_it_projects() {
+        let database = database();
+        let update = json!({
+            "TableName": "users",
+            "AttributeDefinitions": [{ "AttributeName": "y", "AttributeType": "S" }],
+            "GlobalSecondaryIndexUpdates": [{ "Create": {
+                "IndexName": "global", "KeySchema": [{ "AttributeName": "y", "KeyType": "HASH" }],
+                "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": ["a"] },
+            } }],
+        });
+        execute_json(&database, "UpdateTable", &update);
+        let scan = |projection: &str| {
+            let request = json!({ "IndexName": "global", "ProjectionExpression": projection });
+            read(&database, "Scan", request, None)
+                .err()
+                .unwrap_or_default()
+        };
+        assert_eq!(scan("a.b, p, c, y"), "");
+        assert_eq!(
+            scan("a, b.c, d"),
+            "One or more parameter values were invalid: Global secondary index global does not project [b, d]"
+        );
     }
 
     #[test]

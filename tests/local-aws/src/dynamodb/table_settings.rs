@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use dynoxide::Database;
+use dynoxide::{Database, DynoxideError};
 use serde_json::{Value, json};
 
-use super::engine::{execute, to_bytes, validation_error};
+use super::engine::{engine_error, execute, to_bytes, validation_error};
 use crate::response::ErrorResponse;
 
 /// The most tags of a table.
@@ -54,8 +54,36 @@ pub(super) fn perform(
 pub(super) fn check_table(request: &Value) -> Result<(), ErrorResponse> {
     check_key_names(request)?;
     check_definitions(request)?;
+    check_projections(request)?;
     let tags = request["Tags"].as_array().map(Vec::as_slice);
     check_tags(tags.unwrap_or_default(), 0)
+}
+
+/// Checks the attributes that the new indexes of a request project.
+fn check_projections(request: &Value) -> Result<(), ErrorResponse> {
+    let indexes = |member: &str| request[member].as_array().into_iter().flatten();
+    let created = indexes("GlobalSecondaryIndexUpdates").map(|update| &update["Create"]);
+    let indexes = indexes("GlobalSecondaryIndexes").chain(indexes("LocalSecondaryIndexes"));
+    for index in indexes.chain(created) {
+        let mut seen = HashSet::new();
+        let names = index["Projection"]["NonKeyAttributes"].as_array();
+        for name in names.into_iter().flatten() {
+            if name.is_number() {
+                let message = "NUMBER_VALUE cannot be converted to String";
+                let error = DynoxideError::SerializationException(message.to_owned());
+                return Err(engine_error(error));
+            }
+            let name = name.as_str().unwrap_or_default();
+            check_name(name, "projection.nonKeyAttributes")?;
+            if !seen.insert(name) {
+                return Err(validation_error(format!(
+                    "One or more parameter values were invalid: Duplicate attribute name in NonKeyAttributes: \
+                     {name}"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks that a new table has a throughput, unless it is to be billed by request.
@@ -288,6 +316,26 @@ mod tests {
                     expected.is_empty(),
                     "{operation} {arn}: {error}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn an_index_projects_each_attribute_once() {
+        for (names, expected) in [
+            (json!(["a", "b"]), ""),
+            (json!(["a", "a"]), "ValidationException"),
+            (json!(["a", "x".repeat(256)]), "ValidationException"),
+            (json!(["a", 1]), "SerializationException"),
+        ] {
+            let index = json!({ "Projection": { "NonKeyAttributes": names } });
+            for request in [
+                json!({ "GlobalSecondaryIndexes": [index] }),
+                json!({ "LocalSecondaryIndexes": [index] }),
+                json!({ "GlobalSecondaryIndexUpdates": [{ "Create": index }] }),
+            ] {
+                let error = check_projections(&request).err().map(|error| error.code);
+                assert_eq!(error.unwrap_or_default(), expected, "{request}");
             }
         }
     }
