@@ -392,9 +392,9 @@ impl Origin {
             },
             Self::Manager(_) => return Ok(None),
         };
-        let session = manager.session();
-        let resolved = session.resolved_in(manager.region_override().as_ref());
-        let endpoint = sts_endpoint(&resolved.await?.sts());
+        let region = manager.region_override();
+        let resolved = manager.session().resolved_in(region.as_ref()).await?;
+        let endpoint = sts_endpoint(&resolved.sts());
         Ok(Some(Pace::of(&format!("{service} {endpoint}"))))
     }
 }
