@@ -10,7 +10,10 @@
 //! copy_bench copy READERS WRITERS    # the same, with another concurrency,
 //! copy_bench copy READERS WRITERS N  # and pages of N items
 //! copy_bench compare                 # compares the two tables after `copy`
+//! copy_bench load                    # the loader of a migration, to a new table (feature migrate)
 //! ```
+//!
+//! `load` exports the table first, which is not measured, and needs a local AWS with the feature `s3`.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -57,6 +60,8 @@ async fn main() -> Result {
             let copy = copy.write_concurrency(writers.parse()?);
             run(copy.page_size(items.parse()?)).await?
         }
+        #[cfg(feature = "migrate")]
+        ["load"] => return load(&source, &target).await,
         ["compare"] => {
             let found = copy().compare().await?;
             assert!(found.is_identical(), "{found:?}");
@@ -64,7 +69,7 @@ async fn main() -> Result {
         }
         _ => {
             return Err(
-                "usage: copy_bench fill N | plain | copy [READERS WRITERS] | compare".into(),
+                "usage: copy_bench fill N | plain | copy [READERS WRITERS] | compare | load".into(),
             );
         }
     };
@@ -174,6 +179,99 @@ async fn create(client: &Client, table: &str) -> Result {
     let request = request.billing_mode(BillingMode::PayPerRequest);
     request.send().await?;
     Ok(())
+}
+
+/// Runs a migration until its export is loaded, and prints what the loading took.
+#[cfg(feature = "migrate")]
+async fn load(source: &BotoSesManager, target: &BotoSesManager) -> Result {
+    use bsm_dynamodb::{MigrationPhase, migrate_table};
+    use std::sync::{Arc, Mutex};
+
+    const BUCKET: &str = "bench";
+    let loaded = "bench-loaded";
+    let folder = tempfile::tempdir()?;
+    let s3 = source.client(aws_sdk_s3::Client::new).await?;
+    // It may exist already.
+    let _ = s3.create_bucket().bucket(BUCKET).send().await;
+    let policy = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Principal": {{"AWS": "{}"}},
+        "Action": ["s3:ListBucket", "s3:GetObject"],
+        "Resource": ["arn:aws:s3:::{BUCKET}", "arn:aws:s3:::{BUCKET}/*"]}}]}}"#,
+        target.aws_account_id().await?
+    );
+    s3.put_bucket_policy()
+        .bucket(BUCKET)
+        .policy(policy)
+        .send()
+        .await?;
+    let client = target.client(Client::new).await?;
+    let _ = client.delete_table().table_name(loaded).send().await;
+
+    let endpoint = source
+        .sdk_config()
+        .await?
+        .endpoint_url()
+        .unwrap_or_default()
+        .to_owned();
+    let times: Arc<Mutex<Vec<(MigrationPhase, Instant, u64)>>> = Arc::default();
+    let (seen, is_loading) = (Arc::clone(&times), Arc::clone(&times));
+    // Restorable times are minutes behind.
+    let hurry = tokio::spawn(async move {
+        while is_loading.lock().map_or(0, |times| times.len()) == 0 {
+            let _ = advance(&endpoint);
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut stop = Some(stop);
+    let migration = migrate_table(source, target, TABLE)
+        .target_table(loaded)
+        .bucket(BUCKET)
+        .checkpoint(folder.path().join("bench.json"))
+        .import(false)
+        .stream(false)
+        .poll_interval(std::time::Duration::from_millis(200))
+        .cutover(std::future::pending)
+        .on_progress(move |progress| {
+            if progress.phase() >= MigrationPhase::Loading
+                && let Ok(mut times) = seen.lock()
+            {
+                times.push((progress.phase(), Instant::now(), progress.loaded()));
+                if progress.phase() > MigrationPhase::Loading {
+                    drop(stop.take());
+                }
+            }
+        })
+        .stop_when(async { drop(stopped.await) });
+    let stopped = migration.await;
+    hurry.abort();
+    let times = times.lock().map_err(|_| "a callback has panicked")?;
+    let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        return Err(format!("nothing was loaded: {stopped:?}").into());
+    };
+    let (seconds, items) = (last.1.duration_since(first.1).as_secs_f64(), last.2);
+    let rate = items as f64 / seconds;
+    println!(
+        "load: {items} items in {seconds:.2} s, {rate:.0} a second, {}",
+        peak()
+    );
+    Ok(())
+}
+
+/// Moves the clock of the local AWS forward by a minute.
+#[cfg(feature = "migrate")]
+fn advance(endpoint: &str) -> std::io::Result<()> {
+    use std::io::{Read as _, Write as _};
+
+    let host = endpoint.trim_start_matches("http://");
+    let body = r#"{"advance_seconds": 60}"#;
+    let mut connection = std::net::TcpStream::connect(host)?;
+    write!(
+        connection,
+        "POST /_local/clock HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    connection.read_to_end(&mut Vec::new()).map(drop)
 }
 
 /// The most memory that the process has had, where the system tells.
