@@ -1,9 +1,10 @@
-"""Reads an export of DynamoDB in S3 as AWS documents it, and compares it with the table.
+"""Reads exports of DynamoDB in S3 as AWS documents them, and compares them with the table.
 
-    python exports.py BUCKET MANIFEST_SUMMARY_KEY TABLE
+    python exports.py BUCKET TABLE MANIFEST_SUMMARY_KEY..
 
-The session comes from the environment. Checks the checksums and the counts of the manifests, and prints
-the number of items. Needs boto3.
+The first is a full export, and the others are the incremental ones since, in order. The session comes from the
+environment. Checks the checksums and the counts of the manifests, and prints the number of items and of changes.
+Needs boto3.
 """
 
 import base64
@@ -35,8 +36,9 @@ def from_json(value: dict) -> dict:
 
 
 def main() -> None:
-    bucket, summary_key, table = sys.argv[1:]
+    bucket, table, *summaries = sys.argv[1:]
     s3 = boto3.client("s3")
+    deserialize = TypeDeserializer().deserialize
 
     def read(key: str) -> bytes:
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -46,24 +48,50 @@ def main() -> None:
         assert read(key.replace(".json", ".checksum")).decode().strip() == md5(data), key
         return data
 
-    summary = json.loads(checked(summary_key))
-    items = []
-    decode = TypeDeserializer().deserialize
-    for line in checked(summary["manifestFilesS3Key"]).decode().splitlines():
-        file = json.loads(line)
-        data = read(file["dataFileS3Key"])
-        assert md5(data) == file["md5Checksum"], file
-        lines = gzip.decompress(data).decode().splitlines()
-        assert len(lines) == file["itemCount"], file
-        items += [decode(from_json({"M": json.loads(line)["Item"]})) for line in lines]
-    assert len(items) == summary["itemCount"], summary
+    def decode(item: dict) -> dict:
+        return deserialize(from_json({"M": item}))
+
+    def lines(summary: dict) -> list:
+        found = []
+        for line in checked(summary["manifestFilesS3Key"]).decode().splitlines():
+            file = json.loads(line)
+            data = read(file["dataFileS3Key"])
+            assert md5(data) == file["md5Checksum"], file
+            records = gzip.decompress(data).decode().splitlines()
+            assert len(records) == file["itemCount"], file
+            found += [json.loads(record) for record in records]
+        assert len(found) == summary["itemCount"], summary
+        return found
+
+    items, changes, last = {}, 0, None
+    for key in summaries:
+        summary = json.loads(checked(key))
+        if last is None:
+            assert summary.get("exportType", "FULL_EXPORT") == "FULL_EXPORT", summary
+            decoded = [decode(record["Item"]) for record in lines(summary)]
+            items = {item["id"]: item for item in decoded}
+            assert len(items) == len(decoded)
+            last = summary["exportTime"]
+            continue
+        assert summary["exportType"] == "INCREMENTAL_EXPORT", summary
+        # The windows touch: nothing is between them.
+        assert summary["exportFromTime"] == last, (summary, last)
+        last = summary["exportToTime"]
+        for record in lines(summary):
+            assert "WriteTimestampMicros" in record["Metadata"], record
+            changes += 1
+            id = decode(record["Keys"])["id"]
+            if "NewImage" in record:
+                items[id] = decode(record["NewImage"])
+            else:
+                items.pop(id, None)
 
     stored = []
     for page in boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table):
-        stored += [decode({"M": item}) for item in page["Items"]]
+        stored += [deserialize({"M": item}) for item in page["Items"]]
     by_id = lambda item: item["id"]
-    assert sorted(items, key=by_id) == sorted(stored, key=by_id)
-    print(len(items))
+    assert sorted(items.values(), key=by_id) == sorted(stored, key=by_id)
+    print(len(items), changes)
 
 
 if __name__ == "__main__":
