@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -393,6 +394,85 @@ async fn of_many_that_sign_in_at_once_one_prompts_and_all_are_signed_in() {
     }
     assert_eq!(prompts.load(Ordering::SeqCst), 1);
     assert!(logins.iter().all(|login| *login == logins[0]));
+}
+
+/// The home directory of a child; only set there.
+const CHILD: &str = "BSM_TEST_SIGN_IN_HOME";
+
+/// Runs in the children of the test below, and does nothing elsewhere.
+#[tokio::test]
+async fn child() {
+    use std::io::Write as _;
+
+    let Some(home) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        return;
+    };
+    let prompts = home.join("prompts");
+    let prompt = sign_in::from_fn(move |_: SignInRequest| {
+        let prompted = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&prompts);
+        let written = prompted.and_then(|mut file| writeln!(file, "{}", std::process::id()));
+        async move { written }
+    });
+    let home = home.to_str().unwrap();
+    let manager = BotoSesManager::builder()
+        .profile_name("admin")
+        .environment([("HOME", home), ("USERPROFILE", home)])
+        .build();
+    let login = manager.sso_login().device_code().prompt(prompt).await;
+    println!("signed in: {}", login.is_ok());
+}
+
+#[test]
+fn of_many_processes_one_prompts_and_the_next_one_if_that_is_killed() {
+    let center = Center::start();
+    let prompts = center.home.path().join("prompts");
+    let mut children: Vec<_> = (0..6)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "sign_in::child", "--nocapture"])
+                .env(CHILD, center.home.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let prompted = |count: usize| {
+        loop {
+            let text = fs::read_to_string(&prompts).unwrap_or_default();
+            let lines: Vec<_> = text.lines().map(|id| id.parse::<u32>().unwrap()).collect();
+            assert!(lines.len() <= count, "two prompts at once: {text}");
+            if lines.len() == count {
+                return lines[count - 1];
+            }
+            std::thread::yield_now();
+        }
+    };
+    let first = prompted(1);
+    let at = children
+        .iter()
+        .position(|child| child.id() == first)
+        .unwrap();
+    let mut killed = children.swap_remove(at);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_ne!(prompted(2), first);
+    // Also the device of the first one waits, and its process is gone.
+    while children
+        .iter_mut()
+        .any(|child| child.try_wait().unwrap().is_none())
+    {
+        center.aws.decide_devices(true);
+        prompted(2);
+        std::thread::yield_now();
+    }
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("signed in: true"), "{text}");
+    }
 }
 
 #[tokio::test]
