@@ -8,6 +8,7 @@ mod engine;
 mod expression_limits;
 mod expression_syntax;
 mod expression_tokens;
+mod index_key_sizes;
 mod index_updates;
 mod legacy_query;
 mod number_sets;
@@ -133,12 +134,15 @@ impl Databases {
         #[cfg(not(feature = "s3"))]
         let _ = caller;
         move || match handler {
-            Handler::Engine => match effect {
-                Some(Effect::UnprocessedItems(unprocessed)) => {
-                    partial_batch::execute_in_part(&database, &operation, &body, unprocessed)
+            Handler::Engine => {
+                index_key_sizes::check(&database, &operation, &body)?;
+                match effect {
+                    Some(Effect::UnprocessedItems(unprocessed)) => {
+                        partial_batch::execute_in_part(&database, &operation, &body, unprocessed)
+                    }
+                    _ => execute(&database, &operation, &body),
                 }
-                _ => execute(&database, &operation, &body),
-            },
+            }
             Handler::Reads => states.read(&database, &location, &operation, &body),
             Handler::Transactions => transactions::perform(&database, &operation, &body),
             Handler::UpdateItem => update_item::perform(&database, &body),

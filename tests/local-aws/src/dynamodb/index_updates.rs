@@ -11,10 +11,10 @@ use crate::response::ErrorResponse;
 /// The most bytes of a hash key.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
-const MAX_HASH_KEY: usize = 2_048;
+pub(super) const MAX_HASH_KEY: usize = 2_048;
 
 /// The most bytes of a range key.
-const MAX_RANGE_KEY: usize = 1_024;
+pub(super) const MAX_RANGE_KEY: usize = 1_024;
 
 /// An attribute of the key of an index.
 #[derive(Clone, Debug)]

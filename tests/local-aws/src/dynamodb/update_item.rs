@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{execute, to_bytes, validation_error};
 use super::expression_tokens::{PathElement, is_clause, targets, tokens};
+use super::index_key_sizes;
 use super::projection::part;
 use crate::response::ErrorResponse;
 
@@ -21,6 +22,7 @@ pub(super) fn perform(database: &Database, body: &[u8]) -> Result<Vec<u8>, Error
         return execute(database, "UpdateItem", body);
     };
     check_sets(&request)?;
+    index_key_sizes::check(database, "UpdateItem", body)?;
     let removes_only = removes_only(&request);
     let response = if removes_only || request.get("ReturnValues") == Some(&"ALL_OLD".into()) {
         update_or_leave(database, &request, removes_only, body).map_err(with_overflow)?
