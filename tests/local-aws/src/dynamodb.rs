@@ -11,6 +11,7 @@ mod expression_tokens;
 mod index_key_sizes;
 mod index_updates;
 mod legacy_query;
+mod legacy_write;
 mod number_sets;
 mod operands;
 mod partial_batch;
@@ -91,6 +92,7 @@ impl Databases {
         let body = constant_operands::compute(number_sets::normalize(body));
         let body = match operation {
             "Query" => legacy_query::to_expression(body),
+            "DeleteItem" | "PutItem" | "UpdateItem" => legacy_write::to_expression(body),
             _ => body,
         };
         // After the access decision, which needs the ARN as the client sent it.
