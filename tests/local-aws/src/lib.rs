@@ -99,6 +99,10 @@
 //!   | an operand that an operator or function has no use for, a reversed BETWEEN, a wrong number of operands | [Operators], [Legacy] |
 //!   | a name of a key attribute over 255 bytes, any other over 64 KB, a definition twice | [Constraints] |
 //!   | an empty list of attributes, a request that is no object | the API's model |
+//!   | a name or function that begins with `_` or a digit, or is written in other letters; paths that conflict, and a list index that is no `int` | [Operators] |
+//!   | more than one change of an index at a time, an index that exists, a billing mode that does not fit the capacity | the API's model |
+//!   | an index key over 2,048 or 1,024 bytes | [Constraints] |
+//!   | a signature that is older or newer than the server's time by more than five minutes, before its key is looked at | [Signing] |
 //!   | more than 50 tags, and characters that a tag cannot have | [Tagging] |
 //!   | a time to live that is already as requested, or on another attribute | [TTL] |
 //!
@@ -106,6 +110,7 @@
 //!   [Operators]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 //!   [Legacy]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.Conditions.html
 //!   [Tagging]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html
+//!   [Signing]: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 //!   [TTL]: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
 //! - **DynamoDB Streams.** Every table with a stream has two shards at a time, which are succeeded by
 //!   their children after four hours. Records are kept for a day and shard iterators for 15 minutes.
@@ -128,10 +133,13 @@
 //!   and DescribeLimits are missing; in S3, everything about a bucket except its region and its policy.
 //! - **Authentication.** Keys of root users, presigned URLs, SigV4A and partitions other than `aws` are
 //!   missing. The signatures of the chunks of an S3 object are not verified.
-//! - **More lenient than DynamoDB.** Paths in a projection that conflict, an index on an existing table whose
-//!   items have other types, attribute definitions that UpdateTable does not need, and a starting key in
-//!   another segment are accepted. An update that only removes attributes creates the item. Constants are
-//!   refused as the first operand of `size` and `attribute_type`, which DynamoDB accepts.
+//! - **More lenient than DynamoDB.** The sizes of index keys are not checked in transactions, where a removal also
+//!   creates the missing item, as it does with `Expected` on the key. The total size of a transaction and that of HTTP
+//!   headers have no limit. A starting key without a table's items is accepted.
+//! - **Otherwise different.** A page of an index that was added to a table can be shorter than `Limit`, because items
+//!   that do not belong to it are left out afterwards. A Scan reports less consumed capacity, tags are measured in
+//!   bytes, not characters, and some messages of key conditions have other words. Global secondary indexes have one hash
+//!   and one range attribute.
 //! - **Times.** Changes are dated in whole seconds, and so are the windows of exports.
 //! - **Delays.** A table is active immediately, every read is consistent, nothing is throttled and
 //!   transactions never conflict, unless a fault causes it. [`LocalAws::sweep_expired_items`] deletes
