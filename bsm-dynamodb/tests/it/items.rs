@@ -189,3 +189,40 @@ async fn a_model_can_have_its_own_codec() {
     let error = Stamped::get("2").await.unwrap_err();
     assert_eq!(error.kind(), bsm_dynamodb::ErrorKind::InvalidItem);
 }
+
+#[tokio::test]
+async fn a_uuid_is_a_key_of_tables_and_indexes() {
+    use uuid::Uuid;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "devices", index(ByOwner, hash_key = "owner"))]
+    struct Device {
+        #[model(hash_key)]
+        id: Uuid,
+        owner: Uuid,
+        name: String,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Device::create_table().wait().await.unwrap();
+    let device = |number: u128| Device {
+        id: Uuid::from_u128(number << 64 | 7),
+        owner: Uuid::from_u128(u128::MAX - number / 2),
+        name: number.to_string(),
+    };
+    let devices: Vec<_> = (0..4).map(device).collect();
+    Device::batch_write().save_all(&devices).await.unwrap();
+    assert_eq!(Device::get(devices[1].id).await.unwrap(), devices[1]);
+    let found = Device::get_many(devices.iter().map(|device| device.id))
+        .await
+        .unwrap();
+    assert_eq!(found, devices);
+    let mut owned = ByOwner::query(devices[2].owner).collect().await.unwrap();
+    owned.sort_by_key(|device| device.id);
+    assert_eq!(owned, devices[2..]);
+    let update = Device::update(devices[0].id).set(Device::name(), "new");
+    let update = update.condition(Device::owner().eq(devices[0].owner));
+    assert_eq!(update.await.unwrap().id, devices[0].id);
+    Device::delete_key(devices[0].id).await.unwrap();
+    assert_eq!(Device::scan().count().await.unwrap(), 3);
+}

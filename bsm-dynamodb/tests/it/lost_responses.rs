@@ -168,3 +168,35 @@ async fn a_transaction_with_a_token_is_done_once_although_its_response_was_lost(
         .unwrap();
     assert_eq!(Counter::get("1").await.unwrap().count, 1);
 }
+
+#[tokio::test]
+async fn an_increment_whose_response_was_lost_is_applied_again() {
+    #[derive(Serialize, Deserialize, Model)]
+    #[model(table = "hits")]
+    struct Hits {
+        #[model(hash_key)]
+        id: String,
+        count: u64,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Hits::create_table().wait().await.unwrap();
+    for (number, fault) in lost().into_iter().enumerate() {
+        let id = number.to_string();
+        Hits {
+            id: id.clone(),
+            count: 0,
+        }
+        .save()
+        .await
+        .unwrap();
+        local
+            .aws
+            .faults()
+            .add(fault.operation("UpdateItem").times(1));
+        // The SDK sends it again, and DynamoDB cannot tell the two from each other.
+        let hits = Hits::update(&id).increment(Hits::count(), 1).await.unwrap();
+        assert_eq!(hits.count, 2);
+        assert_eq!(Hits::get(&id).await.unwrap().count, 2);
+    }
+}
