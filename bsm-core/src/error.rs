@@ -110,6 +110,18 @@ impl Error {
         Self::new(ErrorKind::TimedOut, message)
     }
 
+    /// Adds what to do to the message of a new error.
+    pub(crate) fn with_remedy(self, remedy: &str) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner {
+                message: format!("{}; {remedy}", inner.message).into(),
+                ..inner
+            })),
+            // Another handle has the error already, as it is.
+            Err(shared) => Self(shared),
+        }
+    }
+
     /// Adds the cause of this error.
     ///
     /// Programs print causes, so `source` and its own causes must contain no secrets. An error of the

@@ -507,8 +507,8 @@ fn check_region(expected: Option<&str>, region: Option<&Region>) -> Result<(), E
 fn no_session() -> Error {
     Error::new(
         ErrorKind::NoSession,
-        "no AWS session is in scope: run this inside awsenv() or scope(), or install a default \
-         other than BotoSesManager::none()",
+        "no AWS session is in scope: run this inside scope() or awsenv(), or spawn it with \
+         in_current_scope()",
     )
 }
 

@@ -202,6 +202,17 @@ impl RoleRequest {
             Some(serial) if is_wrong_code => {
                 mfa::rejected(serial, &format!("the role {}", self.role_arn)).with_source(error)
             }
+            // AWS has one sentence for all of it, also for a role that does not exist.
+            _ if error.is_access_denied() => error.with_remedy(match self.external_id {
+                Some(_) => {
+                    "check that the role exists, that its trust policy allows this identity with the external \
+                     id that was sent, and that the identity's policies allow sts:AssumeRole on it"
+                }
+                None => {
+                    "check that the role exists, that its trust policy allows this identity (no external id \
+                     was sent), and that the identity's policies allow sts:AssumeRole on it"
+                }
+            }),
             _ => error,
         }
     }

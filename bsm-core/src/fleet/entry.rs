@@ -82,7 +82,7 @@ impl Status {
         (Self::NoSession, "without a session"),
         (Self::Panicked, "panicked"),
         (Self::TimedOut, "timed out"),
-        (Self::Started, "started"),
+        (Self::Started, "interrupted"),
         (Self::NotStarted, "not started"),
     ];
 

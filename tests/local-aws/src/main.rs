@@ -22,7 +22,7 @@ ACCOUNTS FILE
 
   [[account]]
   id = "222222222222"
-  role = [{ name = "App", trust = [{ principals = ["arn:aws:iam::111111111111:user/dev"] }] }]
+  role = [{ name = "App", trust = [{ principals = ["arn:aws:iam::111111111111:user/dev"], external_id = "blue-moon" }] }]
 
   [[profile]]
   name = "default"
@@ -38,7 +38,7 @@ ACCOUNTS FILE
 CONTROL API (unsigned JSON, at the endpoint)
   GET, DELETE  /_local/calls      the calls so far: account, caller, operation, result
   POST, DELETE /_local/faults     inject failures: {"effect": "unavailable", "service": "sts", "times": 3}
-  GET, POST    /_local/clock      the server's time; move it: {"advance_seconds": 3600}
+  GET, POST    /_local/clock      the server's time; move it forward: {"advance_seconds": 3600}
   GET          /_local/sessions   the temporary credentials issued so far, without secrets"#;
 
 /// Runs a local AWS with several accounts, for tests.

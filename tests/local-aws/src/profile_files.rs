@@ -1,6 +1,7 @@
 //! The files `config` and `credentials`, as in `~/.aws`, for clients of the server.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
@@ -40,8 +41,18 @@ pub(crate) fn write(
         .iter()
         .try_for_each(|(path, _)| reject_foreign(path))?;
     files.iter().try_for_each(|(path, sections)| {
-        fs::write(path, format!("{MARK}\n\n{sections}")).map_err(|error| cannot_write(path, error))
+        let written = write_private(path, &format!("{MARK}\n\n{sections}"));
+        written.map_err(|error| cannot_write(path, error))
     })
+}
+
+/// Writes a file that only the user can read, as AWS's tools write credentials.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Returns an error if a file exists that this crate didn't write: it may be the user's real
