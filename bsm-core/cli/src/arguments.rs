@@ -84,7 +84,7 @@ impl Command {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         match self {
             Self::Whoami(command) => command.run(global).await,
-            Self::List(command) => command.run(global),
+            Self::List(command) => command.run(global).await,
             Self::Login(command) => command.run(global).await,
             Self::Logout(command) => command.run(global).await,
             Self::Sessions(command) => command.run(global).await,

@@ -58,7 +58,7 @@ pub(super) fn to_json(login: &SsoLogin) -> Value {
 }
 
 /// Describes the token: a login can outlive it.
-fn state(login: &SsoLogin) -> String {
+pub(super) fn state(login: &SsoLogin) -> String {
     let now = Utc::now();
     match login.expiration() {
         None => "not signed in".to_owned(),

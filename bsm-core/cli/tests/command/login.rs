@@ -24,6 +24,18 @@ fn center() -> LocalAws {
         .unwrap()
 }
 
+/// Signs in to the profile `admin`, with somebody who allows it.
+fn sign_in(aws: &LocalAws, home: &Home) {
+    thread::scope(|scope| {
+        let ran = scope.spawn(|| home.run(&["login", "-p", "admin"]));
+        while !ran.is_finished() {
+            aws.decide_devices(true);
+            thread::yield_now();
+        }
+        ran.join().unwrap().ok();
+    });
+}
+
 #[test]
 fn a_login_lasts_from_login_to_logout() {
     let aws = center();
@@ -72,6 +84,41 @@ fn a_login_lasts_from_login_to_logout() {
         home.run(&["logout", "-p", "admin", "--json"]).json()["ended"],
         false
     );
+}
+
+#[test]
+fn the_list_shows_how_long_the_login_of_each_profile_lasts() {
+    let aws = center();
+    let home = Home::of(&aws);
+    home.add_config(
+        "[profile chained]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = admin\n\
+         [profile round]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = trip\n\
+         [profile trip]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = round\n\
+         [profile old]\nsso_start_url = https://old.example.com/start\nsso_region = us-east-1\n\
+         sso_account_id = 111111111111\nsso_role_name = Admin\n\
+         [profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = x",
+    );
+    let ends = || {
+        let printed = home.run(&["list"]).ok();
+        let of = |name: &str| {
+            let line = printed.lines().find(|line| line.starts_with(name));
+            line.unwrap().rsplit("  ").next().unwrap().trim().to_owned()
+        };
+        ["admin", "chained", "old", "round", "keys"].map(of)
+    };
+    let none = "not signed in";
+    assert_eq!(ends(), [none, none, none, "-", "-"]);
+    assert_eq!(aws.calls().len(), 0);
+
+    sign_in(&aws, &home);
+    let calls = aws.calls().len();
+    let hour = "expires in 59 min";
+    assert_eq!(ends(), [hour, hour, none, "-", "-"]);
+    let json = home.run(&["list", "--json"]).json();
+    assert_eq!(json[0]["login"]["sso_session"], "corp");
+    assert_eq!(json[0]["login"]["can_be_renewed"], true);
+    // Not a single request.
+    assert_eq!(aws.calls().len(), calls);
 }
 
 #[test]

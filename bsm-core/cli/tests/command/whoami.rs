@@ -96,14 +96,16 @@ fn the_list_shows_what_the_settings_say() {
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines.len(), 5, "{printed}");
     assert!(lines[2].starts_with("live (production)"), "{printed}");
-    assert!(lines[2].ends_with("corp"), "{printed}");
+    assert!(lines[0].ends_with("SOURCE   LOGIN"), "{printed}");
+    // There is no section of this login.
+    assert!(lines[2].ends_with("corp     -"), "{printed}");
 
     let json = home.run(&["list", "--json"]).json();
     assert_eq!(
         json[1],
         json!({
             "name": "live", "kind": "sso", "account": "444444444444", "region": null,
-            "source_profile": null, "production": true,
+            "source_profile": null, "login": null, "production": true,
         })
     );
     assert_eq!(json[3]["account"], STAGING_ACCOUNT);
