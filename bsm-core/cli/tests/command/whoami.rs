@@ -1,8 +1,8 @@
-use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{
     ACCESS_KEY_ID, DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, SECRET_ACCESS_KEY,
     STAGING_ACCOUNT,
 };
+use bsm_local_aws::{Account, LocalAws, Profile, Role, Trust, User};
 use serde_json::json;
 
 use crate::support::{Home, run};
@@ -85,6 +85,43 @@ fn roles_are_assumed_on_top_of_a_profile_and_shared_through_the_cache() {
     let chain = [&anew[..], &["-p", "staging"]].concat();
     let refused = home.run(&chain).fails_with(1);
     assert!(refused.contains("AccessDenied"), "{refused}");
+}
+
+#[test]
+fn a_chain_of_roles_ends_with_the_last_one_which_the_account_is_expected_of() {
+    const USER: &str = "arn:aws:iam::111111111111:user/dev";
+    const FIRST: &str = "arn:aws:iam::222222222222:role/First";
+    const SECOND: &str = "arn:aws:iam::333333333333:role/Second";
+    let role = |name: &str, by| Role::new(name).trust(Trust::principal(by));
+    let aws = LocalAws::builder()
+        .account(
+            Account::new("111111111111")
+                .user(User::new("dev").access_key("AKIACHAINTEST0000001", "secret")),
+        )
+        .account(Account::new("222222222222").role(role("First", USER)))
+        .account(Account::new("333333333333").role(role("Second", FIRST)))
+        .profile(Profile::new("default").region("us-east-1").user(USER))
+        .start_blocking()
+        .unwrap();
+    let home = Home::of(&aws);
+    let whoami = |options: &[&str]| home.run(&[&["whoami", "--json"], options].concat());
+    let chain = ["--role", FIRST, "--role", SECOND];
+    assert_eq!(whoami(&chain).json()["account"], "333333333333");
+    // Only the first role may assume it. The cache is the AWS CLI's, which does not tell by whom.
+    let refused = whoami(&["--role", SECOND, "--no-cache"]).fails_with(1);
+    assert!(refused.contains("AccessDenied"), "{refused}");
+
+    let expecting = |account| whoami(&[&chain[..], &["--expect-account", account]].concat());
+    assert_eq!(expecting("333333333333").json()["account"], "333333333333");
+    expecting("222222222222").fails_with(5);
+
+    // A restriction is for the role whose credentials are issued.
+    home.run(&[&["env", "--tag", "team=blue", "--no-cache"], &chain[..]].concat())
+        .ok();
+    let mut issued = aws.sessions();
+    issued.retain(|session| !session.tags.is_empty());
+    assert_eq!(issued.len(), 1, "{issued:?}");
+    assert_eq!(issued[0].role_arn.as_deref(), Some(SECOND));
 }
 
 #[test]
