@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Home, run, wait};
+use crate::support::{Home, Ran, on_terminal, run, wait};
 
 #[test]
 fn each_screen_of_a_new_user_says_what_to_do_next() {
@@ -83,10 +83,31 @@ fn colours_are_for_terminals_only() {
     command.env("CLICOLOR_FORCE", "1");
     let stderr = run(command).fails_with(3);
     assert!(stderr.contains('\u{1b}'), "{stderr:?}");
-    let mut command = home.bsm(&["whoami", "-p", "x"]);
-    command.env("CLICOLOR_FORCE", "0").env("NO_COLOR", "1");
-    let stderr = run(command).fails_with(3);
-    assert!(!stderr.contains('\u{1b}'), "{stderr:?}");
+}
+
+#[test]
+fn on_a_terminal_production_has_a_warning_colour_unless_no_color_is_set() {
+    let home = Home::empty();
+    home.add_config(
+        "[profile live]\nregion = us-east-1\nbsm_production = true\n\
+         aws_access_key_id = AKIA\naws_secret_access_key = x",
+    );
+    let exec = ["bsm", "exec", "-p", "live", "--yes", "--", "true"];
+    let shown = |variables: &[&str]| {
+        let colourful = ["env", "TERM=xterm-256color"];
+        on_terminal(&home, &[], &[&colourful, variables, &exec].concat()).map(Ran::ok)
+    };
+    let Some(colourful) = shown(&[]) else {
+        return;
+    };
+    // Bold and yellow, and what is not the mark is not.
+    let mark = "\u{1b}[1m\u{1b}[33mproduction:\u{1b}[0m profile ";
+    assert!(colourful.contains(mark), "{colourful:?}");
+    for variable in ["NO_COLOR=1", "CLICOLOR=0", "TERM=dumb"] {
+        let plain = shown(&[variable]).unwrap();
+        assert!(plain.contains("production: profile live"), "{plain:?}");
+        assert!(!plain.contains('\u{1b}'), "{variable}: {plain:?}");
+    }
 }
 
 #[test]

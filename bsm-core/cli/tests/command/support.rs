@@ -168,9 +168,9 @@ pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
     }
 }
 
-/// Returns `true` if a program is installed. A test that needs one says that it is skipped.
 /// Runs a command on a terminal, where the answers are typed once their prompts are shown: pairs of a
-/// prompt and an answer. `None` without Python.
+/// prompt and an answer. The terminal shows no colours, unless the command sets `TERM`. `None` without
+/// Python.
 pub(crate) fn on_terminal(home: &Home, script: &[&str], command: &[&str]) -> Option<Ran> {
     const TERMINAL: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -185,6 +185,7 @@ pub(crate) fn on_terminal(home: &Home, script: &[&str], command: &[&str]) -> Opt
     Some(run(python))
 }
 
+/// Returns `true` if a program is installed. A test that needs one says that it is skipped.
 pub(crate) fn is_installed(program: &str) -> bool {
     let version = Command::new(program).arg("--version").output();
     let found = version.is_ok_and(|output| output.status.success());
