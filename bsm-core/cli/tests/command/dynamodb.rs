@@ -1,18 +1,23 @@
 //! `bsm copy` and `bsm tables`, and the table that they and `bsm migrate` are tried on.
 
-use bsm_local_aws::LocalAws;
+use bsm_local_aws::standard::PRODUCTION_ACCOUNT;
+use bsm_local_aws::{Fault, LocalAws};
 use serde_json::json;
 
 use crate::support::{Home, run};
 
 /// Makes a table with two items in the account of the profile `staging`, with the AWS API by hand.
 pub(crate) fn world() -> (LocalAws, Home) {
+    world_of(2)
+}
+
+fn world_of(items: usize) -> (LocalAws, Home) {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let config = staging(&home).sdk_config().await.unwrap();
-        fill(&aws_sdk_dynamodb::Client::new(&config)).await;
+        fill(&aws_sdk_dynamodb::Client::new(&config), items).await;
     });
     (aws, home)
 }
@@ -26,7 +31,7 @@ pub(crate) fn staging(home: &Home) -> bsm_core::BotoSesManager {
         .build()
 }
 
-async fn fill(client: &aws_sdk_dynamodb::Client) {
+async fn fill(client: &aws_sdk_dynamodb::Client, items: usize) {
     use aws_sdk_dynamodb::types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
         ScalarAttributeType,
@@ -46,9 +51,9 @@ async fn fill(client: &aws_sdk_dynamodb::Client) {
         .send()
         .await
         .unwrap();
-    for id in ["1", "2"] {
+    for id in 1..=items {
         let item = client.put_item().table_name("things");
-        let item = item.item("id", AttributeValue::S(id.to_owned()));
+        let item = item.item("id", AttributeValue::S(id.to_string()));
         item.send().await.unwrap();
     }
 }
@@ -80,6 +85,38 @@ fn a_table_is_copied_verified_and_listed() {
     assert!(text.contains("the tables are the same"), "{text}");
     let dry = with(&["--dry-run", "--policy", "overwrite", "--json"]).json();
     assert_eq!(dry["scanned"], 2);
+}
+
+#[test]
+fn a_copy_that_failed_is_resumed_from_its_checkpoint_and_counts_both_runs() {
+    let (aws, home) = world_of(60);
+    let checkpoint = home.path().join("things.checkpoint");
+    let copy = [
+        "copy",
+        "things",
+        "--from",
+        "staging",
+        "--to",
+        "production",
+        "--create",
+        "--yes",
+        "--checkpoint",
+        checkpoint.to_str().unwrap(),
+    ];
+    let fault = Fault::error(400, "AccessDeniedException", "no more");
+    let fault = aws.faults().add(fault.operation("BatchWriteItem").after(4));
+    let stderr = home.run(&copy).fails_with(1);
+    assert!(stderr.contains("lacks the permission"), "{stderr}");
+    assert!(checkpoint.exists());
+    aws.faults().remove(fault);
+
+    let summary = home.run(&[&copy[..], &["--json"]].concat()).json();
+    let written = summary["written"].as_u64().unwrap();
+    assert!((1..60).contains(&written), "{summary}");
+    assert_eq!(summary["total_written"], 60);
+    assert!(!checkpoint.exists());
+    let items = aws.table_items(PRODUCTION_ACCOUNT, "us-east-1", "things");
+    assert_eq!(items.unwrap().len(), 60);
 }
 
 #[test]

@@ -12,6 +12,13 @@ pub(super) fn print(summary: &CopySummary) -> Result<(), Failure> {
     let mut facts = vec![
         ("items read", statistics.scanned().to_string()),
         ("items written", statistics.written().to_string()),
+    ];
+    // A copy that was not resumed has no earlier runs.
+    if statistics.total_written() > statistics.written() {
+        let total = statistics.total_written().to_string();
+        facts.push(("with those of earlier runs", total));
+    }
+    facts.extend([
         ("items skipped", statistics.skipped().to_string()),
         ("requests retried", statistics.retried().to_string()),
         (
@@ -26,7 +33,7 @@ pub(super) fn print(summary: &CopySummary) -> Result<(), Failure> {
             "time",
             format!("{:.1} s", statistics.elapsed().as_secs_f64()),
         ),
-    ];
+    ]);
     if let Some(found) = summary.verification() {
         let [missing, different, extra] = counts(found);
         facts.extend([
@@ -55,6 +62,7 @@ pub(super) fn print_json(summary: &CopySummary) -> Result<(), Failure> {
     output::print_json(&json!({
         "scanned": statistics.scanned(),
         "written": statistics.written(),
+        "total_written": statistics.total_written(),
         "skipped": statistics.skipped(),
         "retried": statistics.retried(),
         "read_capacity": statistics.read_capacity(),
