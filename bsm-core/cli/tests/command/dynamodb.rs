@@ -1,10 +1,12 @@
 //! `bsm copy` and `bsm tables`, and the table that they and `bsm migrate` are tried on.
 
-use bsm_local_aws::standard::PRODUCTION_ACCOUNT;
+use std::time::Duration;
+
+use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, STAGING_ACCOUNT};
 use bsm_local_aws::{Fault, LocalAws};
 use serde_json::json;
 
-use crate::support::{Home, run};
+use crate::support::{Home, on_terminal, run};
 
 /// Makes a table with two items in the account of the profile `staging`, with the AWS API by hand.
 pub(crate) fn world() -> (LocalAws, Home) {
@@ -117,6 +119,99 @@ fn a_copy_that_failed_is_resumed_from_its_checkpoint_and_counts_both_runs() {
     assert!(!checkpoint.exists());
     let items = aws.table_items(PRODUCTION_ACCOUNT, "us-east-1", "things");
     assert_eq!(items.unwrap().len(), 60);
+}
+
+#[test]
+fn a_copy_goes_to_another_name_and_region() {
+    let (aws, home) = world();
+    let copy = [
+        "copy",
+        "things",
+        "-p",
+        "staging",
+        "--as",
+        "copied-things",
+        "--to-region",
+        "eu-west-1",
+        "--create",
+        "--yes",
+    ];
+    home.run(&copy).ok();
+    assert_eq!(aws.tables(STAGING_ACCOUNT, "us-east-1"), ["things"]);
+    assert_eq!(aws.tables(STAGING_ACCOUNT, "eu-west-1"), ["copied-things"]);
+    let items = aws.table_items(STAGING_ACCOUNT, "eu-west-1", "copied-things");
+    assert_eq!(items.unwrap().len(), 2);
+}
+
+#[test]
+fn on_a_terminal_a_copy_asks_before_it_writes_and_shows_its_progress() {
+    let (aws, home) = world();
+    let copy = [
+        "env",
+        // A dumb terminal shows no bar.
+        "TERM=xterm",
+        "bsm",
+        "copy",
+        "things",
+        "--from",
+        "staging",
+        "--to",
+        "production",
+        "--create",
+    ];
+    let question = format!("Write to table things of account {PRODUCTION_ACCOUNT}? [y/N]");
+    for (answer, status) in [("n", 5), ("", 5), ("y", 0)] {
+        assert_eq!(aws.call_count("dynamodb", "CreateTable"), 1);
+        let Some(ran) = on_terminal(&home, &[&question, answer], &copy) else {
+            return;
+        };
+        assert_eq!(ran.status, Some(status), "{answer:?}: {ran:?}");
+        let has_bar = ran.stdout.contains("copying");
+        assert_eq!(has_bar, status == 0, "{answer:?}: {ran:?}");
+    }
+    assert_eq!(aws.tables(PRODUCTION_ACCOUNT, "us-east-1"), ["things"]);
+}
+
+#[test]
+fn ctrl_c_stops_a_copy_which_says_how_it_is_resumed() {
+    let (aws, home) = world();
+    let checkpoint = home.path().join("things.checkpoint");
+    // The copy is under way for as long as the terminal needs to type.
+    let slow = Fault::latency(Duration::from_secs(2));
+    aws.faults().add(slow.operation("BatchWriteItem"));
+    let copy = [
+        "env",
+        // A dumb terminal shows no bar.
+        "TERM=xterm",
+        "bsm",
+        "copy",
+        "things",
+        "--from",
+        "staging",
+        "--to",
+        "production",
+        "--create",
+        "--yes",
+    ];
+    for (options, expected) in [
+        (&[][..], "without --checkpoint, the copy starts anew"),
+        (
+            &[
+                "--checkpoint",
+                checkpoint.to_str().unwrap(),
+                "--policy",
+                "overwrite",
+            ],
+            "run the same command again to resume from",
+        ),
+    ] {
+        let copy = [&copy[..], options].concat();
+        let Some(ran) = on_terminal(&home, &["copying", "^C"], &copy) else {
+            return;
+        };
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert!(ran.stdout.contains(expected), "{ran:?}");
+    }
 }
 
 #[test]
