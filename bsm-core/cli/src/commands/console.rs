@@ -8,10 +8,12 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bsm_core::{BotoSesManager, ProfileInfo, ProfileKind};
 use clap::Args;
 use serde_json::json;
 
 use self::partition::Partition;
+use crate::environment::variable;
 use crate::failure::{Class, Failure};
 use crate::global::Global;
 use crate::lifetime;
@@ -59,7 +61,7 @@ impl Console {
                 ),
             ));
         }
-        self.check_duration(&session).await?;
+        self.check_duration(global, &session).await?;
         session.confirm_production("Sign a browser in", self.yes)?;
         let partition = Partition::of_arn(caller.arn())?;
         // The console chooses a region itself if the address names none.
@@ -81,16 +83,21 @@ impl Console {
     }
 
     /// AWS accepts a duration only for credentials that were not obtained with those of another role.
-    async fn check_duration(&self, session: &Session) -> Result<(), Failure> {
+    async fn check_duration(&self, global: &Global, session: &Session) -> Result<(), Failure> {
         if self.duration.is_none() {
             return Ok(());
         }
-        let parent = match &session.parent {
-            Some(parent) => parent.caller_identity().await?,
-            // A role of the profile's own chain is left to AWS, which refuses the duration itself.
-            None => return Ok(()),
+        // Keys in the environment take precedence over a profile that is not named.
+        let has_keys = global.session.profile.is_none() && variable("AWS_ACCESS_KEY_ID").is_some();
+        let is_chained = match (&session.parent, &session.profile) {
+            (Some(parent), _) => {
+                let parent = parent.caller_identity().await?;
+                parent.arn().contains(":assumed-role/")
+            }
+            (None, Some(profile)) if !has_keys => is_assumed_by_role(profile)?,
+            (None, _) => false,
         };
-        match parent.arn().contains(":assumed-role/") {
+        match is_chained {
             false => Ok(()),
             true => Err(Failure::usage(
                 "--duration is not possible for a role that was assumed by another role: leave it out, \
@@ -98,4 +105,21 @@ impl Console {
             )),
         }
     }
+}
+
+/// Returns `true` if a profile's role is assumed with the credentials of another role, as far as the
+/// settings say so. AWS refuses the duration of the others, such as that of a role by a
+/// `credential_process`, itself.
+fn is_assumed_by_role(profile: &ProfileInfo) -> Result<bool, Failure> {
+    let source = match (profile.kind(), profile.setting("source_profile")) {
+        // A profile that is its own source assumes the role with its own keys.
+        (ProfileKind::Role, Some(source)) if source != profile.name() => source,
+        _ => return Ok(false),
+    };
+    let profiles = BotoSesManager::profiles()?;
+    let source = profiles.iter().find(|it| it.name() == source);
+    Ok(source.is_some_and(|source| {
+        use ProfileKind::{Role, Sso, WebIdentity};
+        matches!(source.kind(), Role | Sso | WebIdentity)
+    }))
 }

@@ -1,5 +1,5 @@
-use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
+use bsm_local_aws::{Account, LocalAws, Profile, Role, Trust, User};
 
 use crate::support::{Home, on_terminal, run};
 
@@ -59,6 +59,41 @@ fn what_aws_signs_nobody_in_with_is_refused_with_what_to_do() {
     assert!(stderr.contains("--duration is not possible"), "{stderr}");
     let stderr = home.run(&["console", "-p", "staging", "--service", "s3/x"]);
     assert!(stderr.fails_with(2).contains("is not a service"));
+}
+
+#[test]
+fn a_role_that_a_profile_assumes_by_another_role_takes_no_duration() {
+    const USER: &str = "arn:aws:iam::111111111111:user/dev";
+    const FIRST: &str = "arn:aws:iam::111111111111:role/First";
+    const SECOND: &str = "arn:aws:iam::111111111111:role/Second";
+    let role = |name: &str, by| Role::new(name).trust(Trust::principal(by));
+    let account = Account::new("111111111111")
+        .user(User::new("dev").access_key("AKIACHAINTEST0000001", "secret"));
+    let aws = LocalAws::builder()
+        .account(
+            account
+                .role(role("First", USER))
+                .role(role("Second", FIRST)),
+        )
+        .profile(Profile::new("default").region("us-east-1").user(USER))
+        .profile(
+            Profile::new("first")
+                .region("us-east-1")
+                .role(FIRST, "default"),
+        )
+        .profile(
+            Profile::new("second")
+                .region("us-east-1")
+                .role(SECOND, "first"),
+        )
+        .start_blocking()
+        .unwrap();
+    let home = Home::of(&aws);
+    let longer = |profile| home.run(&["console", "-p", profile, "--duration", "2h"]);
+    longer("first").ok();
+    let stderr = longer("second").fails_with(2);
+    assert!(stderr.contains("--duration is not possible"), "{stderr}");
+    home.run(&["console", "-p", "second"]).ok();
 }
 
 #[test]
