@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::thread;
 
 use bsm_local_aws::{Account, IdentityCenter, LocalAws, Profile};
+use serde_json::Value;
 
 use crate::support::{Home, on_terminal, wait};
 
@@ -119,6 +120,47 @@ fn the_list_shows_how_long_the_login_of_each_profile_lasts() {
     assert_eq!(json[0]["login"]["can_be_renewed"], true);
     // Not a single request.
     assert_eq!(aws.calls().len(), calls);
+}
+
+#[test]
+fn a_login_that_has_expired_is_answered_with_the_command_that_renews_it() {
+    let aws = center();
+    let home = Home::of(&aws);
+    sign_in(&aws, &home);
+    let mut has_token = false;
+    for file in std::fs::read_dir(home.aws_dir().join("sso/cache")).unwrap() {
+        let path = file.unwrap().path();
+        // The lock has no text.
+        if path.extension().is_none_or(|it| it != "json") {
+            continue;
+        }
+        let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let token = file.as_object_mut().unwrap();
+        // The other files of the directory are registrations.
+        if token.contains_key("accessToken") {
+            has_token = true;
+            token.insert("expiresAt".to_owned(), "2020-01-01T00:00:00Z".into());
+            token.remove("refreshToken");
+            std::fs::write(&path, file.to_string()).unwrap();
+        }
+    }
+    assert!(has_token);
+    let sessions = home.run(&["sessions"]).ok();
+    assert!(sessions.ends_with("  expired\n"), "{sessions}");
+    let list = home.run(&["list"]).ok();
+    assert!(list.ends_with("  expired\n"), "{list}");
+
+    let calls = aws.calls().len();
+    let whoami = ["bsm", "whoami", "-p", "admin"];
+    let error = home.run(&whoami[1..]).fails_with(4);
+    assert!(error.contains("`bsm login -p admin`"), "{error}");
+    if let Some(ran) = on_terminal(&home, &[], &whoami) {
+        assert_eq!(ran.status, Some(4), "{ran:?}");
+        assert!(ran.stdout.contains("`bsm login -p admin`"), "{ran:?}");
+    }
+    assert_eq!(aws.calls().len(), calls);
+    sign_in(&aws, &home);
+    home.run(&whoami[1..]).ok();
 }
 
 #[test]
