@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{
     ACCESS_KEY_ID, DEFAULT_ACCOUNT, PRODUCTION_ACCOUNT, SECRET_ACCESS_KEY, STAGING_ACCOUNT,
+    STAGING_ROLE_ARN,
 };
 use serde_json::{Deserializer, Value};
 
@@ -24,8 +25,10 @@ struct Serving {
 
 impl Serving {
     fn start(home: &Home, profiles: &[&str]) -> Self {
-        let arguments = [&["serve", "--json"], profiles].concat();
-        let mut command = home.bsm(&arguments);
+        Self::of(home.bsm(&[&["serve", "--json"], profiles].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -323,6 +326,26 @@ fn world() -> (LocalAws, Home) {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
     (aws, home)
+}
+
+#[test]
+fn a_program_with_a_server_keeps_the_settings_of_its_profile_that_select_no_identity() {
+    let (aws, home) = world();
+    let endpoint = aws.endpoint_url();
+    home.add_config(&format!(
+        "[profile set]\nrole_arn = {STAGING_ROLE_ARN}\nsource_profile = default\nregion = eu-west-1\n\
+         endpoint_url = {endpoint}\nmax_attempts = 2\nretry_mode = standard\noutput = text\n\
+         use_fips_endpoint = false\nexternal_id = ticket\n\
+         cli_pager = less\n  credential_process = false\n"
+    ));
+    let script = "cat $AWS_CONFIG_FILE";
+    let exec = ["exec", "--server", "-p", "set", "--", "sh", "-c", script];
+    // Without the pager, whose second line would be a setting.
+    let expected = format!(
+        "[default]\nregion = eu-west-1\nendpoint_url = {endpoint}\nmax_attempts = 2\noutput = text\n\
+         retry_mode = standard\nuse_fips_endpoint = false\n"
+    );
+    assert_eq!(home.run(&exec).ok(), expected);
 }
 
 #[test]
