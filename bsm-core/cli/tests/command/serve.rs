@@ -59,6 +59,25 @@ impl Serving {
     fn metadata(&self, index: usize) -> &str {
         self.variable(index, "metadata", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
     }
+
+    /// Returns the access key that a client of the container protocol gets.
+    fn id_by_container(&self) -> String {
+        let (url, token) = self.container(0);
+        access_key_id(get(url, &[("Authorization", token)]))
+    }
+
+    /// Returns the access key that a client of instance metadata gets, which asks for a token first.
+    fn id_by_metadata(&self) -> String {
+        let base = self.metadata(0);
+        let ttl = [("X-aws-ec2-metadata-token-ttl-seconds", "60")];
+        let (status, token) = request("PUT", &format!("{base}latest/api/token"), &ttl);
+        assert_eq!(status, 200, "{token}");
+        let token = [("X-aws-ec2-metadata-token", token.as_str())];
+        let role = format!("{base}latest/meta-data/iam/security-credentials/");
+        let (status, name) = get(&role, &token);
+        assert_eq!(status, 200, "{name}");
+        access_key_id(get(&format!("{role}{name}"), &token))
+    }
 }
 
 impl Drop for Serving {
@@ -96,6 +115,12 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, String) {
 
 fn get(url: &str, headers: &[(&str, &str)]) -> (u16, String) {
     request("GET", url, headers)
+}
+
+fn access_key_id((status, body): (u16, String)) -> String {
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    body["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -232,20 +257,20 @@ fn a_thousand_requests_while_the_credentials_rotate_all_succeed() {
         script.display()
     ));
     let serving = Serving::start(&home, &["rotating"]);
-    let (url, token) = serving.container(0);
     let ids = Mutex::new(BTreeSet::new());
     let start = Instant::now();
     std::thread::scope(|threads| {
-        for _ in 0..8 {
-            threads.spawn(|| {
+        for number in 0..8 {
+            let (serving, ids) = (&serving, &ids);
+            threads.spawn(move || {
                 let mut requests = 0;
                 // On a fast machine, the keys live longer than a thousand requests.
                 while requests < 125 || ids.lock().unwrap().len() < 3 {
                     assert!(start.elapsed() < Duration::from_secs(60), "{ids:?}");
-                    let (status, body) = get(url, &[("Authorization", token)]);
-                    assert_eq!(status, 200, "{body}");
-                    let body: Value = serde_json::from_str(&body).unwrap();
-                    let id = body["AccessKeyId"].as_str().unwrap().to_owned();
+                    let id = match number % 2 {
+                        0 => serving.id_by_container(),
+                        _ => serving.id_by_metadata(),
+                    };
                     ids.lock().unwrap().insert(id);
                     requests += 1;
                 }
