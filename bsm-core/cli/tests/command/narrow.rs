@@ -141,6 +141,8 @@ fn each_set_of_credentials_is_recorded_without_a_secret() {
     audited(&["credential-process", "-p", "staging"]);
     audited(&["export"]);
     audited(&["exec", "--server", "-p", "staging", "--", "bsm", "list"]);
+    audited(&["each", "--profiles", "staging", "--", "true"]);
+    audited(&["console", "-p", "staging"]);
     // Nothing is issued by these.
     audited(&["whoami"]);
     audited(&["list"]);
@@ -157,7 +159,15 @@ fn each_set_of_credentials_is_recorded_without_a_secret() {
         .collect();
     assert_eq!(
         commands,
-        ["exec sh", "env", "credential-process", "export", "exec bsm"]
+        [
+            "exec sh",
+            "env",
+            "credential-process",
+            "export",
+            "exec bsm",
+            "each true",
+            "console"
+        ]
     );
     let first = &records[0];
     assert_eq!(first["profile"], "staging");

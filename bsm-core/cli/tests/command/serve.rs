@@ -279,6 +279,52 @@ fn a_thousand_requests_while_the_credentials_rotate_all_succeed() {
     });
 }
 
+/// Adds the profile `rotating`, which has the role of `staging` with keys that seem to expire in a few
+/// seconds: the session fetches new ones all the time.
+fn add_rotating(home: &Home) {
+    let script = home.write(
+        "rotate.sh",
+        "soon=$(date -u -d '+4 seconds' +%FT%TZ)\n\
+         bsm export -p staging --no-cache |\n\
+         sed \"s/\\\"Expiration\\\": *\\\"[^\\\"]*\\\"/\\\"Expiration\\\": \\\"$soon\\\"/\"\n",
+    );
+    home.add_config(&format!(
+        "[profile rotating]\nregion = us-east-1\ncredential_process = sh {}",
+        script.display()
+    ));
+}
+
+#[test]
+fn each_set_of_credentials_that_a_server_gives_out_is_recorded_once() {
+    let (_aws, home) = world();
+    add_rotating(&home);
+    let log = home.path().join("audit.jsonl");
+    let mut command = home.bsm(&["serve", "rotating", "--json"]);
+    command.env("BSM_AUDIT_LOG", &log);
+    let serving = Serving::of(command);
+    let start = Instant::now();
+    let mut given = BTreeSet::new();
+    while given.len() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(60), "{given:?}");
+        given.insert(serving.id_by_container());
+        given.insert(serving.id_by_metadata());
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    let mut recorded = BTreeSet::new();
+    for line in text.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        // The script's command issues credentials, too.
+        if record["command"] != "serve" {
+            continue;
+        }
+        assert_eq!(record["profile"], "rotating");
+        assert_eq!(record["account"], STAGING_ACCOUNT);
+        let id = record["access_key_id"].as_str().unwrap().to_owned();
+        assert!(recorded.insert(id), "{text}");
+    }
+    assert!(recorded.is_superset(&given), "{given:?}: {text}");
+}
+
 #[test]
 fn a_source_without_credentials_is_unavailable_and_says_why() {
     let aws = LocalAws::standard().start_blocking().unwrap();
