@@ -14,7 +14,7 @@ use bsm_local_aws::standard::{
 };
 use serde_json::{Deserializer, Value};
 
-use crate::support::{Home, run, wait};
+use crate::support::{Home, is_installed, run, wait};
 
 /// A running `bsm serve`. Dropping it kills it.
 struct Serving {
@@ -323,6 +323,38 @@ fn each_set_of_credentials_that_a_server_gives_out_is_recorded_once() {
         assert!(recorded.insert(id), "{text}");
     }
     assert!(recorded.is_superset(&given), "{given:?}: {text}");
+}
+
+#[test]
+fn a_program_with_a_server_gets_new_credentials_before_its_own_expire() {
+    const CLIENT: &str = "\
+import http.client, json, os, time, urllib.parse
+url = urllib.parse.urlsplit(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'])
+token = os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']
+keys = []
+deadline = time.monotonic() + 45
+while len(keys) < 3 and time.monotonic() < deadline:
+    connection = http.client.HTTPConnection(url.netloc)
+    connection.request('GET', url.path, headers={'Authorization': token})
+    answer = json.load(connection.getresponse())
+    if answer['AccessKeyId'] not in keys:
+        keys.append(answer['AccessKeyId'])
+        print(answer['AccessKeyId'], answer['AccountId'])
+";
+    if !is_installed("python3") {
+        return;
+    }
+    let (_aws, home) = world();
+    add_rotating(&home);
+    let exec = [
+        "exec", "--server", "-p", "rotating", "--", "python3", "-c", CLIENT,
+    ];
+    let printed = home.run(&exec).ok();
+    assert_eq!(printed.lines().count(), 3, "{printed}");
+    for line in printed.lines() {
+        assert!(line.starts_with("ASIA"), "{printed}");
+        assert!(line.ends_with(STAGING_ACCOUNT), "{printed}");
+    }
 }
 
 #[test]
