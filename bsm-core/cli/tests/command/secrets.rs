@@ -1,6 +1,7 @@
 //! Every secret of a session, looked for wherever a command could leave it.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
@@ -8,7 +9,7 @@ use std::thread;
 use bsm_local_aws::{Account, IdentityCenter, LocalAws, Profile, Role, Trust, User};
 use serde_json::Value;
 
-use crate::support::{Home, Ran, on_terminal, run};
+use crate::support::{Home, Ran, on_terminal, run, wait};
 
 const ACCOUNT: &str = "111111111111";
 const USER: &str = "arn:aws:iam::111111111111:user/dev";
@@ -25,6 +26,8 @@ for process in /proc/[0-9]*; do
     [ "$1" = child ] && [ "$(cut -d' ' -f4 $process/stat)" = "$$" ] && continue
     tr '\0' '\n' < $process/environ >> "$HOME/seen-environments"
 done 2>/dev/null
+# The secrets of the server of this program, if it has one.
+[ "$1" = child ] && env | grep '^AWS_CONTAINER' >> "$SERVER_SECRETS"
 echo spied >> "$HOME/seen-count"
 "#;
 
@@ -101,6 +104,53 @@ fn cached(home: &Home) -> Vec<String> {
     secrets
 }
 
+/// The secrets in what the variables of a server are: the path of an address, and the token.
+fn secrets_of_server(variables: &str) -> Vec<String> {
+    // All of them are 64 hexadecimal digits.
+    let words = variables.split(|c: char| !c.is_ascii_hexdigit());
+    let secrets = words.filter(|word| word.len() == 64);
+    secrets.map(str::to_owned).collect()
+}
+
+/// Runs `bsm serve` and ends it with Ctrl-C, and returns the variables and what it said.
+fn serve(home: &Home, spy: &str) -> (String, Ran) {
+    let mut command = home.bsm(&["serve", "reader", "--verbose"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut variables = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    while !variables.contains("AWS_EC2_METADATA_SERVICE_ENDPOINT=") {
+        assert_ne!(stdout.read_line(&mut variables).unwrap(), 0, "{variables}");
+    }
+    // As no child, because these variables are not its own.
+    let mut sh = home.command("sh");
+    sh.args([spy]);
+    run(sh).ok();
+    let mut kill = home.command("kill");
+    kill.args(["-INT", &child.id().to_string()]);
+    run(kill).ok();
+    let status = wait(&mut child).code();
+    let mut stderr = String::new();
+    let mut said = child.stderr.take().unwrap();
+    said.read_to_string(&mut stderr).unwrap();
+    let ran = Ran {
+        status,
+        stdout: String::new(),
+        stderr,
+    };
+    (variables, ran)
+}
+
+/// The token in an address that signs a browser in, as it is and as the address has it.
+fn signin_token(url: &str) -> [String; 2] {
+    let (_, token) = url.trim().rsplit_once("SigninToken=").unwrap();
+    let mut plain = token.to_owned();
+    for (escaped, character) in [("%2B", "+"), ("%2F", "/"), ("%3D", "=")] {
+        plain = plain.replace(escaped, character);
+    }
+    [token.to_owned(), plain]
+}
+
 fn find_secrets(json: &Value, secrets: &mut Vec<String>) {
     const NAMES: [&str; 6] = [
         "SecretAccessKey",
@@ -125,11 +175,14 @@ fn no_secret_is_in_arguments_other_environments_messages_or_files() {
     let spy = spy.to_str().unwrap();
     let log = home.path().join("audit.jsonl");
     let child = ["--", "sh", spy, "child"];
+    // Elsewhere, because the home directory must not have it.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let server_secrets = elsewhere.path().join("server");
     let login = sign_in(&aws, &home);
     assert_eq!(login.status, Some(0), "{login:?}");
     let mut said = vec![login];
     // Commands whose standard output is no place for a secret, and their exit codes.
-    let silent: [(&[&str], i32); 17] = [
+    let silent: [(&[&str], i32); 19] = [
         (&["whoami", "-p", "admin"], 0),
         (&["whoami", "-p", "reader", "--json"], 0),
         (&["whoami", "-p", "process"], 0),
@@ -150,16 +203,30 @@ fn no_secret_is_in_arguments_other_environments_messages_or_files() {
         ),
         (&["each", "--profiles", "*e*r"], 0),
         (&["console", "-p", "dev"], 4),
+        (
+            &[
+                "copy", "table", "-p", "admin", "--as", "other", "--create", "--yes",
+            ],
+            1,
+        ),
+        (
+            &[
+                "migrate", "plan", "table", "-p", "admin", "--as", "other", "--bucket", "b",
+            ],
+            1,
+        ),
     ];
     for (arguments, expected) in silent {
         let runs = matches!(arguments[0], "exec" | "each");
         let arguments = [arguments, &["--verbose"], if runs { &child } else { &[] }].concat();
         let mut command = home.bsm(&arguments);
         command.env("BSM_AUDIT_LOG", &log);
+        command.env("SERVER_SECRETS", &server_secrets);
         let ran = run(command);
         assert_eq!(ran.status, Some(expected), "{arguments:?}: {ran:?}");
         said.push(ran);
     }
+    let mut secrets = Vec::new();
     // Those whose output is secret.
     for arguments in [
         &["env", "-p", "admin"][..],
@@ -171,15 +238,27 @@ fn no_secret_is_in_arguments_other_environments_messages_or_files() {
         command.arg("--verbose").env("BSM_AUDIT_LOG", &log);
         let mut ran = run(command);
         assert_eq!(ran.status, Some(0), "{arguments:?}: {ran:?}");
+        if arguments[0] == "console" {
+            secrets.extend(signin_token(&ran.stdout));
+        }
         ran.stdout.clear();
         said.push(ran);
+    }
+    let (variables, serving) = serve(&home, spy);
+    assert_eq!(serving.status, Some(0), "{serving:?}");
+    said.push(serving);
+    for variables in [variables, fs::read_to_string(server_secrets).unwrap()] {
+        let of_server = secrets_of_server(&variables);
+        assert!(of_server.len() >= 2, "{variables}");
+        secrets.extend(of_server);
     }
     let opener = format!("BROWSER=sh {spy}");
     let console = ["env", &opener, "bsm", "console", "-p", "admin"];
     said.extend(on_terminal(&home, &[], &console));
 
-    let mut secrets = cached(&home);
-    assert!(secrets.len() > 6, "{secrets:?}");
+    let cached = cached(&home);
+    assert!(cached.len() > 6, "{cached:?}");
+    secrets.extend(cached);
     secrets.push(SECRET.to_owned());
     said.push(home.run(&["logout", "-p", "reader", "--verbose"]));
     let read = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
@@ -193,6 +272,8 @@ fn no_secret_is_in_arguments_other_environments_messages_or_files() {
         .flat_map(|ran| [ran.stdout.clone(), ran.stderr.clone()])
         .collect();
     places.extend(files(home.path()));
+    // The log, in which a secret could be.
+    assert!(said.iter().any(|ran| ran.stderr.contains(" bsm_core")));
     for secret in &secrets {
         for place in &places {
             assert!(!place.contains(secret.as_str()), "{secret} in {place}");
