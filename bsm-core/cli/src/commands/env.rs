@@ -20,6 +20,9 @@ use crate::terminal;
 ///   bsm env -p staging | Out-String | Invoke-Expression     PowerShell
 ///
 /// It clears the variables that would select another identity. The credentials are not refreshed.
+///
+/// Restricted credentials are no sandbox: a program that can read this home directory can use the
+/// profiles in it.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Env {

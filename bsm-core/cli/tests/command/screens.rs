@@ -73,6 +73,29 @@ fn every_command_has_help_with_its_purpose() {
 }
 
 #[test]
+fn what_restricts_credentials_says_that_it_is_no_sandbox() {
+    let home = Home::empty();
+    for command in ["exec", "env"] {
+        let help = home.run(&[command, "--help"]).ok();
+        assert!(help.contains("--read-only"), "{help}");
+        assert!(help.contains("no sandbox"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn verbose_says_what_is_read_and_without_it_nothing_is_said() {
+    let home = Home::empty();
+    home.add_config("[profile staging]\nregion = us-east-1");
+    let quiet = home.run(&["list"]);
+    assert_eq!(quiet.stderr, "", "{quiet:?}");
+    let verbose = home.run(&["list", "--verbose"]);
+    let event = "DEBUG bsm_core::profile";
+    assert!(verbose.stderr.contains(event), "{verbose:?}");
+    // The log is not data.
+    assert_eq!(verbose.ok(), quiet.stdout);
+}
+
+#[test]
 fn colours_are_for_terminals_only() {
     let home = Home::empty();
     let mut command = home.bsm(&["whoami", "-p", "x"]);

@@ -411,18 +411,27 @@ fn other_machines_reach_the_server_only_if_that_is_said() {
         let stderr = home.run(&["serve", "--listen", address]).fails_with(2);
         assert!(stderr.contains("--allow-remote"), "{stderr}");
     }
+    let (_aws, home) = world();
+    let remote = ["staging", "--listen", "0.0.0.0:0", "--allow-remote"];
+    let serving = Serving::start(&home, &remote);
+    let (url, token) = serving.container(0);
+    // By one of this machine's addresses, which it then is for.
+    let url = url.replace("//0.0.0.0:", "//127.0.0.1:");
+    let id = access_key_id(get(&url, &[("Authorization", token)]));
+    assert!(id.starts_with("ASIA"), "{id}");
+    assert_eq!(get(&url, &[]).0, 403);
 }
 
 #[test]
 fn a_server_ends_with_a_signal() {
-    let aws = LocalAws::standard().start_blocking().unwrap();
-    let mut serving = Serving::start(&Home::of(&aws), &["staging"]);
-    let pid = serving.child.id().to_string();
-    let home = Home::empty();
-    let mut kill = home.command("kill");
-    kill.args(["-TERM", &pid]);
-    run(kill).ok();
-    assert!(wait(&mut serving.child).success());
+    let (_aws, home) = world();
+    for signal in ["-TERM", "-INT"] {
+        let mut serving = Serving::start(&home, &["staging"]);
+        let mut kill = home.command("kill");
+        kill.args([signal, &serving.child.id().to_string()]);
+        run(kill).ok();
+        assert!(wait(&mut serving.child).success(), "{signal}");
+    }
 }
 
 fn world() -> (LocalAws, Home) {
