@@ -2,7 +2,7 @@
 
     python3 command_terminal.py PROMPT ANSWER [PROMPT ANSWER]... -- COMMAND..
 
-It types each answer once its prompt is shown; `^C` is the key Ctrl-C. It prints what the terminal
+It types each answer once its prompt is shown; `^C` and `^Z` are the keys Ctrl-C and Ctrl-Z. It prints what the terminal
 showed, and ends as the command ends, with 128 and the number if that is a signal. The tests of the command `bsm` run it.
 """
 
@@ -12,6 +12,8 @@ import select
 import signal
 import sys
 import time
+
+KEYS = {"^C": b"\x03", "^Z": b"\x1a"}
 
 split = sys.argv.index("--")
 script, command = sys.argv[1:split], sys.argv[split + 1 :]
@@ -31,7 +33,7 @@ while time.monotonic() < deadline:
     if steps and steps[0][0].encode() in shown[seen:]:
         _, answer = steps.pop(0)
         seen = len(shown)
-        os.write(terminal, b"\x03" if answer == "^C" else answer.encode() + b"\n")
+        os.write(terminal, KEYS.get(answer, answer.encode() + b"\n"))
     if select.select([terminal], [], [], 0.05)[0]:
         try:
             chunk = os.read(terminal, 4096)

@@ -81,3 +81,33 @@ fn ctrl_c_reaches_a_program_with_a_server_once() {
     assert!(ran.stdout.contains("total 1"), "{ran:?}");
     assert_eq!(ran.status, Some(9), "{ran:?}");
 }
+
+#[test]
+fn ctrl_z_stops_a_program_with_a_server_and_fg_continues_it() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    // It ends once it has been continued, and with a status of its own.
+    let script = home.write(
+        "stopped.sh",
+        "trap 'echo woken; exit 4' CONT; echo ready; while :; do sleep 0.1; done",
+    );
+    // `PS1` is the prompt that is shown when the shell has the terminal again.
+    let shell = ["env", "PS1=shell> ", "bash", "--norc", "--noprofile", "-i"];
+    let exec = format!("bsm exec --server -p staging -- bash {}", script.display());
+    let answers = [
+        "shell>",
+        &exec,
+        "ready",
+        "^Z",
+        "Stopped",
+        "fg; echo status $?",
+        "status 4",
+        "exit",
+    ];
+    let Some(ran) = on_terminal(&home, &answers, &shell) else {
+        return;
+    };
+    assert!(ran.stdout.contains("woken"), "{ran:?}");
+    assert!(ran.stdout.contains("\nstatus 4"), "{ran:?}");
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+}
