@@ -192,13 +192,15 @@ async fn a_model_can_have_its_own_codec() {
 
 #[tokio::test]
 async fn a_uuid_is_a_key_of_tables_and_indexes() {
+    use bsm_dynamodb::Index as _;
     use uuid::Uuid;
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
-    #[model(table = "devices", index(ByOwner, hash_key = "owner"))]
+    #[model(table = "devices")]
     struct Device {
         #[model(hash_key)]
         id: Uuid,
+        #[model(index(ByOwner))]
         owner: Uuid,
         name: String,
     }

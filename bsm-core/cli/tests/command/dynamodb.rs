@@ -91,7 +91,7 @@ fn a_table_is_copied_verified_and_listed() {
 
 #[test]
 fn a_copy_that_failed_is_resumed_from_its_checkpoint_and_counts_both_runs() {
-    let (aws, home) = world_of(60);
+    let (aws, home) = world_of(400);
     let checkpoint = home.path().join("things.checkpoint");
     let copy = [
         "copy",
@@ -106,7 +106,9 @@ fn a_copy_that_failed_is_resumed_from_its_checkpoint_and_counts_both_runs() {
         checkpoint.to_str().unwrap(),
     ];
     let fault = Fault::error(400, "AccessDeniedException", "no more");
-    let fault = aws.faults().add(fault.operation("BatchWriteItem").after(4));
+    let fault = aws
+        .faults()
+        .add(fault.operation("BatchWriteItem").after(14));
     let stderr = home.run(&copy).fails_with(1);
     assert!(stderr.contains("lacks the permission"), "{stderr}");
     assert!(checkpoint.exists());
@@ -114,11 +116,11 @@ fn a_copy_that_failed_is_resumed_from_its_checkpoint_and_counts_both_runs() {
 
     let summary = home.run(&[&copy[..], &["--json"]].concat()).json();
     let written = summary["written"].as_u64().unwrap();
-    assert!((1..60).contains(&written), "{summary}");
-    assert_eq!(summary["total_written"], 60);
+    assert!((1..400).contains(&written), "{summary}");
+    assert_eq!(summary["total_written"], 400);
     assert!(!checkpoint.exists());
     let items = aws.table_items(PRODUCTION_ACCOUNT, "us-east-1", "things");
-    assert_eq!(items.unwrap().len(), 60);
+    assert_eq!(items.unwrap().len(), 400);
 }
 
 #[test]
