@@ -9,4 +9,16 @@ struct User {
     id: String,
 }
 
+impl From<String> for User {
+    fn from(id: String) -> Self {
+        Self { id }
+    }
+}
+
+impl From<User> for String {
+    fn from(user: User) -> Self {
+        user.id
+    }
+}
+
 fn main() {}
