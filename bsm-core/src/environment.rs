@@ -188,6 +188,37 @@ impl Environment {
 mod tests {
     use super::*;
 
+    /// Set in the child of the test below.
+    #[cfg(unix)]
+    const CHILD: &str = "BSM_TEST_WITHOUT_HOME";
+
+    #[cfg(unix)]
+    #[test]
+    fn without_home_the_password_database_has_the_home_directory() {
+        if std::env::var_os(CHILD).is_some() {
+            let home = Environment::default().home().unwrap();
+            assert!(home.is_absolute(), "{home:?}");
+            // Given variables are complete.
+            let given = Environment {
+                variables: Some(Env::from_slice(&[])),
+                ..Environment::default()
+            };
+            assert_eq!(given.home(), None);
+            return;
+        }
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = "without_home_the_password_database_has_the_home_directory";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("{module}::{name}")])
+            .env(CHILD, "1")
+            .env_remove("HOME")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{child:?}");
+        let printed = String::from_utf8_lossy(&child.stdout);
+        assert!(printed.contains("1 passed"), "{printed}");
+    }
+
     #[test]
     fn variables_in_a_path_are_replaced_where_they_are_set() {
         let environment = Environment {

@@ -117,3 +117,36 @@ fn make(directory: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_by_the_next_write_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = |name: &str, ago: Duration| {
+            let path = dir.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - ago).unwrap();
+            path
+        };
+        let hour = Duration::from_secs(3_600);
+        let left = written(".bsm-0a1B2c.tmp", hour);
+        let kept = [
+            // Another process may be writing it.
+            written(".bsm-0a1B2d.tmp", ABANDONED - Duration::from_secs(60)),
+            written(".bsm-0a1B2c.json", hour),
+            written("bsm-0a1B2c.tmp", hour),
+        ];
+        let path = dir.path().join("entry.json");
+        replace(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert!(!left.exists());
+        for path in kept {
+            assert!(path.exists(), "{path:?}");
+        }
+    }
+}

@@ -113,6 +113,13 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
+    blocking_within(LIMIT, work).await
+}
+
+async fn blocking_within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     // What the work logs goes where the caller's events go.
     let log = dispatcher::get_default(Clone::clone);
     let span = Span::current();
@@ -125,14 +132,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Err(_) => engine.handle()?,
     };
     let work = runtime.spawn_blocking(work);
-    match engine.timeout(LIMIT, work).await {
+    match engine.timeout(limit, work).await {
         Some(Ok(outcome)) => Ok(outcome),
         // A panic is a bug of the work, and goes to the caller as without the thread.
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(engine::shut_down()),
         // The thread itself cannot be interrupted, and goes on waiting for the drive.
         None => Err(Error::timed_out(
-            LIMIT,
+            limit,
             "a file: its drive does not respond",
         )),
     }
@@ -155,6 +162,22 @@ fn special() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
+
+    #[tokio::test]
+    async fn a_drive_that_does_not_respond_holds_up_neither_the_caller_nor_its_thread() {
+        // Ends with the test.
+        let (respond, drive) = std::sync::mpsc::channel::<()>();
+        let limit = Duration::from_millis(20);
+        let reading = blocking_within(limit, move || drive.recv());
+        // On one thread, so the other branch runs only if the work is not on it.
+        let (read, ()) = tokio::join!(reading, tokio::task::yield_now());
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(error.to_string().contains("its drive does not respond"));
+        drop(respond);
+        assert_eq!(LIMIT, Duration::from_secs(30));
+    }
 
     #[test]
     fn a_file_is_read_up_to_its_limit() {

@@ -1,6 +1,6 @@
 //! The guide is complete, and quotes what the crates say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ fn sources(folder: &Path) -> String {
 fn every_message_on_the_page_is_in_the_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (section, source) in SECTIONS {
-        let sources = sources(&root.join(source));
+        let sources = sources(&root.join(source)).replace("\\\"", "\"");
         let page = troubleshooting(section);
         let (_, page) = page.split_once("\n### ").expect("there is a kind");
         let messages = page.split("```text\n").skip(1).flat_map(|block| {
@@ -109,6 +109,180 @@ fn every_message_on_the_page_is_in_the_sources() {
         }
         assert!(checked > 40, "{section}: {checked}");
     }
+}
+
+/// The lines of the page about one crate, each with the kind that it stands under.
+fn lines_by_kind(section: &str) -> Vec<(String, String)> {
+    let page = troubleshooting(section);
+    let kinds = page.split("\n### ").skip(1);
+    let lines = kinds.flat_map(|kind| {
+        let (kind, body) = kind.split_once('\n').expect("a kind has a text");
+        let blocks = body.split("```text\n").skip(1);
+        let lines = blocks.flat_map(|block| block.split("\n```").next().unwrap_or(block).lines());
+        lines.map(|line| (kind.to_owned(), line.to_owned()))
+    });
+    lines.collect()
+}
+
+/// An error in the sources: its kind, if that stands beside the message, and the words of its fact.
+#[derive(Debug)]
+struct Message {
+    kind: Option<String>,
+    words: Vec<String>,
+}
+
+impl Message {
+    /// Returns `true` if a line of the page has all the words.
+    fn is_on(&self, line: &str) -> bool {
+        self.words.iter().all(|words| line.contains(words))
+    }
+}
+
+/// The errors that bsm-core creates. One whose message is put together elsewhere is not among them.
+fn messages_of_bsm_core() -> Vec<Message> {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../bsm-core/src"));
+    let calls = sources.match_indices("Error::new(").filter(|(at, _)| {
+        let before = &sources[..*at];
+        // Those of the standard library, those of tests, and those in documentation.
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == ':')
+            && !before
+                .lines()
+                .next_back()
+                .unwrap_or_default()
+                .starts_with("//")
+    });
+    let messages = calls.filter_map(|(at, call)| {
+        let arguments = arguments(&sources[at + call.len()..]);
+        let [kind, message] = &arguments[..] else {
+            return None;
+        };
+        let message = match text_in(message) {
+            Some(text) => text,
+            // A variable of the function, or one of its parameters, whose text is elsewhere.
+            None => {
+                let (_, value) = sources[..at].rsplit_once(&format!("let {message} = "))?;
+                text_in(value).filter(|_| !value.contains("fn "))?
+            }
+        };
+        let (fact, _) = message.split_once(": ").unwrap_or((&message, ""));
+        let words = fact.split('{').enumerate().map(|(at, part)| match at {
+            0 => part,
+            _ => part.split_once('}').map_or(part, |(_, rest)| rest),
+        });
+        let words = words.map(|words| words.trim_matches([' ', ':', ';', ',']).to_owned());
+        Some(Message {
+            kind: kind.strip_prefix("ErrorKind::").map(str::to_owned),
+            words: words.filter(|words| words.len() > 3).collect(),
+        })
+    });
+    messages
+        .filter(|message| message.words.iter().any(|words| words.len() > 9))
+        .collect()
+}
+
+/// The first string literal of an expression, which has to be at its start.
+fn text_in(expression: &str) -> Option<String> {
+    let start = expression.find('"')?;
+    let is_start = expression[..start]
+        .chars()
+        .all(|c| c.is_alphanumeric() || c.is_whitespace() || "&!(_".contains(c));
+    let text = is_start.then(|| &expression[start + 1..])?;
+    let mut escaped = false;
+    let end = text.find(|c| {
+        let is_end = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        is_end
+    });
+    Some(text[..end?].replace("\\\"", "\""))
+}
+
+/// Errors that are causes or log entries and never returned themselves.
+const CAUSES: [&str; 1] = ["the file cannot be written"];
+
+#[test]
+fn every_message_of_bsm_core_is_on_the_page_under_its_kind() {
+    let lines = lines_by_kind("bsm-core errors");
+    let messages = messages_of_bsm_core();
+    assert!(messages.len() > 80, "{}", messages.len());
+    for message in &messages {
+        if CAUSES.contains(&message.words[0].as_str()) {
+            continue;
+        }
+        let mut on_page = lines.iter().filter(|(_, line)| message.is_on(line));
+        assert!(
+            on_page.any(|(kind, _)| message.kind.as_ref().is_none_or(|own| own == kind)),
+            "not under its kind: {message:?}"
+        );
+    }
+    let mut checked = 0;
+    for (kind, line) in &lines {
+        let candidates = messages.iter().filter(|message| message.is_on(line));
+        let length = |message: &&Message| message.words.iter().map(String::len).sum::<usize>();
+        // The one that has most of the line. Short words, such as "profile", are in many lines.
+        let Some(message) = candidates.max_by_key(length) else {
+            continue;
+        };
+        let is_telling = message.words.iter().all(|words| words.len() > 9);
+        if let Some(own) = message.kind.as_ref().filter(|_| is_telling) {
+            assert_eq!(own, kind, "{line:?} stands under another kind");
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "{checked}");
+}
+
+/// The codes of a function that sorts them, with the kinds, from its source.
+fn sorted_codes(source: &str, function: &str) -> BTreeMap<String, String> {
+    let source = read(source);
+    let (_, body) = source.split_once(function).expect("there is the function");
+    let (body, _) = body.split_once("_ =>").expect("there are other codes");
+    let mut codes = BTreeMap::new();
+    let mut of_arm = Vec::new();
+    for line in body.lines().map(str::trim) {
+        let (patterns, kind) = line.split_once("=>").unwrap_or((line, ""));
+        if line.starts_with("//") || !patterns.contains('"') && kind.is_empty() {
+            // The kind of an arm that did not fit into one line.
+            if let Some(kind) = line.strip_prefix("Self::") {
+                codes.extend(of_arm.drain(..).map(|code| (code, kind.to_owned())));
+            }
+            continue;
+        }
+        of_arm.extend(patterns.split('"').skip(1).step_by(2).map(str::to_owned));
+        if let Some((_, kind)) = kind.split_once("::") {
+            let kind = kind.trim_end_matches(',').to_owned();
+            codes.extend(of_arm.drain(..).map(|code| (code, kind.clone())));
+        }
+    }
+    assert!(of_arm.is_empty(), "{of_arm:?}");
+    codes
+}
+
+#[test]
+fn every_error_code_is_in_the_table_with_its_kinds() {
+    let core = sorted_codes("../bsm-core/src/transport.rs", "fn kind_of_code(");
+    let mut dynamodb = sorted_codes("../bsm-dynamodb/src/error.rs", "fn from_aws_code(");
+    // bsm-dynamodb sorts the codes that it has no kind of its own for as bsm-core does.
+    dynamodb.extend(core.clone());
+    assert!(core.len() > 10 && dynamodb.len() > core.len() + 10);
+
+    let page = read("src/troubleshooting.md");
+    let (_, table) = page
+        .split_once("\n## Error codes of AWS\n")
+        .expect("the table");
+    let (table, _) = table.split_once("\n## ").expect("the table ends");
+    let mut documented = [BTreeMap::new(), BTreeMap::new()];
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let codes = cells[0].split(", ").map(|code| code.trim_matches('`'));
+        for code in codes {
+            for (documented, cell) in documented.iter_mut().zip(&cells[1..]) {
+                if let Some((kind, _)) = cell.trim_start_matches('[').split_once(']') {
+                    documented.insert(code.to_owned(), kind.to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(documented, [core, dynamodb]);
 }
 
 #[test]

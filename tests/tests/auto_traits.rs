@@ -280,3 +280,32 @@ fn every_type_has_a_row(number: usize, library: &str, traits: &[&str]) {
         );
     }
 }
+
+/// Imports paths, and returns them as text.
+macro_rules! paths {
+    ($($($name:ident)::+),*) => {{
+        $(#[expect(unused_imports, reason = "an import shows that the path exists")] use $($name)::+ as _;)*
+        [$([$(stringify!($name)),+].join("::")),*]
+    }};
+}
+
+/// Clippy ignores the path of a type that does not exist.
+#[test]
+fn the_lines_for_clippy_name_the_guards_by_the_paths_that_they_have() {
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/src/temporary-default.md"
+    );
+    let guide = std::fs::read_to_string(guide).expect("the page");
+    let (_, lines) = guide
+        .split_once("await-holding-invalid-types = [")
+        .expect("the lines for clippy.toml");
+    let (lines, _) = lines.split_once("\n]").expect("the list ends");
+    let named: Vec<_> = lines.split("path = \"").skip(1).collect();
+    let named = named.iter().filter_map(|line| line.split('"').next());
+    let named: Vec<_> = named.collect();
+    assert_eq!(
+        named,
+        paths![bsm_core::AwsEnvGuard, bsm_dynamodb::BotoSession]
+    );
+}

@@ -1,7 +1,5 @@
 //! Error messages: what is wrong, and what to do about it.
 
-use std::error::Error as _;
-
 use bsm_core::{BotoSesManager, ErrorKind};
 use bsm_tests::Playground;
 
@@ -55,9 +53,21 @@ async fn unknown_access_keys_are_rejected() {
     let error = bsm.caller_identity().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::CredentialsRejected);
+    let mut printed = String::new();
+    let mut next: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = next {
+        printed += &format!("{error}\n");
+        next = error.source();
+    }
+    // The message has the code, and no cause repeats it.
     assert!(
         error.to_string().contains("InvalidClientTokenId"),
         "{error}"
+    );
+    assert_eq!(
+        printed.matches("InvalidClientTokenId").count(),
+        1,
+        "{printed}"
     );
     assert!(!format!("{error:?}").contains("not-the-secret"));
 }
@@ -74,7 +84,9 @@ async fn an_endpoint_without_a_server_is_unreachable() {
 
     assert!(error.is_unreachable(), "{error:?}");
     assert!(error.to_string().contains("check the network"), "{error}");
-    assert!(error.source().is_some());
+    assert!(error.to_string().contains("http://127.0.0.1:9"), "{error}");
+    let failure = bsm_core::SdkFailure::find_in(&error).unwrap();
+    assert_eq!(failure.endpoint(), Some("http://127.0.0.1:9"));
 }
 
 #[tokio::test]

@@ -210,6 +210,85 @@ async fn a_process_is_run_once_without_a_shell_and_its_expiration_is_honoured() 
 }
 
 #[tokio::test]
+async fn the_account_of_the_profile_is_that_of_a_process_that_names_none() {
+    for (printed, expected) in [
+        ("", "111111111111"),
+        (", \"AccountId\": \"222222222222\"", "222222222222"),
+    ] {
+        let files = Files::new("");
+        let program = files.script(
+            "give",
+            &format!(
+                "echo '{{\"Version\": 1, \"AccessKeyId\": \"AKIA\", \"SecretAccessKey\": \"s\"{printed}}}'"
+            ),
+        );
+        let config =
+            format!("[profile p]\ncredential_process = {program}\naws_account_id = 111111111111\n");
+        std::fs::write(files.path().join("config"), config).unwrap();
+        let credentials = files.profile("p").build().credentials().await.unwrap();
+        assert_eq!(credentials.account_id().unwrap().as_str(), expected);
+    }
+}
+
+#[tokio::test]
+async fn new_keys_in_the_file_are_used_where_the_manager_is_to_reload_them() {
+    const SECOND: &str = "AKIALOCALROTATED0002";
+    let user =
+        |name: &str, id: &str, secret: &str| bsm_local_aws::User::new(name).access_key(id, secret);
+    let account = bsm_local_aws::Account::new("111111111111")
+        .user(user("uploader", "AKIALOCALROTATED0001", "one"))
+        .user(user("uploader-2", SECOND, "two"));
+    let aws = bsm_local_aws::LocalAws::builder().account(account);
+    let playground = Playground::with(aws).await;
+    let write = |id: &str, secret: &str| {
+        let text =
+            format!("[uploader]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+        std::fs::write(playground.dir().join("credentials"), text).unwrap();
+    };
+    write("AKIALOCALROTATED0001", "one");
+    let builder = || {
+        let builder = playground.builder().profile_name("uploader");
+        builder
+            .region("us-east-1")
+            .endpoint_url(playground.aws.endpoint_url())
+    };
+    let once = builder().build();
+    let reloading = builder().reload_static_keys(true).build();
+    for bsm in [&once, &reloading] {
+        bsm.credentials().await.unwrap();
+    }
+    write(SECOND, "two");
+    playground.aws.clock().advance(Duration::from_secs(70));
+    // The new keys are used when two reads in the background, a second apart, have agreed.
+    let mut polls = 0;
+    while reloading.credentials().await.unwrap().access_key_id() != SECOND {
+        polls += 1;
+        assert!(polls < 2_000, "the keys are still the old ones");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(reloading.aws_account_id().await.unwrap(), "111111111111");
+    let old = once.credentials().await.unwrap();
+    assert_eq!(old.access_key_id(), "AKIALOCALROTATED0001");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_profile_file_of_more_than_64_mib_is_not_read() {
+    let files = Files::new("[profile p]\naws_access_key_id = AKIA\naws_secret_access_key = s\n");
+    // It takes no room: the rest of the file is a hole.
+    let large = files.path().join("large");
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(64 * 1024 * 1024 + 1)
+        .unwrap();
+    let bsm = files.profile("p").shared_credentials_file(&large).build();
+    let error = bsm.credentials().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "it is longer than 67108864 bytes");
+}
+
+#[tokio::test]
 async fn a_process_that_fails_gives_none_of_its_output_away() {
     for (body, why) in [
         (

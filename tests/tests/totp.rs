@@ -59,11 +59,38 @@ async fn two_roles_of_one_device_get_a_code_each() {
 async fn a_role_is_refreshed_in_the_background_when_nobody_need_be_asked() {
     let playground = playground().await;
     let totp = mfa::Totp::new(DEVICE_SECRET).unwrap();
+    is_refreshed_in_the_background(&playground, totp).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_that_needs_no_person_gives_the_code_of_a_background_refresh() {
+    let playground = playground().await;
+    let device = MfaDevice::totp(SERIAL, DEVICE_SECRET);
+    let code = |after: u64| device.code_at(late() + Duration::from_secs(after));
+    let script = format!(
+        "cd '{}'; test -e asked && echo {} || {{ touch asked; echo {}; }}",
+        playground.dir().display(),
+        code(REFRESH_AFTER).unwrap(),
+        code(0).unwrap(),
+    );
+    let program = mfa::TokenCommand::new("sh").args(["-c", &script]);
+    is_refreshed_in_the_background(&playground, program.unattended()).await;
+}
+
+/// When the credentials are refreshed, which are valid for an hour.
+const REFRESH_AFTER: u64 = 2_800;
+
+async fn is_refreshed_in_the_background(
+    playground: &Playground,
+    provider: impl mfa::MfaTokenProvider,
+) {
     let bsm = playground.builder().profile_name("mfa");
-    let bsm = bsm.mfa_token_provider(totp).build();
-    bsm.credentials().await.unwrap();
-    playground.aws.clock().advance(Duration::from_secs(2_800));
-    bsm.credentials().await.unwrap();
+    let bsm = bsm.mfa_token_provider(provider).build();
+    bsm.credentials().await.expect("the role is assumed");
+    let clock = playground.aws.clock();
+    clock.advance(Duration::from_secs(REFRESH_AFTER));
+    bsm.credentials().await.expect("the role is assumed");
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if playground.aws.call_count("sts", "AssumeRole") == 2 {

@@ -321,3 +321,15 @@ pub(super) fn generated_session_name(time: &SharedTimeSource) -> String {
     let since_epoch = time.now().duration_since(UNIX_EPOCH);
     format!("bsm-session-{}", since_epoch.unwrap_or_default().as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_with_mfa_leaves_room_for_a_person_and_for_the_prompt_before_theirs() {
+        let person = Duration::from_secs(300);
+        assert_eq!(mfa::limit(None), Duration::ZERO);
+        assert!(mfa::limit(Some("GAHT12345678")) >= 2 * person);
+    }
+}

@@ -65,10 +65,9 @@ pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
     /// `None` for credentials that do not expire.
     lifetime: Option<Lifetime>,
-    /// When they were obtained, by the manager's wall clock.
-    obtained: SystemTime,
-    /// When credentials that do not expire are fetched again.
-    check_at: Option<SystemTime>,
+    obtained: Now,
+    /// After which time credentials that do not expire are fetched again.
+    check_after: Option<Duration>,
 }
 
 /// The time in which credentials are valid.
@@ -107,21 +106,34 @@ impl CachedCredentials {
         Self {
             credentials,
             lifetime,
-            obtained: now.wall,
-            check_at: None,
+            obtained: now,
+            check_after: None,
         }
     }
 
     /// Fetches credentials that do not expire again after some time, as in an advisory window.
     pub(super) fn checked_every(mut self, every: Option<Duration>) -> Self {
-        self.check_at = every.and_then(|every| self.obtained.checked_add(every));
+        self.check_after = every;
         self
+    }
+
+    /// Returns `true` if the time to the next check has passed by one of the clocks.
+    fn is_check_due(&self, now: Now) -> bool {
+        let Some(every) = self.check_after else {
+            return false;
+        };
+        // An error is a wall clock that was set back.
+        let by_wall = now.wall.duration_since(self.obtained.wall);
+        now.monotonic
+            .saturating_duration_since(self.obtained.monotonic)
+            >= every
+            || by_wall.is_ok_and(|passed| passed >= every)
     }
 
     pub(super) fn freshness(&self, now: Now) -> Freshness {
         let (Some(left), Some(windows)) = (self.remaining(now), self.windows()) else {
             // Advisory at most: nobody waits for the check of keys that never expire.
-            return match self.check_at.is_some_and(|at| now.wall >= at) {
+            return match self.is_check_due(now) {
                 true => Freshness::Advisory,
                 false => Freshness::Fresh,
             };

@@ -80,3 +80,37 @@ impl CredentialProvider for LoginSession {
         LIMIT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// aws-config's provider reads the home directory of the process, whatever the manager was given.
+    #[tokio::test]
+    async fn given_variables_never_lead_to_the_login_of_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = "[profile p]\nlogin_session = arn:aws:iam::111122223333:user/me\n";
+        std::fs::write(dir.path().join("config"), config).unwrap();
+        let bsm = crate::BotoSesManager::builder()
+            .profile_name("p")
+            .config_file(dir.path().join("config"))
+            .shared_credentials_file(dir.path().join("credentials"))
+            .environment([("HOME", "/nowhere")])
+            .build();
+        let error = bsm.credentials().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CredentialsUnavailable, "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("there are no credentials from"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_login_that_never_answers_is_given_up_after_a_minute() {
+        let config = SdkConfig::builder().build();
+        let login = LoginSession::new("a login".to_owned(), "p", "session".to_owned(), &config);
+        assert_eq!(login.limit(), Duration::from_secs(60));
+    }
+}

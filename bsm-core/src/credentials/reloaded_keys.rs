@@ -176,6 +176,7 @@ impl<R> fmt::Debug for ReloadedKeys<R> {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use aws_smithy_runtime_api::client::http::{
         HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -190,19 +191,27 @@ mod tests {
     use crate::session::settings::Settings;
     use crate::sync::engine::Engine;
 
-    /// What the file has at each read; the last one stays.
+    /// What the file has at each read; the last one stays. Clones are the same file.
     #[derive(Clone, Default)]
-    struct Reads(Arc<parking_lot::Mutex<VecDeque<(&'static str, &'static str)>>>);
+    struct Reads {
+        next: Arc<parking_lot::Mutex<VecDeque<(&'static str, &'static str)>>>,
+        count: Arc<AtomicUsize>,
+    }
 
     impl Reads {
         fn then(&self, reads: &[(&'static str, &'static str)]) {
-            *self.0.lock() = reads.iter().copied().collect();
+            *self.next.lock() = reads.iter().copied().collect();
+        }
+
+        fn count(&self) -> usize {
+            self.count.load(Ordering::SeqCst)
         }
     }
 
     impl ReadKeys for Reads {
         fn read(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
-            let mut reads = self.0.lock();
+            self.count.fetch_add(1, Ordering::SeqCst);
+            let mut reads = self.next.lock();
             let read = match reads.len() {
                 1 => reads.front().copied(),
                 _ => reads.pop_front(),
@@ -291,8 +300,8 @@ mod tests {
         async fn after_a_check(&self) -> Result<String, ErrorKind> {
             self.clock.advance(EVERY.as_secs() + 10);
             let _ = self.id().await;
-            // Longer than the check takes: the time is paused.
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            // Longer than the check takes, and shorter than the time to the next one: the time is paused.
+            tokio::time::sleep(EVERY / 2).await;
             self.id().await
         }
     }
@@ -305,10 +314,27 @@ mod tests {
         keys.reads.then(&[("1b", "t")]);
         keys.clock.advance(EVERY.as_secs() - 1);
         for _ in 0..100 {
-            assert_eq!(keys.id().await.unwrap(), "1a", "nothing is read");
+            assert_eq!(keys.id().await.unwrap(), "1a");
+            // A read in the background would run here.
+            tokio::task::yield_now().await;
         }
+        assert_eq!(keys.reads.count(), 1);
         assert_eq!(keys.after_a_check().await.unwrap(), "1b");
         assert_eq!(keys.after_a_check().await.unwrap(), "1b");
+        assert_eq!(keys.reads.count(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_delays_no_check() {
+        let keys = Fixture::new();
+        keys.reads.then(&[("1a", "s")]);
+        assert_eq!(keys.id().await.unwrap(), "1a");
+        keys.reads.then(&[("1b", "t")]);
+        keys.clock.set_back(86_400);
+        tokio::time::sleep(EVERY).await;
+        assert_eq!(keys.id().await.unwrap(), "1a");
+        tokio::time::sleep(EVERY / 2).await;
+        assert_eq!(keys.id().await.unwrap(), "1b");
     }
 
     #[tokio::test(start_paused = true)]

@@ -255,6 +255,10 @@ impl Builder {
     }
 
     /// Sets the time-outs of requests. Default: the SDK's, 3.1 s to connect and no other.
+    ///
+    /// Requests of this crate's own, such as those to STS, are also limited by default: to 10 s for an
+    /// attempt, and to what all attempts and the pauses between them take. A time-out that is set here, or
+    /// disabled, applies to them as well.
     #[doc(alias = "timeout")]
     pub fn timeout_config(mut self, timeout_config: TimeoutConfig) -> Self {
         self.settings.timeout_config = Some(timeout_config);

@@ -94,3 +94,15 @@ impl Settings {
 pub(crate) fn normalized_service_id(service: &str) -> String {
     service.trim().to_ascii_lowercase().replace([' ', '-'], "_")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_and_providers_have_a_minute_by_default() {
+        let settings = Settings::default();
+        assert_eq!(settings.process_timeout(), Duration::from_secs(60));
+        assert_eq!(settings.provider_timeout(), Duration::from_secs(60));
+    }
+}

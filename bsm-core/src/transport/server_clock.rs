@@ -134,7 +134,19 @@ fn measured(sent: Moment, received: Moment, date: &str) -> Option<ClockSkew> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use aws_config::{Region, SdkConfig};
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use aws_smithy_async::time::StaticTimeSource;
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
+    use crate::session::sdk_config::with_required_parts;
+    use crate::session::settings::Settings;
 
     #[test]
     fn the_skew_is_measured_only_if_the_response_says_what_time_it_is() {
@@ -178,6 +190,50 @@ mod tests {
         ] {
             let skew = measured(sent, received, date).map(|skew| skew.0);
             assert_eq!(skew, expected, "{sent:?} {received:?} {date}");
+        }
+    }
+
+    /// A response that a cache repeats, as far as its headers say, and one that comes from AWS.
+    #[tokio::test]
+    async fn a_response_with_an_age_says_nothing_about_the_time() {
+        let ahead = UNIX_EPOCH + Duration::from_secs(784_111_777 + 3_600);
+        let skew = async |age: Option<&'static str>| {
+            let connector = SharedHttpConnector::new(Dated { age });
+            let config = SdkConfig::builder()
+                .region(Region::from_static("us-east-1"))
+                .time_source(StaticTimeSource::new(ahead))
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    "AKIA", "secret", None, None, "test",
+                )))
+                .build();
+            let config = with_required_parts(&config, &Settings::default()).unwrap();
+            let clock = ServerClock::default();
+            let call = aws_sdk_sts::Client::new(&config).get_caller_identity();
+            let sent = call.customize().interceptor(clock.clone()).send().await;
+            sent.unwrap();
+            clock.skew()
+        };
+        assert_eq!(skew(None).await, Some(ClockSkew(-3_599_500)));
+        assert_eq!(skew(Some("0")).await, None);
+    }
+
+    #[derive(Debug)]
+    struct Dated {
+        age: Option<&'static str>,
+    }
+
+    impl HttpConnector for Dated {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let body =
+                "<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>";
+            let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
+            let headers = response.headers_mut();
+            headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+            if let Some(age) = self.age {
+                headers.insert("age", age);
+            }
+            HttpConnectorFuture::ready(Ok(response))
         }
     }
 

@@ -11,6 +11,7 @@ use bsm_local_aws::Fault;
 use futures_util::future::join_all;
 
 use crate::raw_server::RawServer;
+use crate::sso::Center;
 use crate::support::{ACCESS_KEY_ID, ADMIN, SECRET, builder, playground};
 
 const LIMIT: Duration = Duration::from_millis(300);
@@ -111,6 +112,53 @@ async fn an_answer_of_one_byte_at_a_time_ends_too() {
         let bsm = builder.service_endpoint_url("sts", slow.url()).build();
         let error = error_of_all(&bsm).await;
         assert!(error.is_unreachable(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn every_source_that_accepts_a_request_and_never_answers_ends_for_all() {
+    let silent = RawServer::with_pause(FOREVER);
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "a.web.identity").unwrap();
+    let config = format!(
+        "[profile web]\nrole_arn = {ADMIN}\nweb_identity_token_file = {}\nregion = us-east-1\n",
+        token.display()
+    );
+    std::fs::write(dir.path().join("config"), config).unwrap();
+    std::fs::write(dir.path().join("credentials"), "").unwrap();
+    let machine = |variables: &[(&str, &str)]| {
+        let variables = variables.iter().copied();
+        limited(builder(dir.path()).environment(variables))
+    };
+    let web = limited(builder(dir.path()))
+        .profile_name("web")
+        .service_endpoint_url("sts", silent.url());
+    let container = machine(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", silent.url())]);
+    let instance = machine(&[
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent.url()),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "2"),
+    ]);
+    for (source, builder) in [
+        ("web identity", web),
+        ("container", container),
+        ("instance", instance),
+    ] {
+        let error = error_of_all(&builder.build()).await;
+        let kind = match source {
+            // A machine that is no instance drops such requests, so there is no role to hope for.
+            "instance" => ErrorKind::NoCredentials,
+            _ => ErrorKind::Unreachable,
+        };
+        assert_eq!(error.kind(), kind, "{source}: {error}");
+    }
+    for (service, expires_in) in [("sso", 3_600), ("sso-oidc", -60)] {
+        let center = Center::start();
+        center.token(expires_in);
+        let fault = Fault::latency(FOREVER).service(service);
+        center.aws.faults().add(fault);
+        let error = error_of_all(&limited(center.builder()).build()).await;
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{service}: {error}");
     }
 }
 

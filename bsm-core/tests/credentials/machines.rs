@@ -89,8 +89,10 @@ async fn a_container_gives_its_role_with_a_token_from_a_variable_or_a_file() {
     let url = machine.container_url();
     let with_newline = machine.file("token", &format!("{TOKEN}\n"));
     let wrong = machine.file("wrong", "another");
+    let token_and_newline = format!("{TOKEN}\n");
     for variables in [
         vec![(FULL, &*url), (AUTHORIZATION, TOKEN)],
+        vec![(FULL, &*url), (AUTHORIZATION, &*token_and_newline)],
         vec![(FULL, &*url), (AUTHORIZATION_FILE, &*with_newline)],
         // The file takes precedence.
         vec![

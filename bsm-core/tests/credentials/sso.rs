@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use aws_config::AppName;
 use aws_credential_types::provider::token::ProvideToken as _;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -26,13 +27,13 @@ const ACCOUNT: &str = "111111111111";
 const START_URL: &str = "https://corp.example.com/start";
 
 /// An Identity Center, and a home directory with a profile for it.
-struct Center {
-    aws: LocalAws,
+pub(crate) struct Center {
+    pub(crate) aws: LocalAws,
     home: TempDir,
 }
 
 impl Center {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(IdentityCenter::new("corp", START_URL))
     }
 
@@ -53,7 +54,7 @@ impl Center {
     }
 
     /// Writes a token that expires so many seconds from now, and returns it with the path of its file.
-    fn token(&self, seconds: i64) -> (SsoToken, PathBuf) {
+    pub(crate) fn token(&self, seconds: i64) -> (SsoToken, PathBuf) {
         let path = self.aws.write_sso_token(self.home.path()).unwrap();
         let mut token = self.aws.sso_sign_in().unwrap();
         let (now, by) = (
@@ -65,7 +66,7 @@ impl Center {
         (token, path)
     }
 
-    fn builder(&self) -> Builder {
+    pub(crate) fn builder(&self) -> Builder {
         builder(self.home.path()).time_source(self.aws.clock())
     }
 
@@ -241,6 +242,25 @@ async fn a_damaged_file_is_kept_and_named() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "{\"accessToken\": ");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_token_file_that_is_no_file_is_an_error_at_once() {
+    let center = Center::start();
+    let (_, path) = center.token(3_600);
+    fs::remove_file(&path).unwrap();
+    let fifo = center.home.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    for other in [&fifo, Path::new("/dev/zero"), center.home.path()] {
+        std::os::unix::fs::symlink(other, &path).unwrap();
+        let error = center.manager().credentials().await.unwrap_err();
+        assert!(error.is_sign_in_required(), "{other:?}: {error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("not a file"), "{other:?}: {cause}");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_the_portal_refuses_asks_for_a_new_login() {
     let center = Center::start();
@@ -351,9 +371,12 @@ async fn a_throttled_portal_is_asked_again_as_often_as_the_user_says() {
     );
 }
 
-/// Answers every request of Identity Center, and keeps their URLs.
+/// Answers every request of Identity Center, and keeps their URLs and user agents.
 #[derive(Clone, Debug, Default)]
-struct Recorder(Arc<Mutex<Vec<String>>>);
+struct Recorder {
+    urls: Arc<Mutex<Vec<String>>>,
+    agents: Arc<Mutex<Vec<String>>>,
+}
 
 impl HttpConnector for Recorder {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -369,7 +392,12 @@ impl HttpConnector for Recorder {
             .find("/token")
             .or(url.find("/federation"))
             .unwrap_or(url.len());
-        self.0.lock().unwrap().push(url[..end].to_owned());
+        self.urls.lock().unwrap().push(url[..end].to_owned());
+        let agent = request
+            .headers()
+            .get("x-amz-user-agent")
+            .unwrap_or_default();
+        self.agents.lock().unwrap().push(agent.to_owned());
         let response = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
         HttpConnectorFuture::ready(Ok(response))
     }
@@ -520,7 +548,28 @@ async fn every_setting_reaches_sign_in_and_portal() {
             .environment(variables)
             .http_client(http_client_fn(move |_, _| connector.clone()));
         build(builder).build().credentials().await.unwrap();
-        assert_eq!(*recorder.0.lock().unwrap(), expected, "{name}");
+        assert_eq!(*recorder.urls.lock().unwrap(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_app_name_is_in_every_request_of_a_login() {
+    let center = Center::start();
+    center.token(-60);
+    let recorder = Recorder::default();
+    let connector = SharedHttpConnector::new(recorder.clone());
+    let builder = center.builder().app_name(AppName::new("my-tool").unwrap());
+    let bsm = builder
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build();
+    bsm.credentials().await.unwrap();
+    // Its answer is none of STS.
+    bsm.caller_identity().await.unwrap_err();
+    let agents = recorder.agents.lock().unwrap();
+    // The sign-in, the portal, and STS.
+    assert!(agents.len() >= 3, "{agents:?}");
+    for agent in &*agents {
+        assert!(agent.contains("app/my-tool"), "{agent}");
     }
 }
 

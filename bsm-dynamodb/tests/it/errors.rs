@@ -128,6 +128,9 @@ async fn an_unreachable_endpoint() {
     let error = get(&staging.endpoint_url("http://127.0.0.1:1").build()).await;
     assert!(error.is_unreachable(), "{error:?}");
     assert!(error.to_string().contains("endpoint_url"), "{error}");
+    assert!(error.to_string().contains("http://127.0.0.1:1 "), "{error}");
+    let failure = bsm_core::SdkFailure::find_in(&error).unwrap();
+    assert_eq!(failure.endpoint(), Some("http://127.0.0.1:1"));
 }
 
 #[tokio::test]

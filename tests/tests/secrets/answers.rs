@@ -1,6 +1,6 @@
 //! Errors of requests to STS, whatever it responds with.
 
-use bsm_core::mfa;
+use bsm_core::{BotoSesManager, Builder, mfa};
 
 use crate::seen::Seen;
 use crate::stub::{ECHO, Stub};
@@ -9,6 +9,9 @@ const KEY: &str = "MARKER-of-the-secret-key";
 const TOKEN_CODE: &str = "864209";
 const EXTERNAL_ID: &str = "MARKER/external:id";
 const WEB_TOKEN: &str = "eyMARKER.of-the.web-identity";
+const ACCESS_TOKEN: &str = "MARKER.of.the-access-token";
+const REFRESH_TOKEN: &str = "MARKER.of.the-refresh-token";
+const CLIENT_SECRET: &str = "MARKER.of.the-client-secret";
 const ISSUED_KEY: &str = "MARKER+issued/secret";
 const ISSUED_TOKEN: &str = "MARKER-issued-token==";
 
@@ -41,6 +44,21 @@ fn responses() -> Vec<(u16, String)> {
         }
     }
     let json = format!("{{\"SecretAccessKey\": \"{ISSUED_KEY}\", \"request\": \"{ECHO}\"}}");
+    // What a portal and a sign-in respond with, cut off or with a value of another type.
+    responses.push((
+        200,
+        format!("{{\"roleCredentials\": {{\"secretAccessKey\": \"{ISSUED_KEY}\", \"expiration\": \"x\"}}}}"),
+    ));
+    responses.push((
+        200,
+        format!("{{\"accessToken\": \"{ISSUED_TOKEN}\", \"expiresIn\": \"{ISSUED_KEY}\""),
+    ));
+    responses.push((
+        400,
+        format!(
+            "{{\"error\": \"invalid_grant\", \"error_description\": \"{ECHO} {ISSUED_TOKEN}\"}}"
+        ),
+    ));
     for status in [200, 301, 400, 403, 500, 503] {
         responses.push((status, String::new()));
         responses.push((status, json.clone()));
@@ -99,6 +117,57 @@ fn broken() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A home directory with the login of a profile `sso`, and the variables that lead to it.
+struct Login(tempfile::TempDir);
+
+impl Login {
+    fn new() -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(home.path().join(".aws/sso/cache")).expect("a folder");
+        let config = "[profile sso]\nsso_session = corp\nsso_account_id = 111111111111\n\
+                      sso_role_name = Admin\nregion = us-east-1\n\
+                      [sso-session corp]\nsso_region = us-east-1\n\
+                      sso_start_url = https://corp.example.com/start\n";
+        std::fs::write(home.path().join("config"), config).expect("a file");
+        Self(home)
+    }
+
+    /// Writes the token file.
+    fn token(&self, expires_at: &str) {
+        let token = format!(
+            "{{\"startUrl\": \"https://corp.example.com/start\", \"region\": \"us-east-1\", \
+             \"accessToken\": \"{ACCESS_TOKEN}\", \"expiresAt\": \"{expires_at}\", \
+             \"clientId\": \"client\", \"clientSecret\": \"{CLIENT_SECRET}\", \
+             \"registrationExpiresAt\": \"2099-01-01T00:00:00Z\", \
+             \"refreshToken\": \"{REFRESH_TOKEN}\"}}"
+        );
+        // The SHA-1 of the session's name, as the AWS CLI has it.
+        let name = "ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+        let path = self.0.path().join(".aws/sso/cache").join(name);
+        std::fs::write(path, token).expect("a file");
+    }
+
+    fn of(&self, builder: Builder) -> BotoSesManager {
+        let home = self.0.path().to_str().expect("a path of letters");
+        builder
+            .config_file(self.0.path().join("config"))
+            .profile_name("sso")
+            .environment([("HOME", home), ("USERPROFILE", home)])
+            .build()
+    }
+}
+
+#[tokio::test]
+async fn a_response_beyond_all_measure_is_not_read() {
+    crate::seen::subscribe();
+    let stub = Stub::start();
+    stub.respond(200, &"x".repeat(2 * 1024 * 1024));
+    let bsm = stub.builder().keys("AKIASTUB", KEY).build();
+    let error = bsm.caller_identity().await.expect_err("too long");
+    assert!(error.is_unreachable(), "{error:?}");
+    assert!(error.to_string().contains("could not be read"), "{error}");
+}
+
 #[tokio::test]
 async fn no_response_of_sts_makes_an_error_show_a_secret() {
     let seen = Seen::default();
@@ -118,6 +187,7 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
     )
     .expect("a file");
 
+    let login = Login::new();
     let responses = responses();
     let responses = responses.iter().map(|(status, body)| (*status, body));
     let mut requests = 0;
@@ -140,8 +210,28 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
             .external_id(EXTERNAL_ID)
             // A device of its own: no code of a device is used twice.
             .mfa_serial(format!("arn:aws:iam::111111111111:mfa/me-{requests}"));
+        let token = base
+            .session_token()
+            .mfa_serial(format!("arn:aws:iam::111111111111:mfa/you-{requests}"));
         let web = builder().config_file(&config).profile_name("web");
+        let machine = builder().environment([
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", stub.url()),
+            ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
+        ]);
+        // The portal is asked with a token that is valid, and the sign-in for another one.
+        login.token("2099-01-01T00:00:00Z");
+        let portal = login.of(builder()).credentials().await;
+        login.token("2020-01-01T00:00:00Z");
+        let renewed = login.of(builder()).credentials().await;
         for error in [
+            portal.expect_err("no role"),
+            renewed.expect_err("no token"),
+            token.load().await.expect_err("no session token"),
+            machine
+                .build()
+                .credentials()
+                .await
+                .expect_err("no instance"),
             role.load().await.expect_err("no role"),
             web.build()
                 .credentials()
@@ -164,6 +254,9 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
         "MARKER+issued",
         ISSUED_TOKEN,
         "MARKERxWithoutAHyphen",
+        ACCESS_TOKEN,
+        REFRESH_TOKEN,
+        CLIENT_SECRET,
     ]);
     seen.assert_without_number(TOKEN_CODE);
 }

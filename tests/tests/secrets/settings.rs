@@ -147,7 +147,8 @@ async fn a_malformed_endpoint_is_named_and_nothing_of_the_request_is_shown() {
 
 #[tokio::test]
 async fn a_clients_service_alone_is_affected_by_its_endpoint() {
-    crate::seen::subscribe();
+    let seen = Seen::default();
+    let _log = seen.log_everything();
     let files = Files::new("", "");
     let bad = [("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")];
     let bsm = files.builder("keys", &bad).build();
@@ -170,6 +171,15 @@ async fn a_clients_service_alone_is_affected_by_its_endpoint() {
     let failed = client.list_tables().send().await.expect_err("no endpoint");
     let error = bsm_core::Error::find_in(&failed).expect("the manager's own error");
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    // And the error of an operation shows nothing of the item that it would have sent.
+    let user = User {
+        id: VALUE.to_owned(),
+    };
+    seen.error(&bsm.scope(user.save()).await.expect_err("no endpoint"));
+    let got = bsm.scope(User::get(VALUE)).await;
+    seen.error(&got.expect_err("no endpoint"));
+    seen.assert_with(&["AWS_ENDPOINT_URL_DYNAMODB", "TRACE"]);
+    seen.assert_without(&[KEY, VALUE]);
 }
 
 #[tokio::test]
@@ -277,6 +287,32 @@ async fn a_web_identity_is_checked_as_a_role_is() {
         let error = web.build().credentials().await.expect_err(setting);
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
         assert!(error.to_string().contains("role session name"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_role_of_a_profile_is_checked_before_a_request() {
+    crate::seen::subscribe();
+    const BAD_ARN: &str =
+        "[profile bad]\nrole_arn = arn:aws:iam::222222222222:user/R\nsource_profile = keys\n";
+    for (profile, setting, section, flaw) in [
+        ("role", "role_session_name = a b\n", "", "role session name"),
+        (
+            "role",
+            "duration_seconds = 60\n",
+            "",
+            "cannot be assumed for 60 s",
+        ),
+        ("bad", "", BAD_ARN, "is not the ARN of a role"),
+    ] {
+        let files = Files::new(setting, section);
+        // Nobody listens there: a request would be `Unreachable`.
+        let builder = files.builder(profile, &[]);
+        let bsm = builder.endpoint_url("http://127.0.0.1:9").build();
+        let error = bsm.credentials().await.expect_err(flaw);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert!(error.to_string().contains(flaw), "{error}");
+        assert!(error.to_string().contains(profile), "{error}");
     }
 }
 

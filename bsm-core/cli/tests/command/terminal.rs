@@ -1,9 +1,9 @@
 //! Questions, which are asked on a terminal only.
 
-use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, PRODUCTION_ROLE_ARN, STAGING_ACCOUNT};
+use bsm_local_aws::{Account, LocalAws, MfaDevice, Profile, Role, Trust, User};
 
-use crate::support::{Home, on_terminal};
+use crate::support::{Home, is_installed, on_terminal};
 
 #[test]
 fn a_production_profile_is_asked_about_and_no_is_the_default() {
@@ -110,4 +110,100 @@ fn ctrl_z_stops_a_program_with_a_server_and_fg_continues_it() {
     assert!(ran.stdout.contains("woken"), "{ran:?}");
     assert!(ran.stdout.contains("\nstatus 4"), "{ran:?}");
     assert_eq!(ran.status, Some(0), "{ran:?}");
+}
+
+/// What a `credential_process` prints.
+const KEYS: &str = r#"{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s"}"#;
+
+/// Adds a profile whose process is a script.
+fn with_process(home: &Home, script: &str) {
+    let script = home.write("process", script);
+    let script = script.display();
+    home.add_config(&format!("[profile p]\ncredential_process = sh {script}"));
+}
+
+#[test]
+fn a_process_can_ask_the_person_at_the_terminal() {
+    let home = Home::empty();
+    with_process(
+        &home,
+        &format!("echo sign in >&2\nread answer\ntest \"$answer\" = yes && echo '{KEYS}'\n"),
+    );
+    let command = ["bsm", "credential-process", "-p", "p"];
+    for (answer, status) in [("yes", 0), ("no", 4)] {
+        let Some(ran) = on_terminal(&home, &["sign in", answer], &command) else {
+            return;
+        };
+        assert_eq!(ran.status, Some(status), "{ran:?}");
+        assert_eq!(ran.stdout.contains("AKIAPROCESS"), status == 0, "{ran:?}");
+    }
+}
+
+/// The terminal stops a process of another group that reads from it.
+#[test]
+fn a_process_that_may_ask_belongs_to_the_group_of_the_terminal() {
+    if !is_installed("ps") {
+        return;
+    }
+    let home = Home::empty();
+    with_process(
+        &home,
+        &format!(
+            "terminal=$(ps -o tpgid= -p $$)\ngroup=$(ps -o pgid= -p $$)\n\
+             test $terminal = $group && echo '{KEYS}'\n"
+        ),
+    );
+    let command = ["bsm", "credential-process", "-p", "p"];
+    let Some(ran) = on_terminal(&home, &[], &command) else {
+        return;
+    };
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("AKIAPROCESS"), "{ran:?}");
+}
+
+#[test]
+fn each_profile_behind_a_device_is_asked_for_in_turn_and_no_code_is_shown() {
+    const USER: &str = "arn:aws:iam::111111111111:user/dev";
+    const SERIAL: &str = "arn:aws:iam::111111111111:mfa/dev";
+    const CODES: [&str; 3] = ["135790", "246802", "975310"];
+    let user = User::new("dev")
+        .access_key("AKIALOCALDEVUSER0001", "secret-of-dev")
+        .mfa(MfaDevice::fixed(SERIAL, CODES));
+    let role = Role::new("Admin").trust(Trust::principal(USER).require_mfa());
+    let mut aws = LocalAws::builder()
+        .account(Account::new("111111111111").user(user).role(role))
+        .profile(Profile::new("dev").region("us-east-1").user(USER));
+    for name in ["mfa-one", "mfa-two", "mfa-three"] {
+        let profile = Profile::new(name).region("us-east-1");
+        let profile = profile.role("arn:aws:iam::111111111111:role/Admin", "dev");
+        aws = aws.profile(profile.set("mfa_serial", SERIAL));
+    }
+    let aws = aws.start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let script: Vec<_> = CODES
+        .iter()
+        .flat_map(|code| ["Enter MFA code for", *code])
+        .collect();
+    let command = [
+        "bsm",
+        "each",
+        "--profiles",
+        "mfa-*",
+        "--",
+        "echo",
+        "has credentials",
+    ];
+    let Some(ran) = on_terminal(&home, &script, &command) else {
+        return;
+    };
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.stdout.matches("has credentials").count(), 3, "{ran:?}");
+    assert_eq!(
+        ran.stdout.matches("Enter MFA code for").count(),
+        3,
+        "{ran:?}"
+    );
+    for code in CODES {
+        assert!(!ran.stdout.contains(code), "{ran:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant as MonotonicTime, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -47,7 +47,10 @@ struct Device {
 struct Used {
     device: Device,
     code: String,
+    /// By the clock of the manager that sent it.
     at: SystemTime,
+    /// By the clock of the process. Not tokio's: a paused test must not prune the codes of another.
+    sent: MonotonicTime,
 }
 
 /// The codes of the last minutes.
@@ -175,26 +178,33 @@ impl PromptLock {
 
 /// Records a code as used. Returns `false` if it was used before.
 fn is_first_use(request: &TokenRequest, code: &str) -> bool {
-    let device = Device {
-        endpoint: request.endpoint.clone(),
-        serial: request.serial.clone(),
+    let new = Used {
+        device: Device {
+            endpoint: request.endpoint.clone(),
+            serial: request.serial.clone(),
+        },
+        code: code.to_owned(),
+        at: request.now(),
+        sent: MonotonicTime::now(),
     };
-    let now = request.now();
-    let mut used = USED.lock();
     // Looked up and recorded under one lock, so that two roles never send the same code.
-    // Entries of other devices stay: their managers may have other clocks.
-    used.retain(|used| used.device != device || used.is_remembered(now));
+    record(&mut USED.lock(), new)
+}
+
+/// Adds a code to the list and forgets old ones. Returns `false` if the code is in the list already.
+fn record(used: &mut Vec<Used>, new: Used) -> bool {
+    used.retain(|used| {
+        // The managers of other devices may have other clocks, so only the process's own counts for them.
+        let is_recent = new.sent.saturating_duration_since(used.sent) < CODE_MEMORY;
+        is_recent && (used.device != new.device || used.is_remembered(new.at))
+    });
     if used
         .iter()
-        .any(|used| used.device == device && used.code == code)
+        .any(|used| used.device == new.device && used.code == new.code)
     {
         return false;
     }
-    used.push(Used {
-        device,
-        code: code.to_owned(),
-        at: now,
-    });
+    used.push(new);
     true
 }
 
@@ -247,8 +257,47 @@ fn busy(request: &TokenRequest) -> Error {
 }
 
 fn too_slow(request: &TokenRequest) -> Error {
-    let step = format!("a code of the MFA device {}", request.serial);
-    let cause = Error::timed_out(LIMIT, &step);
     // Not `TimedOut`: after this kind, there is no prompt until the credentials have expired.
-    Error::new(ErrorKind::MfaCodeUnavailable, cause.to_string())
+    Error::new(
+        ErrorKind::MfaCodeUnavailable,
+        format!(
+            "timed out after {} s waiting for a code of the MFA device {}",
+            LIMIT.as_secs(),
+            request.serial
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn the_codes_of_every_device_are_forgotten_after_five_minutes() {
+        let start = MonotonicTime::now();
+        let code = |serial: &str, passed| Used {
+            device: Device {
+                endpoint: None,
+                serial: serial.to_owned(),
+            },
+            code: "123456".to_owned(),
+            // Its manager's clock stands still.
+            at: UNIX_EPOCH,
+            sent: start + passed,
+        };
+        let second = Duration::from_secs(1);
+        let mut used = Vec::new();
+        assert!(record(&mut used, code("one", Duration::ZERO)));
+        assert!(record(&mut used, code("two", second)));
+        assert!(!record(&mut used, code("one", CODE_MEMORY - second)));
+        assert_eq!(used.len(), 2);
+        assert!(record(&mut used, code("three", CODE_MEMORY)));
+        let serials: Vec<_> = used
+            .iter()
+            .map(|used| used.device.serial.as_str())
+            .collect();
+        assert_eq!(serials, ["two", "three"]);
+    }
 }
