@@ -413,7 +413,7 @@ pub use bsm_dynamodb_derive::Entities;
 ///
 /// With `entity`, every write adds that attribute, queries and scans of the model filter by it, and
 /// reading an item of another model is an [`InvalidItem`](ErrorKind::InvalidItem). Without it they go by
-/// the text at the beginning of the templates.
+/// the text at the beginning of the templates, which is also part of each condition on a range key.
 ///
 /// # Paths
 ///

@@ -10,6 +10,7 @@ pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod item_write;
+mod key_range;
 pub(crate) mod optional;
 pub(crate) mod page_reader;
 pub(crate) mod paged_read;

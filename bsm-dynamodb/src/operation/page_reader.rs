@@ -17,6 +17,7 @@ use crate::model::Model;
 use crate::model::entities::{self, Entities};
 use crate::model::index::Source;
 use crate::operation::cursor::{Cursor, Location, SegmentPosition};
+use crate::operation::key_range;
 use crate::operation::projection::ReadAs;
 use crate::throttle::rate_limit::RateLimit;
 
@@ -448,15 +449,17 @@ impl KeyCondition {
     fn key_condition(&self, source: &ReadSource) -> Node {
         let name = Term::Path(DocumentPath::attribute(source.hash_name));
         let hash = Node::Compare(name, Comparator::Eq, self.hash.clone());
-        match (&self.range, source.range_prefix) {
-            (Some(range), _) => hash.and(range.clone()),
-            // Items of other models have other prefixes, so DynamoDB doesn't read them.
-            (None, Some((name, prefix))) if !prefix.is_empty() => {
+        // Items of other models have other prefixes, so DynamoDB doesn't read them.
+        let prefix = source.range_prefix.filter(|(_, prefix)| !prefix.is_empty());
+        match (self.range.clone(), prefix) {
+            (Some(range), Some((_, prefix))) => hash.and(key_range::within(prefix, range)),
+            (None, Some((name, prefix))) => {
                 let prefix = Term::literal(&prefix);
                 let name = DocumentPath::attribute(name);
                 hash.and(Node::Function("begins_with", name, Some(prefix)))
             }
-            (None, _) => hash,
+            (Some(range), None) => hash.and(range),
+            (None, None) => hash,
         }
     }
 }

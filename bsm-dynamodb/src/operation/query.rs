@@ -70,6 +70,10 @@ impl<M: Model, S: Source<M>> Query<M, S> {
 ///
 /// DynamoDB accepts one condition on the range key. With two, the query fails with
 /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
+///
+/// A range key with a template such as `ORDER#{number:08}` begins with the same text in every item of the
+/// model. A condition on it, in either direction, ends where other keys begin: `range_ge(8)` reads no item
+/// whose range key is `PROFILE`.
 impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
     /// Reads the item whose range key equals `value`.
     pub fn range_eq(self, value: impl IntoKey<Range<M, S>>) -> Self {

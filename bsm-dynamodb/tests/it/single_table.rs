@@ -200,6 +200,104 @@ async fn a_query_and_a_scan_of_a_model_leave_other_models_out() {
     assert_eq!(rest.collect().await.unwrap(), orders[1..]);
 }
 
+/// A customer, two orders and a bill under one hash key, of models without an entity.
+mod without_entity {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "shop", hash_key = "CUSTOMER#{id}", range_key = "PROFILE")]
+    pub(super) struct Customer {
+        pub(super) id: String,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "shop")]
+    #[model(hash_key = "CUSTOMER#{customer}", range_key = "ORDER#{name}")]
+    #[model(index(
+        ByCourier,
+        hash_key = "COURIER#{courier}",
+        range_key = "ORDER#{name}",
+        range_name = "sk"
+    ))]
+    pub(super) struct Order {
+        pub(super) customer: String,
+        pub(super) name: String,
+        pub(super) courier: String,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "shop", hash_key = "CUSTOMER#{customer}", range_key = "BILL")]
+    pub(super) struct Bill {
+        pub(super) customer: String,
+        /// A bill has the key of the index as an attribute of the same name.
+        #[serde(rename = "ByCourierpk")]
+        pub(super) courier: String,
+    }
+
+    pub(super) fn order(name: &str) -> Order {
+        Order {
+            customer: "ada".into(),
+            name: name.into(),
+            courier: "eve".into(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_condition_without_an_entity_reads_no_item_of_another_model() {
+    use without_entity::{Bill, ByCourier, Customer, Order, order};
+
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Order::create_table().wait().await.unwrap();
+    let id = "ada".to_owned();
+    Customer { id: id.clone() }.save().await.unwrap();
+    let bill = Bill {
+        customer: id,
+        courier: "COURIER#eve".into(),
+    };
+    bill.save().await.unwrap();
+    let all = [order("a"), order("b"), order("c")];
+    Order::batch_write().save_all(&all).await.unwrap();
+
+    let query = || Order::query("ada");
+    let lines = [
+        (query().range_lt("b"), &all[..1]),
+        (query().range_le("b"), &all[..2]),
+        (query().range_gt("b"), &all[2..]),
+        (query().range_ge("b"), &all[1..]),
+        (query().range_eq("b"), &all[1..2]),
+        (query().range_between("b", "z"), &all[1..]),
+        (query().range_lt(""), &[]),
+        (query().range_ge(""), &all),
+        (query().range_begins_with("ORDER#a"), &all[..1]),
+        (query().range_begins_with(""), &all),
+        (query().range_begins_with("ORD"), &all),
+        (query().range_begins_with("PRO"), &[]),
+        (query(), &all),
+    ];
+    for (query, expected) in lines {
+        let text = format!("{query:?}");
+        assert_eq!(query.collect().await.unwrap(), expected, "{text}");
+    }
+    assert_eq!(query().range_ge("b").count().await.unwrap(), 2);
+    let page = query().range_gt("a").raw().await.unwrap().send().await;
+    assert_eq!(page.unwrap().scanned_count(), 2, "no other item is read");
+    let of_index = ByCourier::query("eve").range_ge("b").collect().await;
+    assert_eq!(of_index.unwrap(), all[1..]);
+    let of_index = ByCourier::query("eve").range_lt("b").collect().await;
+    assert_eq!(of_index.unwrap(), all[..1]);
+
+    // The prefix is that of one model, and an enum has several.
+    #[derive(Debug, PartialEq, Entities)]
+    enum Any {
+        Customer(Customer),
+        Order(Order),
+    }
+    let any = query().range_ge("b").entities::<Any>().count().await;
+    assert_eq!(any.unwrap(), 3);
+}
+
 #[tokio::test]
 async fn a_collection_is_read_as_an_enum_over_its_models() {
     let local = start().await;
