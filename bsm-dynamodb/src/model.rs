@@ -413,9 +413,9 @@ pub trait Model: Sized + Send + 'static {
         None
     }
 
-    /// The attributes that the fields are written as, of a model with a [`Rest`].
+    /// The attributes that the fields are written as and read from, of a model with a [`Rest`].
     #[doc(hidden)]
-    const DECLARED: &'static [&'static str] = &[];
+    const DECLARED: Option<&'static [&'static str]> = None;
 
     /// Returns the attributes that the model keeps without declaring them.
     #[doc(hidden)]

@@ -433,6 +433,17 @@ mod tests {
             quote! { #[model(rest)] #[serde(skip)] rest: Rest, #[serde(flatten)] more: More },
             "either a rest or a flattened field",
         );
+        for attribute in [quote!(from = "Wire"), quote!(try_from = "Wire")] {
+            let message = refused(&parse_quote! {
+                #[model(table = "users")]
+                #[serde(#attribute)]
+                struct User { #[model(hash_key)] id: String, #[model(rest)] #[serde(skip)] rest: Rest }
+            });
+            assert!(
+                message.contains("so that the rest could take them"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -178,13 +178,22 @@ fn check_key(field: &ModelField<'_>) -> Result<()> {
     }
 }
 
-/// Refuses what serde says on the struct if the fields are not what it writes then.
-fn check_container(container: &SerdeContainer, errors: &mut Errors) {
+/// Refuses what serde says on the struct if the fields are not what it writes then, or reads.
+fn check_container(container: &SerdeContainer, fields: &[ModelField<'_>], errors: &mut Errors) {
     if let Some((_, span)) = &container.into {
         errors.push(Error::new(
             *span,
             "serde writes another type than this one, with attributes that are not known here: \
              derive `Model` for that type, or implement it by hand",
+        ));
+    }
+    if let Some(span) = container.from
+        && fields.iter().any(|field| field.options.rest.is_some())
+    {
+        errors.push(Error::new(
+            span,
+            "serde reads another type than this one, with attributes that are not known here, so that \
+             the rest could take them: put the rest and `Model` on that type, or remove the rest",
         ));
     }
     if let Some(span) = container.transparent {
@@ -271,7 +280,7 @@ pub(crate) fn expand(
     fields: &[ModelField<'_>],
     errors: &mut Errors,
 ) -> TokenStream {
-    check_container(container, errors);
+    check_container(container, fields, errors);
     check_names(fields, errors);
     check_added(options, fields, errors);
     check_no_parameters(input, options, errors);
@@ -474,15 +483,16 @@ fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream
     let (ident, ty) = (field.ident, field.ty());
     let names = fields
         .iter()
-        // A field that serde doesn't write has no attribute. The rest itself is such a field.
-        .filter(|field| field.serde.unwritten.is_none())
-        .map(|field| &field.serde.name);
+        // A field that serde neither writes nor reads has no attribute. The rest itself is such a field.
+        .filter(|field| field.serde.unwritten.is_none() || field.serde.unread.is_none())
+        .flat_map(|field| std::iter::once(&field.serde.name).chain(&field.serde.aliases));
     let (rest, rest_mut) = (
         quote_spanned! { ty.span() => &self.#ident },
         quote_spanned! { ty.span() => &mut self.#ident },
     );
     quote! {
-        const DECLARED: &'static [&'static str] = &[#(#names),*];
+        const DECLARED: ::core::option::Option<&'static [&'static str]> =
+            ::core::option::Option::Some(&[#(#names),*]);
 
         fn __rest(&self) -> ::core::option::Option<&::bsm_dynamodb::Rest> {
             ::core::option::Option::Some(#rest)

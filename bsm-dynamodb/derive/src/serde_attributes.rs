@@ -12,6 +12,8 @@ pub(crate) struct SerdeContainer {
     pub(crate) rename_all: RenameAll,
     /// The type that serde writes in place of this one, and where that is said.
     pub(crate) into: Option<(Type, Span)>,
+    /// Where it is said that serde reads another type in place of this one, if it is.
+    pub(crate) from: Option<Span>,
     /// Where it is said that serde writes the only field in place of the struct, if it is.
     pub(crate) transparent: Option<Span>,
 }
@@ -33,6 +35,11 @@ impl SerdeContainer {
             }
             if meta.path.is_ident("transparent") {
                 container.transparent = Some(at);
+            } else if ["from", "try_from"]
+                .iter()
+                .any(|name| meta.path.is_ident(name))
+            {
+                container.from.get_or_insert(at);
             }
             skip(&meta)
         })?;
@@ -107,9 +114,11 @@ fn pascal_case(field: &str) -> String {
 pub(crate) struct SerdeField {
     /// The name that it is written under.
     pub(crate) name: String,
+    /// The other names that it is read under.
+    pub(crate) aliases: Vec<String>,
     /// Where it is said that serde does not write the field, or not under a name, if it is.
     pub(crate) unwritten: Option<Span>,
-    /// Where it is said that serde does not read the field, if it is.
+    /// Where it is said that serde does not read the field, or not under a name, if it is.
     pub(crate) unread: Option<Span>,
     /// Where it is said that the field has no name of its own, if it is.
     pub(crate) flatten: Option<Span>,
@@ -124,6 +133,7 @@ pub(crate) struct SerdeField {
 impl SerdeField {
     pub(crate) fn parse(field: &Field, rename_all: RenameAll) -> Result<Self> {
         let mut renamed = None;
+        let mut aliases = Vec::new();
         let mut unwritten = None;
         let mut unread = None;
         let mut flatten = None;
@@ -133,6 +143,10 @@ impl SerdeField {
         each_serde_meta(&field.attrs, |meta| {
             if meta.path.is_ident("rename") {
                 renamed = Some(one_name(&meta)?.value());
+                return Ok(());
+            }
+            if meta.path.is_ident("alias") {
+                aliases.push(meta.value()?.parse::<LitStr>()?.value());
                 return Ok(());
             }
             if meta.path.is_ident("with") {
@@ -152,8 +166,11 @@ impl SerdeField {
             if is_any(&["flatten"]) {
                 flatten.get_or_insert(at);
             }
-            // `flatten` writes the entries of the field, but no attribute of its name.
-            if is_any(&["skip", "skip_serializing", "flatten"]) {
+            // `flatten` reads and writes the entries of the field, but no attribute of its name.
+            if is_any(&["skip", "flatten"]) {
+                unwritten.get_or_insert(at);
+                unread.get_or_insert(at);
+            } else if is_any(&["skip_serializing"]) {
                 unwritten.get_or_insert(at);
             } else if is_any(&["skip_deserializing"]) {
                 unread.get_or_insert(at);
@@ -172,6 +189,7 @@ impl SerdeField {
         });
         Ok(Self {
             name,
+            aliases,
             unwritten,
             unread,
             flatten,
@@ -293,6 +311,15 @@ mod tests {
         assert!(named.conditional.is_some() && named.unwritten.is_none());
         let field: Field = parse_quote! { #[serde(skip)] f: u8 };
         let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
-        assert!(named.unwritten.is_some());
+        assert!(named.unwritten.is_some() && named.unread.is_some());
+    }
+
+    #[test]
+    fn every_name_under_which_a_field_is_read_is_known() {
+        let field: Field =
+            parse_quote! { #[serde(alias = "a", skip_serializing, alias = "b")] f: u8 };
+        let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
+        assert_eq!(named.aliases, ["a", "b"]);
+        assert!(named.unwritten.is_some() && named.unread.is_none());
     }
 }

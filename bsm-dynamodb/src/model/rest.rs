@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::codec::Item;
+use crate::model::Model;
+use crate::model::template::KeyTemplate;
 
 /// The attributes of an item that the model does not declare, exactly as they are stored.
 ///
@@ -38,7 +40,10 @@ impl Rest {
         &self.0
     }
 
-    /// Returns the attributes, to be changed. Those that the model declares are not written.
+    /// Returns the attributes, to be changed.
+    ///
+    /// Those that the model declares are not written, also if it leaves them out: the names of its fields, their
+    /// aliases, the attribute of its entity and the key attributes that have templates.
     pub fn attributes_mut(&mut self) -> &mut Item {
         &mut self.0
     }
@@ -50,13 +55,23 @@ impl Rest {
         Self(rest.collect())
     }
 
-    /// Adds the attributes to an item that does not have them.
-    pub(crate) fn add_to(&self, item: &mut Item) {
+    /// Adds the attributes that `M` does not declare to an item of it.
+    pub(crate) fn add_to<M: Model>(&self, item: &mut Item) {
         for (name, value) in &self.0 {
-            // What the codec wrote takes precedence, because a program can put any name into the rest.
-            item.entry(name.clone()).or_insert_with(|| value.clone());
+            // A program can put any name into the rest. One that is declared would be read as the field.
+            if !is_declared::<M>(name) {
+                // A codec may write attributes that the model doesn't declare, and they take precedence.
+                item.entry(name.clone()).or_insert_with(|| value.clone());
+            }
         }
     }
+}
+
+fn is_declared<M: Model>(name: &str) -> bool {
+    let mut templates = M::TEMPLATES.iter().map(KeyTemplate::attribute);
+    M::DECLARED.is_some_and(|declared| declared.contains(&name))
+        || M::ENTITY.is_some_and(|entity| entity.attribute() == name)
+        || templates.any(|attribute| attribute == name)
 }
 
 /// Shows the names of the attributes, and no values.

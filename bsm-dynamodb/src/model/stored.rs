@@ -15,7 +15,7 @@ pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
     let mut item = M::Codec::to_item(model)?;
     // Before `complete`, whose attributes replace those of the rest.
     if let Some(rest) = model.__rest() {
-        rest.add_to(&mut item);
+        rest.add_to::<M>(&mut item);
     }
     entity::complete::<M>(&mut item)?;
     let stored = key_of::<M>(&item)?;
@@ -37,7 +37,7 @@ pub(crate) fn decode<M: Model>(mut item: Item) -> Result<M, CodecError> {
     // After the key was read, because this takes composed key attributes out of the item.
     entity::reduce::<M>(&mut item)?;
     // A model without a rest may have a codec that reads attributes which it does not declare.
-    let rest = (!M::DECLARED.is_empty()).then(|| Rest::take(&mut item, M::DECLARED));
+    let rest = M::DECLARED.map(|declared| Rest::take(&mut item, declared));
     let mut model = M::Codec::from_item(item)?;
     if let (Some(field), Some(rest)) = (model.__rest_mut(), rest) {
         *field = rest;

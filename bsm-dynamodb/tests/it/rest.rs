@@ -119,3 +119,108 @@ async fn the_rest_never_replaces_what_the_model_declares() {
             .contains_key("rest")
     );
 }
+
+/// Puts an item with these attributes into a table.
+async fn put_text(table: &str, attributes: &[(&str, &str)]) {
+    let client = slot::<User>().client().await.unwrap();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let item = attributes.iter();
+    let item = item.map(|(name, value)| ((*name).to_owned(), text(value)));
+    let put = client.put_item().table_name(table);
+    put.set_item(Some(item.collect())).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_rest_takes_nothing_that_a_field_reads() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "members")]
+    struct Member {
+        #[model(hash_key)]
+        id: String,
+        #[serde(default, alias = "fullname", alias = "called")]
+        name: String,
+        #[serde(default, skip_serializing)]
+        legacy: Option<String>,
+        #[serde(default, skip_deserializing)]
+        written: u8,
+        #[model(rest)]
+        #[serde(skip)]
+        rest: Rest,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Member::create_table().wait().await.unwrap();
+    for alias in ["name", "fullname", "called"] {
+        let attributes = [("id", "1"), (alias, "Ada"), ("legacy", "old"), ("x", "y")];
+        put_text("members", &attributes).await;
+        let member = Member::get("1").await.unwrap();
+        assert_eq!(
+            (member.name.as_str(), member.written),
+            ("Ada", 0),
+            "{alias}"
+        );
+        assert_eq!(member.legacy.as_deref(), Some("old"));
+        let rest: Vec<_> = member.rest.attributes().keys().collect();
+        assert_eq!(rest, ["x"]);
+        member.save().await.unwrap();
+        let item = Member::get("1").raw().await.unwrap().send().await.unwrap();
+        let mut names: Vec<_> = item.item.unwrap().into_keys().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["id", "name", "written", "x"]);
+    }
+}
+
+#[tokio::test]
+async fn a_model_without_fields_keeps_every_attribute() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "settings", hash_key = "CONFIG")]
+    struct Config {
+        #[model(rest)]
+        #[serde(skip)]
+        rest: Rest,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Config::create_table().wait().await.unwrap();
+    put_text("settings", &[("pk", "CONFIG"), ("theirs", "47")]).await;
+    let config = Config::get(()).await.unwrap();
+    let theirs = AttributeValue::S("47".into());
+    assert_eq!(config.rest.attributes().get("theirs"), Some(&theirs));
+    config.save().await.unwrap();
+    let config = Config::get(()).await.unwrap();
+    assert_eq!(config.rest.attributes().get("theirs"), Some(&theirs));
+}
+
+#[tokio::test]
+async fn the_rest_does_not_stand_in_for_a_field_that_is_left_out() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "users", codec = Sparse, hash_key = "USER#{id}", range_key = "PROFILE")]
+    #[model(index(ByNick, hash_key = "NICK#{nick}"))]
+    struct Nicknamed {
+        id: String,
+        nick: Option<String>,
+        #[serde(default, skip_serializing, alias = "older")]
+        old: Option<String>,
+        #[model(rest)]
+        #[serde(skip)]
+        rest: Rest,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Nicknamed::create_table().wait().await.unwrap();
+    let mut rest = Rest::default();
+    for name in ["nick", "old", "older", "ByNickpk", "kept"] {
+        let value = AttributeValue::S("x".into());
+        rest.attributes_mut().insert(name.into(), value);
+    }
+    let user = Nicknamed {
+        id: "1".into(),
+        nick: None,
+        old: None,
+        rest,
+    };
+    user.save().await.unwrap();
+    let mut names: Vec<_> = stored().await.into_keys().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["id", "kept", "pk", "sk"]);
+}
