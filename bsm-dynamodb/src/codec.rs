@@ -15,11 +15,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::decode::Decoder;
-use self::encode::{Encoder, NeedsReadBack};
+use self::encode::{Encoder, Notes, encode_marked};
 pub use self::encoding::{Encode, FieldOf, SerializeField};
 pub(crate) use self::error::{SerdeError, ValueFree};
+use self::item::is_marked;
 pub use self::item::{CodecError, Item};
-pub(crate) use self::item::{Decode, is_empty_set};
+pub(crate) use self::item::{Decode, is_empty_set, unmark};
 pub(crate) use self::markers::{NUMBER, SET};
 pub(crate) use self::number::{Decimal, NotANumber, normalized};
 
@@ -124,17 +125,8 @@ pub enum Serde {}
 
 impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     fn to_item(model: &M) -> Result<Item, CodecError> {
-        let fragile = NeedsReadBack::default();
-        match model.serialize(Encoder::new(&fragile))? {
-            AttributeValue::M(item) => {
-                // The check decodes and encodes the item once more, so it runs only for values that serde may lose.
-                if fragile.is_noted() {
-                    read_back::check::<M>(&item)?;
-                }
-                Ok(item)
-            }
-            _ => Err("the model does not serialize as a struct or a map".into()),
-        }
+        let notes = Notes::default();
+        encode_item(model, Encoder::new(&notes), &notes)
     }
 
     fn from_item(item: Item) -> Result<M, CodecError> {
@@ -142,13 +134,18 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     }
 }
 
-/// A codec like [`Serde`] that leaves out what is `None`, instead of writing NULL.
+/// A codec like [`Serde`] that leaves out fields that are `None`, instead of writing NULL.
 ///
 /// An attribute that is missing costs nothing and can be asked for with `attribute_not_exists`; an
 /// index leaves out an item that lacks its key, and refuses one that has NULL there.
 ///
 /// serde reads a missing field of type `Option` as `None`, unless it has `#[serde(with)]`: add
 /// `#[serde(default)]` to those.
+///
+/// `None` stays NULL where it is not a field of a struct: in a list, as the value of an entry of a map, as the
+/// content of a variant, and inside a newtype. So does everything else that serde writes as NULL, such as `()`.
+/// A map in a `#[serde(flatten)]` field cannot be told from the fields of the struct, so an item in which it has
+/// an entry that is `None` is refused when it is saved.
 ///
 /// # Examples
 ///
@@ -175,8 +172,15 @@ pub enum Sparse {}
 
 impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
     fn to_item(model: &M) -> Result<Item, CodecError> {
-        let mut item = Serde::to_item(model)?;
-        remove_nulls(&mut item);
+        let notes = Notes::default();
+        let mut item = encode_item(model, Encoder::marking_none(&notes), &notes)?;
+        if notes.has_marked_entry() {
+            let marked = item.clone();
+            remove_marked(&mut item);
+            read_back::check_left_out::<M>(&marked, &item)?;
+        } else {
+            remove_marked(&mut item);
+        }
         Ok(item)
     }
 
@@ -185,20 +189,39 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
     }
 
     fn stored(_: &str, mut value: AttributeValue) -> Result<Option<AttributeValue>, CodecError> {
-        if let AttributeValue::M(map) = &mut value {
-            remove_nulls(map);
-        }
-        Ok((!value.is_null() && !is_empty_set(&value)).then_some(value))
+        remove_marked_inside(&mut value);
+        Ok((!is_marked(&value) && !is_empty_set(&value)).then_some(value))
     }
 }
 
-fn remove_nulls(item: &mut Item) {
-    // Lists keep their NULLs: removing one would move the elements behind it.
-    item.retain(|_, value| !value.is_null());
-    for value in item.values_mut() {
-        if let AttributeValue::M(map) = value {
-            remove_nulls(map);
+fn remove_marked(item: &mut Item) {
+    item.retain(|_, value| !is_marked(value));
+    item.values_mut().for_each(remove_marked_inside);
+}
+
+fn remove_marked_inside(value: &mut AttributeValue) {
+    match value {
+        AttributeValue::M(map) => remove_marked(map),
+        // An element of a list is never marked itself, but may be a struct.
+        AttributeValue::L(values) => values.iter_mut().for_each(remove_marked_inside),
+        _ => {}
+    }
+}
+
+fn encode_item<M: Serialize + DeserializeOwned>(
+    model: &M,
+    encoder: Encoder<'_>,
+    notes: &Notes,
+) -> Result<Item, CodecError> {
+    match model.serialize(encoder)? {
+        AttributeValue::M(item) => {
+            // The check decodes and encodes the item once more, so it runs only for values that serde may lose.
+            if notes.fragile.is_noted() {
+                read_back::check::<M>(&item)?;
+            }
+            Ok(item)
         }
+        _ => Err("the model does not serialize as a struct or a map".into()),
     }
 }
 
@@ -210,7 +233,11 @@ pub(crate) fn decode_with_serde<T: DeserializeOwned>(item: Item) -> Result<T, Co
 impl<T: Serialize> Encode<T> for Serde {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
         // Nothing is read back here. The paths of fields check the values that an update stores.
-        Ok(value.serialize(Encoder::new(&NeedsReadBack::default()))?)
+        Ok(value.serialize(Encoder::new(&Notes::default()))?)
+    }
+
+    fn __encode_marked(value: &T) -> Result<AttributeValue, CodecError> {
+        Ok(encode_marked(|encoder| value.serialize(encoder))?)
     }
 }
 

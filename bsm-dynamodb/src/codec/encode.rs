@@ -8,20 +8,63 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::ser::{self, Serialize, Serializer};
 
 use super::error::SerdeError;
-use super::item::{Item, is_empty_set};
+use super::item::{Item, MARKED_NONE, is_empty_set};
 use super::markers::{JSON_NUMBER, NUMBER, is_set};
 use super::number::{Decimal, NotANumber};
 
 /// Writes values as `serde_dynamo` does, and what it has no way to write.
 #[derive(Clone, Copy)]
 pub(super) struct Encoder<'a> {
-    fragile: &'a NeedsReadBack,
+    notes: &'a Notes,
+    marks_none: bool,
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(fragile: &'a NeedsReadBack) -> Self {
-        Self { fragile }
+    pub(super) fn new(notes: &'a Notes) -> Self {
+        Self {
+            notes,
+            marks_none: false,
+        }
     }
+
+    /// Marks each field of a struct that is `None`, as [`MARKED_NONE`].
+    pub(super) fn marking_none(notes: &'a Notes) -> Self {
+        Self {
+            notes,
+            marks_none: true,
+        }
+    }
+}
+
+/// What is noted about the values while they are written.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) fragile: NeedsReadBack,
+    /// Whether the value that was written last is `None`, which is stored like a unit.
+    last_is_none: Cell<bool>,
+    /// Whether an entry was marked that may be one of a map, and not a field of a struct.
+    has_marked_entry: Cell<bool>,
+}
+
+impl Notes {
+    pub(super) fn has_marked_entry(&self) -> bool {
+        self.has_marked_entry.get()
+    }
+
+    /// Returns `true` if the value, which was written last, is `None`.
+    fn is_none(&self, value: &AttributeValue) -> bool {
+        value.is_null() && self.last_is_none.get()
+    }
+}
+
+/// Encodes the value of a field with marks, also if the value itself is `None`.
+pub(super) fn encode_marked(serialize: impl FnOnce(Encoder<'_>) -> Encoded) -> Encoded {
+    let notes = Notes::default();
+    let value = serialize(Encoder::marking_none(&notes))?;
+    Ok(match notes.is_none(&value) {
+        true => MARKED_NONE,
+        false => value,
+    })
 }
 
 /// Whether a value was written that serde cannot read in every place.
@@ -42,7 +85,7 @@ impl NeedsReadBack {
     }
 }
 
-type Encoded = Result<AttributeValue, SerdeError>;
+pub(super) type Encoded = Result<AttributeValue, SerdeError>;
 
 macro_rules! numbers {
     ($($method:ident: $number:ty,)*) => {$(
@@ -55,7 +98,7 @@ macro_rules! numbers {
 macro_rules! wide_numbers {
     ($($method:ident: $number:ty,)*) => {$(
         fn $method(self, number: $number) -> Encoded {
-            self.fragile.note();
+            self.notes.fragile.note();
             // An integer of 128 bits may have 39 digits, one more than DynamoDB stores.
             let text = number.to_string();
             exact_number(text)
@@ -120,12 +163,13 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Encoded {
-        self.fragile.note();
+        self.notes.fragile.note();
         Ok(AttributeValue::B(Blob::new(value)))
     }
 
     fn serialize_none(self) -> Encoded {
         // As serde_dynamo. The codec `Sparse` takes the attribute out of the item afterwards.
+        self.notes.last_is_none.set(true);
         Ok(AttributeValue::Null(true))
     }
 
@@ -152,9 +196,13 @@ impl<'a> Serializer for Encoder<'a> {
         value: &T,
     ) -> Encoded {
         let value = value.serialize(self)?;
+        // serde reads a missing field as `None` if its type is an `Option`, but not if it is a newtype of one.
+        if !is_set(name) {
+            self.notes.last_is_none.set(false);
+        }
         match value {
             AttributeValue::S(digits) if name == NUMBER => {
-                self.fragile.note();
+                self.notes.fragile.note();
                 Ok(AttributeValue::N(digits))
             }
             // A set in an `Option` may be `None`, which stays NULL.
@@ -199,8 +247,14 @@ impl<'a> Serializer for Encoder<'a> {
         Ok(List::new(self, Some(variant), length))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, SerdeError> {
-        Ok(Map::new(self, None))
+    fn serialize_map(self, length: Option<usize>) -> Result<Map<'a>, SerdeError> {
+        let mut map = Map::new(self, None);
+        // serde's derive writes a struct that has a flattened field as a map without a length.
+        map.kind = match length {
+            Some(_) => MapKind::Map,
+            None => MapKind::Flattened,
+        };
+        Ok(map)
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Map<'a>, SerdeError> {
@@ -285,9 +339,21 @@ pub(super) struct Map<'a> {
     item: Item,
     key: Option<String>,
     is_json_number: bool,
+/// What a [`Map`] is in Rust, which decides whether an entry that is `None` may be left out.
+#[derive(Clone, Copy, PartialEq)]
+enum MapKind {
+    /// Each entry is a field.
+    Struct,
+    /// `None` is the value of an entry, and not that of a field.
+    Map,
+    /// Fields of structs, and perhaps entries of maps.
+    Flattened,
+}
+
 }
 
 impl<'a> Map<'a> {
+    kind: MapKind,
     fn new(encoder: Encoder<'a>, variant: Option<&'static str>) -> Self {
         Self {
             encoder,
@@ -298,9 +364,13 @@ impl<'a> Map<'a> {
         }
     }
 
+            kind: MapKind::Struct,
     /// Adds an entry, unless it is an empty set, which DynamoDB does not have.
     fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), SerdeError> {
-        let value = value
+        let Encoder { notes, marks_none } = self.encoder;
+        // The field before may be `None`, and this value a unit, which is stored as NULL as well.
+        notes.last_is_none.set(false);
+        let mut value = value
             .serialize(self.encoder)
             .map_err(|error| error.inside_of(&key))?;
         if !is_empty_set(&value) {
@@ -310,11 +380,17 @@ impl<'a> Map<'a> {
     }
 
     fn finish(mut self) -> Encoded {
+        if marks_none && notes.is_none(&value) && self.kind != MapKind::Map {
+            value = MARKED_NONE;
+            if self.kind == MapKind::Flattened {
+                notes.has_marked_entry.set(true);
+            }
+        }
         // The struct has one field, whose text is the number.
         if self.is_json_number
             && let Some(AttributeValue::S(digits)) = self.item.remove(JSON_NUMBER)
         {
-            self.encoder.fragile.note();
+            self.encoder.notes.fragile.note();
             return exact_number(digits);
         }
         Ok(in_variant(self.variant, AttributeValue::M(self.item)))
@@ -330,11 +406,11 @@ impl ser::SerializeMap for Map<'_> {
             AttributeValue::S(text) => Some(text),
             // serde reads the key of a map that it buffers as a string only.
             AttributeValue::N(text) => {
-                self.encoder.fragile.note();
+                self.encoder.notes.fragile.note();
                 Some(text)
             }
             AttributeValue::Bool(value) => {
-                self.encoder.fragile.note();
+                self.encoder.notes.fragile.note();
                 Some(value.to_string())
             }
             _ => return Err(SerdeError::new("the keys of a map are strings")),

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serializer;
 
-use super::encode::{Encoder, NeedsReadBack};
+use super::encode::{Encoder, Notes, encode_marked};
 use super::item::CodecError;
 
 /// The encoding of an attribute's values: [`Serde`](crate::Serde), or that of a [field](FieldOf).
@@ -19,6 +19,12 @@ pub trait Encode<T> {
     ///
     /// If no attribute can hold the value.
     fn encode(value: &T) -> Result<AttributeValue, CodecError>;
+
+    /// Encodes a value for [`Codec::stored`](crate::Codec::stored), with a mark where a field is `None`.
+    #[doc(hidden)]
+    fn __encode_marked(value: &T) -> Result<AttributeValue, CodecError> {
+        Self::encode(value)
+    }
 }
 
 /// The encoding of the field at position `N` of the model `M`.
@@ -47,9 +53,10 @@ pub trait SerializeField<const N: usize, T> {
 
 impl<M: SerializeField<N, T>, T, const N: usize> Encode<T> for FieldOf<M, N> {
     fn encode(value: &T) -> Result<AttributeValue, CodecError> {
-        Ok(M::serialize(
-            value,
-            Encoder::new(&NeedsReadBack::default()),
-        )?)
+        Ok(M::serialize(value, Encoder::new(&Notes::default()))?)
+    }
+
+    fn __encode_marked(value: &T) -> Result<AttributeValue, CodecError> {
+        Ok(encode_marked(|encoder| M::serialize(value, encoder))?)
     }
 }

@@ -9,17 +9,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
-use super::encode::{Encoder, NeedsReadBack};
+use super::encode::{Encoder, Notes};
 use super::error::SerdeError;
-use super::item::{CodecError, Item};
+use super::item::{CodecError, Item, is_marked};
 use super::number::normalized;
 
 /// Reads an item and writes it again, and compares the values that serde can change.
 pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), CodecError> {
     let read = M::deserialize(Decoder(AttributeValue::M(item.clone())));
     let model = read.map_err(|error| could_not_be_read(item, error))?;
-    let fragile = NeedsReadBack::default();
-    let AttributeValue::M(again) = model.serialize(Encoder::new(&fragile))? else {
+    let notes = Notes::default();
+    let AttributeValue::M(again) = model.serialize(Encoder::new(&notes))? else {
         // It was a map when it was written, so this is a `Serialize` that depends on something else than
         // the value: there is nothing to compare with.
         return Ok(());
@@ -38,6 +38,47 @@ const READ_AS_ANOTHER: &str = "a number or binary would be read back as another 
     buffers it or reads it as an `f64`: use `Number` and `Binary`, and take them out of flattened fields \
     and enums without an external tag";
 
+/// Checks that every field that is marked as `None` is read as `None` if it is left out.
+///
+/// It also reads an item in which a flattened field is a map: serde writes the entries of that map as it
+/// writes the fields of a struct, and would lose those that are left out.
+pub(super) fn check_left_out<M: Serialize + DeserializeOwned>(
+    marked: &Item,
+    sparse: &Item,
+) -> Result<(), CodecError> {
+    let read = M::deserialize(Decoder(AttributeValue::M(sparse.clone())));
+    let model = read.map_err(|error| could_not_be_read(sparse, error))?;
+    let AttributeValue::M(again) = model.serialize(Encoder::new(&Notes::default()))? else {
+        return Ok(());
+    };
+    match marked
+        .iter()
+        .find(|(name, value)| !has_marked(value, again.get(*name)))
+    {
+        None => Ok(()),
+        Some((name, _)) => Err(SerdeError::new(LOST_ENTRY).inside_of(name).into()),
+    }
+}
+
+const LOST_ENTRY: &str = "the codec Sparse leaves out what is `None`, and in the map of a flattened field the \
+    entry would be lost: use the codec Serde, or a map whose values are no `Option`";
+
+/// Returns `true` if all that is marked in `one` is NULL in `other`.
+fn has_marked(one: &AttributeValue, other: Option<&AttributeValue>) -> bool {
+    match (one, other) {
+        (one, other) if is_marked(one) => other.is_some_and(AttributeValue::is_null),
+        (AttributeValue::M(one), Some(AttributeValue::M(other))) => one
+            .iter()
+            .all(|(name, value)| has_marked(value, other.get(name))),
+        (AttributeValue::L(one), Some(AttributeValue::L(other))) => {
+            let mut pairs = one.iter().zip(other);
+            pairs.all(|(one, other)| has_marked(one, Some(other)))
+        }
+        // A model may read less than it writes on purpose.
+        _ => true,
+    }
+}
+
 /// Checks that the value of one attribute is read back as it is written.
 pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
     value: &AttributeValue,
@@ -48,7 +89,7 @@ pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
     }
     let read = T::deserialize(Decoder(value.clone()));
     let read = read.map_err(|error| error.because_of("the value could not be read back"))?;
-    let again = read.serialize(Encoder::new(&NeedsReadBack::default()))?;
+    let again = read.serialize(Encoder::new(&Notes::default()))?;
     match keeps_numbers_and_binary(value, &again) {
         true => Ok(()),
         false => Err(SerdeError::new(READ_AS_ANOTHER).into()),

@@ -28,45 +28,45 @@ pub trait Operand<M, T, E> {
 
 impl<M, T, E: Encode<T>> Operand<M, T, E> for T {
     fn into_operand(self) -> OperandValue {
-        OperandValue::value(E::encode(&self))
+        OperandValue::value(E::__encode_marked(&self))
     }
 }
 
 impl<M, T, E: Encode<T>> Operand<M, T, E> for &T {
     fn into_operand(self) -> OperandValue {
-        OperandValue::value(E::encode(self))
+        OperandValue::value(E::__encode_marked(self))
     }
 }
 
 impl<M, T, E: Encode<Option<T>>> Operand<M, Option<T>, E> for T {
     fn into_operand(self) -> OperandValue {
         // `E` encodes the type of the field, so the value needs its `Some`.
-        OperandValue::value(E::encode(&Some(self)))
+        OperandValue::value(E::__encode_marked(&Some(self)))
     }
 }
 
 impl<M, T: Clone, E: Encode<Option<T>>> Operand<M, Option<T>, E> for &T {
     fn into_operand(self) -> OperandValue {
         // A `Some` owns its value, and `E` takes a reference to the whole `Option`.
-        OperandValue::value(E::encode(&Some(self.clone())))
+        OperandValue::value(E::__encode_marked(&Some(self.clone())))
     }
 }
 
 impl<M, E: Encode<Vec<String>>, const N: usize> Operand<M, Vec<String>, E> for [&str; N] {
     fn into_operand(self) -> OperandValue {
-        OperandValue::value(E::encode(&self.map(str::to_owned).into()))
+        OperandValue::value(E::__encode_marked(&self.map(str::to_owned).into()))
     }
 }
 
 impl<M, E: Encode<String>> Operand<M, String, E> for &str {
     fn into_operand(self) -> OperandValue {
-        OperandValue::value(E::encode(&self.to_owned()))
+        OperandValue::value(E::__encode_marked(&self.to_owned()))
     }
 }
 
 impl<M, E: Encode<Option<String>>> Operand<M, Option<String>, E> for &str {
     fn into_operand(self) -> OperandValue {
-        OperandValue::value(E::encode(&Some(self.to_owned())))
+        OperandValue::value(E::__encode_marked(&Some(self.to_owned())))
     }
 }
 

@@ -95,7 +95,7 @@ impl Term {
     }
 
     /// Returns `true` for the value that serde writes for `None`.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         // A literal is a value of this crate, which never stands for the caller's `None`.
         matches!(self, Self::Value(Ok(AttributeValue::Null(_))))
     }
@@ -127,7 +127,7 @@ pub(crate) type SharedError = Arc<dyn StdError + Send + Sync>;
 
 /// Encodes a value that belongs to no field.
 pub(crate) fn value_of(value: &impl Serialize) -> Value {
-    Serde::encode(value).map_err(Arc::from)
+    Serde::__encode_marked(value).map_err(Arc::from)
 }
 
 /// A path without its types.
@@ -153,6 +153,11 @@ impl DocumentPath {
     /// Returns `true` if this is the attribute, or a place in it.
     pub(crate) fn is_inside(&self, attribute: &str) -> bool {
         matches!(self.0.first(), Some(Segment::Name(name)) if name == attribute)
+    }
+
+    /// Returns `true` if this is the element of a list.
+    pub(crate) fn is_element(&self) -> bool {
+        matches!(self.0.last(), Some(Segment::Index(_)))
     }
 
     pub(crate) fn segments(&self) -> &[Segment] {

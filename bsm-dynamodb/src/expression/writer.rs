@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
-use crate::codec::{Codec, CodecError};
+use crate::codec::{Codec, CodecError, unmark};
 
 /// Writes the expressions of one request, and gathers their names and values.
 ///
@@ -184,10 +184,13 @@ impl Writer {
     }
 
     pub(crate) fn value(&mut self, value: &AttributeValue) -> String {
+        let mut value = value.clone();
+        // Marks are for the codec, which has left out what it does not store.
+        unmark(&mut value);
         // `AttributeValue` implements neither `Hash` nor `Ord`, so this is a search as well.
-        let known = self.values.iter().position(|known| known == value);
+        let known = self.values.iter().position(|known| *known == value);
         let position = known.unwrap_or_else(|| {
-            self.values.push(value.clone());
+            self.values.push(value);
             self.values.len() - 1
         });
         format!(":v{position}")

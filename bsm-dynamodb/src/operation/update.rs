@@ -96,7 +96,8 @@ impl<M: Model, T> Update<M, T> {
     ///
     /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set,
     /// and `None` with the codec [`Sparse`](crate::Sparse). With [`Serde`](crate::Serde) `None` is
-    /// stored as NULL; to have no attribute, [`remove`](Self::remove) it.
+    /// stored as NULL; to have no attribute, [`remove`](Self::remove) it. An element of a list that is set to
+    /// `None` becomes NULL with either codec, so that the elements behind it stay where they are.
     ///
     /// A value that serde could not read back is refused before anything is sent, as
     /// [`Serde`](crate::Serde) says.
@@ -105,7 +106,8 @@ impl<M: Model, T> Update<M, T> {
         self.change(path, SetAction::Term(value))
     }
 
-    /// Sets the value at a path, unless the item already has one there.
+    /// Sets the value at a path, unless the item already has one there. NULL is a value, as which
+    /// [`Serde`](crate::Serde) stores `None`.
     pub fn set_if_not_exists<V, E>(
         self,
         path: Path<M, V, E>,
@@ -116,6 +118,11 @@ impl<M: Model, T> Update<M, T> {
     }
 
     /// Adds to the number at a path. A missing number counts as 0.
+    ///
+    /// NULL is no number: for an `Option` that was saved as `None` by the codec [`Serde`](crate::Serde), the
+    /// update fails with [`ErrorKind::InvalidRequest`]. The codec [`Sparse`](crate::Sparse) leaves such an
+    /// attribute out. The same is true of [`decrement`](Self::decrement), [`add`](Self::add) and the
+    /// methods for lists.
     pub fn increment<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
         // The operand isn't stored itself, so it needs no check that serde can read it back.
         self.change(path, SetAction::Sum("+", by.into_operand().term()))
@@ -350,17 +357,29 @@ enum Written {
 
 impl SetAction {
     fn expression(&self, path: &DocumentPath, writer: &mut Writer) -> Result<Written, CodecError> {
-        let Some(term) = writer.stored(path, self.term())? else {
-            return match self {
-                Self::Term(_) => Ok(Written::Removal),
-                // There is nothing to set: what is there stays, and nothing else is stored.
-                Self::IfNotExists(_) => Ok(Written::Nothing),
-                _ => Err(format!(
+        let term = match (writer.stored(path, self.term())?, self) {
+            (Some(term), _) => term,
+            // Without the element, those behind it would move. A save stores NULL in a list.
+            (None, Self::Term(term) | Self::IfNotExists(term))
+                if path.is_element() && term.is_null() =>
+            {
+                writer.value(&AttributeValue::Null(true))
+            }
+            (None, Self::Term(_)) if path.is_element() => {
+                return Err(
+                    format!("`{path}` is an element of a list, which is no empty set").into(),
+                );
+            }
+            (None, Self::Term(_)) => return Ok(Written::Removal),
+            // There is nothing to set: what is there stays, and nothing else is stored.
+            (None, Self::IfNotExists(_)) => return Ok(Written::Nothing),
+            (None, _) => {
+                return Err(format!(
                     "the update changes `{path}` by a value that is not stored, such as `None`: \
                      leave this change out"
                 )
-                .into()),
-            };
+                .into());
+            }
         };
         // DynamoDB refuses to calculate with an attribute that is missing.
         let mut existing_or = |default: AttributeValue| {

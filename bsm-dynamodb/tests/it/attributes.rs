@@ -548,3 +548,156 @@ fn a_value_that_serde_can_read_back_is_stored_in_any_place() {
         by_number: BTreeMap::from([(1, "a".to_owned())]),
     }));
 }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+enum State {
+    #[default]
+    Idle,
+    Since(Option<u64>),
+    Between(Option<u64>, Option<u64>),
+    Named {
+        name: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Marker;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Wrapped(Option<u8>);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Note {
+    text: Option<String>,
+    by: String,
+}
+
+/// Values that are stored as NULL, of which only some are fields that are `None`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+#[model(table = "nulls", codec = Sparse)]
+struct Nulls {
+    #[model(hash_key)]
+    id: String,
+    name: Option<String>,
+    state: State,
+    notes: BTreeMap<String, Option<u8>>,
+    unit: (),
+    marker: Marker,
+    wrapped: Wrapped,
+    json: serde_json::Value,
+    list: Vec<Option<u8>>,
+    inner: Note,
+    inners: Vec<Note>,
+    by_name: BTreeMap<String, Note>,
+}
+
+fn nulls(state: State) -> Nulls {
+    let note = || Note {
+        text: None,
+        by: "ada".into(),
+    };
+    Nulls {
+        id: "1".into(),
+        name: None,
+        state,
+        notes: BTreeMap::from([("a".into(), None), ("b".into(), Some(1))]),
+        unit: (),
+        marker: Marker,
+        wrapped: Wrapped(None),
+        json: serde_json::json!({"a": null}),
+        list: vec![None, Some(1)],
+        inner: note(),
+        inners: vec![note()],
+        by_name: BTreeMap::from([("x".into(), note())]),
+    }
+}
+
+#[tokio::test]
+async fn sparse_leaves_out_fields_that_are_none_and_keeps_every_other_null() {
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Nulls::create_table().wait().await.unwrap();
+    for state in [
+        State::Idle,
+        State::Since(None),
+        State::Between(None, Some(1)),
+        State::Named { name: None },
+    ] {
+        let model = nulls(state.clone());
+        model.save().await.unwrap();
+        assert_eq!(Nulls::get("1").await.unwrap(), model, "saved");
+        // An update and a condition encode a value as the save does.
+        let item = || async {
+            Nulls::get("1")
+                .raw()
+                .await
+                .unwrap()
+                .send()
+                .await
+                .unwrap()
+                .item
+        };
+        let saved = item().await;
+        Nulls::delete_key("1").await.unwrap();
+        Nulls::update("1")
+            .set(Nulls::name(), None)
+            .set(Nulls::state(), &state)
+            .set(Nulls::notes(), &model.notes)
+            .set(Nulls::unit(), ())
+            .set(Nulls::marker(), Marker)
+            .set(Nulls::wrapped(), Wrapped(None))
+            .set(Nulls::json(), &model.json)
+            .set(Nulls::list(), &model.list)
+            .set(Nulls::inner(), &model.inner)
+            .set(Nulls::inners(), &model.inners)
+            .set(Nulls::by_name(), &model.by_name)
+            .await
+            .unwrap();
+        assert_eq!(Nulls::get("1").await.unwrap(), model, "updated");
+        assert_eq!(item().await, saved);
+        let same = Nulls::state().eq(&state)
+            & Nulls::notes().eq(&model.notes)
+            & Nulls::inner().eq(&model.inner)
+            & Nulls::inners().eq(&model.inners);
+        assert_eq!(Nulls::scan().filter(same).count().await.unwrap(), 1);
+    }
+    let item = Sparse::to_item(&nulls(State::Since(None))).unwrap();
+    let note = AttributeValue::M([("by".into(), AttributeValue::S("ada".into()))].into());
+    assert!(!item.contains_key("name"));
+    assert_eq!(item["unit"], AttributeValue::Null(true));
+    assert_eq!(item["inner"], note);
+    assert_eq!(item["inners"], AttributeValue::L(vec![note]));
+}
+
+#[test]
+fn sparse_leaves_out_fields_beside_a_flattened_one_and_refuses_to_lose_an_entry_of_a_map() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        id: String,
+        name: Option<String>,
+        #[serde(flatten)]
+        note: Note,
+        #[serde(flatten)]
+        more: BTreeMap<String, Option<u8>>,
+    }
+    let flat = |more: &[(&str, Option<u8>)]| Flat {
+        id: "1".into(),
+        name: None,
+        note: Note {
+            text: None,
+            by: "ada".into(),
+        },
+        more: more
+            .iter()
+            .map(|(name, it)| ((*name).into(), *it))
+            .collect(),
+    };
+    let model = flat(&[("a", Some(1))]);
+    let item = Sparse::to_item(&model).unwrap();
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a", "by", "id"]);
+    assert_eq!(<Sparse as Codec<Flat>>::from_item(item).unwrap(), model);
+    let error = Sparse::to_item(&flat(&[("a", None)])).unwrap_err();
+    assert!(error.to_string().starts_with("attribute `a`: "), "{error}");
+}

@@ -158,3 +158,40 @@ async fn a_change_that_dynamodb_cannot_make_is_rejected() {
     let error = nowhere.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
 }
+
+#[tokio::test]
+async fn setting_an_element_of_a_list_to_none_moves_no_other_element() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "users", codec = bsm_dynamodb::Sparse)]
+    struct Logged {
+        #[model(hash_key)]
+        id: String,
+        log: Vec<Option<String>>,
+        sets: Vec<bsm_dynamodb::Set<String>>,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Logged::create_table().wait().await.unwrap();
+    let set = || bsm_dynamodb::Set::from(["a".to_owned()]);
+    let logged = |log: [Option<&str>; 2]| Logged {
+        id: "1".into(),
+        log: log.map(|text| text.map(str::to_owned)).into(),
+        sets: vec![set()],
+    };
+    logged([Some("a"), Some("b")]).save().await.unwrap();
+    let update = Logged::update("1").set(Logged::log().index(0), None);
+    assert_eq!(update.await.unwrap(), logged([None, Some("b")]));
+    let saved = logged([None, Some("b")]);
+    let same = Logged::log().eq(&saved.log);
+    saved.save().condition(same).await.unwrap();
+
+    let empty = bsm_dynamodb::Set::default();
+    let update = Logged::update("1").set(Logged::sets().index(0), empty);
+    let error = update.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        cause.contains("`sets[0]` is an element of a list"),
+        "{cause}"
+    );
+}
