@@ -86,9 +86,13 @@ impl<'de> Deserializer<'de> for Decoder {
         deserialize_u128 => visit_u128,
     }
 
-    // A decimal that no float equals is rounded to the nearest float.
-    numbers! { "a float", |number: &str| number.parse().ok();
+    // A decimal that no float equals is rounded to the nearest float. One beyond the floats would be read as
+    // infinity, which could not be saved.
+    numbers! { "a float of 32 bits", |number: &str| number.parse().ok().filter(|it: &f32| it.is_finite());
         deserialize_f32 => visit_f32,
+    }
+
+    numbers! { "a float", |number: &str| number.parse().ok().filter(|it: &f64| it.is_finite());
         deserialize_f64 => visit_f64,
     }
 

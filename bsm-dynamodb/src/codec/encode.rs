@@ -218,7 +218,14 @@ impl<'a> Serializer for Encoder<'a> {
         variant: &'static str,
         value: &T,
     ) -> Encoded {
-        Ok(in_variant(Some(variant), value.serialize(self)?))
+        let value = value.serialize(self)?;
+        // A variant needs its content, so the set cannot be left out.
+        if is_empty_set(&value) {
+            return Err(SerdeError::new(
+                "an empty set is left out, which a variant cannot do with its content",
+            ));
+        }
+        Ok(in_variant(Some(variant), value))
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<List<'a>, SerdeError> {
@@ -332,13 +339,6 @@ lists! {
     SerializeTupleVariant { serialize_field },
 }
 
-/// A map under way; of a variant, if it is named.
-pub(super) struct Map<'a> {
-    encoder: Encoder<'a>,
-    variant: Option<&'static str>,
-    item: Item,
-    key: Option<String>,
-    is_json_number: bool,
 /// What a [`Map`] is in Rust, which decides whether an entry that is `None` may be left out.
 #[derive(Clone, Copy, PartialEq)]
 enum MapKind {
@@ -350,13 +350,21 @@ enum MapKind {
     Flattened,
 }
 
+/// A map under way; of a variant, if it is named.
+pub(super) struct Map<'a> {
+    encoder: Encoder<'a>,
+    kind: MapKind,
+    variant: Option<&'static str>,
+    item: Item,
+    key: Option<String>,
+    is_json_number: bool,
 }
 
 impl<'a> Map<'a> {
-    kind: MapKind,
     fn new(encoder: Encoder<'a>, variant: Option<&'static str>) -> Self {
         Self {
             encoder,
+            kind: MapKind::Struct,
             variant,
             item: Item::new(),
             key: None,
@@ -364,7 +372,6 @@ impl<'a> Map<'a> {
         }
     }
 
-            kind: MapKind::Struct,
     /// Adds an entry, unless it is an empty set, which DynamoDB does not have.
     fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), SerdeError> {
         let Encoder { notes, marks_none } = self.encoder;
@@ -373,6 +380,12 @@ impl<'a> Map<'a> {
         let mut value = value
             .serialize(self.encoder)
             .map_err(|error| error.inside_of(&key))?;
+        if marks_none && notes.is_none(&value) && self.kind != MapKind::Map {
+            value = MARKED_NONE;
+            if self.kind == MapKind::Flattened {
+                notes.has_marked_entry.set(true);
+            }
+        }
         if !is_empty_set(&value) {
             self.item.insert(key, value);
         }
@@ -380,12 +393,6 @@ impl<'a> Map<'a> {
     }
 
     fn finish(mut self) -> Encoded {
-        if marks_none && notes.is_none(&value) && self.kind != MapKind::Map {
-            value = MARKED_NONE;
-            if self.kind == MapKind::Flattened {
-                notes.has_marked_entry.set(true);
-            }
-        }
         // The struct has one field, whose text is the number.
         if self.is_json_number
             && let Some(AttributeValue::S(digits)) = self.item.remove(JSON_NUMBER)

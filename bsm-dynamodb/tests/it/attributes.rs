@@ -701,3 +701,49 @@ fn sparse_leaves_out_fields_beside_a_flattened_one_and_refuses_to_lose_an_entry_
     let error = Sparse::to_item(&flat(&[("a", None)])).unwrap_err();
     assert!(error.to_string().starts_with("attribute `a`: "), "{error}");
 }
+
+#[test]
+fn an_empty_set_is_refused_where_it_cannot_be_left_out() {
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Kind {
+        Tags(Set<String>),
+        Both(Set<String>, u8),
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Tagged {
+        kind: Kind,
+    }
+    for kind in [Kind::Tags(Set::default()), Kind::Both(Set::default(), 1)] {
+        let error = Serde::to_item(&Tagged { kind }).unwrap_err();
+        assert!(
+            error.to_string().contains("attribute `kind`: an empty set"),
+            "{error}"
+        );
+    }
+    let kind = Kind::Tags(Set::from(["a".to_owned()]));
+    assert!(Serde::to_item(&Tagged { kind }).is_ok());
+}
+
+#[test]
+fn a_number_beyond_a_float_is_refused_and_not_read_as_infinity() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Floats {
+        #[serde(default)]
+        small: f32,
+        #[serde(default)]
+        large: f64,
+    }
+    let read = |name: &str, number: &str| {
+        let item = Item::from([(name.to_owned(), AttributeValue::N(number.to_owned()))]);
+        <Serde as Codec<Floats>>::from_item(item)
+    };
+    assert_eq!(read("small", "3.4e38").unwrap().small, 3.4e38);
+    assert_eq!(read("large", "1e125").unwrap().large, 1e125);
+    for number in ["1e39", "-1e39"] {
+        let error = read("small", number).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "attribute `small`: the number does not fit a float of 32 bits"
+        );
+    }
+}
