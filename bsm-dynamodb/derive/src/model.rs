@@ -470,7 +470,18 @@ fn expand_templates(
     let of_table = options.key();
     let of_indexes = options.indexes.iter().map(TemplateIndex::key);
     let keys = of_table.into_iter().chain(of_indexes);
-    let constants: Vec<_> = keys.flat_map(|key| key.constants(&model, fields)).collect();
+    let mut known: Vec<String> = Vec::new();
+    let mut constants = Vec::new();
+    for key in keys {
+        for (attribute, template) in key.attributes() {
+            // Indexes may share an attribute, and an update must not set it twice. `check_added` has refused
+            // other templates of the same name.
+            if known.iter().all(|name| name != attribute) {
+                constants.push(template.expand(attribute, &model, fields));
+                known.push(attribute.to_owned());
+            }
+        }
+    }
     (!constants.is_empty()).then(|| {
         quote! {
             const TEMPLATES: &'static [::bsm_dynamodb::KeyTemplate] = &[#(#constants),*];

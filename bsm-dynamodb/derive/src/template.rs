@@ -2,8 +2,10 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
-use syn::{DeriveInput, Error, LitStr, Result};
+use syn::parse::Parser as _;
+use syn::{DeriveInput, Error, Ident, LitStr, Result};
 
 use crate::field::{ModelField, inside_of_option};
 
@@ -72,7 +74,7 @@ impl Template {
     }
 
     /// Writes the template as a constant.
-    fn expand(
+    pub(crate) fn expand(
         &self,
         attribute: &str,
         model: &TokenStream,
@@ -122,20 +124,18 @@ fn parse_parts(template: &str) -> std::result::Result<Vec<Part>, String> {
             None => (field, 0),
             Some((name, width)) => (name, parse_width(width)?),
         };
-        // This also refuses `{}` and text with spaces or punctuation.
-        if syn::parse_str::<syn::Ident>(name).is_err() {
+        // This also refuses `{}` and text with spaces or punctuation. A keyword is the name of a raw field.
+        let Ok(ident) = Ident::parse_any.parse_str(name) else {
             return Err(format!("`{name}` is not the name of a field"));
-        }
+        };
+        let name = ident.unraw().to_string();
         if matches!(parts.last(), Some(Part::Field { .. })) {
             return Err(format!(
                 "there is no text between `{{{name}}}` and the field before it, so that different \
                  items could have the same key: write `#` between them"
             ));
         }
-        parts.push(Part::Field {
-            name: name.to_owned(),
-            width,
-        });
+        parts.push(Part::Field { name, width });
         rest = after;
     }
     match parts.is_empty() {
@@ -221,17 +221,6 @@ impl TemplateKey<'_> {
         quote! { ::bsm_dynamodb::Composite<#elements, #owner> }
     }
 
-    /// Writes the templates as constants.
-    pub(crate) fn constants(
-        &self,
-        model: &TokenStream,
-        fields: &[ModelField<'_>],
-    ) -> Vec<TokenStream> {
-        let all = std::iter::once(&self.hash).chain(&self.range);
-        all.map(|(template, name)| template.expand(name, model, fields))
-            .collect()
-    }
-
     /// Writes the implementation of `KeyTemplates` for `owner`.
     pub(crate) fn expand(
         &self,
@@ -307,6 +296,16 @@ mod tests {
             .collect();
         assert_eq!(texts, ["A#", "a 0", "#", "b 8"]);
         assert_eq!(parse_parts("PROFILE").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_keyword_is_the_name_of_a_raw_field() {
+        let name = |template| match parse_parts(template).unwrap().remove(0) {
+            Part::Field { name, .. } => name,
+            Part::Text(text) => panic!("{text}"),
+        };
+        assert_eq!(name("{type}"), "type");
+        assert_eq!(name("{r#type}"), "type");
     }
 
     #[test]

@@ -666,3 +666,65 @@ async fn an_inverted_index_has_the_keys_of_the_table_in_the_other_order() {
     let groups = ByUser::query("ada").collect().await.unwrap();
     assert_eq!(groups, [member("chess"), member("music")]);
 }
+
+#[tokio::test]
+async fn indexes_that_share_a_composed_attribute_are_updated_together() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "jobs", hash_key = "JOB#{id}")]
+    #[model(index(
+        ByStart,
+        hash_key = "S#{status}",
+        hash_name = "s",
+        range_key = "{start}"
+    ))]
+    #[model(index(ByEnd, hash_key = "S#{status}", hash_name = "s", range_key = "{end}"))]
+    #[model(index(ById, hash_key = "J#{id}", hash_name = "j", range_key = "{start}"))]
+    #[model(index(ByIdAndEnd, hash_key = "J#{id}", hash_name = "j", range_key = "{end}"))]
+    struct Job {
+        id: String,
+        status: String,
+        start: String,
+        end: String,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Job::create_table().wait().await.unwrap();
+    let job = Job {
+        id: "1".into(),
+        status: "open".into(),
+        start: "a".into(),
+        end: "b".into(),
+    };
+    job.save().await.unwrap();
+    let update = Job::update("1").set(Job::status(), "done");
+    let changed = update.await.unwrap();
+    for found in [
+        ByStart::query("done").collect().await.unwrap(),
+        ByEnd::query("done").collect().await.unwrap(),
+        ById::query("1").collect().await.unwrap(),
+        ByIdAndEnd::query("1").collect().await.unwrap(),
+    ] {
+        assert_eq!(found, std::slice::from_ref(&changed));
+    }
+}
+
+#[tokio::test]
+async fn a_field_whose_name_is_a_keyword_can_stand_in_a_template() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "things")]
+    #[model(hash_key = "T#{type}", range_key = "{r#type}#{number:04}")]
+    struct Thing {
+        r#type: String,
+        number: u16,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Thing::create_table().wait().await.unwrap();
+    let thing = Thing {
+        r#type: "box".into(),
+        number: 7,
+    };
+    thing.save().await.unwrap();
+    assert_eq!(Thing::get(("box", 7)).await.unwrap(), thing);
+    assert_eq!(Thing::TEMPLATES[1].to_string(), "{type}#{number:04}");
+}
