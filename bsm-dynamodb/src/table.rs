@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
-    IndexStatus, PointInTimeRecoverySpecification, StreamSpecification, StreamViewType,
-    TableDescription, TableStatus, Tag,
+    GlobalSecondaryIndexDescription, IndexStatus, PointInTimeRecoverySpecification,
+    StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag,
 };
 
 use self::definition::{Missing, TableDefinition};
@@ -455,6 +455,10 @@ fn is_active(table: &TableDescription) -> bool {
     // Local indexes have no status: they are active with their table.
     let mut indexes = table.global_secondary_indexes().iter();
     table.table_status() == Some(&TableStatus::Active)
+fn is_index_being_deleted(index: &GlobalSecondaryIndexDescription) -> bool {
+    index.index_status() == Some(&IndexStatus::Deleting)
+}
+
         && indexes.all(|index| {
             index
                 .index_status()

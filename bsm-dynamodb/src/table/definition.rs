@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
     TableDescription,
 };
 
+use super::is_index_being_deleted;
 use crate::model::Model;
 use crate::model::billing::Billing;
 use crate::model::index::{IndexDefinition, Projection};
@@ -113,6 +114,7 @@ impl TableDefinition {
             .iter()
             .map(|it| (it.index_name(), it.key_schema()));
         let there = table.global_secondary_indexes().iter();
+        let there = there.filter(|index| !is_index_being_deleted(index));
         let there = there.map(|it| (it.index_name(), it.key_schema()));
         let local_there = table.local_secondary_indexes().iter();
         let there: Vec<_> = local_there

@@ -11,7 +11,9 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::definition::{attribute_definition, key_schema, projection};
-use super::{WAIT_LIMIT, describe, describe_existing, until_active, wait_or_fail};
+use super::{
+    WAIT_LIMIT, describe, describe_existing, is_active, is_index_being_deleted, wait_or_fail,
+};
 use crate::connection::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::model::bind;
@@ -44,6 +46,8 @@ impl<I: Index> CreateIndex<I> {
     /// Waits until the index is active, at most 5 minutes. DynamoDB reads the whole table for it, so set
     /// another time limit for a large table.
     ///
+    /// If an index of the same name is being deleted, it first waits until that is done.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::WaitTimedOut`] if the index is not active within the time limit. DynamoDB continues
@@ -59,21 +63,40 @@ impl<I: Index> CreateIndex<I> {
     }
 
     async fn run(self, call: Call) -> Result<(), Error> {
+        let mut wait = self.wait.map(PollInterval::new);
         // The answer also has the capacity of the table, which a new index gets.
-        let table = describe_existing(&call).await?;
-        if has_index::<I>(&table) {
-            check_same::<I>(&call, &table)?;
-        } else {
+        let mut table = describe_existing(&call).await?;
+        while State::of::<I>(&table) == State::Deleting {
+            let Some(wait) = &mut wait else {
+                let name = I::NAME;
+                let message = format!(
+                    "the index {name} is being deleted: add wait(), or create it once it is gone"
+                );
+                return Err(call.error(ErrorKind::TableInUse, message));
+            };
+            wait_or_fail(&call, wait, "the index is not deleted").await?;
+            table = describe_existing(&call).await?;
+        }
+        if State::of::<I>(&table) == State::Absent {
             let request = call.client().await?.update_table();
             let request = creation::<I>(&table, request.table_name(call.table()));
             let request = request.map_err(|error| call.build_error(error))?;
             let output = request.send().await;
             output.map_err(|error| call.sdk_error(error))?;
+        } else {
+            check_same::<I>(&call, &table)?;
         }
-        match self.wait.map(PollInterval::new) {
-            Some(mut wait) => until_active(&call, &mut wait).await,
-            None => Ok(()),
+        let Some(mut wait) = wait else {
+            return Ok(());
+        };
+        // DescribeTable is eventually consistent, so an answer without the index does not end the wait.
+        while !describe(&call)
+            .await?
+            .is_some_and(|table| State::of::<I>(&table) == State::Active)
+        {
+            wait_or_fail(&call, &mut wait, "the index is not active").await?;
         }
+        Ok(())
     }
 }
 
@@ -108,22 +131,26 @@ impl<I: Index> DeleteIndex<I> {
     }
 
     async fn run(self, call: Call) -> Result<(), Error> {
-        if !has_index::<I>(&describe_existing(&call).await?) {
+        let state = State::of::<I>(&describe_existing(&call).await?);
+        if state == State::Absent {
             return Ok(());
         }
-        let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(I::NAME);
-        let delete = delete.build().map_err(|error| call.build_error(error))?;
-        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
-        let request = call.client().await?.update_table();
-        let request = request.table_name(call.table());
-        let output = request.global_secondary_index_updates(update).send().await;
-        output.map_err(|error| call.sdk_error(error))?;
+        // DynamoDB refuses to delete an index twice.
+        if state != State::Deleting {
+            let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(I::NAME);
+            let delete = delete.build().map_err(|error| call.build_error(error))?;
+            let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+            let request = call.client().await?.update_table();
+            let request = request.table_name(call.table());
+            let output = request.global_secondary_index_updates(update).send().await;
+            output.map_err(|error| call.sdk_error(error))?;
+        }
         let Some(mut wait) = self.wait.map(PollInterval::new) else {
             return Ok(());
         };
         while describe(&call)
             .await?
-            .is_some_and(|table| has_index::<I>(&table))
+            .is_some_and(|table| State::of::<I>(&table) != State::Absent)
         {
             wait_or_fail(&call, &mut wait, "the index is not deleted").await?;
         }
@@ -131,9 +158,27 @@ impl<I: Index> DeleteIndex<I> {
     }
 }
 
-fn has_index<I: Index>(table: &TableDescription) -> bool {
-    let mut indexes = table.global_secondary_indexes().iter();
-    indexes.any(|index| index.index_name() == Some(I::NAME))
+/// The state of an index of a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Absent,
+    /// The table still has the index, and will not have it.
+    Deleting,
+    /// The table has the index, and is not ready for it.
+    Inactive,
+    Active,
+}
+
+impl State {
+    fn of<I: Index>(table: &TableDescription) -> Self {
+        let mut indexes = table.global_secondary_indexes().iter();
+        match indexes.find(|index| index.index_name() == Some(I::NAME)) {
+            None => Self::Absent,
+            Some(index) if is_index_being_deleted(index) => Self::Deleting,
+            Some(_) if is_active(table) => Self::Active,
+            Some(_) => Self::Inactive,
+        }
+    }
 }
 
 /// Fails if the table has an index of this name with another key.
@@ -210,4 +255,71 @@ impl<I: Index> IntoFuture for DeleteIndex<I> {
 debug_settings! {
     CreateIndex<I> { wait },
     DeleteIndex<I> { wait },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use aws_sdk_dynamodb::types::{
+        GlobalSecondaryIndexDescription as Description, IndexStatus, TableStatus,
+    };
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{GlobalIndex, KeySchema, Model, Serde};
+
+    #[derive(Serialize, Deserialize)]
+    struct User {}
+
+    impl Model for User {
+        type Key = String;
+        type Codec = Serde;
+        const KEY: KeySchema<String> = KeySchema::hash("id");
+
+        fn table_name() -> Cow<'static, str> {
+            "users".into()
+        }
+    }
+
+    enum ByEmail {}
+
+    impl Index for ByEmail {
+        type Model = User;
+        type Key = String;
+        type Kind = GlobalIndex;
+        const NAME: &'static str = "by-email";
+        const KEY: KeySchema<String> = KeySchema::hash("email");
+    }
+
+    fn state(indexes: &[(&str, IndexStatus)]) -> State {
+        let indexes = indexes.iter().map(|(name, status)| {
+            let index = Description::builder().index_name(*name);
+            index.index_status(status.clone()).build()
+        });
+        let table = TableDescription::builder()
+            .table_status(TableStatus::Active)
+            .set_global_secondary_indexes(Some(indexes.collect()));
+        State::of::<ByEmail>(&table.build())
+    }
+
+    #[test]
+    fn an_index_that_is_being_deleted_is_not_there_and_not_gone() {
+        assert_eq!(
+            state(&[("by-email", IndexStatus::Deleting)]),
+            State::Deleting
+        );
+        assert_eq!(state(&[("other", IndexStatus::Deleting)]), State::Absent);
+    }
+
+    #[test]
+    fn an_index_is_active_once_it_exists_and_the_table_is_ready() {
+        use IndexStatus::{Active, Creating};
+
+        assert_eq!(state(&[]), State::Absent);
+        assert_eq!(state(&[("by-email", Creating)]), State::Inactive);
+        assert_eq!(state(&[("by-email", Active)]), State::Active);
+        let other = ("other", Creating);
+        assert_eq!(state(&[("by-email", Active), other]), State::Inactive);
+    }
 }
