@@ -315,10 +315,17 @@ impl<T: Send + 'static> PageReader<T> {
         })
     }
 
-    /// Checks the settings, and returns the first page: at the cursor, if there is one.
+    /// Checks the settings, and returns the first page: at the cursor, if there is one. Of a scan it is that
+    /// of the first segment.
     pub(crate) async fn first_page(&self, call: &Call) -> Result<PageRequest, Error> {
         self.check(call).await?;
         let start = self.start();
+        // Without a start key, the request would read from the beginning again.
+        if start.first() == Some(&SegmentPosition::End) {
+            let message = "the cursor is at the end of what raw() reads, so there is no next page: check \
+                           is_finished() of the cursor";
+            return Err(call.error(ErrorKind::InvalidCursor, message));
+        }
         Ok(PageRequest {
             segment: 0,
             select: None,

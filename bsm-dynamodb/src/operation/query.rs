@@ -162,6 +162,11 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Query<M, S, T> {
     }
 
     /// Returns the SDK's request builder for the first page; see [`Get::raw`](crate::Get::raw).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor) if it resumes a cursor that
+    /// [is finished](crate::Cursor::is_finished).
     pub fn raw(self) -> Raw<M, QueryFluentBuilder> {
         Raw::new(self)
     }

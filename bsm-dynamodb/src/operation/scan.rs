@@ -86,7 +86,13 @@ impl<M: Model, S: Source<M>, T: Send + 'static> Scan<M, S, T> {
         self
     }
 
-    /// Returns the SDK's request builder for the first page; see [`Get::raw`](crate::Get::raw).
+    /// Returns the SDK's request builder for the first page, of the first segment; see
+    /// [`Get::raw`](crate::Get::raw).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCursor`](crate::ErrorKind::InvalidCursor) if it resumes a cursor that has read that
+    /// segment, such as one that [is finished](crate::Cursor::is_finished).
     pub fn raw(self) -> Raw<M, ScanFluentBuilder> {
         Raw::new(self)
     }

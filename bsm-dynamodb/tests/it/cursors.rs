@@ -227,3 +227,19 @@ async fn a_cursor_needs_no_sts_where_there_is_none() {
     keys.dedup();
     assert_eq!(keys.len(), Order::scan().count().await.unwrap());
 }
+
+#[tokio::test]
+async fn a_finished_cursor_has_no_page_to_build_a_request_for() {
+    let local = with_orders(3).await;
+    let _default = local.profile("default").awsenv();
+    let (_, finished) = rest(Order::scan().stream()).await;
+    let error = Order::scan().resume(finished).raw().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidCursor, "{error}");
+    let (_, finished) = rest(Order::query("a").stream()).await;
+    let error = Order::query("a").resume(finished).raw().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidCursor, "{error}");
+    let (_, cursor) = take(Order::query("a").stream(), 1).await;
+    let page = Order::query("a").resume(cursor).raw().await.unwrap();
+    let all = Order::query("a").count().await.unwrap();
+    assert_eq!(page.send().await.unwrap().items().len(), all - 1);
+}
