@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::codec::CodecError;
-use crate::model::key::{IntoKey, Key, KeyValues, RangedKey};
+use crate::model::key::{IntoKey, Key, KeyValues, Part, PartError, RangedKey};
 use crate::model::template::KeyTemplate;
 use crate::types::{KeyElement, KeyText, KeyType, KeyValue};
 
@@ -109,7 +109,7 @@ macro_rules! components {
             #[expect(non_snake_case, reason = "each value has the name of its type")]
             fn into_key(self) -> Result<KeyValues, CodecError> {
                 components!(@destructure self $($value)*);
-                whole_key::<E>(&[$($value.into_key()?.into_hash()),*])
+                whole_key::<E>([$($value.into_key()),*])
             }
         }
 
@@ -119,7 +119,7 @@ macro_rules! components {
             #[expect(non_snake_case, reason = "each value has the name of its type")]
             fn into_key(self) -> Result<KeyValues, CodecError> {
                 components!(@destructure self $($value)*);
-                part_of_key::<T>(&[$($value.into_key()?.into_hash()),*])
+                part_of_key::<T>([$($value.into_key()),*])
             }
         }
     };
@@ -140,29 +140,49 @@ components!(A VA, B VB, C VC, D VD, F VF, G VG; (VA, VB, VC, VD, VF, VG));
 /// A key without fields, such as that of the only item of its kind.
 impl<E: KeyTemplates> IntoKey<Composite<(), E>> for () {
     fn into_key(self) -> Result<KeyValues, CodecError> {
-        whole_key::<E>(&[])
+        whole_key::<E>([])
     }
 }
 
 impl<T: PartTemplate> IntoKey<CompositePart<(), T>> for () {
     fn into_key(self) -> Result<KeyValues, CodecError> {
-        part_of_key::<T>(&[])
+        part_of_key::<T>([])
     }
 }
 
-fn whole_key<E: KeyTemplates>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+fn whole_key<E: KeyTemplates>(
+    encoded: impl IntoIterator<Item = Result<KeyValues, CodecError>>,
+) -> Result<KeyValues, CodecError> {
     // The values are in the order of `FIELDS`, which has a field once even if both templates name it.
-    let composed = |template: KeyTemplate| composed(template, E::FIELDS, values);
+    let values = values(E::FIELDS, encoded)?;
+    let composed = |template: KeyTemplate| composed(template, E::FIELDS, &values);
     Ok(KeyValues::new(
         composed(E::HASH)?,
         E::RANGE.map(composed).transpose()?,
     ))
 }
 
-fn part_of_key<T: PartTemplate>(values: &[KeyValue]) -> Result<KeyValues, CodecError> {
+fn part_of_key<T: PartTemplate>(
+    encoded: impl IntoIterator<Item = Result<KeyValues, CodecError>>,
+) -> Result<KeyValues, CodecError> {
     // One attribute alone takes its own fields only, in the order in which its template names them.
-    let key = composed(T::TEMPLATE, &T::TEMPLATE.fields(), values)?;
+    let fields = T::TEMPLATE.fields();
+    let key = composed(T::TEMPLATE, &fields, &values(&fields, encoded)?)?;
     Ok(KeyValues::new(key, None))
+}
+
+/// Returns the values of the fields, or the first error, which names its field.
+fn values(
+    fields: &[&'static str],
+    encoded: impl IntoIterator<Item = Result<KeyValues, CodecError>>,
+) -> Result<Vec<KeyValue>, CodecError> {
+    let encoded = fields.iter().zip(encoded);
+    encoded
+        .map(|(field, key)| match key {
+            Ok(key) => Ok(key.into_hash()),
+            Err(error) => Err(PartError::new(Part::Field(field), error)),
+        })
+        .collect()
 }
 
 fn composed(

@@ -4,6 +4,7 @@
 //! a string, a number or binary. A model says both in types, so that a lookup with the wrong kind
 //! of key does not compile.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -119,11 +120,46 @@ where
     B: IntoKey<R>,
 {
     fn into_key(self) -> Result<KeyValues, CodecError> {
+        // Each side encodes one attribute, and one attribute alone is a `hash`.
+        let range = |error| PartError::new(Part::Range, error);
         Ok(KeyValues {
-            // Each side encodes one attribute, and one attribute alone is a `hash`.
             hash: self.0.into_key()?.hash,
-            range: Some(self.1.into_key()?.hash),
+            range: Some(self.1.into_key().map_err(range)?.hash),
         })
+    }
+}
+
+/// The error of a part of a key. The schema, which has the names of the attributes, turns it into its cause.
+#[derive(Debug)]
+pub(super) struct PartError {
+    part: Part,
+    cause: CodecError,
+}
+
+/// A part of a key that is not the hash key.
+#[derive(Debug)]
+pub(super) enum Part {
+    Range,
+    /// The field of a composed key that has this attribute.
+    Field(&'static str),
+}
+
+impl PartError {
+    pub(super) fn new(part: Part, cause: CodecError) -> CodecError {
+        Box::new(Self { part, cause })
+    }
+}
+
+impl fmt::Display for PartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl StdError for PartError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        // The message is that of the cause, so the chain continues behind it.
+        self.cause.source()
     }
 }
 
@@ -265,8 +301,7 @@ impl<K: Key> KeySchema<K> {
         &self,
         key: Result<KeyValues, CodecError>,
     ) -> Result<KeyValues, CodecError> {
-        // A pair doesn't say which of its values failed, so the error names the hash key in either case.
-        let KeyValues { hash, range } = key.map_err(|error| inside(error, self.hash))?;
+        let KeyValues { hash, range } = key.map_err(|error| self.named(error, self.hash))?;
         let (hash_type, range_type) = K::TYPES;
         let range = self.range.zip(range_type).zip(range);
         Ok(KeyValues {
@@ -284,7 +319,7 @@ impl<K: Key> KeySchema<K> {
     ) -> Result<KeyValue, CodecError> {
         let value = hash
             .into_key()
-            .map_err(|error| inside(error, self.hash))?
+            .map_err(|error| self.named(error, self.hash))?
             .hash;
         stored::<M, C>(self.hash, K::TYPES.0, value)
     }
@@ -300,8 +335,22 @@ impl<K: Key> KeySchema<K> {
         // The schema of a pair has both names, and the type of a pair both types.
         let name = self.range.unwrap_or_default();
         let key_type = K::TYPES.1.unwrap_or(K::TYPES.0);
-        let value = range.into_key().map_err(|error| inside(error, name))?.hash;
+        let value = range
+            .into_key()
+            .map_err(|error| self.named(error, name))?
+            .hash;
         stored::<M, C>(name, key_type, value)
+    }
+
+    /// Names the attribute in an error of serde: that of the part that failed, or else `attribute`.
+    fn named(&self, error: CodecError, attribute: &str) -> CodecError {
+        match error.downcast::<PartError>().map(|error| *error) {
+            Ok(PartError { part, cause }) => match part {
+                Part::Range => inside(cause, self.range.unwrap_or(attribute)),
+                Part::Field(field) => inside(cause, field),
+            },
+            Err(error) => inside(error, attribute),
+        }
     }
 
     /// Checks that the key attributes of an item have the types of the table's key.

@@ -670,3 +670,51 @@ async fn an_item_that_does_not_fit_after_a_write_says_that_the_write_was_done() 
     assert!(error.to_string().contains("the write was done"), "{error}");
     assert_eq!(Counter::get("1").await.unwrap().left, 1);
 }
+
+#[tokio::test]
+async fn an_error_of_a_key_names_the_attribute_that_it_is_about() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "events")]
+    struct Event {
+        #[model(hash_key)]
+        source: String,
+        #[model(range_key)]
+        #[serde(with = "bsm_dynamodb::rfc3339")]
+        at: SystemTime,
+    }
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "events")]
+    #[model(hash_key = "DAY#{day}", range_key = "SOURCE#{source}#AT#{at}")]
+    struct Composed {
+        #[serde(with = "bsm_dynamodb::rfc3339")]
+        day: SystemTime,
+        source: String,
+        #[serde(with = "bsm_dynamodb::rfc3339", rename = "time")]
+        at: SystemTime,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let day = SystemTime::UNIX_EPOCH;
+    let late = day + std::time::Duration::from_secs(1 << 40);
+    let query = || Composed::query(day);
+    for (error, attribute) in [
+        (Event::get(("door", late)).await.unwrap_err(), "at"),
+        (Event::update(("door", late)).await.unwrap_err(), "at"),
+        (Event::get_many([("door", late)]).await.unwrap_err(), "at"),
+        (Composed::get((late, "door", day)).await.unwrap_err(), "day"),
+        (
+            Composed::get((day, "door", late)).await.unwrap_err(),
+            "time",
+        ),
+        (Composed::query(late).count().await.unwrap_err(), "day"),
+        (
+            query().range_ge(("door", late)).count().await.unwrap_err(),
+            "time",
+        ),
+    ] {
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        let wanted = format!("attribute `{attribute}`: a time before the year 0");
+        assert!(cause.starts_with(&wanted), "{cause}");
+    }
+    assert!(local.aws.calls().is_empty());
+}

@@ -728,3 +728,28 @@ async fn a_field_whose_name_is_a_keyword_can_stand_in_a_template() {
     assert_eq!(Thing::get(("box", 7)).await.unwrap(), thing);
     assert_eq!(Thing::TEMPLATES[1].to_string(), "{type}#{number:04}");
 }
+
+#[tokio::test]
+async fn an_update_of_a_composed_key_names_the_value_that_cannot_be_stored() {
+    #[derive(Debug, Serialize, Deserialize, Model)]
+    #[model(table = "events", hash_key = "EVENT#{id}")]
+    #[model(index(ByTime, hash_key = "AT#{at}"))]
+    struct Event {
+        id: String,
+        #[model(key_type = String)]
+        #[serde(with = "bsm_dynamodb::rfc3339")]
+        at: std::time::SystemTime,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let late = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
+    for update in [
+        Event::update("1").set(Event::at(), late),
+        Event::update("1").set_if_not_exists(Event::at(), late),
+    ] {
+        let error = update.await.unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("after the year 9999"), "{cause}");
+    }
+    assert!(local.aws.calls().is_empty());
+}

@@ -125,6 +125,10 @@ impl Changes {
     }
 
     /// Returns what the attribute is set to, `Some(None)` if it is removed, and `None` if that is not known.
+    ///
+    /// # Errors
+    ///
+    /// That of the value.
     fn assigned<M: Model>(
         &self,
         attribute: &'static str,
@@ -134,6 +138,12 @@ impl Changes {
             return Ok(Some(None));
         }
         let set = self.set.iter().find(|(set, _)| *set == path);
+        // The reason why the value cannot be stored, before that the key is not known.
+        if let Some((_, action)) = set
+            && let Term::Value(Err(error)) = action.term()
+        {
+            return Err(Box::new(error.clone()));
+        }
         match set {
             Some((_, SetAction::Term(Term::Value(Ok(value))))) => {
                 // A save also composes keys of stored values.
