@@ -116,8 +116,8 @@ pub trait Model: Sized + Send + 'static {
 
     /// Creates the table, with the model's indexes and billing.
     ///
-    /// An existing table that has the model's key and indexes is not changed. Add
-    /// [`wait()`](CreateTable::wait) to wait until the table is active.
+    /// An existing table that has the model's key and indexes is accepted as it is. Add
+    /// [`wait()`](CreateTable::wait) to wait until the table is active, and to turn on time to live.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;

@@ -34,7 +34,8 @@ pub(crate) const BACKUPS_UNAVAILABLE: &str = "ContinuousBackupsUnavailableExcept
 /// Creates the table; see [`Model::create_table`].
 ///
 /// The key, the indexes and the attribute for time to live come from the model. The settings here
-/// apply to a new table; an existing table is not changed.
+/// apply to a new table; an existing table keeps its own. What [`wait`](Self::wait) turns on, time to live and
+/// [point-in-time recovery](Self::point_in_time_recovery), it turns on for an existing table as well.
 ///
 /// Source: [CreateTable](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html)
 /// in the API Reference.
@@ -152,8 +153,11 @@ impl<M: Model> CreateTable<M> {
         self
     }
 
-    /// Turns on point-in-time recovery. Default: off. It needs [`wait`](Self::wait), because DynamoDB turns
-    /// it on for an active table only; without, the operation fails with [`ErrorKind::InvalidRequest`].
+    /// Turns on point-in-time recovery, also of a table that exists. Default: not changed, which is off for a
+    /// new table.
+    ///
+    /// It needs [`wait`](Self::wait), because DynamoDB turns it on for an active table only; without, the
+    /// operation fails with [`ErrorKind::InvalidRequest`].
     ///
     /// Source: [Point-in-time backups](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html)
     /// in the Developer Guide.
@@ -164,7 +168,7 @@ impl<M: Model> CreateTable<M> {
     }
 
     /// Waits until the table and its indexes are active, at most 5 minutes, and then turns on time to
-    /// live if the model has an attribute for it.
+    /// live if the model has an attribute for it, also of a table that exists.
     ///
     /// If a table of the same name is being deleted, it first waits until that is done. Time to live
     /// can be turned on only for an active table, so without `wait` call
@@ -451,14 +455,14 @@ fn is_being_deleted(table: &TableDescription) -> bool {
     table.table_status() == Some(&TableStatus::Deleting)
 }
 
-fn is_active(table: &TableDescription) -> bool {
-    // Local indexes have no status: they are active with their table.
-    let mut indexes = table.global_secondary_indexes().iter();
-    table.table_status() == Some(&TableStatus::Active)
 fn is_index_being_deleted(index: &GlobalSecondaryIndexDescription) -> bool {
     index.index_status() == Some(&IndexStatus::Deleting)
 }
 
+fn is_active(table: &TableDescription) -> bool {
+    // Local indexes have no status: they are active with their table.
+    let mut indexes = table.global_secondary_indexes().iter();
+    table.table_status() == Some(&TableStatus::Active)
         && indexes.all(|index| {
             index
                 .index_status()
