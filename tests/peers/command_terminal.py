@@ -32,6 +32,8 @@ seen = 0
 while time.monotonic() < deadline:
     if steps and steps[0][0].encode() in shown[seen:]:
         _, answer = steps.pop(0)
+        # A person takes longer than a program needs to turn off the echo after its prompt.
+        time.sleep(0.2)
         seen = len(shown)
         os.write(terminal, KEYS.get(answer, answer.encode() + b"\n"))
     if select.select([terminal], [], [], 0.05)[0]:

@@ -180,7 +180,7 @@ fn values(
     encoded
         .map(|(field, key)| match key {
             Ok(key) => Ok(key.into_hash()),
-            Err(error) => Err(PartError::new(Part::Field(field), error)),
+            Err(error) => Err(PartError::boxed(Part::Field(field), error)),
         })
         .collect()
 }

@@ -121,7 +121,7 @@ where
 {
     fn into_key(self) -> Result<KeyValues, CodecError> {
         // Each side encodes one attribute, and one attribute alone is a `hash`.
-        let range = |error| PartError::new(Part::Range, error);
+        let range = |error| PartError::boxed(Part::Range, error);
         Ok(KeyValues {
             hash: self.0.into_key()?.hash,
             range: Some(self.1.into_key().map_err(range)?.hash),
@@ -145,7 +145,7 @@ pub(super) enum Part {
 }
 
 impl PartError {
-    pub(super) fn new(part: Part, cause: CodecError) -> CodecError {
+    pub(super) fn boxed(part: Part, cause: CodecError) -> CodecError {
         Box::new(Self { part, cause })
     }
 }

@@ -223,4 +223,6 @@ async fn the_rest_does_not_stand_in_for_a_field_that_is_left_out() {
     let mut names: Vec<_> = stored().await.into_keys().collect();
     names.sort_unstable();
     assert_eq!(names, ["id", "kept", "pk", "sk"]);
+    let read = Nicknamed::get("1").await.unwrap();
+    assert_eq!((read.nick, read.old), (None, None));
 }

@@ -669,6 +669,10 @@ async fn an_inverted_index_has_the_keys_of_the_table_in_the_other_order() {
 
 #[tokio::test]
 async fn indexes_that_share_a_composed_attribute_are_updated_together() {
+    #[expect(
+        clippy::duplicated_attributes,
+        reason = "the indexes share the attribute"
+    )]
     #[derive(Debug, PartialEq, Serialize, Deserialize, Model)]
     #[model(table = "jobs", hash_key = "JOB#{id}")]
     #[model(index(

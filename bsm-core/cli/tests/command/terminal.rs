@@ -169,13 +169,19 @@ fn each_profile_behind_a_device_is_asked_for_in_turn_and_no_code_is_shown() {
     let user = User::new("dev")
         .access_key("AKIALOCALDEVUSER0001", "secret-of-dev")
         .mfa(MfaDevice::fixed(SERIAL, CODES));
-    let role = Role::new("Admin").trust(Trust::principal(USER).require_mfa());
+    let role = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
     let mut aws = LocalAws::builder()
-        .account(Account::new("111111111111").user(user).role(role))
+        .account(
+            Account::new("111111111111")
+                .user(user)
+                .role(role("mfa-one"))
+                .role(role("mfa-two"))
+                .role(role("mfa-three")),
+        )
         .profile(Profile::new("dev").region("us-east-1").user(USER));
     for name in ["mfa-one", "mfa-two", "mfa-three"] {
         let profile = Profile::new(name).region("us-east-1");
-        let profile = profile.role("arn:aws:iam::111111111111:role/Admin", "dev");
+        let profile = profile.role(format!("arn:aws:iam::111111111111:role/{name}"), "dev");
         aws = aws.profile(profile.set("mfa_serial", SERIAL));
     }
     let aws = aws.start_blocking().unwrap();
