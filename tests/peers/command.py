@@ -5,19 +5,20 @@
     python tests/peers/command.py target/debug
 
 It starts a local AWS, and a home directory whose `[default]` has the keys of another account: a client
-that takes those prints the wrong account. It prints one line for each way, and ends with 1 if one fails.
+that takes those prints the wrong account. It prints one line for each way, and for an AWS CLI that is not
+installed, and ends with 1 if one fails.
 """
 
-import contextlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
+
+import aws_cli
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
 BSM = str(BIN / "bsm")
@@ -48,17 +49,6 @@ BOTO3_LONG = [
 ]
 
 
-def aws_cli() -> dict:
-    """The installed AWS CLIs, by version."""
-    found = {}
-    for program in filter(None, [shutil.which("aws"), "/usr/bin/aws"]):
-        with contextlib.suppress(OSError):
-            ran = subprocess.run([program, "--version"], capture_output=True, text=True)
-            version = (ran.stdout or ran.stderr).split()[0]
-            found[version] = [program, "sts", "get-caller-identity", "--query", "Account", "--output", "text"]
-    return found
-
-
 class World:
     def __init__(self, home: str) -> None:
         self.home = pathlib.Path(home)
@@ -68,8 +58,6 @@ class World:
             text=True,
         )
         self.endpoint = self.server.stdout.readline().strip().split("=", 1)[1]
-        for _ in range(6):
-            self.server.stdout.readline()
         # Keys that seem to expire in 2 seconds: every use of them needs new ones.
         script = self.home / "expiring.py"
         script.write_text(
@@ -115,7 +103,9 @@ class World:
 
 def ways(world: World):
     """All ways, as a name and what the client printed."""
-    clients = {**aws_cli(), "boto3": BOTO3}
+    asks = ["sts", "get-caller-identity", "--query", "Account", "--output", "text"]
+    clients = {version: [program, *asks] for version, program in aws_cli.installed().items()}
+    clients["boto3"] = BOTO3
     served = subprocess.Popen(
         [BSM, "serve", "staging", "--json"],
         env=world.environment(),

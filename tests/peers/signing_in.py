@@ -5,12 +5,11 @@
     python tests/peers/signing_in.py target/debug
 
 It starts a local AWS. Each program signs in, uses the login of the others, renews the token of the others
-and ends the login. With a CLI of version 2 in /usr/bin, that one signs in, too. Then many processes find an
+and ends the login. If there is an AWS CLI of version 2, it also signs in. Then many processes find an
 expired token at once, whose refresh token is good for one use. It prints one line for each case, and ends
 with 1 if one fails; the AWS CLI's own processes are a control, and fail no run.
 """
 
-import contextlib
 import datetime
 import hashlib
 import json
@@ -23,6 +22,8 @@ import tempfile
 import threading
 import time
 import urllib.request
+
+import aws_cli
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
 BSM = str(BIN / "bsm")
@@ -92,9 +93,12 @@ class World:
     def sign_in(self, command: list) -> str:
         """Signs in, with somebody who allows it in a browser."""
         process = self.start(command)
+        deadline = time.monotonic() + 60
         while process.poll() is None:
             self.local("devices", {"allow": True})
             time.sleep(0.1)
+            if time.monotonic() > deadline:
+                process.kill()
         return process.communicate()[0].strip()
 
     def local(self, path: str, body: dict | None = None) -> object:
@@ -129,26 +133,19 @@ class World:
         return token["accessToken"]
 
 
-def aws_clis() -> dict:
-    """The installed AWS CLIs, by version."""
-    found = {}
-    for program in filter(None, [str(pathlib.Path(sys.executable).parent / "aws"), "/usr/bin/aws"]):
-        with contextlib.suppress(OSError):
-            ran = subprocess.run([program, "--version"], capture_output=True, text=True)
-            found[(ran.stdout or ran.stderr).split()[0]] = program
-    return found
-
-
-def cases(world: World):
+def cases(world: World, clis: dict):
     """All cases, as a name and whether it went well, and what was printed."""
-    clis = aws_clis()
     asks = ["sts", "get-caller-identity", "--query", "Account", "--output", "text"]
     users = {"bsm": [BSM, "whoami", "--json"], "boto3": BOTO3}
     users.update({version: [program, *asks] for version, program in clis.items()})
     sign_ins = {"bsm": ([BSM, "login", "--device-code"], [BSM, "logout"])}
     for version, program in clis.items():
         if version.startswith("aws-cli/2"):
-            sign_ins[version] = ([program, "sso", "login", "--no-browser"], [program, "sso", "logout"])
+            login = [program, "sso", "login", "--no-browser"]
+            # From then on, the default is an address for a browser on this machine.
+            if tuple(map(int, version.split("/")[1].split("."))) >= (2, 22):
+                login.append("--use-device-code")
+            sign_ins[version] = (login, [program, "sso", "logout"])
     for name, (login, logout) in sign_ins.items():
         printed = world.sign_in(login)
         yield f"{name} signs in", world.token_file.exists(), printed
@@ -224,10 +221,11 @@ def killed(world: World, count: int) -> tuple:
 
 def main() -> int:
     failed = 0
+    clis = aws_cli.installed()
     with tempfile.TemporaryDirectory() as home:
         world = World(home)
         try:
-            for name, is_right, printed in cases(world):
+            for name, is_right, printed in cases(world, clis):
                 failed += not is_right
                 print("ok    " if is_right else "FAILED", name, "" if is_right else printed[-400:], flush=True)
             for count in (8, 100):
@@ -242,7 +240,7 @@ def main() -> int:
                 "ok    " if is_right else "FAILED",
                 f"20 bsm, the one that renews killed: {calls} CreateToken, {succeeded} succeed, {asked} ask to sign in",
             )
-            for version, program in aws_clis().items():
+            for version, program in clis.items():
                 command = [program, "sts", "get-caller-identity", "--query", "Account", "--output", "text"]
                 calls, succeeded = together(world, 8, command)
                 print("control", f"8 {version}: {calls} CreateToken, {succeeded} succeed")
