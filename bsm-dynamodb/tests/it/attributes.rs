@@ -715,9 +715,10 @@ fn an_empty_set_is_refused_where_it_cannot_be_left_out() {
     }
     for kind in [Kind::Tags(Set::default()), Kind::Both(Set::default(), 1)] {
         let error = Serde::to_item(&Tagged { kind }).unwrap_err();
+        let text = error.to_string();
         assert!(
-            error.to_string().contains("attribute `kind`: an empty set"),
-            "{error}"
+            text.starts_with("attribute `kind`") && text.contains("empty set"),
+            "{text}"
         );
     }
     let kind = Kind::Tags(Set::from(["a".to_owned()]));
