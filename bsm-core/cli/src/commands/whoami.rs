@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ impl Whoami {
         }
         let expiry = match expiry {
             Some(time) => format!("{} ({})", rfc3339(time), remaining(time, Utc::now())),
-            None => "never".to_owned(),
+            None => of_environment(&source).unwrap_or_else(|| "never".to_owned()),
         };
         print_facts(&[
             ("account", caller.account().to_owned()),
@@ -61,6 +61,28 @@ impl Whoami {
         ])?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Describes the expiry of temporary keys in the environment, which is not that of a session: nobody renews
+/// them, and a variable that is wrong must not stop a request.
+fn of_environment(source: &str) -> Option<String> {
+    let is_temporary = ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
+        .map(variable)
+        .iter()
+        .any(Option::is_some);
+    if !source.starts_with("environment") || !is_temporary {
+        return None;
+    }
+    let time = variable("AWS_CREDENTIAL_EXPIRATION");
+    let time = time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()?.to_utc().into());
+    Some(match time {
+        Some(time) => format!(
+            "{} ({}), as AWS_CREDENTIAL_EXPIRATION says",
+            rfc3339(time),
+            remaining(time, Utc::now())
+        ),
+        None => "not known: temporary keys in the environment".to_owned(),
+    })
 }
 
 /// Says which of two contradicting settings is used.
