@@ -387,6 +387,19 @@ fn a_healthy_configuration_has_no_findings_and_shows_every_source() {
 }
 
 #[test]
+fn a_file_that_cannot_be_parsed_is_not_taken_for_one_without_profiles() {
+    let home = Home::empty();
+    let text = home.run(&["doctor"]).ok();
+    assert!(text.contains("none: `aws configure`"), "{text}");
+    home.add_config("[default]\nregion = x\nno delimiter");
+    let ran = home.run(&["doctor"]);
+    assert_eq!(ran.status, Some(3), "{ran:?}");
+    let says = "Profiles\n  not known before the first problem of a file is repaired\n";
+    assert!(ran.stdout.contains(says), "{ran:?}");
+    assert!(ran.stdout.contains("config:3: error: "), "{ran:?}");
+}
+
+#[test]
 fn the_environment_is_explained() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
