@@ -36,8 +36,7 @@ Exit codes:
   4  there are no credentials, or they have expired: sign in
   5  refused to protect you: another account or region than expected, or a question answered with no
 `bsm exec` ends with the status of the program that it runs, and `bsm each` with the number of
-failures; their own failures are 125, and 126 or 127 if
-the program cannot be run or found.";
+failures. Their own failures are 125, and 126 or 127 if the program cannot be run or found.";
 
 /// AWS sessions for people and scripts that work with more than one account.
 ///

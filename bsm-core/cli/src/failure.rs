@@ -155,10 +155,15 @@ impl From<bsm_core::Error> for Failure {
             ErrorKind::AccountMismatch | ErrorKind::RegionMismatch => Class::Refused,
             _ => Class::Failed,
         };
-        // The message of the library names the method of its builder.
-        let is_no_region = error.is_no_region();
-        let hint = is_no_region.then_some("on the command line, add --region");
         let failure = Self::of_error(class, format!("{:?}", error.kind()), &error);
+        // The message of the library names the method of its builder.
+        let hint = match error.is_no_region() {
+            true => Some("on the command line, add --region"),
+            false if failure.message.contains("expect_account") => Some(
+                "expect_account is --expect-account here, or bsm_expect_account of the profile",
+            ),
+            false => None,
+        };
         Self {
             hint: hint.map(str::to_owned),
             ..failure

@@ -17,7 +17,6 @@ use self::process_chain::ProcessChain;
 use crate::audit::Audit;
 use crate::environment::{ambient_profile, is_selected_by_environment, variable};
 use crate::failure::Failure;
-use crate::similar_name::closest;
 use crate::terminal::{self, STRONG};
 use crate::{profile_summary, question};
 
@@ -268,21 +267,22 @@ fn picked(profiles: &[ProfileInfo]) -> Result<Option<String>, Failure> {
     Ok(picked.map(str::to_owned))
 }
 
-/// Returns the library's error for a profile that does not exist, and the name that was probably
-/// meant.
+/// Returns the library's error for a profile that does not exist.
 fn not_found(name: &str, profiles: &[ProfileInfo]) -> Failure {
     let manager = BotoSesManager::from_profile(name);
     let error = manager.credentials_source().err();
     // The profile may have been added since the files were listed.
     let missing = || Error::new(bsm_core::ErrorKind::ProfileNotFound, "no such profile");
     let failure = Failure::from(error.unwrap_or_else(missing));
-    let names = profiles.iter().map(ProfileInfo::name);
-    // One typo in three letters; more is another word.
-    match closest(name, names, name.chars().count().div_ceil(3)) {
-        Some(known) => failure.with_hint(format!("did you mean {known:?}?")),
-        None if profiles.is_empty() => failure.with_hint(
+    if profiles.is_empty() {
+        return failure.with_hint(
             "there are no profiles yet: `aws configure` or `aws configure sso` creates one",
-        ),
-        None => failure.with_hint("`bsm list` shows the profiles there are"),
+        );
+    }
+    // The message says which one was probably meant, and lists the profiles unless there are many.
+    let is_listed = |it: &ProfileInfo| failure.message().contains(it.name());
+    match profiles.iter().all(is_listed) {
+        true => failure,
+        false => failure.with_hint("`bsm list` shows the profiles there are"),
     }
 }

@@ -42,6 +42,9 @@ fn a_program_never_starts_with_another_account_than_expected() {
         let env = [&["env", "--json"], options].concat();
         let stderr = home.run(&env).fails_with(5);
         assert!(stderr.starts_with("{\"error\":{"), "{stderr}");
+        // By the names of the command, and not only by that of the library.
+        let is_named = ["--expect-account", "bsm_expect_account"].map(|name| stderr.contains(name));
+        assert_eq!(is_named, [true; 2], "{options:?}: {stderr}");
     }
     let expected = ["-p", "production", "--expect-account", PRODUCTION_ACCOUNT];
     let exec = [&["exec"], &expected[..], &["touch", mark]].concat();
