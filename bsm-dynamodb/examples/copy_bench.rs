@@ -185,6 +185,7 @@ async fn create(client: &Client, table: &str) -> Result {
 #[cfg(feature = "migrate")]
 async fn load(source: &BotoSesManager, target: &BotoSesManager) -> Result {
     use bsm_dynamodb::{MigrationPhase, migrate_table};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
 
     const BUCKET: &str = "bench";
@@ -214,10 +215,12 @@ async fn load(source: &BotoSesManager, target: &BotoSesManager) -> Result {
         .unwrap_or_default()
         .to_owned();
     let times: Arc<Mutex<Vec<(MigrationPhase, Instant, u64)>>> = Arc::default();
-    let (seen, is_loading) = (Arc::clone(&times), Arc::clone(&times));
+    let seen = Arc::clone(&times);
+    let is_exporting = Arc::new(AtomicBool::new(false));
+    let exports = Arc::clone(&is_exporting);
     // Restorable times are minutes behind.
     let hurry = tokio::spawn(async move {
-        while is_loading.lock().map_or(0, |times| times.len()) == 0 {
+        while !is_exporting.load(Ordering::Relaxed) {
             let _ = advance(&endpoint);
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
@@ -233,6 +236,9 @@ async fn load(source: &BotoSesManager, target: &BotoSesManager) -> Result {
         .poll_interval(std::time::Duration::from_millis(200))
         .cutover(std::future::pending)
         .on_progress(move |progress| {
+            if progress.phase() >= MigrationPhase::Exporting {
+                exports.store(true, Ordering::Relaxed);
+            }
             if progress.phase() >= MigrationPhase::Loading
                 && let Ok(mut times) = seen.lock()
             {
