@@ -1,7 +1,7 @@
 //! Cached credentials, and when they are refreshed.
 //!
 //! Two clocks decide whether credentials have expired. The wall clock, corrected by the skew that the
-//! response of STS showed, includes the time that the machine was suspended. The monotonic clock ignores
+//! response with the credentials showed, includes the time that the machine was suspended. The monotonic clock ignores
 //! changes to the wall clock. The smaller remaining time applies.
 
 use std::time::{Duration, SystemTime};
@@ -91,7 +91,7 @@ pub(super) enum Freshness {
 
 impl CachedCredentials {
     pub(super) fn new(credentials: Credentials, now: Now) -> Self {
-        // Only credentials that STS has issued to this process have a skew.
+        // Only credentials that STS or the SSO portal has issued to this process have a skew.
         let skew = credentials.get_property::<ClockSkew>().copied();
         let lifetime = credentials.expiry().map(|expiry| {
             let expiry = skew.unwrap_or_default().to_local(expiry);

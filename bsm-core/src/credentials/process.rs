@@ -66,7 +66,8 @@ impl CredentialProcess {
         );
         let mut command = self.command()?;
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let process = Process::spawn(command, self.streams).map_err(|error| {
+        let process = Process::spawn(command, self.streams).await;
+        let process = process.map_err(|error| {
             self.failed("could not be started: check the path of the program")
                 .with_source(error)
         })?;

@@ -6,6 +6,7 @@ use aws_smithy_async::time::TimeSource;
 use bsm_core::BotoSesManager;
 use bsm_local_aws::Clock;
 
+use crate::sso::Center;
 use crate::support::{ADMIN, playground, request};
 
 /// A clock that is so many seconds ahead of AWS's.
@@ -22,14 +23,18 @@ impl TimeSource for Wrong {
     }
 }
 
+const HOUR: i64 = 3_600;
+
+/// How many seconds a clock is ahead: right, in another time zone, and with a wrong date.
+const AHEAD: [i64; 4] = [0, HOUR, -3 * HOUR, 20 * HOUR];
+
 async fn key(bsm: &BotoSesManager) -> String {
     bsm.credentials().await.unwrap().access_key_id().to_owned()
 }
 
 #[tokio::test]
 async fn a_wrong_clock_neither_expires_fresh_credentials_nor_keeps_dead_ones() {
-    const HOUR: i64 = 3_600;
-    for ahead in [0, HOUR, -3 * HOUR, 20 * HOUR] {
+    for ahead in AHEAD {
         let playground = playground();
         let clock = playground.aws.clock();
         let time = Wrong(clock.clone(), ahead);
@@ -57,5 +62,33 @@ async fn a_wrong_clock_neither_expires_fresh_credentials_nor_keeps_dead_ones() {
             "{ahead} s"
         );
         assert_ne!(key(&role).await, first, "{ahead} s");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_clock_neither_expires_a_fresh_role_of_a_login_nor_keeps_a_dead_one() {
+    for ahead in AHEAD {
+        let center = Center::start();
+        // Whatever the clock, the token itself is valid.
+        center.token(100 * HOUR);
+        let clock = center.aws.clock();
+        let time = Wrong(clock.clone(), ahead);
+        let admin = center.builder().time_source(time).build();
+        let first = key(&admin).await;
+        assert_eq!(key(&admin).await, first, "{ahead} s");
+        let expiration = SystemTime::from(admin.expiration().unwrap());
+        let left = expiration.duration_since(clock.now()).unwrap();
+        assert!(!admin.is_expired(left / 2), "{ahead} s");
+
+        clock.advance(left + Duration::from_secs(1));
+        // The portal's login has ended with it.
+        center.token(100 * HOUR);
+        assert!(admin.is_expired(Duration::ZERO), "{ahead} s");
+        let arn = request(&admin).await;
+        assert!(
+            arn.contains(":assumed-role/AWSReservedSSO_Admin_"),
+            "{ahead} s: {arn}"
+        );
+        assert_ne!(key(&admin).await, first, "{ahead} s");
     }
 }

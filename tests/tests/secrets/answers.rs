@@ -161,11 +161,38 @@ impl Login {
 async fn a_response_beyond_all_measure_is_not_read() {
     crate::seen::subscribe();
     let stub = Stub::start();
-    stub.respond(200, &"x".repeat(2 * 1024 * 1024));
-    let bsm = stub.builder().keys("AKIASTUB", KEY).build();
-    let error = bsm.caller_identity().await.expect_err("too long");
+    let head = "HTTP/1.1 200 X\r\nconnection: close\r\nx-aws-ec2-metadata-token-ttl-seconds: 60";
+    stub.respond_raw(format!("{head}\r\n\r\n{}", "x".repeat(2 * 1024 * 1024)));
+    let machine = |variable| {
+        let variables = [
+            (variable, stub.url()),
+            ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
+        ];
+        stub.builder().environment(variables).build()
+    };
+    let login = |expires_at| {
+        let login = Login::new();
+        login.token(expires_at);
+        (login.of(stub.builder()), login)
+    };
+    let (portal, _home) = login("2099-01-01T00:00:00Z");
+    let (sign_in, _other_home) = login("2020-01-01T00:00:00Z");
+    let keys = stub.builder().keys("AKIASTUB", KEY).build();
+    let error = keys.caller_identity().await.expect_err("too long");
     assert!(error.is_unreachable(), "{error:?}");
     assert!(error.to_string().contains("could not be read"), "{error}");
+    // A response that was read would have been a token, or found to hold no credentials.
+    let (unread, no_token) = ("could not be read", "it issued no token");
+    for (bsm, reason) in [
+        (machine("AWS_CONTAINER_CREDENTIALS_FULL_URI"), unread),
+        (machine("AWS_EC2_METADATA_SERVICE_ENDPOINT"), no_token),
+        (portal, unread),
+        (sign_in, unread),
+    ] {
+        let error = bsm.credentials().await.expect_err("too long");
+        let causes = format!("{error:?}");
+        assert!(causes.contains(reason), "{causes}");
+    }
 }
 
 #[tokio::test]

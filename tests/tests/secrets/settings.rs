@@ -1,5 +1,7 @@
 //! Malformed endpoints, keys and regions, wherever they are set.
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use bsm_core::{BotoSesManager, Builder, ErrorKind, mfa};
 use bsm_dynamodb::Model;
@@ -243,9 +245,54 @@ async fn keys_and_regions_that_cannot_be_sent_are_named() {
         assert!(error.to_string().starts_with(setting), "{error}");
         seen.error(&error);
     }
+    let files = Files::new("", "");
+    let of_profile = |id: &str, secret: &str, token: &str| {
+        let keys = format!(
+            "[bad]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n\
+             aws_session_token = {token}\n"
+        );
+        let path = files.0.path().join("credentials");
+        std::fs::write(&path, keys).expect("a file");
+        BotoSesManager::builder()
+            .profile_name("bad")
+            .region("us-east-1")
+            .config_file(files.0.path().join("none"))
+            .shared_credentials_file(path)
+            .environment([])
+            .build()
+    };
+    // Blanks and line breaks around a value are not part of it.
+    for (id, secret, token, setting) in [
+        ("AKI\u{7f}", KEY, "t", "aws_access_key_id"),
+        ("AKI\u{c4}", KEY, "t", "aws_access_key_id"),
+        ("AKIA", &key("\u{1}"), "t", "aws_secret_access_key"),
+        ("AKIA", KEY, &key("\u{7f}"), "aws_session_token"),
+    ] {
+        let bsm = of_profile(id, secret, token);
+        let error = bsm.credentials().await.expect_err(setting);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        let message = error.to_string();
+        assert!(message.starts_with(setting), "{message}");
+        assert!(message.contains("of profile \"bad\""), "{message}");
+        seen.error(&error);
+    }
     let error = BotoSesManager::from_keys("AKIA\n", KEY).credentials().await;
     let error = error.expect_err("a line break");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    seen.error(&error);
+    let given = Credentials::new("AKIA", key("\n"), None, None, "test");
+    let bsm = BotoSesManager::builder()
+        .credentials_provider(SharedCredentialsProvider::new(given))
+        .environment([])
+        .build();
+    let error = bsm.credentials().await.expect_err("a line break");
+    assert_eq!(error.kind(), ErrorKind::CredentialsUnavailable, "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("the secret access key from the"),
+        "{error}"
+    );
     seen.error(&error);
 
     let files = Files::new("", "");

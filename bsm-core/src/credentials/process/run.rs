@@ -48,9 +48,33 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Returns `true` unless the user said that the program has no terminal.
-    fn may_use_terminal(self) -> bool {
-        self.stdin != ProcessStdio::Detached || self.stderr != ProcessStdio::Detached
+    /// Returns `true` if a person can see a prompt of the program and answer it: the program has this
+    /// process's terminal as a stream, or may open it, unless the user said that it has none.
+    fn may_prompt(self, terminals: Terminals) -> bool {
+        let stdin = terminals.stdin && self.stdin.is_inherited(true);
+        let stderr = terminals.stderr && self.stderr.is_inherited(true);
+        let is_detached =
+            self.stdin == ProcessStdio::Detached && self.stderr == ProcessStdio::Detached;
+        stdin || stderr || (terminals.controlling && !is_detached)
+    }
+}
+
+/// Where this process has a terminal.
+#[derive(Clone, Copy, Debug)]
+struct Terminals {
+    stdin: bool,
+    stderr: bool,
+    /// A program can open it whatever its streams are.
+    controlling: bool,
+}
+
+impl Terminals {
+    fn of_this_process() -> Self {
+        Self {
+            stdin: io::stdin().is_terminal(),
+            stderr: io::stderr().is_terminal(),
+            controlling: cfg!(unix) && std::fs::File::open("/dev/tty").is_ok(),
+        }
     }
 }
 
@@ -64,9 +88,9 @@ pub(in crate::credentials) struct Ran {
 }
 
 impl ProcessStdio {
-    fn is_inherited(self, is_terminal: impl FnOnce() -> bool) -> bool {
+    fn is_inherited(self, is_terminal: bool) -> bool {
         match self {
-            Self::Terminal => is_terminal(),
+            Self::Terminal => is_terminal,
             Self::Inherit => true,
             Self::Detached => false,
         }
@@ -75,7 +99,7 @@ impl ProcessStdio {
 
 /// Runs a program and reads what it prints.
 pub(in crate::credentials) async fn run(command: Command, streams: Streams) -> io::Result<Ran> {
-    Process::spawn(command, streams)?.finish().await
+    Process::spawn(command, streams).await?.finish().await
 }
 
 /// A program that runs. It is killed when it is dropped.
@@ -86,21 +110,29 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a program.
-    pub(super) fn spawn(mut command: Command, streams: Streams) -> io::Result<Self> {
-        let stdin = streams.stdin.is_inherited(|| io::stdin().is_terminal());
-        let stderr = streams.stderr.is_inherited(|| io::stderr().is_terminal());
-        let may_prompt = stdin || stderr || (streams.may_use_terminal() && has_terminal());
+    pub(super) async fn spawn(command: Command, streams: Streams) -> io::Result<Self> {
+        // On another thread: a program on a drive that does not respond would hold up every session
+        // that the engine's thread works for, and the time limit with it.
+        let spawned = tokio::task::spawn_blocking(move || Self::spawn_now(command, streams));
+        match spawned.await {
+            Ok(process) => process,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn spawn_now(mut command: Command, streams: Streams) -> io::Result<Self> {
+        let terminals = Terminals::of_this_process();
+        let may_prompt = streams.may_prompt(terminals);
         command
-            .stdin(if stdin {
-                Stdio::inherit()
-            } else {
-                Stdio::null()
+            .stdin(match streams.stdin.is_inherited(terminals.stdin) {
+                true => Stdio::inherit(),
+                false => Stdio::null(),
             })
             .stdout(Stdio::piped())
-            .stderr(if stderr {
-                Stdio::inherit()
-            } else {
-                Stdio::piped()
+            .stderr(match streams.stderr.is_inherited(terminals.stderr) {
+                true => Stdio::inherit(),
+                false => Stdio::piped(),
             })
             // The future is dropped when the time limit of the provider passes.
             .kill_on_drop(true);
@@ -213,12 +245,6 @@ impl Group {
     fn end(&mut self) {}
 }
 
-/// Returns `true` if this process has a terminal, which a program can open whatever its standard
-/// streams are.
-fn has_terminal() -> bool {
-    cfg!(unix) && std::fs::File::open("/dev/tty").is_ok()
-}
-
 /// What was read of a pipe, so far.
 struct Output {
     text: Zeroizing<Vec<u8>>,
@@ -282,6 +308,40 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_may_prompt_only_where_this_process_has_a_terminal() {
+        use ProcessStdio::{Detached, Inherit, Terminal};
+        let none = Terminals {
+            stdin: false,
+            stderr: false,
+            controlling: false,
+        };
+        let piped = Terminals {
+            controlling: true,
+            ..none
+        };
+        let stderr = Terminals {
+            stderr: true,
+            ..piped
+        };
+        for (stdin, error, in_none, in_piped, in_stderr) in [
+            (Terminal, Terminal, false, true, true),
+            (Inherit, Inherit, false, true, true),
+            // A program that prints an MFA code.
+            (Detached, Inherit, false, true, true),
+            (Detached, Terminal, false, true, true),
+            (Terminal, Detached, false, true, true),
+            (Detached, Detached, false, false, false),
+        ] {
+            let streams = Streams {
+                stdin,
+                stderr: error,
+            };
+            let may = [none, piped, stderr].map(|terminals| streams.may_prompt(terminals));
+            assert_eq!(may, [in_none, in_piped, in_stderr], "{streams:?}");
+        }
+    }
 
     #[test]
     fn a_text_of_invalid_bytes_is_not_longer_than_the_bytes() {

@@ -10,6 +10,7 @@ use super::token_provider::SsoTokenProvider;
 use crate::credentials::provider::CredentialProvider;
 use crate::error::{Error, ErrorKind};
 use crate::profile::Sso;
+use crate::transport::server_clock::ServerClock;
 use crate::transport::{self, time_limits};
 
 /// A role of Identity Center.
@@ -69,6 +70,8 @@ impl SsoRole {
             .account_id(account_id)
             .role_name(role_name)
             .access_token(token);
+        let clock = ServerClock::default();
+        let call = call.customize().interceptor(clock.clone());
         let answer = transport::unlogged(call.send()).await.map_err(|error| {
             let is_refused = error
                 .as_service_error()
@@ -91,7 +94,12 @@ impl SsoRole {
                 // The response names no account, but the request was for one.
                 .account_id(account_id.as_str())
                 .provider_name("SSO");
-            Some(credentials.build())
+            let mut credentials = credentials.build();
+            if let Some(skew) = clock.skew() {
+                // The expiry is by AWS's clock: the refresher converts it to the local one.
+                credentials.set_property(skew);
+            }
+            Some(credentials)
         });
         issued.ok_or_else(|| {
             Refusal::Other(Error::new(
