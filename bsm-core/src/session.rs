@@ -1,5 +1,6 @@
 //! A session: one identity, shared by all managers for it.
 
+mod bearer_tokens;
 pub(crate) mod destinations;
 pub(crate) mod redacted;
 pub(crate) mod resolution;
@@ -19,6 +20,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tracing::Instrument as _;
 
+use self::bearer_tokens::BearerTokens;
 use self::destinations::Destinations;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, sts_region, with_required_parts};
@@ -289,6 +291,7 @@ impl Session {
         let observer = self.settings.on_refresh.clone();
         let observer = observer.map(|observer| observer.of_session(self.to_string()));
         let credentials = Refresher::observed(source, self.settings.time_source(), observer);
+        let config = self.bearer_tokens().only(config);
         let config = config
             .to_builder()
             .region(region.clone())
@@ -304,6 +307,16 @@ impl Session {
             #[cfg(feature = "iam")]
             alias: PerCredentials::default(),
         })
+    }
+
+    fn bearer_tokens(&self) -> BearerTokens {
+        let is_chosen =
+            self.settings.profile_name.is_some() || self.settings.expect_account.is_some();
+        match self.explicit {
+            None | Some(Explicit::SdkConfig(_)) if is_chosen => BearerTokens::OfProfile,
+            None | Some(Explicit::SdkConfig(_)) => BearerTokens::All,
+            Some(_) => BearerTokens::None,
+        }
     }
 
     fn resolve_from_sdk_config(&self, config: &SdkConfig) -> Result<Parts, Error> {

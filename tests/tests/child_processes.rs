@@ -16,7 +16,7 @@ const CHILD: &str = env!("CARGO_BIN_EXE_session-child");
 const CERTIFICATE: &str = include_str!("../fixtures/ca.pem");
 
 /// Variables that give a process another identity, or none.
-const HOSTILE: [(&str, &str); 18] = [
+const HOSTILE: [(&str, &str); 20] = [
     ("AWS_ACCESS_KEY_ID", "AKIAHOSTILE"),
     ("AWS_SECRET_ACCESS_KEY", "hostile"),
     ("AWS_SESSION_TOKEN", "hostile"),
@@ -35,6 +35,8 @@ const HOSTILE: [(&str, &str); 18] = [
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/"),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hostile"),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nonexistent"),
+    ("AWS_ACCESS_KEY", "AKIAHOSTILE"),
+    ("AWS_SECRET_KEY", "hostile"),
 ];
 
 /// Creates a command whose AWS environment contains only the playground's files.

@@ -20,8 +20,8 @@ const ENDPOINT_FOR_ALL: &str = "AWS_ENDPOINT_URL";
 const IGNORE_CONFIGURED: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
 /// Variables that would give a child another identity, send its requests elsewhere, or keep it from
-/// starting. Those that set the endpoint of a single service are cleared as well, by their prefix.
-const CLEARED: [&str; 17] = [
+/// starting. Those of [`CLEARED_PREFIXES`] are cleared as well.
+const CLEARED: [&str; 19] = [
     ENDPOINT_FOR_ALL,
     IGNORE_CONFIGURED,
     "AWS_PROFILE",
@@ -41,7 +41,13 @@ const CLEARED: [&str; 17] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    // Older names of the keys, which SDKs for Go and Java also read.
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
 ];
+
+/// Variables of single services: the endpoint, and a token that is sent in place of a signature.
+const CLEARED_PREFIXES: [&str; 2] = [ENDPOINT_VARIABLE, "AWS_BEARER_TOKEN_"];
 
 /// Environment variables that give a process a session, and those that would take it away.
 ///
@@ -58,8 +64,9 @@ const CLEARED: [&str; 17] = [
 ///
 /// What is not set of these variables is cleared, except `AWS_CA_BUNDLE`. So is whatever could give the
 /// child another identity: `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `AWS_SECURITY_TOKEN`,
-/// `AWS_ACCOUNT_ID`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`, `AWS_WEB_IDENTITY_TOKEN_FILE`, and
-/// `AWS_CONTAINER_CREDENTIALS_…` and `AWS_CONTAINER_AUTHORIZATION_TOKEN…`.
+/// `AWS_ACCOUNT_ID`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`, `AWS_WEB_IDENTITY_TOKEN_FILE`,
+/// `AWS_ACCESS_KEY`, `AWS_SECRET_KEY`, `AWS_CONTAINER_CREDENTIALS_…`,
+/// `AWS_CONTAINER_AUTHORIZATION_TOKEN…` and `AWS_BEARER_TOKEN_…`.
 #[derive(Clone)]
 pub struct EnvVars {
     session: ExportedSession,
@@ -124,9 +131,9 @@ impl EnvVars {
     /// stay as they are. An endpoint that the command must use instead of the manager's is set afterwards.
     pub fn apply_to(&self, command: &mut impl ChildCommand) {
         let command = command.as_std_command();
-        let endpoints = endpoint_variables(command);
+        let of_services = service_variables(command);
         // Removed first: the session may set some of the endpoints that the command already has.
-        for name in self.cleared().chain(endpoints.iter().map(String::as_str)) {
+        for name in self.cleared().chain(of_services.iter().map(String::as_str)) {
             command.env_remove(name);
         }
         for (name, value) in self.set() {
@@ -250,13 +257,15 @@ fn ignore_configured(session: &ExportedSession) -> Option<&'static str> {
     session.ignore_configured_endpoint_urls.then_some("true")
 }
 
-/// Returns the variables to clear: the fixed ones, and the endpoints of services that the child would
-/// inherit from this process.
+/// Returns the variables to clear: the fixed ones, and those of services that the child would inherit
+/// from this process.
 fn cleared(set: &[(String, Zeroizing<String>)]) -> Vec<String> {
     // The environment of the process, whatever the manager's own is: the child inherits this one.
-    let inherited = Environment::default().suffixes_of(ENDPOINT_VARIABLE);
-    let inherited = inherited.into_iter();
-    let inherited = inherited.map(|service| format!("{ENDPOINT_VARIABLE}{service}"));
+    let inherited = |prefix: &'static str| {
+        let services = Environment::default().suffixes_of(prefix).into_iter();
+        services.map(move |service| format!("{prefix}{service}"))
+    };
+    let inherited = CLEARED_PREFIXES.into_iter().flat_map(inherited);
     let names = CLEARED.into_iter().map(str::to_owned).chain(inherited);
     let is_set = |cleared: &String| set.iter().any(|(name, _)| name == cleared);
     // A shell evaluates these names. No SDK reads an odd one.
@@ -265,11 +274,15 @@ fn cleared(set: &[(String, Zeroizing<String>)]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the endpoint variables of single services that a command itself sets.
-fn endpoint_variables(command: &std::process::Command) -> Vec<String> {
+/// Returns the variables of single services that a command itself sets.
+fn service_variables(command: &std::process::Command) -> Vec<String> {
     let names = command.get_envs().filter_map(|(name, _)| name.to_str());
-    let endpoints = names.filter(|name| name.starts_with(ENDPOINT_VARIABLE));
-    endpoints.map(str::to_owned).collect()
+    let of_services = |name: &&str| {
+        CLEARED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    names.filter(of_services).map(str::to_owned).collect()
 }
 
 // The user names the services of endpoints, and a shell evaluates these names.
@@ -315,6 +328,7 @@ mod tests {
         command
             .env("AWS_PROFILE", "hostile")
             .env("AWS_ENDPOINT_URL_S3", "http://hostile")
+            .env("AWS_BEARER_TOKEN_BEDROCK", "hostile")
             .env("PAGER", "cat");
         variables(Some("token"), Some("eu-west-1")).apply_to(&mut command);
         let changes: BTreeMap<_, _> = command
@@ -342,6 +356,9 @@ mod tests {
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", None),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", None),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", None),
+            ("AWS_ACCESS_KEY", None),
+            ("AWS_SECRET_KEY", None),
+            ("AWS_BEARER_TOKEN_BEDROCK", None),
             ("PAGER", Some("cat")),
         ]);
         assert_eq!(changes, expected);
