@@ -204,12 +204,22 @@ mod tests {
 
     #[test]
     fn the_windows_are_those_of_the_static_stability_standard() {
+        assert_eq!(windows(10 * MINUTE), (5 * MINUTE, MINUTE));
         assert_eq!(windows(15 * MINUTE), (5 * MINUTE, MINUTE));
         assert_eq!(windows(20 * MINUTE), (5 * MINUTE, MINUTE));
         assert_eq!(windows(21 * MINUTE), (15 * MINUTE, MINUTE));
         assert_eq!(windows(60 * MINUTE), (15 * MINUTE, MINUTE));
+        let almost = 90 * MINUTE - Duration::from_secs(1);
+        assert_eq!(windows(almost), (15 * MINUTE, MINUTE));
         assert_eq!(windows(90 * MINUTE), (60 * MINUTE, MINUTE));
         assert_eq!(windows(720 * MINUTE), (60 * MINUTE, MINUTE));
+    }
+
+    #[test]
+    fn the_windows_of_short_lifetimes_are_parts_of_them() {
+        assert_eq!(windows(8 * MINUTE), (4 * MINUTE, MINUTE));
+        assert_eq!(windows(2 * MINUTE), (MINUTE, MINUTE / 2));
+        assert_eq!(windows(MINUTE), (MINUTE / 2, MINUTE / 4));
     }
 
     #[test]

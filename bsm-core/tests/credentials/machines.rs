@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_async::time::StaticTimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -252,6 +253,28 @@ async fn an_instance_gives_its_role_and_its_region() {
         assert!(arn.contains(":assumed-role/Instance/"), "{arn}");
         assert_eq!(bsm.aws_region().await.unwrap(), "eu-west-1");
     }
+}
+
+/// During an outage the metadata service returns old credentials, which AWS continues to accept.
+#[tokio::test]
+async fn expired_credentials_of_an_instance_are_used_for_a_while_and_those_of_a_container_are_not()
+{
+    let machine = Machine::start();
+    let late = machine.aws.clock().now() + Duration::from_secs(48 * 3_600);
+    let container = machine.container_url();
+    let at_that_time = |variables: &[(&str, &str)]| {
+        let builder = machine.builder(variables, "").region("us-east-1");
+        builder.time_source(StaticTimeSource::new(late)).build()
+    };
+    let instance = at_that_time(&[(METADATA, machine.aws.endpoint_url())]);
+    instance.credentials().await.unwrap();
+    let expiration = SystemTime::from(instance.expiration().unwrap());
+    let left = expiration.duration_since(late).unwrap();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert!((minutes(10)..minutes(15)).contains(&left), "{left:?}");
+    let container = at_that_time(&[(FULL, &container), (AUTHORIZATION, TOKEN)]);
+    let error = container.credentials().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CredentialsRejected, "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Several runtimes in one process, and code of the user that uses sessions itself.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,9 @@ use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::raw_server::RawServer;
-use crate::support::{ACCESS_KEY_ID, SECRET, assume_role_calls, builder, playground};
+use crate::support::{
+    ACCESS_KEY_ID, SECRET, SERIAL, WITH_MFA, assume_role_calls, builder, playground,
+};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -330,4 +332,62 @@ fn shutdown_ends_the_work_and_the_next_use_starts_it_again() {
         playground.aws.faults().clear();
         bsm.credentials().await.unwrap();
     });
+}
+
+/// A provider that records the session in whose scope it runs.
+#[derive(Clone, Debug, Default)]
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl Recorder {
+    fn record(&self) {
+        let current = BotoSesManager::current().to_string();
+        self.0.lock().unwrap().push(current);
+    }
+}
+
+impl ProvideCredentials for Recorder {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.record();
+        let keys = Credentials::new(ACCESS_KEY_ID, SECRET, None, None, "recorder");
+        future::ProvideCredentials::ready(Ok(keys))
+    }
+}
+
+/// The work is shared by callers of several scopes, so it belongs to none of them.
+#[test]
+fn closures_and_providers_run_outside_of_the_callers_scope() {
+    let default = BotoSesManager::current().to_string();
+    for is_guard in [false, true] {
+        let playground = playground();
+        let other = playground.profile("reader");
+        let recorder = Recorder::default();
+        let (codes, refreshes) = (recorder.clone(), recorder.clone());
+        let base = playground
+            .builder()
+            .profile_name("dev")
+            .credentials_provider(recorder.clone())
+            .mfa_token_provider(mfa::from_fn(move |_| {
+                codes.record();
+                std::future::ready(Ok::<_, std::io::Error>("135790".to_owned()))
+            }))
+            .on_refresh(move |_| refreshes.record())
+            .build();
+        let role = base.assume_role(WITH_MFA).mfa_serial(SERIAL).build();
+        if is_guard {
+            let _env = other.awsenv();
+            runtime().block_on(role.credentials()).unwrap();
+        } else {
+            runtime().block_on(other.scope(role.credentials())).unwrap();
+        }
+        let recorded = recorder.0.lock().unwrap().clone();
+        // The provider, the code, and the refresh of the keys and of the role.
+        assert!(recorded.len() >= 4, "{recorded:?}");
+        assert!(
+            recorded.iter().all(|current| *current == default),
+            "{recorded:?}"
+        );
+    }
 }

@@ -184,6 +184,15 @@ async fn a_browser_signs_in_and_every_program_uses_the_login() {
     assert_eq!(prompts.load(Ordering::SeqCst), 3);
 }
 
+#[test]
+fn a_sign_in_waits_for_ten_minutes() {
+    let bsm = BotoSesManager::builder().profile_name("admin").build();
+    for sign_in in [bsm.sso_login(), bsm.sso_login().device_code()] {
+        let settings = format!("{sign_in:?}");
+        assert!(settings.contains("timeout: 600s"), "{settings}");
+    }
+}
+
 #[tokio::test]
 async fn a_device_code_signs_in_where_there_is_no_display_or_it_is_asked_for() {
     let center = Center::start();
