@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// A page, what it says, and the source that makes it true.
-const NUMBERS: [(&str, &str, &str, &str); 44] = [
+const NUMBERS: [(&str, &str, &str, &str); 43] = [
     // Refresh
     (
         "refresh",
@@ -261,15 +261,9 @@ const NUMBERS: [(&str, &str, &str, &str); 44] = [
     ),
     (
         "migrating",
-        "quiet for 1.5 seconds",
-        "bsm-dynamodb/src/migrate/run/cutover.rs",
-        "QUIET: Duration = Duration::from_millis(1_500);",
-    ),
-    (
-        "migrating",
-        "for 10 seconds with `compare(false)`",
-        "bsm-dynamodb/src/migrate/run/cutover.rs",
-        "QUIET_WITHOUT_COMPARISON: Duration = Duration::from_secs(10);",
+        "quiet for 3 seconds",
+        "bsm-dynamodb/src/migrate/options.rs",
+        "quiet_period: Duration::from_secs(3),",
     ),
     (
         "migrating",

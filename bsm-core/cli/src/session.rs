@@ -55,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) manager: BotoSesManager,
     /// The session whose credentials the last role is assumed with, if an option names that role.
     pub(crate) parent: Option<BotoSesManager>,
+    /// The profile that the command line or the person at the terminal named.
+    pub(crate) named: Option<String>,
     profile_name: String,
     /// `None` if the profile does not exist, which is an error only if it was named.
     pub(crate) profile: Option<ProfileInfo>,
@@ -113,7 +115,7 @@ impl SessionArguments {
         } else {
             // Only a name of the command line is set: it takes precedence over keys in the
             // environment, and AWS_PROFILE does not.
-            if let Some(name) = named {
+            if let Some(name) = &named {
                 builder = builder.profile_name(name);
             }
             if let Some(account) = expected {
@@ -124,6 +126,7 @@ impl SessionArguments {
         Ok(Session {
             manager,
             parent,
+            named,
             profile_name,
             profile: profile.cloned(),
             guard,

@@ -406,9 +406,11 @@ async fn unless_dropped<T>(
 ) -> Option<T> {
     let mut work = pin!(work);
     let mut dropped = pin!(async move { while running.changed().await.is_ok() {} });
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => dropped.as_mut().poll(cx).map(|()| None),
+    // The end of the run first: work that has just become ready must not begin its next step, such as to
+    // start a program.
+    poll_fn(|cx| match dropped.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(cx).map(Some),
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! What a login gives: the accounts and roles of its user. And its end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::credentials::cli_cache::CliCache;
 use crate::credentials::sso::{SsoTokenProvider, TokenFile};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
@@ -278,8 +279,10 @@ pub(crate) async fn sign_out(session: &Session) -> Result<bool, Error> {
         Error::new(ErrorKind::File, message).with_source(error)
     })?;
     // After the token, without which no program can fill the cache again.
-    let cache = access.home.join(".aws").join("cli").join("cache");
-    small_file::blocking(move || remove_roles(&cache)).await?;
+    let of_the_cli = CliCache::new().open_store(Some(access.home.clone()));
+    let caches = of_the_cli.into_iter().chain(session.settings.cli_cache());
+    let caches: BTreeSet<_> = caches.map(|cache| cache.directory().to_owned()).collect();
+    small_file::blocking(move || caches.iter().for_each(|cache| remove_roles(cache))).await?;
     Ok(removed)
 }
 

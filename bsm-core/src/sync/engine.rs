@@ -117,6 +117,7 @@ impl Running {
             .build()
             .map_err(failed)?;
         let handle = runtime.handle().clone();
+        let runtime = OwnedRuntime(Some(runtime));
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("bsm-engine".to_owned())
@@ -145,7 +146,22 @@ impl Running {
     }
 }
 
-fn run(runtime: runtime::Runtime, stopped: oneshot::Receiver<Stop>) {
+/// The engine's runtime, on its way to the thread. A runtime that is dropped in asynchronous code panics, and
+/// that is where the thread fails to start.
+struct OwnedRuntime(Option<runtime::Runtime>);
+
+impl Drop for OwnedRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn run(mut runtime: OwnedRuntime, stopped: oneshot::Receiver<Stop>) {
+    let Some(runtime) = runtime.0.take() else {
+        return;
+    };
     // The sender is never dropped before it has sent: `Running` stays in place until it is stopped.
     if let Ok(Stop { at_most, done }) = runtime.block_on(stopped) {
         runtime.shutdown_timeout(at_most);

@@ -340,8 +340,20 @@ async fn the_cache_of_the_aws_cli_holds_the_credentials_for_all_processes() {
     assert_eq!(issued(), 3);
     #[cfg(feature = "sso-login")]
     {
-        assert!(cached().sso_logout().await.unwrap());
+        // Also where the entries are in another directory.
+        let elsewhere = center.home.path().join("elsewhere");
+        let cache = CliCache::new().directory(&elsewhere);
+        let other = center.builder().cli_cache(cache).build();
+        other.credentials().await.unwrap();
+        let entries = || {
+            let paths = fs::read_dir(&elsewhere).unwrap().flatten();
+            let paths = paths.map(|entry| entry.path());
+            paths.filter(|path| path.extension().is_some_and(|it| it == "json"))
+        };
+        assert_eq!(entries().count(), 1);
+        assert!(other.sso_logout().await.unwrap());
         assert_eq!(entry(), None);
+        assert_eq!(entries().count(), 0);
     }
 }
 

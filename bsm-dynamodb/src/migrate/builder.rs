@@ -109,10 +109,20 @@ impl MigrateTable {
     /// Default: `true`.
     ///
     /// Reads both tables with strongly consistent reads, as
-    /// [`CopyTable::compare`](crate::CopyTable::compare) does. Without it, the writers pause for 10 seconds more,
-    /// because nothing would find a record of the stream that arrives late.
+    /// [`CopyTable::compare`](crate::CopyTable::compare) does.
     pub fn compare(self, compare: bool) -> Self {
         self.with(|options| options.compares = compare)
+    }
+
+    /// Sets how long the stream must have no new record after the writers have stopped. Default: 3 seconds.
+    ///
+    /// The writers pause for that long, and a write whose record takes longer to arrive is missing from the
+    /// target. DynamoDB writes records "in near-real time", usually well within a second, and states no
+    /// limit: choose a longer period if the writers can pause for longer.
+    ///
+    /// Source: [Change data capture for DynamoDB Streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
+    pub fn quiet_period(self, quiet: Duration) -> Self {
+        self.with(|options| options.quiet_period = quiet)
     }
 }
 

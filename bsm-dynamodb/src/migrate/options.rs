@@ -53,6 +53,7 @@ pub(super) struct MigrateOptions {
     pub(super) write_capacity: Option<u32>,
     pub(super) poll_interval: Duration,
     pub(super) job_timeout: Duration,
+    pub(super) quiet_period: Duration,
 }
 
 impl MigrateOptions {
@@ -79,6 +80,8 @@ impl MigrateOptions {
             poll_interval: Duration::from_secs(10),
             // Tables of several terabytes are exported in hours.
             job_timeout: Duration::from_secs(48 * 3600),
+            // Several times what a record takes to arrive, and writers can pause for as long.
+            quiet_period: Duration::from_secs(3),
         }
     }
 }

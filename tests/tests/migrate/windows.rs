@@ -149,6 +149,25 @@ async fn pages_that_are_empty_or_cut_off_are_not_the_end_of_the_stream() {
     world.assert_migrated().await;
 }
 
+/// A key that nothing else has written to since the comparison began, and that is therefore not among those
+/// that are compared at the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_arrives_late_is_not_lost() {
+    let world = World::start(50).await;
+    let _hurry = world.hurry(1);
+    let (source, faults) = (world.source.clone(), world.aws.faults().clone());
+    let migration = world.migrate().cutover(move || async move {
+        let request = client(&source).await.put_item().table_name(TABLE);
+        let request = request.item("id", AttributeValue::S("late".to_owned()));
+        // Two seconds, as the shard is read five times a second.
+        faults.add(Fault::empty_page().times(10));
+        request.send().await?;
+        Ok(())
+    });
+    assert!(migration.await.unwrap().is_verified());
+    world.assert_migrated().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_turned_off_is_not_one_without_writes() {
     let world = World::start(50).await;

@@ -61,8 +61,7 @@ enum Policy {
 
 impl CopyCommand {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let source = self.sides.source(&global.session)?;
-        let target = self.sides.target(&global.session)?;
+        let (source, target) = self.sides.select(&global.session)?;
         let copy = self.copy(&source.manager, &target.manager);
         let plan = copy.preflight().await?;
         if !global.json {

@@ -198,8 +198,7 @@ impl Abort {
 impl Migration {
     /// Returns the session of the target, and the migration. Sends nothing.
     fn open(&self, global: &Global) -> Result<(Session, MigrateTable), Failure> {
-        let source = self.sides.source(&global.session)?;
-        let target = self.sides.target(&global.session)?;
+        let (source, target) = self.sides.select(&global.session)?;
         let migration = self.between(&source.manager, &target.manager);
         Ok((target, migration))
     }

@@ -27,7 +27,18 @@ pub(super) struct TableSides {
 }
 
 impl TableSides {
-    pub(super) fn source(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
+    /// Selects the sessions of both sides: the one that is read from, and the one that is written to.
+    pub(super) fn select(
+        &self,
+        arguments: &SessionArguments,
+    ) -> Result<(Session, Session), Failure> {
+        let source = self.source(arguments)?;
+        // Also where the profile was picked, so that the same question is not asked twice.
+        let target = self.target(arguments, source.named.as_deref())?;
+        Ok((source, target))
+    }
+
+    fn source(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
         let profile = self.from.clone().or_else(|| arguments.profile.clone());
         let arguments = SessionArguments {
             profile,
@@ -38,12 +49,16 @@ impl TableSides {
         arguments.select(Questions::Allowed)
     }
 
-    pub(super) fn target(&self, arguments: &SessionArguments) -> Result<Session, Failure> {
-        let to = self.to.clone().or_else(|| self.from.clone());
+    fn target(
+        &self,
+        arguments: &SessionArguments,
+        source: Option<&str>,
+    ) -> Result<Session, Failure> {
+        let to = self.to.clone().or_else(|| source.map(str::to_owned));
         // --region is for both sides.
         let region = self.to_region.clone().or_else(|| arguments.region.clone());
         let arguments = SessionArguments {
-            profile: to.or_else(|| arguments.profile.clone()),
+            profile: to,
             region,
             ..arguments.clone()
         };

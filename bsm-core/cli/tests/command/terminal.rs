@@ -59,6 +59,11 @@ fn a_profile_is_picked_by_number_or_name_where_nothing_selects_one() {
         assert_eq!(ran.status, Some(status), "{answer:?}: {ran:?}");
         assert!(ran.stdout.contains(expected), "{answer:?}: {ran:?}");
     }
+    // Both sides of a copy are the profile that was picked.
+    let copy = ["bsm", "copy", "no-table", "--as", "copied", "--dry-run"];
+    let ran = on_terminal(&home, &["Which profile?", "staging"], &copy).unwrap();
+    assert_eq!(ran.stdout.matches("Which profile?").count(), 1, "{ran:?}");
+    assert!(ran.stdout.contains("no-table"), "{ran:?}");
     // No question where the answer would be for somebody else.
     let process = ["bsm", "credential-process"];
     let ran = on_terminal(&home, &[], &process).unwrap();

@@ -1,7 +1,7 @@
 //! The directory of the entries.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -37,6 +37,10 @@ impl Store {
             directory,
             same_source_only,
         }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Reads an entry; `None` if it does not exist or cannot be read.

@@ -18,14 +18,8 @@ use crate::migrate::touched::KeysToCompare;
 /// How often the position in the stream is recorded.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the stream must have no new record after the writers have stopped. DynamoDB writes records
-/// in near real time, well under a second after the item.
-const QUIET: Duration = Duration::from_millis(1_500);
-
-/// The same where no comparison would find a record that came later.
-const QUIET_WITHOUT_COMPARISON: Duration = Duration::from_secs(10);
-
-/// How long the last records may take to arrive. A minute is far more than the stream needs.
+/// How long records may continue to arrive after the writers have stopped. A minute is far more than the
+/// stream needs.
 const MAX_DRAIN: Duration = Duration::from_secs(60);
 
 /// How long the tables may differ after the last record. What differs then is an error.
@@ -63,14 +57,8 @@ impl Migration {
             .await?;
         self.is_draining = true;
         self.drain(&mut tail, &mut saved).await?;
-        if let Some(touched) = tail.touched.take() {
-            match touched.into_keys() {
-                Some(keys) => self.compare_keys(&mut tail, &mut saved, keys).await?,
-                None => {
-                    let compared = self.compare().await?;
-                    self.check(&compared)?;
-                }
-            }
+        if self.options().compares {
+            self.compare_touched(&mut tail, &mut saved).await?;
             self.is_verified = true;
         }
         self.end_pause().await
@@ -216,51 +204,59 @@ impl Migration {
         }
     }
 
-    /// Reads the stream until it has had no record for a while.
+    /// Reads the stream until it has had no record for the quiet period.
     async fn drain(&mut self, tail: &mut StreamTail<'_>, saved: &mut Instant) -> Result<(), Error> {
-        let deadline = Instant::now() + MAX_DRAIN;
+        let quiet = self.options().quiet_period;
         // From now on, not from the last record: a record of the last write may still be on its way.
         let mut quiet_since = Instant::now();
-        let quiet = match self.options().compares {
-            true => QUIET,
-            false => QUIET_WITHOUT_COMPARISON,
-        };
+        let mut is_at_tip = false;
+        let deadline = quiet_since + quiet + MAX_DRAIN;
         // A stream that was turned off is as quiet as one without writes.
         tail.list_again();
-        while quiet_since.elapsed() < quiet {
+        while quiet_since.elapsed() < quiet || !is_at_tip {
             let round = self.round(tail, saved).await?;
             if round.records > 0 || !round.is_complete {
                 quiet_since = Instant::now();
             }
+            is_at_tip = round.is_at_tip;
             if Instant::now() >= deadline {
-                let message = format!(
-                    "records were still arriving {MAX_DRAIN:?} after cutover(): make sure that all writers \
-                     have stopped, and run the migration again"
-                );
-                return Err(self.prepared.source.error(ErrorKind::TablesDiffer, message));
+                return Err(self.still_arriving(quiet + MAX_DRAIN));
             }
         }
         Ok(())
     }
 
-    /// Compares the items of some keys until they are the same in both tables.
-    async fn compare_keys(
+    /// Compares the items that were written to since the comparison began, until they are the same in both
+    /// tables.
+    async fn compare_touched(
         &mut self,
         tail: &mut StreamTail<'_>,
         saved: &mut Instant,
-        mut keys: Vec<Item>,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + MAX_DIFFERENCE;
+        let mut keys = Vec::new();
         loop {
+            // The stream is read meanwhile: a record that is late is applied, and its key compared.
+            let touched = tail.touched.replace(KeysToCompare::default());
+            match touched.unwrap_or_default().into_keys() {
+                Some(touched) => keys.extend(touched),
+                // Too many keys were written to.
+                None => {
+                    let compared = self.compare().await?;
+                    self.check(&compared)?;
+                }
+            }
             keys = differing(tail.pair, keys).await?;
-            if keys.is_empty() {
+            let round = self.round(tail, saved).await?;
+            if keys.is_empty() && round.records == 0 {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(self.differ(keys.len() as u64));
+                return Err(match keys.len() {
+                    0 => self.still_arriving(MAX_DIFFERENCE),
+                    differ => self.differ(differ as u64),
+                });
             }
-            // A record may still be on its way.
-            self.round(tail, saved).await?;
         }
     }
 
@@ -303,6 +299,14 @@ impl Migration {
             0 => Ok(()),
             differences => Err(self.differ(differences)),
         }
+    }
+
+    fn still_arriving(&self, after: Duration) -> Error {
+        let message = format!(
+            "records were still arriving {after:?} after cutover(): make sure that all writers have \
+             stopped, and run the migration again"
+        );
+        self.prepared.source.error(ErrorKind::TablesDiffer, message)
     }
 
     fn differ(&self, keys: u64) -> Error {
