@@ -9,7 +9,8 @@
 //! - makes such a switch outlast its block with [`end_and_bind`], until [`unbind_model`],
 //! - fixes a model to one manager whatever the scope with [`fix_model`], until [`unfix_model`],
 //! - turns the SDK's errors into ones that are safe to print with [`sdk_failure`], and sorts them with
-//!   [`kind_of_code`].
+//!   [`kind_of_code`],
+//! - sends short requests of its own with a configuration that is [`bounded`].
 //!
 //! # Examples
 //!
@@ -32,6 +33,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::IntoFuture;
 
+use aws_config::SdkConfig;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 use super::AwsEnvGuard;
@@ -77,6 +79,13 @@ pub fn scope_for<F: IntoFuture>(
     future: F,
 ) -> Scoped<F::IntoFuture> {
     Scoped::nested(Override::for_models(manager, models), future)
+}
+
+/// Returns a configuration whose clients read at most 1 MiB of a response, and fail if it is longer.
+///
+/// The SDK reads a response into memory as a whole, however long it is.
+pub fn bounded(config: &SdkConfig) -> SdkConfig {
+    transport::bounded(config)
 }
 
 /// Creates the part of an SDK error that is safe to print.

@@ -10,6 +10,7 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
+use bsm_core::adapter;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -22,9 +23,6 @@ const PATH: &str = "/federation";
 
 /// How long the endpoint may take. A person waits for it.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-
-/// The longest answer that is read. A token has about 1 KiB.
-const MAX_ANSWER: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -120,7 +118,8 @@ async fn get(config: &SdkConfig, origin: &str, query: Zeroizing<String>) -> Resu
         let message = format!("{origin} could not be reached: check the network and the proxies");
         Failure::new(Class::Failed, message)
     };
-    let client = config.http_client().ok_or_else(unreachable)?;
+    let client = adapter::bounded(config).http_client();
+    let client = client.ok_or_else(unreachable)?;
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(TIME_LIMIT)
         .build();
@@ -147,11 +146,10 @@ async fn get(config: &SdkConfig, origin: &str, query: Zeroizing<String>) -> Resu
             Ok(request)
         })
         .deserializer::<_, std::convert::Infallible>(|response: &HttpResponse| {
-            // The runtime has read the whole body into memory before it calls the deserializer.
             let body = response.body().bytes().unwrap_or_default();
             Ok(Reply {
                 status: response.status().as_u16(),
-                body: Zeroizing::new(body[..body.len().min(MAX_ANSWER)].to_vec()),
+                body: Zeroizing::new(body.to_vec()),
             })
         })
         .build();
