@@ -27,7 +27,7 @@ use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
 use crate::credentials::session_token::{SessionTokenProvider, SessionTokenRequest};
-use crate::credentials::{AccountGuard, Refresher};
+use crate::credentials::{AccountGuard, Observer, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::{CallerIdentity, PerCredentials};
@@ -286,9 +286,9 @@ impl Session {
             )),
             None => source,
         };
-        let observer = self.settings.on_refresh.clone();
-        let observer = observer.map(|observer| observer.of_session(self.to_string()));
-        let credentials = Refresher::observed(source, self.settings.time_source(), observer);
+        let observer = Observer::of_session(self.to_string());
+        let observer = observer.with_function(self.settings.on_refresh.clone());
+        let credentials = Refresher::new(source, self.settings.time_source(), observer);
         let config = config
             .to_builder()
             .region(region.clone())
@@ -401,6 +401,7 @@ impl Session {
             mfa: settings.mfa.as_ref(),
             cli_cache: settings.cli_cache(),
             process_streams: settings.process_streams,
+            session: self.to_string(),
             process_timeout: settings.process_timeout(),
             process_variables: &settings.process_variables,
             time_source: settings.time_source(),

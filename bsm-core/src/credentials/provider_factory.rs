@@ -9,7 +9,6 @@ use aws_config::{Region, SdkConfig};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::Refresher;
 use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
 use super::container::Container;
@@ -23,6 +22,7 @@ use super::reloaded_keys::{ProfileKeys, ReloadedKeys};
 use super::role_request::RoleRequest;
 use super::sso::{SsoRole, SsoSession, SsoTokenProvider, sso_config};
 use super::web_identity::WebIdentityRole;
+use super::{Observer, Refresher};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, ChainedRole, File, Profile, ProfileChain, Sso};
@@ -57,6 +57,8 @@ pub(crate) fn assumed_role(
 
 /// Creates the providers that profile chains name, and the roles on top of them.
 pub(crate) struct ProviderFactory<'a> {
+    /// The session in the words of the log.
+    pub(crate) session: String,
     pub(crate) environment: &'a Environment,
     pub(crate) mfa: Option<&'a TokenCodes>,
     pub(crate) cli_cache: Option<Store>,
@@ -89,7 +91,11 @@ impl ProviderFactory<'_> {
         let profile = role.profile.clone();
         let context = AssumeRoleContext {
             // A cache for each role of the chain: those below are not assumed at each refresh.
-            parent: &Refresher::new(source, self.time_source.clone()),
+            parent: &Refresher::new(
+                source,
+                self.time_source.clone(),
+                Observer::of_session(self.session.clone()),
+            ),
             sts: self.sts,
             mfa: self.mfa,
             cli_cache: self.cli_cache.clone(),

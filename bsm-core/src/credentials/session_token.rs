@@ -176,6 +176,10 @@ mod tests {
             mfa_serial: serial.map(str::to_owned),
         };
         for (seconds, serial, is_role, is_accepted) in [
+
+    fn check_source(&self) -> Result<(), Error> {
+        self.parent.check()
+    }
             (900, None, false, true),
             (129_600, Some("GAHT12345678"), false, true),
             (899, None, false, false),
