@@ -23,6 +23,7 @@ use self::destinations::Destinations;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, sts_region, with_required_parts};
 use self::settings::Settings;
+use crate::credentials::cli_cache::CachedSessionToken;
 use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
@@ -342,7 +343,10 @@ impl Session {
             config: SdkConfig::clone(&resolved.config),
             sts_region: resolved.sts_region.clone(),
             region,
-            source: Arc::new(provider),
+            source: match self.settings.cli_cache() {
+                Some(store) => Arc::new(CachedSessionToken::new(provider, store)),
+                None => Arc::new(provider),
+            },
             destinations: resolved.destinations.clone(),
         })
     }
@@ -397,11 +401,11 @@ impl Session {
         let sts_region = sts_region(region.as_ref(), resolution.origin.role_arn());
         let sts = sts_config(&config, &sts_region);
         let providers = ProviderFactory {
+            session: self.to_string(),
             environment: &settings.environment,
             mfa: settings.mfa.as_ref(),
             cli_cache: settings.cli_cache(),
             process_streams: settings.process_streams,
-            session: self.to_string(),
             process_timeout: settings.process_timeout(),
             process_variables: &settings.process_variables,
             time_source: settings.time_source(),

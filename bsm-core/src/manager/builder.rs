@@ -367,7 +367,7 @@ impl Builder {
     }
 
     /// Shares the credentials of assumed roles with the AWS CLI and with other processes, through
-    /// the CLI's own cache. Default: off.
+    /// the CLI's own cache, and session tokens with other processes of this crate. Default: off.
     pub fn cli_cache(mut self, cache: CliCache) -> Self {
         self.settings.cli_cache = Some(cache);
         self
