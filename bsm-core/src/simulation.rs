@@ -5,8 +5,8 @@
 //! credentials, cancel, and clear caches; an AWS in the process, which loses, delays, repeats and garbles;
 //! a clock that is set; and a program that damages the cache that the processes share. A process is killed at
 //! any time, or between two operations on the files of the cache, where it leaves what it has written. The
-//! callers of a process are on two runtimes, one of which shuts down now and then; as paused time is that of
-//! one runtime, these are groups of tasks. Real runtimes, signals and processes are in the integration tests.
+//! callers of a process are on two runtimes, one of which shuts down now and then, as does the engine; paused time
+//! is that of one runtime, so these are groups of tasks. Real runtimes, signals and processes are in the integration tests.
 //! A seed decides all of it. After each storm the faults end, and everybody must be served.
 //!
 //! What must hold at every step is in [`World`]. A seed that fails is printed, and is kept in
@@ -103,7 +103,7 @@ async fn storm(world: &World, rng: &mut Rng) {
     let kills: Vec<_> = kills.collect();
     let runtimes = processes
         .iter()
-        .map(|process| replace_runtimes(process, rng.fork()));
+        .map(|process| end_runtimes(process, rng.fork()));
     let runtimes: Vec<_> = runtimes.collect();
     // A clock that is right or ahead is no excuse for credentials that have expired.
     let clock = match rng.u8(0..3) {
@@ -142,10 +142,13 @@ async fn storm(world: &World, rng: &mut Rng) {
     }
 }
 
-async fn replace_runtimes(process: &Process, mut rng: Rng) {
+async fn end_runtimes(process: &Process, mut rng: Rng) {
     loop {
         sleep(Duration::from_secs(rng.u64(60..1_200))).await;
-        process.replace_runtime();
+        match rng.u8(0..3) {
+            0 => process.shut_down(),
+            _ => process.replace_runtime(),
+        }
     }
 }
 

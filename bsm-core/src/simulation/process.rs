@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::aws::Network;
 use super::world::{Weather, World};
 use crate::credentials::cli_cache::CliCache;
+use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
 use crate::sync::engine::simulated::Tasks;
 
@@ -70,6 +71,11 @@ impl Process {
     /// Ends all its tasks where they are, as a kill between two operations would.
     pub(super) fn kill(&self) {
         self.running.lock().tasks.end();
+    }
+
+    /// Ends the work of its sessions, as [`shutdown`](crate::shutdown) does; its callers go on.
+    pub(super) fn shut_down(&self) {
+        self.running.lock().tasks.shut_down();
     }
 
     /// Kills the process before one of its next operations on files.
@@ -259,7 +265,9 @@ async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error>
             // With one that is behind, a dead entry of the cache seems to be valid until it is used.
             let is_misled =
                 account == USERS_ACCOUNT && !world.has_right_clock() || world.was_clock_behind();
-            if world.is_settled() && !is_misled {
+            // Callers of a session that is shut down are told so.
+            let was_shut_down = error.kind() == ErrorKind::Runtime;
+            if world.is_settled() && !is_misled && !was_shut_down {
                 world.violation(format!("{account} could have been served: {error:?}"));
             }
             Err(error)

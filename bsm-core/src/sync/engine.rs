@@ -257,6 +257,8 @@ pub(crate) mod simulated {
     /// The tasks of a simulated process, or of one of its runtimes, which end together.
     pub(crate) struct Tasks {
         handles: Mutex<Vec<AbortHandle>>,
+        /// The work on the engine of a process.
+        work: Mutex<Vec<AbortHandle>>,
         /// How many steps of its work on files are left before the process is killed; 0 if it is dead.
         steps: AtomicU32,
     }
@@ -265,6 +267,7 @@ pub(crate) mod simulated {
         fn default() -> Self {
             Self {
                 handles: Mutex::default(),
+                work: Mutex::default(),
                 steps: AtomicU32::new(LIVES),
             }
         }
@@ -285,8 +288,16 @@ pub(crate) mod simulated {
         }
 
         pub(crate) fn end(&self) {
+            self.shut_down();
             for task in self.handles.lock().drain(..) {
                 task.abort();
+            }
+        }
+
+        /// Ends the work on the engine, as [`shutdown`](super::shutdown) does.
+        pub(crate) fn shut_down(&self) {
+            for work in self.work.lock().drain(..) {
+                work.abort();
             }
         }
 
@@ -364,7 +375,7 @@ pub(crate) mod simulated {
         let current = current();
         let (work, handle) = abortable(work);
         if let Some(current) = &current {
-            current.handles.lock().push(handle);
+            current.work.lock().push(handle);
         }
         async move {
             // A process that was killed has no result.
