@@ -1,6 +1,6 @@
 //! The providers of credentials, created from resolved settings.
 //!
-//! That for login sessions is aws-config's; the others are this crate's own.
+//! None is aws-config's, which read the settings of the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::cli_cache::{CachedRole, CachedSso, Store};
 use super::container::Container;
 use super::imds::Instance;
 #[cfg(feature = "login")]
-use super::login_session::LoginSession;
+use super::login_session::{LoginFile, LoginSession};
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
 use super::provider::SharedProvider;
@@ -125,7 +125,7 @@ impl ProviderFactory<'_> {
                 Arc::new(WebIdentityRole::new(identity, self.sts)?)
             }
             BaseProvider::Sso(sso) => self.sso(sso)?,
-            BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
+            BaseProvider::Login { profile, session } => self.login(what, &profile, &session)?,
             BaseProvider::Process {
                 profile,
                 command,
@@ -222,18 +222,18 @@ impl ProviderFactory<'_> {
     }
 
     #[cfg(feature = "login")]
-    fn login(&self, what: String, profile: &str, session: String) -> Result<SharedProvider, Error> {
-        // aws-config's provider looks for the session below the process's own home directory.
-        if !self.environment.is_process() {
+    fn login(&self, what: String, profile: &str, session: &str) -> Result<SharedProvider, Error> {
+        let Some(file) = LoginFile::of(self.environment, session) else {
             return Err(unavailable(&what));
-        }
-        let login = LoginSession::new(what, profile, session, self.config);
+        };
+        // Not `sts`, whose time limits are those of fewer attempts.
+        let login = LoginSession::new(what, profile, file, self.config);
         Ok(Arc::new(login))
     }
 
     #[cfg(not(feature = "login"))]
     #[expect(clippy::unused_self, reason = "the signature is that of the feature")]
-    fn login(&self, _: String, profile: &str, _: String) -> Result<SharedProvider, Error> {
+    fn login(&self, _: String, profile: &str, _: &str) -> Result<SharedProvider, Error> {
         Err(Error::new(
             ErrorKind::InvalidConfig,
             format!(
