@@ -25,4 +25,4 @@ mod web_identity;
 
 pub(crate) use account_guard::AccountGuard;
 pub use refresh::RefreshEvent;
-pub(crate) use refresh::{OnRefresh, Refresher};
+pub(crate) use refresh::{Observer, OnRefresh, Refresher};

@@ -17,7 +17,8 @@ pub(crate) mod shlex;
 mod tests;
 
 pub(crate) use chain::{
-    BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity, static_keys,
+    BaseProvider, ChainedRole, Command, ProfileChain, Sso, WebIdentity, check_sso_region,
+    static_keys,
 };
 pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};

@@ -25,11 +25,12 @@ use self::destinations::Destinations;
 use self::resolution::{CredentialOrigin, Resolution};
 use self::sdk_config::{sts_config, sts_region, with_required_parts};
 use self::settings::Settings;
+use crate::credentials::cli_cache::CachedSessionToken;
 use crate::credentials::provider::{SharedProvider, UserProvider};
 use crate::credentials::provider_factory::{AssumeRoleContext, ProviderFactory, assumed_role};
 use crate::credentials::role_request::RoleRequest;
 use crate::credentials::session_token::{SessionTokenProvider, SessionTokenRequest};
-use crate::credentials::{AccountGuard, Refresher};
+use crate::credentials::{AccountGuard, Observer, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
 use crate::error::{Error, ErrorKind};
 use crate::identity::{CallerIdentity, PerCredentials};
@@ -288,9 +289,9 @@ impl Session {
             )),
             None => source,
         };
-        let observer = self.settings.on_refresh.clone();
-        let observer = observer.map(|observer| observer.of_session(self.to_string()));
-        let credentials = Refresher::observed(source, self.settings.time_source(), observer);
+        let observer = Observer::of_session(self.to_string());
+        let observer = observer.with_function(self.settings.on_refresh.clone());
+        let credentials = Refresher::new(source, self.settings.time_source(), observer);
         let config = self.bearer_tokens().only(config);
         let config = config
             .to_builder()
@@ -355,7 +356,10 @@ impl Session {
             config: SdkConfig::clone(&resolved.config),
             sts_region: resolved.sts_region.clone(),
             region,
-            source: Arc::new(provider),
+            source: match self.settings.cli_cache() {
+                Some(store) => Arc::new(CachedSessionToken::new(provider, store)),
+                None => Arc::new(provider),
+            },
             destinations: resolved.destinations.clone(),
         })
     }
@@ -410,6 +414,7 @@ impl Session {
         let sts_region = sts_region(region.as_ref(), resolution.origin.role_arn());
         let sts = sts_config(&config, &sts_region);
         let providers = ProviderFactory {
+            session: self.to_string(),
             environment: &settings.environment,
             mfa: settings.mfa.as_ref(),
             cli_cache: settings.cli_cache(),

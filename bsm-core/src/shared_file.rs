@@ -8,6 +8,8 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 use crate::small_file;
+#[cfg(test)]
+use crate::sync::engine::simulated::{self, step};
 
 /// What a file is called until it has replaced another.
 const UNFINISHED: (&str, &str) = (".bsm-", ".tmp");
@@ -57,12 +59,45 @@ impl Lock {
 /// Replaces a file, which is readable for the user alone, in one piece.
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = directory_of(path);
+    step()?;
     make(directory)?;
+    step()?;
     let mut file = unfinished(directory)?;
+    match write(&mut file, contents) {
+        // A process that is killed leaves its file.
+        #[cfg(test)]
+        Err(error) if simulated::is_dead() => {
+            file.disable_cleanup(true);
+            return Err(error);
+        }
+        written => written?,
+    }
+    file.persist(path)?;
+    step()
+}
+
+fn write(file: &mut NamedTempFile, contents: &[u8]) -> io::Result<()> {
+    step()?;
+    #[cfg(test)]
+    if simulated::step().is_err() {
+        // Killed in the middle.
+        file.write_all(&contents[..contents.len() / 2])?;
+    }
+    step()?;
     file.write_all(contents)?;
+    step()?;
     // Before the rename: after a power failure, the path must not lead to an empty file.
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    step()
+}
+
+/// A point between two operations, where the simulation can kill the process.
+#[cfg(not(test))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the tests"
+)]
+fn step() -> io::Result<()> {
     Ok(())
 }
 
@@ -82,7 +117,15 @@ pub fn unfinished(directory: &Path) -> io::Result<NamedTempFile> {
 
 /// Tries to lock a file, which is created if it does not exist. Never waits.
 pub(crate) fn try_lock(path: &Path) -> LockAttempt {
-    let file = match make(directory_of(path)).and_then(|()| small_file::open_lock(path)) {
+    let open = || {
+        step()?;
+        make(directory_of(path))?;
+        step()?;
+        let file = small_file::open_lock(path)?;
+        step()?;
+        Ok(file)
+    };
+    let file = match open() {
         Ok(file) => file,
         Err(error) => return no_locks(&error, path),
     };
@@ -120,6 +163,7 @@ fn make(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::SystemTime;
 
     use super::*;
@@ -147,6 +191,48 @@ mod tests {
         assert!(!left.exists());
         for path in kept {
             assert!(path.exists(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_killed_at_any_step_leaves_the_old_file_or_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new").join("entry.json");
+        let (mut old, mut left) = (None, 0);
+        for step in 1.. {
+            let process = Arc::<simulated::Tasks>::default();
+            process.kill_at_step(step);
+            let new = format!("entry {step}");
+            let work = || replace(&path, new.as_bytes());
+            let written = simulated::work_of(Some(Arc::clone(&process)), work);
+            assert_eq!(written.is_err(), process.is_dead());
+            let found = std::fs::read_to_string(&path).ok();
+            if found.as_ref() != Some(&new) {
+                assert_eq!(found, old, "killed at step {step}");
+            }
+            old = found;
+            let files = std::fs::read_dir(path.parent().unwrap()).into_iter();
+            left = files.flatten().count().saturating_sub(1).max(left);
+            if !process.is_dead() {
+                break;
+            }
+        }
+        // One is empty, one has a half, and two have all of it.
+        assert!(left >= 4, "{left}");
+        assert!(old.is_some());
+    }
+
+    #[test]
+    fn a_process_that_is_killed_holds_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("entry.lock");
+        for step in 1..=3 {
+            let process = Arc::<simulated::Tasks>::default();
+            process.kill_at_step(step);
+            let work = || try_lock(&path);
+            let attempt = simulated::work_of(Some(process), work);
+            assert!(matches!(attempt, LockAttempt::Unsupported));
+            assert!(matches!(try_lock(&path), LockAttempt::Acquired(_)));
         }
     }
 }

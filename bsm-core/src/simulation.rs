@@ -3,14 +3,17 @@
 //!
 //! Everything runs on one thread, in time that is paused: several processes, whose callers ask for
 //! credentials, cancel, and clear caches; an AWS in the process, which loses, delays, repeats and garbles;
-//! a clock that is set; and a program that damages the cache that the processes share. A seed decides all of
-//! it. After each storm the faults end, and everybody must be served.
+//! a clock that is set; and a program that damages the cache that the processes share. A process is killed at
+//! any time, or between two operations on the files of the cache, where it leaves what it has written. The
+//! callers of a process are on two runtimes, one of which shuts down now and then, as does the engine; paused time
+//! is that of one runtime, so these are groups of tasks. Real runtimes, signals and processes are in the integration tests.
+//! A seed decides all of it. After each storm the faults end, and everybody must be served.
 //!
 //! What must hold at every step is in [`World`]. A seed that fails is printed, and is kept in
 //! `REGRESSIONS`. More seeds:
 //!
 //! ```text
-//! BSM_SIMULATION_SEEDS=10000 cargo test --release -p bsm-core --lib simulation
+//! BSM_SIMULATION_SEEDS=1000 .ci/run simulation
 //! BSM_SIMULATION_FIRST=4711 BSM_SIMULATION_SEEDS=1 cargo test -p bsm-core --lib simulation
 //! ```
 
@@ -48,15 +51,18 @@ fn sessions_hold_what_they_promise_whatever_happens() {
     let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
     let first = number("BSM_SIMULATION_FIRST").unwrap_or(0);
     let seeds = first..first + number("BSM_SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let mut requests = 0;
+    let (mut requests, mut killed_at_steps) = (0, 0);
     for seed in REGRESSIONS.into_iter().chain(seeds) {
         let simulated = catch_unwind(AssertUnwindSafe(|| simulate(seed)));
         let world = simulated.unwrap_or_else(|_| panic!("seed {seed}: the simulation panicked"));
         let violations = world.violations();
         assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
         requests += world.requests();
+        killed_at_steps += world.killed_at_steps();
     }
-    println!("{requests} requests");
+    println!(
+        "{requests} requests, {killed_at_steps} processes were killed between two operations on files"
+    );
 }
 
 /// Runs one storm, and what comes after it.
@@ -93,8 +99,12 @@ async fn storm(world: &World, rng: &mut Rng) {
     let processes: Vec<_> = (0..3).map(|_| Process::start(world, rng.fork())).collect();
     let kills = processes
         .iter()
-        .map(|process| kill_now_and_then(process, rng.fork()));
+        .map(|process| kill_now_and_then(world, process, rng.fork()));
     let kills: Vec<_> = kills.collect();
+    let runtimes = processes
+        .iter()
+        .map(|process| end_runtimes(process, rng.fork()));
+    let runtimes: Vec<_> = runtimes.collect();
     // A clock that is right or ahead is no excuse for credentials that have expired.
     let clock = match rng.u8(0..3) {
         0 => 0..1,
@@ -104,12 +114,19 @@ async fn storm(world: &World, rng: &mut Rng) {
     tokio::select! {
         () = sleep(STORM) => {}
         _ = join_all(kills) => {}
+        _ = join_all(runtimes) => {}
         () = change_weather(world, rng.fork()) => {}
         () = set_clock(world, clock, rng.fork()) => {}
         () = damage_cache(world, rng.fork()) => {}
     }
     world.set_weather(Weather::Fine);
     world.set_clock(0);
+    for process in &processes {
+        process.let_live();
+        if process.is_dead() {
+            process.start_again();
+        }
+    }
     sleep(RECOVERY).await;
     for process in &processes {
         process.stop_callers();
@@ -125,9 +142,27 @@ async fn storm(world: &World, rng: &mut Rng) {
     }
 }
 
-async fn kill_now_and_then(process: &Process, mut rng: Rng) {
+async fn end_runtimes(process: &Process, mut rng: Rng) {
     loop {
-        sleep(Duration::from_secs(rng.u64(60..2_400))).await;
+        sleep(Duration::from_secs(rng.u64(60..1_200))).await;
+        match rng.u8(0..3) {
+            0 => process.shut_down(),
+            _ => process.replace_runtime(),
+        }
+    }
+}
+
+async fn kill_now_and_then(world: &World, process: &Process, mut rng: Rng) {
+    loop {
+        sleep(Duration::from_secs(rng.u64(60..1_200))).await;
+        if rng.bool() {
+            // A refresh of a role has about as many.
+            process.kill_at_step(rng.u32(1..20));
+            sleep(Duration::from_secs(rng.u64(60..1_200))).await;
+            if process.is_dead() {
+                world.count_killed_at_step();
+            }
+        }
         process.kill();
         sleep(Duration::from_secs(rng.u64(0..60))).await;
         process.start_again();

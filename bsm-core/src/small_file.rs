@@ -124,6 +124,13 @@ async fn blocking_within<T: Send + 'static>(
     let log = dispatcher::get_default(Clone::clone);
     let span = Span::current();
     let work = move || dispatcher::with_default(&log, || span.in_scope(work));
+    #[cfg(test)]
+    let process = engine::simulated::current();
+    #[cfg(test)]
+    let work = {
+        let process = process.clone();
+        move || engine::simulated::work_of(process, work)
+    };
     let engine = Engine::default();
     // The caller need not have a runtime. If it has one, time that is paused in a test stands still
     // until the work is done.
@@ -132,7 +139,10 @@ async fn blocking_within<T: Send + 'static>(
         Err(_) => engine.handle()?,
     };
     let work = runtime.spawn_blocking(work);
-    match engine.timeout(limit, work).await {
+    let outcome = engine.timeout(limit, work).await;
+    #[cfg(test)]
+    engine::simulated::end_if_dead(process).await;
+    match outcome {
         Some(Ok(outcome)) => Ok(outcome),
         // A panic is a bug of the work, and goes to the caller as without the thread.
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// A page, what it says, and the source that makes it true.
-const NUMBERS: [(&str, &str, &str, &str); 43] = [
+const NUMBERS: [(&str, &str, &str, &str); 42] = [
     // Refresh
     (
         "refresh",
@@ -49,12 +49,6 @@ const NUMBERS: [(&str, &str, &str, &str); 43] = [
         "15 seconds for the name of the role",
         "bsm-core/src/credentials/imds.rs",
         "OPERATION_TIMEOUT: Duration = Duration::from_secs(15);",
-    ),
-    (
-        "refresh",
-        "| a `login_session` | 60 seconds |",
-        "bsm-core/src/credentials/login_session.rs",
-        "LIMIT: Duration = Duration::from_secs(60);",
     ),
     (
         "refresh",

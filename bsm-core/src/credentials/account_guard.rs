@@ -113,6 +113,10 @@ impl CredentialProvider for AccountGuard {
     fn check_every(&self) -> Option<Duration> {
         self.source.check_every()
     }
+
+    fn check_source(&self) -> Result<(), Error> {
+        self.source.check_source()
+    }
 }
 
 impl fmt::Debug for AccountGuard {

@@ -253,6 +253,10 @@ impl CredentialProvider for AssumedRole {
         mfa::may_prompt(self.request.mfa_serial.as_deref(), self.mfa.as_ref())
             || self.parent.may_prompt()
     }
+
+    fn check_source(&self) -> Result<(), Error> {
+        self.parent.check()
+    }
 }
 
 /// Returns the configuration of requests with an MFA code.

@@ -1,11 +1,12 @@
 //! The cache that the AWS CLI keeps in `~/.aws/cli/cache`.
 //!
 //! Entries for assumed roles and for SSO roles are read and written as the CLI does, byte for byte, so that
-//! both use each other's. Unlike the CLI, processes that find no entry make
-//! one call between them: the first takes an advisory lock on a file beside the entry, and the
-//! others look again.
+//! both use each other's. Those of session tokens are this crate's own. Unlike the CLI, processes that find
+//! no entry make one call between them: the first takes an advisory lock on a file beside the entry, and
+//! the others look again.
 
 mod cached;
+mod cached_session_token;
 mod cached_sso;
 mod entry;
 mod key;
@@ -14,6 +15,7 @@ mod store;
 use std::path::PathBuf;
 
 pub(crate) use cached::CachedRole;
+pub(crate) use cached_session_token::CachedSessionToken;
 pub(crate) use cached_sso::CachedSso;
 pub(crate) use store::Store;
 
@@ -27,7 +29,10 @@ pub(crate) use store::Store;
 /// - An entry is used while it is valid for 15 minutes or more, as in the CLI. So a role with a
 ///   duration of 15 minutes is never found.
 /// - Any number of processes that find no entry make one call: they wait for the one that makes it,
-///   for 40 seconds at most, and then assume the role themselves.
+///   for 40 seconds at most, and then assume the role themselves. If the call needs an MFA code, they
+///   leave a person five minutes more, so that one prompt serves all of them.
+/// - A [session token](crate::BotoSesManager::session_token) has an entry too, which the AWS CLI doesn't use.
+///   It counts only for the access key, the MFA device and the duration that it was issued for.
 /// - A cache that cannot be read or written is no error: the role is assumed without it.
 /// - `sso_logout()`, like `aws sso logout`, removes the entries of SSO roles.
 ///

@@ -242,6 +242,9 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
+/// How long a person can take for a code that no other prompt delays.
+pub(super) const MAX_ANSWER: Duration = codes::LIMIT;
+
 /// Returns how long a code can take, if one is needed: it can have to wait for another prompt first.
 pub(super) fn limit(serial: Option<&str>) -> Duration {
     serial.map_or(Duration::ZERO, |_| 2 * codes::LIMIT)

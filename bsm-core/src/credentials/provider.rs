@@ -52,6 +52,12 @@ pub(crate) trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     fn check_every(&self) -> Option<Duration> {
         None
     }
+
+    /// Fails if credentials that were issued for others must not be used any more, because those are now of
+    /// another account. Never waits: what has to be read is read in the background.
+    fn check_source(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Calls a provider, within its time limit.

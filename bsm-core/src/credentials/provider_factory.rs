@@ -1,6 +1,6 @@
 //! The providers of credentials, created from resolved settings.
 //!
-//! That for login sessions is aws-config's; the others are this crate's own.
+//! None is aws-config's, which read the settings of the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,12 @@ use aws_config::{Region, SdkConfig};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::Refresher;
 use super::assume_role::AssumedRole;
 use super::cli_cache::{CachedRole, CachedSso, Store};
 use super::container::Container;
 use super::imds::Instance;
 #[cfg(feature = "login")]
-use super::login_session::LoginSession;
+use super::login_session::{LoginFile, LoginSession};
 use super::mfa::TokenCodes;
 use super::process::{CredentialProcess, Streams};
 use super::provider::SharedProvider;
@@ -23,6 +22,7 @@ use super::reloaded_keys::{ProfileKeys, ReloadedKeys};
 use super::role_request::RoleRequest;
 use super::sso::{SsoRole, SsoSession, SsoTokenProvider, sso_config};
 use super::web_identity::WebIdentityRole;
+use super::{Observer, Refresher};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::profile::{BaseProvider, ChainedRole, File, Profile, ProfileChain, Sso};
@@ -57,6 +57,8 @@ pub(crate) fn assumed_role(
 
 /// Creates the providers that profile chains name, and the roles on top of them.
 pub(crate) struct ProviderFactory<'a> {
+    /// The session in the words of the log.
+    pub(crate) session: String,
     pub(crate) environment: &'a Environment,
     pub(crate) mfa: Option<&'a TokenCodes>,
     pub(crate) cli_cache: Option<Store>,
@@ -89,7 +91,11 @@ impl ProviderFactory<'_> {
         let profile = role.profile.clone();
         let context = AssumeRoleContext {
             // A cache for each role of the chain: those below are not assumed at each refresh.
-            parent: &Refresher::new(source, self.time_source.clone()),
+            parent: &Refresher::new(
+                source,
+                self.time_source.clone(),
+                Observer::of_session(self.session.clone()),
+            ),
             sts: self.sts,
             mfa: self.mfa,
             cli_cache: self.cli_cache.clone(),
@@ -119,7 +125,7 @@ impl ProviderFactory<'_> {
                 Arc::new(WebIdentityRole::new(identity, self.sts)?)
             }
             BaseProvider::Sso(sso) => self.sso(sso)?,
-            BaseProvider::Login { profile, session } => self.login(what, &profile, session)?,
+            BaseProvider::Login { profile, session } => self.login(what, &profile, &session)?,
             BaseProvider::Process {
                 profile,
                 command,
@@ -216,18 +222,18 @@ impl ProviderFactory<'_> {
     }
 
     #[cfg(feature = "login")]
-    fn login(&self, what: String, profile: &str, session: String) -> Result<SharedProvider, Error> {
-        // aws-config's provider looks for the session below the process's own home directory.
-        if !self.environment.is_process() {
+    fn login(&self, what: String, profile: &str, session: &str) -> Result<SharedProvider, Error> {
+        let Some(file) = LoginFile::of(self.environment, session) else {
             return Err(unavailable(&what));
-        }
-        let login = LoginSession::new(what, profile, session, self.config);
+        };
+        // Not `sts`, whose time limits are those of fewer attempts.
+        let login = LoginSession::new(what, profile, file, self.config);
         Ok(Arc::new(login))
     }
 
     #[cfg(not(feature = "login"))]
     #[expect(clippy::unused_self, reason = "the signature is that of the feature")]
-    fn login(&self, _: String, profile: &str, _: String) -> Result<SharedProvider, Error> {
+    fn login(&self, _: String, profile: &str, _: &str) -> Result<SharedProvider, Error> {
         Err(Error::new(
             ErrorKind::InvalidConfig,
             format!(

@@ -34,7 +34,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use parking_lot::Mutex;
 
 pub use self::event::RefreshEvent;
-pub(crate) use self::event::{OnRefresh, SessionObserver};
+pub(crate) use self::event::{Observer, OnRefresh};
 use super::freshness::{CachedCredentials, Freshness, Now};
 use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
@@ -66,7 +66,7 @@ struct Inner {
     /// When, and for how long, the source last gave credentials that expire too early for a caller.
     too_short: Mutex<Option<(SystemTime, Duration)>>,
     flight: SingleFlight<Refreshed>,
-    observer: Option<SessionObserver>,
+    observer: Observer,
 }
 
 /// The time after a failure in which the source is not called.
@@ -87,29 +87,25 @@ struct Refreshed {
 }
 
 impl Refresher {
-    pub(crate) fn new(provider: SharedProvider, time: SharedTimeSource) -> Self {
-        Self::on(Engine::default(), provider, time)
-    }
-
-    /// As [`new`](Self::new), with an observer of the refreshes.
-    pub(crate) fn observed(
+    pub(crate) fn new(
         provider: SharedProvider,
         time: SharedTimeSource,
-        observer: Option<SessionObserver>,
+        observer: Observer,
     ) -> Self {
         Self::with(Engine::default(), provider, time, observer)
     }
 
     /// As [`new`](Self::new), with the engine on which refreshes run.
+    #[cfg(test)]
     pub(crate) fn on(engine: Engine, provider: SharedProvider, time: SharedTimeSource) -> Self {
-        Self::with(engine, provider, time, None)
+        Self::with(engine, provider, time, Observer::default())
     }
 
     fn with(
         engine: Engine,
         provider: SharedProvider,
         time: SharedTimeSource,
-        observer: Option<SessionObserver>,
+        observer: Observer,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -199,6 +195,24 @@ impl Refresher {
         !at_hand && self.inner.provider.may_prompt()
     }
 
+    /// Fails if the credentials are those of a source that is checked, and are of another account now. Never
+    /// waits: a check that is due runs in the background.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        if inner.provider.check_every().is_none() {
+            return inner.provider.check_source();
+        }
+        if inner.cached().is_some() {
+            return Ok(());
+        }
+        // Until the source succeeds again, and so longer than the cooldown itself.
+        let cooldown = inner.cooldown.lock();
+        match cooldown.as_ref().map(|cooldown| &cooldown.error) {
+            Some(error) if error.kind() == ErrorKind::AccountMismatch => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Refreshes the credentials; falls back to valid cached ones after [`MAX_WAIT`].
     async fn refresh_or_cached(&self) -> Result<Arc<CachedCredentials>, Error> {
         let inner = &self.inner;
@@ -240,6 +254,12 @@ impl Inner {
     /// it is due.
     fn cached(self: &Arc<Self>) -> Option<Arc<CachedCredentials>> {
         let cached = self.cached.load_full()?;
+        if self.provider.check_source().is_err() {
+            // They would hide that the keys, for which they were issued, can no longer be used. Only these: the
+            // keys may have become usable again meanwhile.
+            self.cached.compare_and_swap(&cached, None);
+            return None;
+        }
         let now = self.now();
         match cached.freshness(now) {
             Freshness::Fresh => Some(cached),
@@ -271,7 +291,8 @@ impl Inner {
         });
         // No caller waits for it, and the next one starts it again.
         if let Err(error) = started {
-            tracing::debug!(%error, "the advisory refresh could not be started");
+            let session = &self.observer.session;
+            tracing::debug!(session, %error, "the advisory refresh could not be started");
         }
     }
 
@@ -314,6 +335,8 @@ impl Inner {
             return Err(already_expired(&cached.credentials));
         }
         tracing::debug!(
+            session = self.observer.session,
+            source = self.provider.step(),
             expiration = cached.credentials.expiry().map(rfc3339),
             "refreshed credentials"
         );
@@ -340,7 +363,12 @@ impl Inner {
         self.notify(expiry, Some(&error));
         match valid {
             Some(cached) => {
-                tracing::warn!(%error, "a refresh failed; the old credentials are still valid");
+                tracing::warn!(
+                    session = self.observer.session,
+                    source = self.provider.step(),
+                    %error,
+                    "a refresh failed; the old credentials are still valid"
+                );
                 Ok(Refreshed {
                     cached,
                     failure: Some(error),
@@ -351,9 +379,7 @@ impl Inner {
     }
 
     fn notify(&self, expiry: Option<SystemTime>, error: Option<&Error>) {
-        if let Some(observer) = &self.observer {
-            observer.notify(expiry, error);
-        }
+        self.observer.notify(expiry, error);
     }
 
     /// Returns credentials that another refresh has cached since the caller saw `seen`.

@@ -186,6 +186,8 @@ mod tests {
 
     use super::*;
     use crate::credentials::Refresher;
+    use crate::credentials::assume_role::AssumedRole;
+    use crate::credentials::role_request::RoleRequest;
     use crate::credentials::testing::Clock;
     use crate::session::sdk_config::with_required_parts;
     use crate::session::settings::Settings;
@@ -224,12 +226,19 @@ mod tests {
         }
     }
 
+    const ROLE: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>role</AccessKeyId>\
+        <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+
     /// An STS that knows the keys `1..` and `2..` by their first letter, which is their account.
     fn sts() -> SdkConfig {
         let answer = |request: HttpRequest| {
             let signature = request.headers().get("authorization").unwrap();
             let (_, id) = signature.split_once("Credential=").unwrap();
+            let sent = request.body().bytes().unwrap_or_default();
+            let sent = String::from_utf8_lossy(sent);
             let (status, body) = match &id[..1] {
+                "1" | "r" if sent.contains("Action=AssumeRole") => (200, ROLE.to_owned()),
                 account @ ("1" | "2") => (
                     200,
                     format!(
@@ -353,6 +362,55 @@ mod tests {
         );
         keys.reads.then(&[("1b", "s")]);
         assert_eq!(keys.after_a_check().await.unwrap(), "1b");
+    }
+
+    /// A role that is assumed with the keys, and a role that is assumed with that one.
+    #[tokio::test(start_paused = true)]
+    async fn keys_of_another_account_fail_the_roles_that_are_in_use_until_they_are_gone() {
+        let keys = Fixture::new();
+        keys.reads.then(&[("1a", "s")]);
+        let role_of = |parent: &Refresher| {
+            let request = RoleRequest {
+                role_arn: "arn:aws:iam::333333333333:role/R".to_owned(),
+                ..RoleRequest::default()
+            };
+            let role = AssumedRole::new(request, parent, &sts(), None);
+            Refresher::on(Engine::Current, Arc::new(role), keys.clock.shared())
+        };
+        let role = role_of(&keys.refresher);
+        let chained = role_of(&role);
+        let used = async |role: &Refresher| {
+            let used = role.credentials().await.map_err(|error| error.kind());
+            used.map(|used| used.access_key_id().to_owned())
+        };
+        // Only the role is used.
+        let after_a_check = async |role: &Refresher| {
+            keys.clock.advance(EVERY.as_secs() + 10);
+            let _ = used(role).await;
+            tokio::time::sleep(EVERY / 2).await;
+            used(role).await
+        };
+        assert_eq!(used(&role).await.unwrap(), "role");
+        assert_eq!(after_a_check(&role).await.unwrap(), "role");
+        let reads = keys.reads.count();
+        assert_eq!(used(&role).await.unwrap(), "role");
+        assert_eq!(keys.reads.count(), reads);
+        for role in [&role, &chained] {
+            assert_eq!(used(role).await.unwrap(), "role");
+            keys.reads.then(&[("2a", "s")]);
+            for _ in 0..2 {
+                let mismatch = after_a_check(role).await.unwrap_err();
+                assert_eq!(mismatch, ErrorKind::AccountMismatch);
+            }
+            // Malformed, or in the middle of a change: still not those of the account.
+            keys.reads.then(&[]);
+            assert!(after_a_check(role).await.is_err());
+            keys.reads.then(&[("1b", "s")]);
+            assert_eq!(after_a_check(role).await.unwrap(), "role");
+        }
+        // Keys that cannot be read leave the role in use, as they do themselves.
+        keys.reads.then(&[]);
+        assert_eq!(after_a_check(&role).await.unwrap(), "role");
     }
 
     #[tokio::test(start_paused = true)]

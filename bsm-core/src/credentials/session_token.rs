@@ -8,11 +8,12 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::attributes::AccountId;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
 use futures_core::future::BoxFuture;
 
 use super::Refresher;
-use super::assume_role::{Issue, is_wrong_code, without_retries};
+use super::assume_role::{Issue, is_wrong_code, time_of, without_retries};
 use super::mfa::{self, TokenCodes, TokenRequest};
 use super::provider::CredentialProvider;
 use super::role_request::check_mfa_serial;
@@ -84,7 +85,19 @@ impl SessionTokenProvider {
         })
     }
 
-    async fn get(&self) -> Result<Credentials, Error> {
+    pub(super) fn request(&self) -> &SessionTokenRequest {
+        &self.request
+    }
+
+    pub(super) fn parent(&self) -> &Refresher {
+        &self.parent
+    }
+
+    pub(super) fn time(&self) -> SharedTimeSource {
+        time_of(&self.sts)
+    }
+
+    pub(super) async fn get(&self) -> Result<Credentials, Error> {
         // Outside the call to STS: its time-out must not include the parent's refresh, or a prompt.
         let parent = self.parent.credentials().await?;
         let sts = self
@@ -162,6 +175,10 @@ impl CredentialProvider for SessionTokenProvider {
     fn may_prompt(&self) -> bool {
         mfa::may_prompt(self.request.mfa_serial.as_deref(), self.mfa.as_ref())
             || self.parent.may_prompt()
+    }
+
+    fn check_source(&self) -> Result<(), Error> {
+        self.parent.check()
     }
 }
 

@@ -367,7 +367,7 @@ impl Builder {
     }
 
     /// Shares the credentials of assumed roles with the AWS CLI and with other processes, through
-    /// the CLI's own cache. Default: off.
+    /// the CLI's own cache, and session tokens with other processes of this crate. Default: off.
     pub fn cli_cache(mut self, cache: CliCache) -> Self {
         self.settings.cli_cache = Some(cache);
         self
@@ -381,8 +381,8 @@ impl Builder {
     /// the same at both times and belong to the account of the old ones. If they belong to another
     /// account, every use of the manager fails with
     /// [`ErrorKind::AccountMismatch`] until the file has keys of the
-    /// first account again, or until [`clear_cache`](BotoSesManager::clear_cache). If they cannot be read,
-    /// or AWS rejects them, the old ones stay in use.
+    /// first account again, or until [`clear_cache`](BotoSesManager::clear_cache). So does every use of a role
+    /// that was assumed with them. If they cannot be read, or AWS rejects them, the old ones stay in use.
     ///
     /// Nothing but the keys is read again: not the role, the region or the source. The first use asks
     /// GetCallerIdentity once, to know the account.

@@ -14,6 +14,7 @@ use super::ini::Section;
 use super::parsed::File;
 use crate::environment::WebIdentityVariables;
 use crate::error::{Error, ErrorKind};
+use crate::validation;
 
 /// How a profile gets its credentials.
 #[derive(Debug)]
@@ -414,14 +415,22 @@ fn sso(profiles: &Profiles, profile: &Profile) -> Result<Option<Sso>, Error> {
             ))
         })
     };
+    let region = setting("sso_region")?;
+    check_sso_region(&region, &format!("profile {name:?}"))?;
     Ok(Some(Sso {
         profile: name.to_owned(),
         session_name: session_name.map(str::to_owned),
-        region: setting("sso_region")?,
+        region,
         start_url: setting("sso_start_url")?,
         account_id: setting("sso_account_id")?,
         role_name: setting("sso_role_name")?,
     }))
+}
+
+/// Checks the region of a login, which is part of the host that its tokens are sent to.
+pub(crate) fn check_sso_region(region: &str, of: &str) -> Result<(), Error> {
+    let setting = format!("sso_region of {of}");
+    validation::check_region(region, &setting, ErrorKind::InvalidConfig)
 }
 
 /// Says where the credentials come from: `role X of profile "b", with the keys of profile "a"`.

@@ -22,7 +22,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::http::{self, Proxies};
 use crate::identity::arn;
-use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys};
+use crate::profile::{Profile, Profiles, Services, SettingsWithoutKeys, check_sso_region};
 use crate::small_file;
 use crate::transport::{self, time_limits::with_time_limits};
 
@@ -108,10 +108,13 @@ fn bearer_tokens(
     let name = profile.get("sso_session")?;
     let section = profiles.sso_session(name)?;
     let of_section = |key: &str| Some(section.get(key)?.text()?.to_owned());
+    let region = of_section("sso_region")?;
+    // An error is for those who use the login: other services of the session don't need it.
+    check_sso_region(&region, name).ok()?;
     let session = SsoSession {
         name: Some(name.to_owned()),
         start_url: of_section("sso_start_url")?,
-        region: of_section("sso_region")?,
+        region,
     };
     let oidc = sso_config(config, &session.region, sets_attempts(settings, profile));
     let (profile, home) = (profile.name().to_owned(), settings.environment.home());

@@ -9,7 +9,7 @@ use super::{Explicit, Session, no_session, resolution, sdk_config};
 use crate::credentials::sso::{SsoSession, sso_config};
 use crate::environment::{Environment, WebIdentityVariables};
 use crate::error::{Error, ErrorKind};
-use crate::profile::{BaseProvider, Profile, ProfileChain, Profiles};
+use crate::profile::{BaseProvider, Profile, ProfileChain, Profiles, check_sso_region};
 
 /// What a client is registered for if the section does not say, as in the AWS CLI.
 const DEFAULT_SCOPE: &str = "sso:account:access";
@@ -119,10 +119,12 @@ fn of_section(profiles: &Profiles, name: &str) -> Result<SsoSession, Error> {
         let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
         text.ok_or_else(|| invalid(format!("the sso-session {name:?} has no {key}: add it")))
     };
+    let region = setting("sso_region")?;
+    check_sso_region(&region, &format!("sso-session {name:?}"))?;
     Ok(SsoSession {
         name: Some(name.to_owned()),
         start_url: setting("sso_start_url")?,
-        region: setting("sso_region")?,
+        region,
     })
 }
 
@@ -151,4 +153,67 @@ fn has_display(environment: &Environment) -> bool {
 
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidConfig, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_types::os_shim_internal::Env;
+
+    use super::*;
+    use crate::session::settings::Settings;
+
+    #[tokio::test]
+    async fn a_login_is_never_sent_to_a_host_that_its_region_makes_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let session = |profile: &str, region: &str| {
+            let config = format!(
+                "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = {region}\n\
+                 [profile new]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = R\n\
+                 [profile bearer]\nsso_session = corp\n\
+                 [profile old]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = {region}\n\
+                 sso_account_id = 111122223333\nsso_role_name = R\n"
+            );
+            std::fs::write(dir.path().join("config"), config).unwrap();
+            let environment = Environment {
+                variables: Some(Env::from_slice(&[
+                    ("HOME", "home"),
+                    ("USERPROFILE", "home"),
+                ])),
+                config_file: Some(dir.path().join("config")),
+                shared_credentials_file: Some(dir.path().join("credentials")),
+                ..Environment::default()
+            };
+            let settings = Settings {
+                profile_name: Some(profile.to_owned()),
+                environment,
+                ..Settings::default()
+            };
+            Session::new(None, settings)
+        };
+        for profile in ["new", "bearer", "old"] {
+            let accepted = session(profile, "eu-west-1")
+                .sso_access(None)
+                .await
+                .unwrap();
+            assert_eq!(accepted.session.region, "eu-west-1");
+            for region in [
+                "eu-west-1.example.com",
+                "example.com/",
+                "me@example.com",
+                "eu_west_1",
+                "x:80",
+            ] {
+                let refused = session(profile, region).sso_access(None).await;
+                let error = refused.err().expect("it is refused");
+                assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{profile} {region}");
+                let message = error.to_string();
+                assert!(message.starts_with("sso_region of "), "{message}");
+                if profile != "bearer" {
+                    let resolved = session(profile, region).resolved().await;
+                    let error = resolved.err().expect("it is refused");
+                    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{profile} {region}");
+                }
+            }
+        }
+    }
 }

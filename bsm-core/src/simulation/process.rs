@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::aws::Network;
 use super::world::{Weather, World};
 use crate::credentials::cli_cache::CliCache;
+use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
 use crate::sync::engine::simulated::Tasks;
 
@@ -48,7 +49,8 @@ pub(super) struct Process {
 
 struct Running {
     members: Vec<Member>,
-    callers: Arc<Tasks>,
+    /// The callers on each of the process's runtimes.
+    runtimes: [Arc<Tasks>; 2],
     tasks: Arc<Tasks>,
 }
 
@@ -68,13 +70,44 @@ impl Process {
 
     /// Ends all its tasks where they are, as a kill between two operations would.
     pub(super) fn kill(&self) {
+        self.running.lock().tasks.end();
+    }
+
+    /// Ends the work of its sessions, as [`shutdown`](crate::shutdown) does; its callers go on.
+    pub(super) fn shut_down(&self) {
+        self.running.lock().tasks.shut_down();
+    }
+
+    /// Kills the process before one of its next operations on files.
+    pub(super) fn kill_at_step(&self, step: u32) {
+        self.running.lock().tasks.kill_at_step(step);
+    }
+
+    /// Returns `true` if an operation on files has killed the process.
+    pub(super) fn is_dead(&self) -> bool {
+        self.running.lock().tasks.is_dead()
+    }
+
+    /// Undoes [`kill_at_step`](Self::kill_at_step).
+    pub(super) fn let_live(&self) {
+        self.running.lock().tasks.let_live();
+    }
+
+    /// Shuts one of the runtimes down, whose callers vanish. Then its callers come back.
+    pub(super) fn replace_runtime(&self) {
+        let mut rng = self.rng.lock();
         let running = self.running.lock();
-        running.callers.end();
-        running.tasks.end();
+        let runtime = &running.runtimes[rng.usize(0..running.runtimes.len())];
+        runtime.end();
+        if !running.tasks.is_dead() {
+            running.start_callers(&self.world, runtime, &mut rng);
+        }
     }
 
     pub(super) fn stop_callers(&self) {
-        self.running.lock().callers.end();
+        for runtime in &self.running.lock().runtimes {
+            runtime.end();
+        }
     }
 
     pub(super) fn start_again(&self) {
@@ -86,15 +119,21 @@ impl Process {
 impl Running {
     fn start(world: &World, rng: &mut Rng) -> Self {
         let members = members(world, rng);
-        let (tasks, callers) = (Arc::<Tasks>::default(), Arc::<Tasks>::default());
-        for _ in 0..4 {
-            let call = call_now_and_then(world.clone(), members.clone(), rng.fork());
-            callers.spawn_in(&tasks, call);
-        }
-        Self {
+        let running = Self {
             members,
-            callers,
-            tasks,
+            runtimes: Default::default(),
+            tasks: Arc::default(),
+        };
+        for runtime in &running.runtimes {
+            running.start_callers(world, runtime, rng);
+        }
+        running
+    }
+
+    fn start_callers(&self, world: &World, runtime: &Tasks, rng: &mut Rng) {
+        for _ in 0..2 {
+            let call = call_now_and_then(world.clone(), self.members.clone(), rng.fork());
+            runtime.spawn_in(&self.tasks, call);
         }
     }
 }
@@ -226,7 +265,9 @@ async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error>
             // With one that is behind, a dead entry of the cache seems to be valid until it is used.
             let is_misled =
                 account == USERS_ACCOUNT && !world.has_right_clock() || world.was_clock_behind();
-            if world.is_settled() && !is_misled {
+            // Callers of a session that is shut down are told so.
+            let was_shut_down = error.kind() == ErrorKind::Runtime;
+            if world.is_settled() && !is_misled && !was_shut_down {
                 world.violation(format!("{account} could have been served: {error:?}"));
             }
             Err(error)

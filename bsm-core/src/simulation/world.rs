@@ -55,6 +55,7 @@ struct State {
     keys: Mutex<HashMap<String, Key>>,
     assumed: Mutex<HashMap<(u64, String), Vec<Instant>>>,
     requests: Mutex<usize>,
+    killed_at_steps: Mutex<usize>,
     violations: Mutex<Vec<String>>,
     log: Log,
 }
@@ -87,6 +88,7 @@ impl World {
             keys: Mutex::default(),
             assumed: Mutex::default(),
             requests: Mutex::default(),
+            killed_at_steps: Mutex::default(),
             violations: Mutex::default(),
             log: Log::default(),
         }))
@@ -206,6 +208,14 @@ impl World {
 
     pub(super) fn requests(&self) -> usize {
         *self.0.requests.lock()
+    }
+
+    pub(super) fn count_killed_at_step(&self) {
+        *self.0.killed_at_steps.lock() += 1;
+    }
+
+    pub(super) fn killed_at_steps(&self) -> usize {
+        *self.0.killed_at_steps.lock()
     }
 
     pub(super) fn violation(&self, what: String) {

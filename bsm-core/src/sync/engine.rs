@@ -230,15 +230,19 @@ pub async fn shutdown(at_most: Duration) {
 /// Several processes with an engine each, simulated on one runtime.
 #[cfg(test)]
 pub(crate) mod simulated {
-    use std::cell::Cell;
-    use std::future::Future;
+    use std::cell::{Cell, RefCell};
+    use std::future::{Future, pending};
+    use std::io;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use futures_util::future::{AbortHandle, abortable};
     use parking_lot::Mutex;
 
     thread_local! {
         static IS_ON: Cell<bool> = const { Cell::new(false) };
+        /// The process whose work on files runs on this thread.
+        static WORKING: RefCell<Option<Arc<Tasks>>> = const { RefCell::new(None) };
     }
 
     tokio::task_local! {
@@ -263,26 +267,120 @@ pub(crate) mod simulated {
         IS_ON.get()
     }
 
-    /// The tasks of a simulated process, which end together.
-    #[derive(Default)]
-    pub(crate) struct Tasks(Mutex<Vec<AbortHandle>>);
+    /// A process that is not killed by its work on files.
+    const LIVES: u32 = u32::MAX;
+
+    /// The tasks of a simulated process, or of one of its runtimes, which end together.
+    pub(crate) struct Tasks {
+        handles: Mutex<Vec<AbortHandle>>,
+        /// The work on the engine of a process.
+        work: Mutex<Vec<AbortHandle>>,
+        /// How many steps of its work on files are left before the process is killed; 0 if it is dead.
+        steps: AtomicU32,
+    }
+
+    impl Default for Tasks {
+        fn default() -> Self {
+            Self {
+                handles: Mutex::default(),
+                work: Mutex::default(),
+                steps: AtomicU32::new(LIVES),
+            }
+        }
+    }
 
     impl Tasks {
-        /// Starts a task that ends with these; what it starts on the engine ends with `process`.
+        /// Starts a task that ends with these, or with `process`; what it starts on the engine ends only with
+        /// `process`.
         pub(crate) fn spawn_in(
             &self,
             process: &Arc<Self>,
             task: impl Future<Output = ()> + Send + 'static,
         ) {
             let (task, handle) = abortable(CURRENT.scope(Arc::clone(process), task));
-            self.0.lock().push(handle);
+            self.handles.lock().push(handle.clone());
+            process.handles.lock().push(handle);
             tokio::spawn(task);
         }
 
         pub(crate) fn end(&self) {
-            for task in self.0.lock().drain(..) {
+            self.shut_down();
+            for task in self.handles.lock().drain(..) {
                 task.abort();
             }
+        }
+
+        /// Ends the work on the engine, as [`shutdown`](super::shutdown) does.
+        pub(crate) fn shut_down(&self) {
+            for work in self.work.lock().drain(..) {
+                work.abort();
+            }
+        }
+
+        /// Kills the process before a step of its work on files: the next one is number 1.
+        pub(crate) fn kill_at_step(&self, step: u32) {
+            self.steps.store(step, Ordering::SeqCst);
+        }
+
+        /// Undoes [`kill_at_step`](Self::kill_at_step), unless it is too late.
+        pub(crate) fn let_live(&self) {
+            let change = |steps| (steps > 0).then_some(LIVES);
+            // An error is a process that is dead already.
+            let _ = self
+                .steps
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+        }
+
+        /// Returns `true` if the process was killed by a step of its work on files.
+        pub(crate) fn is_dead(&self) -> bool {
+            self.steps.load(Ordering::SeqCst) == 0
+        }
+
+        fn step(&self) -> io::Result<()> {
+            let change = |steps: u32| match steps {
+                LIVES => None,
+                steps => Some(steps.saturating_sub(1)),
+            };
+            // An error is a process that lives.
+            let _ = self
+                .steps
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+            match self.is_dead() {
+                true => Err(io::Error::other("the simulated process was killed")),
+                false => Ok(()),
+            }
+        }
+    }
+
+    /// A step of work on files, before which its process can be killed. Work that gets the error must do
+    /// nothing more.
+    pub(crate) fn step() -> io::Result<()> {
+        WORKING.with_borrow(|working| working.as_ref().map_or(Ok(()), |process| process.step()))
+    }
+
+    /// Returns `true` if the process whose work runs on this thread is dead.
+    pub(crate) fn is_dead() -> bool {
+        WORKING.with_borrow(|working| working.as_ref().is_some_and(|process| process.is_dead()))
+    }
+
+    /// Runs work on files as that of a process.
+    pub(crate) fn work_of<T>(process: Option<Arc<Tasks>>, work: impl FnOnce() -> T) -> T {
+        let before = WORKING.replace(process);
+        let outcome = work();
+        WORKING.set(before);
+        outcome
+    }
+
+    /// Returns the process that the current task belongs to.
+    pub(crate) fn current() -> Option<Arc<Tasks>> {
+        CURRENT.try_with(Arc::clone).ok()
+    }
+
+    /// Ends the tasks of a process that is dead, and with them the one that calls this.
+    pub(crate) async fn end_if_dead(process: Option<Arc<Tasks>>) {
+        if let Some(process) = process.filter(|process| process.is_dead()) {
+            process.end();
+            pending().await
         }
     }
 
@@ -290,10 +388,10 @@ pub(crate) mod simulated {
     pub(super) fn in_current_tasks(
         work: impl Future<Output = ()> + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let current = CURRENT.try_with(Arc::clone).ok();
+        let current = current();
         let (work, handle) = abortable(work);
         if let Some(current) = &current {
-            current.0.lock().push(handle);
+            current.work.lock().push(handle);
         }
         async move {
             // A process that was killed has no result.

@@ -12,12 +12,17 @@ pub(crate) const SERIAL: &str = "arn:aws:iam::111111111111:mfa/dev";
 pub(crate) const ACCESS_KEY_ID: &str = "AKIALOCALDEVUSER0001";
 pub(crate) const SECRET: &str = "not/a+secret/of/the/user/dev/at/all";
 
+/// The access key of another user of the same account.
+pub(crate) const OTHER_KEY: (&str, &str) =
+    ("AKIALOCALOTHERUSER01", "not/a+secret/of/the/user/other/at");
+
 /// A user with an MFA device, a role it may assume, one that this one may assume, and two for MFA.
 pub(crate) fn playground() -> Playground {
     let codes = ["135790", "246802", "975310"];
     let dev = User::new("dev")
         .access_key(ACCESS_KEY_ID, SECRET)
         .mfa(MfaDevice::fixed(SERIAL, codes));
+    let other = User::new("other").access_key(OTHER_KEY.0, OTHER_KEY.1);
     let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
     let admin = Role::new("Admin")
         .path("/team/")
@@ -30,7 +35,7 @@ pub(crate) fn playground() -> Playground {
         .trust(Trust::principal(WITH_MFA));
     let mfa = |name: &str| Role::new(name).trust(Trust::principal(USER).require_mfa());
     let aws = LocalAws::builder()
-        .account(Account::new("111111111111").user(dev))
+        .account(Account::new("111111111111").user(dev).user(other))
         .account(
             Account::new("222222222222")
                 .role(admin)

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::entry::{self, Entry};
 use super::key::Key;
-use super::store::{MAX_WAIT, Store};
+use super::store::{self, Store};
 use crate::credentials::assume_role::AssumedRole;
 use crate::credentials::provider::CredentialProvider;
 use crate::error::Error;
@@ -38,6 +38,8 @@ impl CachedRole {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
+        // The cache does not know that the keys, with which the role was assumed, are of another account now.
+        self.role.check_source()?;
         let credentials = match &self.key {
             Some(key) => self.through_cache(key).await?,
             None => self.role.assume().await?.credentials,
@@ -57,7 +59,7 @@ impl CachedRole {
             return Ok(credentials);
         }
         let find = || self.find(key, source);
-        let lock = match self.store.find_or_lock(key, find).await {
+        let lock = match self.store.find_or_lock(key, self.max_wait(), find).await {
             Ok(credentials) => return Ok(credentials),
             Err(lock) => lock,
         };
@@ -97,6 +99,10 @@ impl CachedRole {
         Some(credentials)
     }
 
+    fn max_wait(&self) -> Duration {
+        store::max_wait(self.role.request().mfa_serial.as_deref())
+    }
+
     /// Returns the identity that assumes the role, without the session name of a role.
     async fn source(&self) -> Result<String, Error> {
         let ask = || {
@@ -131,7 +137,7 @@ impl CredentialProvider for CachedRole {
     fn limit(&self) -> Duration {
         // The look-up of the source takes no longer than the role does.
         let role = self.role.limit();
-        role.saturating_add(role).saturating_add(MAX_WAIT)
+        role.saturating_add(role).saturating_add(self.max_wait())
     }
 
     fn is_role(&self) -> bool {
@@ -140,5 +146,9 @@ impl CredentialProvider for CachedRole {
 
     fn may_prompt(&self) -> bool {
         self.role.may_prompt()
+    }
+
+    fn check_source(&self) -> Result<(), Error> {
+        self.role.check_source()
     }
 }

@@ -54,7 +54,7 @@ impl CachedSso {
             return Ok(credentials);
         }
         let find = || self.find();
-        let lock = match self.store.find_or_lock(&self.key, find).await {
+        let lock = match self.store.find_or_lock(&self.key, MAX_WAIT, find).await {
             Ok(credentials) => return Ok(credentials),
             Err(lock) => lock,
         };

@@ -3,9 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::attributes::AccountId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::key::Key;
 use crate::credentials::assume_role::Assumed;
 use crate::credentials::python_json::{self, SPACED};
 use crate::credentials::role_request::RoleRequest;
@@ -23,6 +25,8 @@ pub(super) struct Entry {
     assumed_role_user: Option<AssumedRoleUser>,
     /// The identity that assumed the role. No other program writes this field.
     bsm_source: Option<String>,
+    /// The name of a session token's entry.
+    bsm_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +107,12 @@ impl Entry {
         self.bsm_source.as_deref() == Some(source)
     }
 
+    /// Returns `true` if the entry has the name under which it was written: nothing else in it says which
+    /// access key a session token was issued for.
+    pub(super) fn is_named(&self, key: &Key) -> bool {
+        self.bsm_name.as_deref() == Some(key.as_str())
+    }
+
     fn arn(&self) -> Option<&str> {
         self.assumed_role_user.as_ref()?.arn.as_deref()
     }
@@ -160,6 +170,24 @@ pub(super) fn write_sso(account: &str, credentials: &Credentials) -> Option<Zero
     }))
 }
 
+/// Returns the text of a session token's entry.
+pub(super) fn write_session_token(
+    key: &Key,
+    credentials: &Credentials,
+) -> Option<Zeroizing<String>> {
+    Some(to_text(&WrittenSessionToken {
+        provider_type: "bsm-session-token",
+        credentials: WrittenCredentials {
+            access_key_id: credentials.access_key_id(),
+            secret_access_key: credentials.secret_access_key(),
+            session_token: credentials.session_token()?,
+            expiration: format_rfc3339(credentials.expiry()?)?,
+            account_id: credentials.account_id().map(AccountId::as_str),
+        },
+        bsm_name: key.as_str(),
+    }))
+}
+
 fn to_text(written: &impl Serialize) -> Zeroizing<String> {
     // Larger than any entry: a buffer that grows leaves copies of its secrets in memory.
     let mut bytes = Vec::with_capacity(16 * 1024);
@@ -187,6 +215,15 @@ struct WrittenEntry<'a> {
 struct WrittenSsoEntry<'a> {
     provider_type: &'a str,
     credentials: WrittenCredentials<'a>,
+}
+
+/// An entry of a session token to write.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenSessionToken<'a> {
+    provider_type: &'a str,
+    credentials: WrittenCredentials<'a>,
+    bsm_name: &'a str,
 }
 
 #[derive(Serialize)]

@@ -5,9 +5,10 @@ use sha1::{Digest as _, Sha1};
 
 use crate::credentials::python_json::{COMPACT, SPACED, dumps_sorted};
 use crate::credentials::role_request::RoleRequest;
+use crate::credentials::session_token::SessionTokenRequest;
 use crate::profile::Sso;
 
-/// The name of an entry, without `.json`: forty hexadecimal digits.
+/// The name of an entry, without `.json`: forty hexadecimal digits if the AWS CLI has such entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
@@ -30,6 +31,18 @@ impl Key {
         }
         // Unlike that of a role, botocore hashes this text without blanks.
         Self::hash(&dumps_sorted(arguments, COMPACT))
+    }
+
+    /// The name of the entry for a session token, which is bound to the access key that it is issued for.
+    pub(super) fn of_session_token(request: &SessionTokenRequest, access_key_id: &str) -> Self {
+        let arguments = json!({
+            "AccessKeyId": access_key_id,
+            "DurationSeconds": request.duration.map(|duration| duration.as_secs()),
+            "SerialNumber": request.mfa_serial,
+        });
+        let Self(hash) = Self::hash(&dumps_sorted(arguments, SPACED));
+        // The AWS CLI gives no entry such a name.
+        Self(format!("bsm-session-token-{hash}"))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -117,6 +130,30 @@ mod tests {
             ..admin()
         };
         assert_eq!(key(&accented), "1b80e833c1f68a0cb4b1360809c1163a858c6e94");
+    }
+
+    #[test]
+    fn a_session_token_is_named_after_everything_that_it_was_issued_for() {
+        let request = |seconds: Option<u64>, serial: Option<&str>| SessionTokenRequest {
+            duration: seconds.map(Duration::from_secs),
+            mfa_serial: serial.map(str::to_owned),
+        };
+        let name = |request, key| Key::of_session_token(&request, key).0;
+        let names: Vec<_> = [
+            name(request(None, None), "AKIAONE"),
+            name(request(None, None), "AKIATWO"),
+            name(request(Some(900), None), "AKIAONE"),
+            name(request(Some(901), None), "AKIAONE"),
+            name(request(None, Some("GAHT12345678")), "AKIAONE"),
+            name(request(None, Some("GAHT12345679")), "AKIAONE"),
+        ]
+        .into();
+        for (at, one) in names.iter().enumerate() {
+            let digits = one.strip_prefix("bsm-session-token-").unwrap();
+            assert_eq!(digits.len(), 40, "{one}");
+            assert!(!names[at + 1..].contains(one), "{one}");
+        }
+        assert_eq!(name(request(None, None), "AKIAONE"), names[0]);
     }
 
     #[test]

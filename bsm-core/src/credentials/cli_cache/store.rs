@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use crate::credentials::mfa;
 use crate::shared_file::{self, Lock, LockAttempt};
 use crate::small_file;
 
@@ -19,6 +20,14 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// How long to wait for another process that is getting the credentials: longer than three attempts of ten
 /// seconds each, and the pauses between them.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(40);
+
+/// Returns how long to wait for another process, which can have to ask a person for an MFA code first.
+pub(super) fn max_wait(mfa_serial: Option<&str>) -> Duration {
+    match mfa_serial {
+        Some(_) => MAX_WAIT + mfa::MAX_ANSWER,
+        None => MAX_WAIT,
+    }
+}
 
 /// The time between two attempts at the lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
@@ -69,16 +78,17 @@ impl Store {
     /// Waits for the lock of an entry, or for the entry that the holder of the lock writes.
     ///
     /// It polls, so that another process never blocks a thread of this one. Without locks, or if
-    /// the other process takes too long, it returns without the lock.
+    /// the other process takes longer than `max_wait`, it returns without the lock.
     pub(super) async fn find_or_lock<F>(
         &self,
         key: &Key,
+        max_wait: Duration,
         find: impl Fn() -> F,
     ) -> Result<Credentials, Option<Lock>>
     where
         F: Future<Output = Option<Credentials>>,
     {
-        let give_up = Instant::now() + MAX_WAIT;
+        let give_up = Instant::now() + max_wait;
         loop {
             let lock = match self.try_lock(key).await {
                 LockAttempt::Acquired(lock) => Some(lock),
@@ -86,8 +96,8 @@ impl Store {
                 LockAttempt::Held => {
                     tracing::warn!(
                         key = key.as_str(),
-                        "another process has been assuming the role for too long: continuing \
-                         without the AWS CLI's cache"
+                        "another process has held an entry of the AWS CLI's cache for too long: continuing \
+                         without the cache"
                     );
                     return Err(None);
                 }
@@ -130,12 +140,18 @@ mod tests {
         theirs.lock().unwrap();
         let before = Instant::now();
         let find_nothing = || async { None };
-        let outcome = store.find_or_lock(&key, find_nothing).await;
+        let outcome = store.find_or_lock(&key, MAX_WAIT, find_nothing).await;
         assert!(matches!(outcome, Err(None)));
         assert!(before.elapsed() >= MAX_WAIT && before.elapsed() < MAX_WAIT + POLL_INTERVAL * 2);
 
         drop(theirs);
-        let outcome = store.find_or_lock(&key, find_nothing).await;
+        let outcome = store.find_or_lock(&key, MAX_WAIT, find_nothing).await;
         assert!(matches!(outcome, Err(Some(_))));
+    }
+
+    #[test]
+    fn a_person_who_is_asked_for_a_code_has_more_time_than_a_request() {
+        assert_eq!(max_wait(None), Duration::from_secs(40));
+        assert_eq!(max_wait(Some("GAHT12345678")), Duration::from_secs(340));
     }
 }

@@ -8,6 +8,7 @@ use super::entry::{self, Entry};
 use super::key::Key;
 use crate::credentials::assume_role::Assumed;
 use crate::credentials::role_request::RoleRequest;
+use crate::credentials::session_token::SessionTokenRequest;
 use crate::profile::Sso;
 
 const ADMIN: &str = "arn:aws:iam::111122223333:role/team/Admin";
@@ -176,6 +177,22 @@ fn an_entry_tells_whose_credentials_it_came_from_only_if_it_is_ours() {
             .is_from("arn:aws:iam::999999999999:user/you")
     );
     assert!(!entry_with(|_| ()).unwrap().is_from(source));
+}
+
+#[test]
+fn the_entry_of_a_session_token_counts_only_under_its_own_name() {
+    let request = SessionTokenRequest::default();
+    let name = |key| Key::of_session_token(&request, key);
+    let credentials = assumed().credentials;
+    let text = entry::write_session_token(&name("AKIAONE"), &credentials).unwrap();
+    let entry = Entry::parse(&text).unwrap();
+    assert!(entry.is_named(&name("AKIAONE")));
+    assert!(!entry.is_named(&name("AKIATWO")));
+    let read = entry.credentials(UNIX_EPOCH, "x").unwrap();
+    assert_eq!(read.expiry(), Some(expiry()));
+    assert_eq!(read.session_token(), credentials.session_token());
+    // Those of the AWS CLI have no name in them.
+    assert!(!entry_with(|_| ()).unwrap().is_named(&name("AKIAONE")));
 }
 
 /// See tests/peers/cli_cache_names.py.

@@ -48,30 +48,43 @@ impl OnRefresh {
         Self(Arc::new(function))
     }
 
-    pub(crate) fn of_session(self, session: String) -> SessionObserver {
-        SessionObserver {
-            session,
-            function: self,
+    fn call(&self, event: &RefreshEvent) {
+        // Callers wait for the refresh, and not for what the user's function makes of it.
+        if catch_unwind(AssertUnwindSafe(|| self.0(event))).is_err() {
+            tracing::error!("the function given to on_refresh panicked");
         }
     }
 }
 
-/// As [`OnRefresh`], for one session.
-pub(crate) struct SessionObserver {
-    session: String,
-    function: OnRefresh,
+/// Whose refreshes these are, and who learns of them.
+#[derive(Default)]
+pub(crate) struct Observer {
+    pub(super) session: String,
+    function: Option<OnRefresh>,
 }
 
-impl SessionObserver {
+impl Observer {
+    /// Returns one for the log alone.
+    pub(crate) fn of_session(session: String) -> Self {
+        Self {
+            session,
+            function: None,
+        }
+    }
+
+    /// As [`of_session`](Self::of_session); it also calls the function of the user, if there is one.
+    pub(crate) fn with_function(mut self, function: Option<OnRefresh>) -> Self {
+        self.function = function;
+        self
+    }
+
     pub(super) fn notify(&self, expiry: Option<SystemTime>, error: Option<&Error>) {
-        let event = RefreshEvent {
-            session: self.session.clone(),
-            expiry,
-            error: error.cloned(),
-        };
-        // Callers wait for the refresh, and not for what the user's function makes of it.
-        if catch_unwind(AssertUnwindSafe(|| self.function.0(&event))).is_err() {
-            tracing::error!("the function given to on_refresh panicked");
+        if let Some(function) = &self.function {
+            function.call(&RefreshEvent {
+                session: self.session.clone(),
+                expiry,
+                error: error.cloned(),
+            });
         }
     }
 }

@@ -343,7 +343,7 @@ fn runtime() -> Runtime {
 fn a_runtime_that_shuts_down_during_a_refresh_loses_nothing() {
     let clock = Clock::new();
     let fake = Fake::new(&clock, Behaviour::Give(3_600));
-    let refresher = Refresher::new(fake.provider(), clock.shared());
+    let refresher = Refresher::new(fake.provider(), clock.shared(), Observer::default());
     runtime().block_on(key(&refresher));
     clock.advance(2_701);
     fake.behave(Behaviour::Hang);
