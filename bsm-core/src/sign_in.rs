@@ -132,18 +132,19 @@ impl SignIn {
             prompt: &*prompt,
         };
         let signed_in = attempt.run(is_by_device_code, self.timeout);
-        match tokio::time::timeout(self.timeout, signed_in).await {
-            Ok(token) => {
-                let token = token?;
-                // An error that it remembers from before the sign-in has no reason any more.
-                self.session.clear();
-                Ok(SsoLogin::new(access.session, Some(&token)))
-            }
-            Err(_) => Err(Error::timed_out(
-                self.timeout,
-                "the user to sign in: sign in again",
-            )),
+        let signed_in = tokio::time::timeout(self.timeout, signed_in).await;
+        let signed_in = signed_in
+            .map_err(|_| Error::timed_out(self.timeout, "the user to sign in: sign in again"))??;
+        // Outside of the user's time: a token that was issued in its last second cannot be issued again.
+        if signed_in.is_new {
+            attempt.write(&signed_in.token).await?;
         }
+        // An error that it remembers from before the sign-in has no reason any more.
+        self.session.clear();
+        Ok(SsoLogin::new(
+            access.session.clone(),
+            Some(&signed_in.token),
+        ))
     }
 }
 
@@ -232,18 +233,31 @@ struct Attempt<'a> {
     prompt: &'a dyn SignInPrompt,
 }
 
+/// The token that a sign-in has come to.
+struct SignedIn {
+    token: Token,
+    /// `false` if another process got it, and has written it.
+    is_new: bool,
+    /// Held until the token is written, so that no other process prompts before that.
+    _prompt: Option<Lock>,
+}
+
 impl Attempt<'_> {
-    async fn run(&self, is_by_device_code: bool, timeout: Duration) -> Result<Token, Error> {
+    async fn run(&self, is_by_device_code: bool, timeout: Duration) -> Result<SignedIn, Error> {
         // Before the wait: a token that differs from this one is the login of another process.
         let before = self.file.read().await.ok();
-        let (_lock, has_waited) = self.only_prompt(timeout).await?;
+        let (prompt, has_waited) = self.only_prompt(timeout).await?;
         // Another process has signed in while this one waited.
         if has_waited
             && let Ok(token) = self.file.read().await
             && before.is_none_or(|before| *before.access_token != *token.access_token)
             && self.now() < token.expires_at
         {
-            return Ok(token);
+            return Ok(SignedIn {
+                token,
+                is_new: false,
+                _prompt: prompt,
+            });
         }
         tracing::debug!(
             start_url = self.access.session.start_url,
@@ -265,8 +279,11 @@ impl Attempt<'_> {
             }
             token => token?,
         };
-        self.write(&token).await?;
-        Ok(token)
+        Ok(SignedIn {
+            token,
+            is_new: true,
+            _prompt: prompt,
+        })
     }
 
     async fn flow(&self, is_by_device_code: bool) -> Result<Token, Error> {

@@ -1,6 +1,6 @@
 //! Points in time as dates: RFC 3339 in both directions, and what else botocore reads.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Utc};
 
@@ -36,7 +36,20 @@ pub(crate) fn format_rfc3339_utc(time: SystemTime) -> Option<String> {
 
 /// Parses RFC 3339.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    Some(DateTime::parse_from_rfc3339(text.trim()).ok()?.into())
+    from_utc(DateTime::parse_from_rfc3339(text.trim()).ok()?.to_utc())
+}
+
+/// Converts a date to a time; `None` if the platform has no such time.
+///
+/// chrono's own conversion panics then, as on Windows before 1601.
+fn from_utc(date: DateTime<Utc>) -> Option<SystemTime> {
+    let nanos = Duration::from_nanos(u64::from(date.timestamp_subsec_nanos()));
+    let seconds = Duration::from_secs(date.timestamp().unsigned_abs());
+    let time = match date.timestamp() {
+        0.. => UNIX_EPOCH.checked_add(seconds)?,
+        _ => UNIX_EPOCH.checked_sub(seconds)?,
+    };
+    time.checked_add(nanos)
 }
 
 /// Dates without their zone: RFC 3339 with and without seconds, ISO 8601 in its basic form, RFC 2822.
@@ -65,7 +78,7 @@ pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let date = date.trim_end().replacen(['t'], "T", 1);
     let mut formats = FORMATS.iter();
     let date = formats.find_map(|format| NaiveDateTime::parse_from_str(&date, format).ok())?;
-    Some(date.and_local_timezone(zone).single()?.into())
+    from_utc(date.and_local_timezone(zone).single()?.to_utc())
 }
 
 /// Splits a zone off the end: `Z`, `UTC`, `GMT`, `+00:00`, `+0000` or `+00`.
@@ -166,6 +179,21 @@ mod tests {
         assert_eq!(parse_rfc3339("2026-11-22T14:47:40+0000"), None);
         assert_eq!(format_rfc3339(time).unwrap(), "2026-11-22T14:47:40Z");
         assert_eq!(format_rfc3339_utc(time).unwrap(), "2026-11-22T14:47:40UTC");
+    }
+
+    #[test]
+    fn a_date_before_1970_is_a_time_where_the_platform_has_one() {
+        let second = Duration::from_secs(1);
+        for (text, before) in [
+            ("1969-12-31T23:59:59Z", second),
+            ("1969-12-31T23:59:58.5Z", second + second / 2),
+        ] {
+            assert_eq!(parse_rfc3339(text), UNIX_EPOCH.checked_sub(before));
+            assert_eq!(parse(text), UNIX_EPOCH.checked_sub(before));
+        }
+        // What Go prints for no time at all, and what Windows has no time for.
+        let zero = UNIX_EPOCH.checked_sub(Duration::from_secs(62_135_596_800));
+        assert_eq!(parse("0001-01-01T00:00:00Z"), zero);
     }
 
     #[test]

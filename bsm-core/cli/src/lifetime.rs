@@ -1,6 +1,6 @@
 //! Lifetimes of credentials: how they are written on the command line, and how they are shown.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
@@ -26,6 +26,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "write a number and a unit: 900s, 45m, 2h".to_owned())?;
     Ok(Duration::from_secs(u64::from(number) * unit))
+}
+
+/// Converts a time to a date; `None` before 1970, and for years that chrono cannot represent.
+pub(crate) fn to_utc(time: SystemTime) -> Option<DateTime<Utc>> {
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    DateTime::from_timestamp(since.as_secs().try_into().ok()?, since.subsec_nanos())
 }
 
 /// Formats a time as `2026-11-22T14:47:40Z`.

@@ -303,6 +303,10 @@ impl<F: Send + Sync + 'static> Shared<F> {
             if let Err(error) = self.record_start(call) {
                 return Outcome::NoSession(error);
             }
+            // The file may have blocked for just as long.
+            if abandoned.load(Ordering::SeqCst) {
+                return Outcome::TimedOut;
+            }
             let account = Account::new(&active.member, call.region(), manager);
             let manager = account.manager().clone();
             // The block puts the call of the closure inside the scope, not only its future.

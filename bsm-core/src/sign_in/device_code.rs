@@ -16,6 +16,9 @@ use crate::transport;
 /// The time between two polls if the answer names none, and what `slow_down` adds (RFC 8628, section 3.5).
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// How many polls in a row may get no response, each after the SDK's own retries.
+const MAX_UNANSWERED: u32 = 3;
+
 impl Attempt<'_> {
     pub(super) async fn with_device_code(&self) -> Result<Token, Error> {
         let client = self.register(Grant::DeviceCode).await?;
@@ -60,6 +63,7 @@ impl Attempt<'_> {
         mut interval: Duration,
     ) -> Result<Token, Error> {
         let oidc = transport::client(&self.access.config, aws_sdk_ssooidc::Client::new)?;
+        let mut unanswered = 0;
         loop {
             // Also before the first poll: no user confirms the code at once.
             tokio::time::sleep(interval).await;
@@ -73,6 +77,14 @@ impl Attempt<'_> {
                 Ok(answer) => return self.token(answer, client.clone()),
                 Err(error) => error,
             };
+            // The user may have the code already, and a network that fails is no decision. RFC 8628, section
+            // 3.5, asks for a longer interval.
+            if error.as_service_error().is_none() && unanswered < MAX_UNANSWERED {
+                unanswered += 1;
+                interval += INTERVAL;
+                continue;
+            }
+            unanswered = 0;
             let code = error.as_service_error().and_then(|error| error.code());
             match code.unwrap_or_default() {
                 "AuthorizationPendingException" => {}

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_smithy_types::retry::RetryConfig;
 use bsm_core::sign_in::{self, SignInPrompt, SignInRequest};
 use bsm_core::{BotoSesManager, ErrorKind};
 use bsm_local_aws::{Account, Fault, IdentityCenter, LocalAws, Profile};
@@ -222,6 +223,29 @@ async fn a_device_code_signs_in_where_there_is_no_display_or_it_is_asked_for() {
             .await
             .contains("AWSReservedSSO_Admin_")
     );
+}
+
+#[tokio::test]
+async fn a_poll_without_a_response_does_not_end_a_sign_in() {
+    let center = Center::start();
+    let aws = Arc::clone(&center.aws);
+    let user = sign_in::from_fn(move |_: SignInRequest| {
+        aws.decide_devices(true);
+        std::future::ready(Ok::<_, io::Error>(()))
+    });
+    let lost = Fault::dropped_connection()
+        .operation("CreateToken")
+        .times(1);
+    center.aws.faults().add(lost);
+    let home = center.home.path().to_str().unwrap();
+    let manager = BotoSesManager::builder()
+        .profile_name("admin")
+        .environment([("HOME", home), ("USERPROFILE", home)])
+        // Every poll is one attempt.
+        .retry_config(RetryConfig::disabled())
+        .build();
+    manager.sso_login().prompt(user).await.unwrap();
+    assert_eq!(center.count("CreateToken"), 2);
 }
 
 #[tokio::test]

@@ -177,7 +177,8 @@ impl CopyTable {
         self.with(|options| options.write_concurrency = writers.max(1))
     }
 
-    /// Limits the read capacity that is consumed per second, for each table. Default: no limit.
+    /// Limits the read capacity that is consumed per second, for each table. Default: no limit; 0
+    /// counts as 1.
     ///
     /// The limit holds in the long run: a page of 1 MB alone takes 128 units. A smaller
     /// [`page_size`](Self::page_size) makes it smoother.
@@ -185,7 +186,8 @@ impl CopyTable {
         self.with(|options| options.read_capacity = Some(units_per_second))
     }
 
-    /// Limits the write capacity that is consumed per second in the target. Default: no limit.
+    /// Limits the write capacity that is consumed per second in the target. Default: no limit; 0
+    /// counts as 1.
     pub fn write_capacity(self, units_per_second: u32) -> Self {
         self.with(|options| options.write_capacity = Some(units_per_second))
     }

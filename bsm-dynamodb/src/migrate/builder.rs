@@ -143,12 +143,13 @@ impl MigrateTable {
     }
 
     /// Limits the read capacity that the comparison consumes per second, for each table. Default: no
-    /// limit.
+    /// limit; 0 counts as 1.
     pub fn read_capacity(self, units_per_second: u32) -> Self {
         self.with(|options| options.read_capacity = Some(units_per_second))
     }
 
-    /// Limits the write capacity that is consumed per second in the target. Default: no limit.
+    /// Limits the write capacity that is consumed per second in the target. Default: no limit; 0
+    /// counts as 1.
     ///
     /// DynamoDB's import consumes none.
     pub fn write_capacity(self, units_per_second: u32) -> Self {

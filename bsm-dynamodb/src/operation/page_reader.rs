@@ -513,6 +513,13 @@ impl<T: Send + 'static> SegmentReader<T> {
                     return Ok(None);
                 }
                 let page = reader.page(&position, wanted).await?;
+                if page.next == position {
+                    return Err(reader.call.error(
+                        ErrorKind::Service,
+                        "DynamoDB returned the same LastEvaluatedKey twice, so the read would never end: \
+                         check the endpoint",
+                    ));
+                }
                 // A page can't be cut, so it may have more items than are wanted.
                 let next = (page.next.clone(), wanted.saturating_sub(page.count));
                 Ok(Some((page, next)))

@@ -5,7 +5,7 @@ mod creation;
 mod faults;
 mod kill;
 mod preflight;
-mod proxy;
+pub(crate) mod proxy;
 mod resume;
 mod settings;
 mod several;

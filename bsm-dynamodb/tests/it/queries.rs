@@ -11,6 +11,7 @@ use bsm_local_aws::Fault;
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
+use crate::copy::proxy;
 use crate::support::Playground;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
@@ -384,4 +385,26 @@ async fn an_invalid_setting_fails_the_read_before_any_request() {
         .filter(|call| call.operation != "AssumeRole")
         .collect();
     assert!(dynamodb.is_empty(), "{dynamodb:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_repeated_ends_the_read() {
+    let playground = Playground::start().await;
+    let key = serde_json::json!({ "customer": { "S": "ann" }, "number": { "N": "1" } });
+    let page = serde_json::json!({
+        "Items": [], "Count": 0, "ScannedCount": 1, "LastEvaluatedKey": key,
+    });
+    let url = proxy::start(playground.aws.endpoint_url(), move |operation, _| {
+        matches!(operation, "Query" | "Scan").then(|| page.clone())
+    });
+    let manager = proxy::manager(&playground, "staging", url);
+    let reads = async {
+        let query = Order::query("ann").collect().await.unwrap_err();
+        let scan = Order::scan().collect().await.unwrap_err();
+        [query, scan]
+    };
+    for error in manager.scope(reads).await {
+        assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+        assert!(error.to_string().contains("LastEvaluatedKey"), "{error}");
+    }
 }

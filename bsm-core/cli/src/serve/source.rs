@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 
 use aws_credential_types::Credentials;
 use bsm_core::{BotoSesManager, Error};
-use chrono::{DateTime, Utc};
 
 use super::secret::Secret;
 use crate::audit::Audit;
 use crate::failure::Failure;
-use crate::lifetime::rfc3339;
+use crate::lifetime::{rfc3339, to_utc};
 
 /// A session to serve.
 pub(crate) struct Source {
@@ -63,7 +62,8 @@ impl Source {
 
     pub(super) async fn credentials(&self) -> Result<Issued, Failure> {
         let credentials = self.manager.credentials().await?;
-        let expiry = credentials.expiry().map(DateTime::<Utc>::from);
+        // `None` for a year that chrono cannot represent, as for credentials that do not expire.
+        let expiry = credentials.expiry().and_then(to_utc);
         // An error here withholds the credentials: a client gets none that are not recorded.
         if let Some(audit) = &self.audit {
             audit

@@ -10,7 +10,7 @@ use crate::support::Playground;
 
 /// Starts an endpoint before another one. The closure gets the operation and the request's body, and
 /// returns the answer, or `None` to pass the request on.
-pub(super) fn start(
+pub(crate) fn start(
     endpoint: &str,
     mut answer: impl FnMut(&str, &Value) -> Option<Value> + Send + 'static,
 ) -> String {
@@ -58,7 +58,7 @@ pub(super) fn start(
 }
 
 /// A manager whose DynamoDB is behind the endpoint.
-pub(super) fn manager(local: &Playground, profile: &str, url: String) -> BotoSesManager {
+pub(crate) fn manager(local: &Playground, profile: &str, url: String) -> BotoSesManager {
     let builder = local.builder().profile_name(profile);
     let builder = builder.time_source(local.aws.clock());
     builder.service_endpoint_url("dynamodb", url).build()
