@@ -247,7 +247,9 @@ impl MigrateTable {
     ///
     /// Turns off the stream and the point-in-time recovery that the migration has turned on, deletes
     /// the target if the migration has created it, and removes the checkpoint. A target that existed
-    /// before keeps the items that were loaded. If a run was killed while it created the target, the
+    /// before keeps the items that were loaded. In the phase
+    /// [`Finishing`](crate::MigrationPhase::Finishing), the target has every write and writers may have
+    /// moved to it, so it stays. If a run was killed while it created the target, the
     /// checkpoint may not prove whose table it is, and the table stays. Exported files stay in the bucket.
     ///
     /// # Errors

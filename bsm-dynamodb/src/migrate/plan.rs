@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bucket::BucketEncryption;
 use super::load_method::LoadMethod;
 use super::options::MigrateOptions;
 use super::policies::PolicyInputs;
@@ -35,10 +36,12 @@ pub struct MigrationPlan {
     pub(super) expected_bytes: Option<u64>,
     /// What a new target does not get of the source's settings.
     pub(super) settings: Vec<PlannedSetting>,
-    /// The table class of the source, if an import makes another one of it.
-    pub(super) lost_class: Option<String>,
+    /// The table class that the target gets after the import, which makes every table STANDARD.
+    pub(super) later_class: Option<String>,
     /// The KMS key of the source, if it has one of its own.
     pub(super) source_key: Option<String>,
+    /// How the bucket encrypts files by default; `None` if the migration gives them a key.
+    pub(super) bucket_encryption: Option<BucketEncryption>,
 }
 
 /// The options, which the policies are made from.
@@ -123,6 +126,14 @@ impl MigrationPlan {
         format!("{:#}", self.parties().target_policy())
     }
 
+    /// The KMS key with which the bucket encrypts the files.
+    fn bucket_key(&self) -> Option<&str> {
+        match &self.bucket_encryption {
+            Some(BucketEncryption::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
     fn parties(&self) -> PolicyInputs<'_> {
         PolicyInputs {
             source: &self.source,
@@ -131,6 +142,8 @@ impl MigrationPlan {
             options: &self.options.0,
             load_method: self.load_method,
             source_key: self.source_key.as_deref(),
+            bucket_key: self.bucket_key(),
+            sets_class: self.later_class.is_some(),
         }
     }
 }
@@ -181,10 +194,10 @@ impl fmt::Display for MigrationPlan {
             }
         })?;
         write_settings(f, &self.settings)?;
-        if let Some(class) = &self.lost_class {
+        if let Some(class) = &self.later_class {
             write!(
                 f,
-                "\nan import makes a table of the class STANDARD, and the source has {class}"
+                "\nthe target gets the table class {class} after the import"
             )?;
         }
         if let Some(key) = &self.source_key {
@@ -197,15 +210,34 @@ impl fmt::Display for MigrationPlan {
                     .unwrap_or("a key that DynamoDB owns")
             )?;
         }
-        if let Some(key) = &options.export_key {
-            write!(
-                f,
-                "\nthe exported files are encrypted with {key}: its key policy must let {} generate \
-                 data keys, and {} decrypt",
-                self.source.account(),
-                self.target.account()
-            )?;
-        }
-        Ok(())
+        let files = match (&options.export_key, &self.bucket_encryption) {
+            (Some(key), _) => format!("the exported files are encrypted with {key}"),
+            (None, Some(BucketEncryption::Key(key))) => {
+                format!("the bucket encrypts the exported files with {key}")
+            }
+            (None, Some(BucketEncryption::ManagedKey)) => {
+                let others = [self.source.account(), self.target.account()];
+                return match others.iter().all(|account| *account == self.bucket_owner) {
+                    true => Ok(()),
+                    false => f.write_str(
+                        "\nthe bucket encrypts with the key aws/s3, which other accounts cannot use: \
+                         give the files a key with export_key()",
+                    ),
+                };
+            }
+            (None, Some(BucketEncryption::Unknown)) => {
+                return f.write_str(
+                    "\nthe default encryption of the bucket could not be read: if it has a KMS key, \
+                     both identities need that key, too",
+                );
+            }
+            (None, Some(BucketEncryption::S3) | None) => return Ok(()),
+        };
+        write!(
+            f,
+            "\n{files}: its key policy must let {} generate data keys, and {} decrypt",
+            self.source.account(),
+            self.target.account()
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     BillingMode, GlobalSecondaryIndex, KeyType, LocalSecondaryIndex, Projection, ProjectionType,
-    StreamViewType, TimeToLiveSpecification,
+    StreamViewType, TableClass, TimeToLiveSpecification,
 };
 use bsm_dynamodb::{LoadMethod, MigrationPhase};
 
@@ -141,6 +141,35 @@ async fn a_new_table_has_the_indexes_and_the_time_to_live_of_the_source() {
             .unwrap();
         let ttl = ttl.time_to_live_description.unwrap();
         assert_eq!(ttl.attribute_name(), Some("expires"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_has_the_table_class_of_the_source() {
+    for imports in [true, false] {
+        let world = World::start(20).await;
+        let request = client(&world.source).await.update_table();
+        let request = request.table_name(TABLE);
+        let class = TableClass::StandardInfrequentAccess;
+        request.table_class(class.clone()).send().await.unwrap();
+        let migrate = || world.migrate().import(imports);
+        let plan = migrate().plan().await.unwrap();
+        let said = plan
+            .to_string()
+            .contains("the table class STANDARD_INFREQUENT_ACCESS after the import");
+        assert_eq!(said, imports, "{plan}");
+        assert_eq!(
+            plan.target_policy().contains("dynamodb:UpdateTable"),
+            imports
+        );
+        let _hurry = world.hurry(1);
+        migrate().await.unwrap();
+        world.assert_migrated().await;
+        let target = client(&world.target).await;
+        let table = target.describe_table().table_name(TABLE).send().await;
+        let table = table.unwrap().table.unwrap();
+        let found = table.table_class_summary().unwrap().table_class();
+        assert_eq!(found, Some(&class), "{imports}");
     }
 }
 
