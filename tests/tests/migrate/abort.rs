@@ -31,6 +31,8 @@ async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
                 }
             };
             assert_eq!(aborted.bucket, BUCKET);
+            let files = world.aws.object_keys(BUCKET, &aborted.prefix);
+            assert!(!files.is_empty() || phase <= Exporting, "{phase} {imports}");
             assert_eq!(world.stored(SOURCE), before);
             world.assert_restored().await;
             let tables = world.aws.tables(TARGET, "us-east-1");

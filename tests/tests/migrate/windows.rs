@@ -80,6 +80,22 @@ async fn a_migration_that_is_interrupted_for_a_day_loses_nothing_unnoticed() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_trimmed_before_they_are_read_end_the_migration() {
+    for operation in ["GetShardIterator", "GetRecords"] {
+        let world = World::start(50).await;
+        world.run_to(MigrationPhase::Streaming, true).await;
+        let trimmed = Fault::error(400, "TrimmedDataAccessException", "trimmed");
+        world.aws.faults().add(trimmed.operation(operation));
+        let error = world.migrate().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TransferFailed, "{error}");
+        assert!(
+            error.to_string().contains("no longer has all records"),
+            "{error}"
+        );
+    }
+}
+
 /// Replaces the stream of the source, and writes an item that neither stream has.
 async fn replace_stream(world: &World, view_type: StreamViewType) {
     turn_off_stream(&world.source).await;
