@@ -73,9 +73,11 @@ impl MigrateTable {
         self.with(|options| options.prefix = prefix.into().trim_matches('/').to_owned())
     }
 
-    /// Encrypts the exported files with a KMS key, given by its ARN. Default: a key of S3.
+    /// Encrypts the exported files with a KMS key, given by its ARN. Default: the default encryption of
+    /// the bucket.
     ///
-    /// The key policy must let both accounts use the key; the [plan](Self::plan) says how.
+    /// The key policy must let both accounts use the key, whether it is this one or the bucket's; the
+    /// [plan](Self::plan) says how.
     pub fn export_key(self, key: impl Into<String>) -> Self {
         self.with(|options| options.export_key = Some(key.into()))
     }

@@ -134,6 +134,39 @@ impl MigrationPlan {
         }
     }
 
+    /// Returns what the encryption of the exported files needs; `None` if it needs nothing.
+    fn file_encryption(&self) -> Option<String> {
+        let (source, target) = (self.source.account(), self.target.account());
+        let needed = |files: &str, key: &str| {
+            format!(
+                "{files} with {key}: its key policy must let {source} generate data keys, and {target} \
+                 decrypt"
+            )
+        };
+        if let Some(key) = &self.options.0.export_key {
+            return Some(needed("the exported files are encrypted", key));
+        }
+        match self.bucket_encryption.as_ref()? {
+            BucketEncryption::S3 => None,
+            BucketEncryption::Key(key) => {
+                Some(needed("the bucket encrypts the exported files", key))
+            }
+            BucketEncryption::ManagedKey if [source, target] == [self.bucket_owner.as_str(); 2] => {
+                None
+            }
+            BucketEncryption::ManagedKey => Some(
+                "the bucket encrypts with the key aws/s3, which other accounts cannot use: give the \
+                 files a key with export_key()"
+                    .to_owned(),
+            ),
+            BucketEncryption::Unknown => Some(
+                "the default encryption of the bucket could not be read: if it is a KMS key, both \
+                 identities must be allowed to use it"
+                    .to_owned(),
+            ),
+        }
+    }
+
     fn parties(&self) -> PolicyInputs<'_> {
         PolicyInputs {
             source: &self.source,
@@ -210,34 +243,9 @@ impl fmt::Display for MigrationPlan {
                     .unwrap_or("a key that DynamoDB owns")
             )?;
         }
-        let files = match (&options.export_key, &self.bucket_encryption) {
-            (Some(key), _) => format!("the exported files are encrypted with {key}"),
-            (None, Some(BucketEncryption::Key(key))) => {
-                format!("the bucket encrypts the exported files with {key}")
-            }
-            (None, Some(BucketEncryption::ManagedKey)) => {
-                let others = [self.source.account(), self.target.account()];
-                return match others.iter().all(|account| *account == self.bucket_owner) {
-                    true => Ok(()),
-                    false => f.write_str(
-                        "\nthe bucket encrypts with the key aws/s3, which other accounts cannot use: \
-                         give the files a key with export_key()",
-                    ),
-                };
-            }
-            (None, Some(BucketEncryption::Unknown)) => {
-                return f.write_str(
-                    "\nthe default encryption of the bucket could not be read: if it has a KMS key, \
-                     both identities need that key, too",
-                );
-            }
-            (None, Some(BucketEncryption::S3) | None) => return Ok(()),
-        };
-        write!(
-            f,
-            "\n{files}: its key policy must let {} generate data keys, and {} decrypt",
-            self.source.account(),
-            self.target.account()
-        )
+        match self.file_encryption() {
+            Some(needed) => write!(f, "\n{needed}"),
+            None => Ok(()),
+        }
     }
 }
