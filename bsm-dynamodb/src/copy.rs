@@ -37,7 +37,7 @@ pub use self::several::{CopyTables, CopyTablesSummary};
 pub use self::verify::{ReportedKeys, Verification};
 #[cfg(feature = "migrate")]
 pub(crate) use self::{
-    create::{TableShape, turn_on_recovery, until_active},
+    create::{TableShape, copy_table_class, special_class, turn_on_recovery, until_active},
     plan::write_settings,
     preflight::{check_active, check_keys, table_location},
     retry::{is_transient, retry_transient},

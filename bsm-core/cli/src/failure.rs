@@ -64,6 +64,12 @@ impl Failure {
         Self::new(Class::Failed, message)
     }
 
+    /// Replaces the message of a library that names what only its callers have.
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

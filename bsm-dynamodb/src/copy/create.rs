@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, PointInTimeRecoverySpecification,
-    ProvisionedThroughput, ProvisionedThroughputDescription, TableDescription, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    ProvisionedThroughput, ProvisionedThroughputDescription, TableClass, TableDescription,
+    TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use super::preflight;
@@ -112,7 +112,6 @@ fn request(
             .build()
     });
     let local = local.collect::<Result<Vec<_>, _>>()?;
-    let class = like.table_class_summary();
     Ok(request
         .set_attribute_definitions(like.attribute_definitions.clone())
         .set_key_schema(like.key_schema.clone())
@@ -122,7 +121,41 @@ fn request(
         .billing_mode(shape.billing)
         .set_provisioned_throughput(shape.throughput)
         .set_on_demand_throughput(like.on_demand_throughput.clone())
-        .set_table_class(class.and_then(|class| class.table_class.clone())))
+        .set_table_class(table_class(like).cloned()))
+}
+
+/// Returns the class of a table; `None` for one that always had the class STANDARD.
+fn table_class(table: &TableDescription) -> Option<&TableClass> {
+    table.table_class_summary()?.table_class()
+}
+
+/// Returns the class of a table, unless it is STANDARD.
+#[cfg(feature = "migrate")]
+pub(crate) fn special_class(table: &TableDescription) -> Option<&TableClass> {
+    table_class(table).filter(|class| **class != TableClass::Standard)
+}
+
+/// Gives an imported table the class of the source: an import makes every table STANDARD.
+#[cfg(feature = "migrate")]
+pub(crate) async fn copy_table_class(
+    target: &TableClient,
+    like: &TableDescription,
+    imported: &TableDescription,
+) -> Result<(), Error> {
+    let Some(class) = special_class(like) else {
+        return Ok(());
+    };
+    // DynamoDB counts the changes of a class, and allows two in 30 days: a run that resumes makes none.
+    if table_class(imported) == Some(class) {
+        return Ok(());
+    }
+    let updated = target.set_up(|| async {
+        let request = target.client.update_table().table_name(&target.table);
+        let updated = request.table_class(class.clone()).send().await;
+        updated.map_err(|error| target.failed("UpdateTable", error))
+    });
+    updated.await?;
+    until_active(target).await.map(drop)
 }
 
 /// The parts of a table that every way of creating one takes.

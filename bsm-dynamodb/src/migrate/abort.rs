@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AbortedMigration {
-    /// Whether the target, which the migration had created, was deleted.
+    /// Whether the target was deleted: the migration had created it, and not yet brought every write.
     pub deleted_target: bool,
     /// The bucket that still has the exported files.
     pub bucket: String,
@@ -51,7 +51,11 @@ pub(super) async fn abort(request: MigrateRequest) -> Result<AbortedMigration, E
     if let Some(table) = source.describe().await? {
         check_recorded(&source, &table, &location, &settings, &state)?;
     }
-    let deleted_target = delete_target(&target, &state).await?;
+    let deleted_target = match state.step {
+        // The pause has ended: the target has every write, and the writers may have moved to it.
+        Step::Finishing {} => false,
+        _ => delete_target(&target, &state).await?,
+    };
     turn_off(&source, state.turned_on).await?;
     // Removed last: an abort that is interrupted before can be repeated.
     checkpoint.remove().await?;

@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 
 use super::options::MigrateRequest;
@@ -18,6 +19,58 @@ pub(super) struct Bucket {
     owner: String,
     /// The table that errors name.
     target: TableClient,
+}
+
+/// How a bucket encrypts objects for which no key is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BucketEncryption {
+    /// With keys of S3, which need no permission.
+    S3,
+    /// With a KMS key, given by its ARN or id.
+    Key(String),
+    /// With the key `aws/s3` of the bucket's account.
+    ManagedKey,
+    /// It could not be read.
+    Unknown,
+}
+
+/// Returns how a bucket encrypts objects by default, as far as one of the two identities may know it.
+///
+/// `accounts` are those of the source and of the target.
+pub(super) async fn encryption(
+    request: &MigrateRequest,
+    owner: &str,
+    accounts: &(String, String),
+    target: &TableClient,
+) -> BucketEncryption {
+    // The identity of the owner, which needs no bucket policy.
+    let manager = match accounts.1 == owner && accounts.0 != owner {
+        true => &request.target,
+        false => &request.source,
+    };
+    let region = request.options.bucket_region.clone();
+    let region = region.unwrap_or_else(|| target.region());
+    let Ok(client) = manager.with_region(region).client(Client::new).await else {
+        return BucketEncryption::Unknown;
+    };
+    let asked = client.get_bucket_encryption();
+    let asked = asked.bucket(&request.options.bucket);
+    // A plan does not fail for want of this permission: it says that the encryption is not known.
+    let Ok(answer) = asked.expected_bucket_owner(owner).send().await else {
+        return BucketEncryption::Unknown;
+    };
+    let rules = answer.server_side_encryption_configuration;
+    let rules = rules.iter().flat_map(|it| it.rules());
+    let default = rules.filter_map(|rule| rule.apply_server_side_encryption_by_default());
+    match default.into_iter().next() {
+        Some(default) if default.sse_algorithm() != &ServerSideEncryption::Aes256 => {
+            match default.kms_master_key_id() {
+                Some(key) => BucketEncryption::Key(key.to_owned()),
+                None => BucketEncryption::ManagedKey,
+            }
+        }
+        _ => BucketEncryption::S3,
+    }
 }
 
 impl Bucket {
@@ -73,8 +126,16 @@ impl Bucket {
         let request = self.client.get_object().bucket(&self.name).key(key);
         let request = request.expected_bucket_owner(&self.owner);
         let object = request.send().await;
-        let object = object.map_err(|error| self.target.failed("GetObject", error))?;
-        Ok(object.body)
+        match object.map_err(|error| self.target.failed("GetObject", error)) {
+            Err(error) if error.aws_code() == Some("NoSuchKey") => {
+                let message = format!(
+                    "the exported file {key} has been deleted: abort the migration, and start again"
+                );
+                let lost = self.target.error(ErrorKind::TransferFailed, message);
+                Err(lost.with_source(error))
+            }
+            object => Ok(object?.body),
+        }
     }
 
     /// Reads a small object as a whole.

@@ -73,9 +73,11 @@ impl MigrateTable {
         self.with(|options| options.prefix = prefix.into().trim_matches('/').to_owned())
     }
 
-    /// Encrypts the exported files with a KMS key, given by its ARN. Default: a key of S3.
+    /// Encrypts the exported files with a KMS key, given by its ARN. Default: the default encryption of
+    /// the bucket.
     ///
-    /// The key policy must let both accounts use the key; the [plan](Self::plan) says how.
+    /// The key policy must let both accounts use the key, whether it is this one or the bucket's; the
+    /// [plan](Self::plan) says how.
     pub fn export_key(self, key: impl Into<String>) -> Self {
         self.with(|options| options.export_key = Some(key.into()))
     }
@@ -258,7 +260,9 @@ impl MigrateTable {
     ///
     /// Turns off the stream and the point-in-time recovery that the migration has turned on, deletes
     /// the target if the migration has created it, and removes the checkpoint. A target that existed
-    /// before keeps the items that were loaded. If a run was killed while it created the target, the
+    /// before keeps the items that were loaded. In the phase
+    /// [`Finishing`](crate::MigrationPhase::Finishing), the target has every write and writers may have
+    /// moved to it, so it stays. If a run was killed while it created the target, the
     /// checkpoint may not prove whose table it is, and the table stays. Exported files stay in the bucket.
     ///
     /// # Errors

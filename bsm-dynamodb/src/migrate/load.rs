@@ -151,7 +151,8 @@ impl Loader {
     }
 
     fn damaged(&self, key: &str, problem: &str) -> Error {
-        let message = format!("the exported file {key} {problem}: export the table again");
+        let message =
+            format!("the exported file {key} {problem}: abort the migration, and start again");
         self.target.error(ErrorKind::TransferFailed, message)
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn read(
     let key = format!("{}/manifest-files.json", folder(summary));
     let text = bucket.read(&key, MAX_MANIFEST).await?;
     let broken = |problem: String| {
-        let message = format!("the manifest {key} {problem}: export the table again");
+        let message = format!("the manifest {key} {problem}: abort the migration, and start again");
         table.error(ErrorKind::TransferFailed, message)
     };
     let mut files =

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bucket::BucketEncryption;
 use super::load_method::LoadMethod;
 use super::options::MigrateOptions;
 use super::policies::PolicyInputs;
@@ -35,10 +36,12 @@ pub struct MigrationPlan {
     pub(super) expected_bytes: Option<u64>,
     /// What a new target does not get of the source's settings.
     pub(super) settings: Vec<PlannedSetting>,
-    /// The table class of the source, if an import makes another one of it.
-    pub(super) lost_class: Option<String>,
+    /// The table class that the target gets after the import, which makes every table STANDARD.
+    pub(super) later_class: Option<String>,
     /// The KMS key of the source, if it has one of its own.
     pub(super) source_key: Option<String>,
+    /// How the bucket encrypts files by default; `None` if the migration gives them a key.
+    pub(super) bucket_encryption: Option<BucketEncryption>,
 }
 
 /// The options, which the policies are made from.
@@ -123,6 +126,47 @@ impl MigrationPlan {
         format!("{:#}", self.parties().target_policy())
     }
 
+    /// The KMS key with which the bucket encrypts the files.
+    fn bucket_key(&self) -> Option<&str> {
+        match &self.bucket_encryption {
+            Some(BucketEncryption::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Returns what the encryption of the exported files needs; `None` if it needs nothing.
+    fn file_encryption(&self) -> Option<String> {
+        let (source, target) = (self.source.account(), self.target.account());
+        let needed = |files: &str, key: &str| {
+            format!(
+                "{files} with {key}: its key policy must let {source} generate data keys, and {target} \
+                 decrypt"
+            )
+        };
+        if let Some(key) = &self.options.0.export_key {
+            return Some(needed("the exported files are encrypted", key));
+        }
+        match self.bucket_encryption.as_ref()? {
+            BucketEncryption::S3 => None,
+            BucketEncryption::Key(key) => {
+                Some(needed("the bucket encrypts the exported files", key))
+            }
+            BucketEncryption::ManagedKey if [source, target] == [self.bucket_owner.as_str(); 2] => {
+                None
+            }
+            BucketEncryption::ManagedKey => Some(
+                "the bucket encrypts with the key aws/s3, which other accounts cannot use: give the \
+                 files a key with export_key()"
+                    .to_owned(),
+            ),
+            BucketEncryption::Unknown => Some(
+                "the default encryption of the bucket could not be read: if it is a KMS key, both \
+                 identities must be allowed to use it"
+                    .to_owned(),
+            ),
+        }
+    }
+
     fn parties(&self) -> PolicyInputs<'_> {
         PolicyInputs {
             source: &self.source,
@@ -131,6 +175,8 @@ impl MigrationPlan {
             options: &self.options.0,
             load_method: self.load_method,
             source_key: self.source_key.as_deref(),
+            bucket_key: self.bucket_key(),
+            sets_class: self.later_class.is_some(),
         }
     }
 }
@@ -181,10 +227,10 @@ impl fmt::Display for MigrationPlan {
             }
         })?;
         write_settings(f, &self.settings)?;
-        if let Some(class) = &self.lost_class {
+        if let Some(class) = &self.later_class {
             write!(
                 f,
-                "\nan import makes a table of the class STANDARD, and the source has {class}"
+                "\nthe target gets the table class {class} after the import"
             )?;
         }
         if let Some(key) = &self.source_key {
@@ -197,15 +243,9 @@ impl fmt::Display for MigrationPlan {
                     .unwrap_or("a key that DynamoDB owns")
             )?;
         }
-        if let Some(key) = &options.export_key {
-            write!(
-                f,
-                "\nthe exported files are encrypted with {key}: its key policy must let {} generate \
-                 data keys, and {} decrypt",
-                self.source.account(),
-                self.target.account()
-            )?;
+        match self.file_encryption() {
+            Some(needed) => write!(f, "\n{needed}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -15,6 +15,10 @@ pub(super) struct PolicyInputs<'a> {
     pub(super) load_method: LoadMethod,
     /// The KMS key of the source's table.
     pub(super) source_key: Option<&'a str>,
+    /// The KMS key with which the bucket encrypts by default.
+    pub(super) bucket_key: Option<&'a str>,
+    /// Whether the target gets its table class after the import.
+    pub(super) sets_class: bool,
 }
 
 impl PolicyInputs<'_> {
@@ -84,6 +88,9 @@ impl PolicyInputs<'_> {
                 "Resource": self.objects(),
             }),
         ];
+        if self.source.account() == self.bucket_owner {
+            statements.push(self.reads_encryption());
+        }
         if self.options.uses_stream {
             statements.push(json!({
                 "Effect": "Allow",
@@ -103,7 +110,7 @@ impl PolicyInputs<'_> {
                 "Resource": key,
             }));
         }
-        if let Some(key) = &self.options.export_key {
+        if let Some(key) = self.files_key() {
             statements.push(json!({
                 "Effect": "Allow",
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -125,14 +132,22 @@ impl PolicyInputs<'_> {
             "dynamodb:UpdateTimeToLive",
         ];
         match self.load_method {
-            // A failed import leaves a table that has to go before the next one.
+            // A failed import leaves a table that has to go before the next one. An export of too many files
+            // is loaded into a table that the migration creates.
             LoadMethod::Import => {
-                actions.extend(["dynamodb:DeleteTable", "dynamodb:ImportTable"]);
+                actions.extend([
+                    "dynamodb:CreateTable",
+                    "dynamodb:DeleteTable",
+                    "dynamodb:ImportTable",
+                ]);
             }
             LoadMethod::NewTable => {
                 actions.extend(["dynamodb:CreateTable", "dynamodb:DeleteTable"]);
             }
             LoadMethod::ExistingTable => {}
+        }
+        if self.sets_class {
+            actions.push("dynamodb:UpdateTable");
         }
         actions.sort_unstable();
         let mut statements = vec![
@@ -148,6 +163,10 @@ impl PolicyInputs<'_> {
                 "Resource": self.objects(),
             }),
         ];
+        if self.target.account() == self.bucket_owner && self.source.account() != self.bucket_owner
+        {
+            statements.push(self.reads_encryption());
+        }
         if self.load_method == LoadMethod::Import {
             statements.push(json!({
                 "Effect": "Allow",
@@ -174,7 +193,7 @@ impl PolicyInputs<'_> {
                 "Resource": "*",
             }));
         }
-        let keys = [&self.options.export_key, &self.options.target_key];
+        let keys = [self.files_key(), self.options.target_key.as_deref()];
         let keys: Vec<_> = keys.into_iter().flatten().collect();
         if !keys.is_empty() {
             statements.push(json!({
@@ -184,6 +203,20 @@ impl PolicyInputs<'_> {
             }));
         }
         policy(statements)
+    }
+
+    /// Returns the statement by which the plan finds a KMS key of the bucket.
+    fn reads_encryption(&self) -> Value {
+        json!({
+            "Effect": "Allow",
+            "Action": "s3:GetEncryptionConfiguration",
+            "Resource": self.bucket(),
+        })
+    }
+
+    /// Returns the KMS key of the exported files.
+    fn files_key(&self) -> Option<&str> {
+        self.options.export_key.as_deref().or(self.bucket_key)
     }
 
     fn bucket(&self) -> String {
@@ -250,6 +283,8 @@ mod tests {
                     options: &options,
                     load_method,
                     source_key: Some(&key),
+                    bucket_key: Some(&key),
+                    sets_class: true,
                 };
                 assert!(inputs.source_policy().to_string().contains(&key));
                 let policies = [

@@ -1,9 +1,9 @@
 //! The checks before a migration, which change nothing.
 
-use aws_sdk_dynamodb::types::{SseType, TableClass, TableDescription};
+use aws_sdk_dynamodb::types::{SseType, TableDescription};
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 
-use super::bucket::Bucket;
+use super::bucket::{self, Bucket};
 use super::checkpoint;
 use super::load_method::LoadMethod;
 use super::options::{MigrateOptions, MigrateRequest};
@@ -11,7 +11,9 @@ use super::plan::{MigrationPlan, PlannedOptions};
 use super::source::{check_stream, describe, has_stream, restorable};
 use super::state::{EnabledSettings, MigrationState, RecordedSettings, Step, VERSION};
 use crate::copy::checkpoint::{TableIdentity, TargetLocation};
-use crate::copy::{SourceSettings, TableClient, check_active, check_keys, table_location};
+use crate::copy::{
+    SourceSettings, TableClient, check_active, check_keys, special_class, table_location,
+};
 use crate::error::{Error, ErrorKind};
 
 /// The name of the operation in errors.
@@ -121,11 +123,12 @@ pub(super) async fn prepare(
             .plan(&source_table, &[]),
         false => Vec::new(),
     };
-    let class = source_table
-        .table_class_summary()
-        .and_then(|it| it.table_class());
-    let class = class.filter(|class| **class != TableClass::Standard);
+    let class = special_class(&source_table);
     let class = class.filter(|_| state.load_method == LoadMethod::Import);
+    let bucket_encryption = match options.export_key {
+        Some(_) => None,
+        None => Some(bucket::encryption(request, &bucket_owner, &accounts, &target).await),
+    };
 
     let arn = |table: &TableDescription| table.table_arn.clone();
     let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
@@ -142,8 +145,9 @@ pub(super) async fn prepare(
         expected_items: counted(source_table.item_count),
         expected_bytes: counted(source_table.table_size_bytes),
         settings,
-        lost_class: class.map(|class| class.to_string()),
+        later_class: class.map(|class| class.to_string()),
         source_key: key.and_then(|key| key.kms_master_key_arn.clone()),
+        bucket_encryption,
     };
     Ok(Prepared {
         source,

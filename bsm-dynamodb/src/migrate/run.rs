@@ -23,7 +23,9 @@ use super::source::{self, describe, until_restorable};
 use super::state::{Exported, FileProgress, Job, MigrationState, Step};
 use super::stream::StreamPosition;
 use crate::copy::checkpoint::TableIdentity;
-use crate::copy::{TablePair, copy_time_to_live, create_without_settings, until_active};
+use crate::copy::{
+    TablePair, copy_table_class, copy_time_to_live, create_without_settings, until_active,
+};
 use crate::error::{Error, ErrorKind};
 
 /// How often the progress of a load is recorded and reported.
@@ -286,7 +288,9 @@ impl Migration {
             }
             return Err(error);
         }
-        until_active(&self.prepared.target).await?;
+        let target = &self.prepared.target;
+        let imported = until_active(target).await?;
+        copy_table_class(target, &self.prepared.source_table, &imported).await?;
         self.prepared.state.counts.loaded = export.items;
         self.caught_up_to(export.time).await
     }

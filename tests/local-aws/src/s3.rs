@@ -50,6 +50,8 @@ struct Bucket {
     region: String,
     created: SystemTime,
     policy: Option<Policy>,
+    /// The configuration of the default encryption. It changes no object.
+    encryption: Bytes,
 }
 
 impl S3 {
@@ -99,6 +101,16 @@ impl S3 {
             Operation::PutBucketPolicy => self.put_policy(caller, &target.bucket, &request.body),
             Operation::GetBucketPolicy => self.policy_of(caller, &target.bucket),
             Operation::DeleteBucketPolicy => self.delete_policy(caller, &target.bucket),
+            Operation::GetBucketEncryption => {
+                let configuration = self.bucket(&target.bucket)?.encryption;
+                Ok(Response::rest(200, HeaderMap::new(), configuration))
+            }
+            Operation::PutBucketEncryption => {
+                if let Some(bucket) = self.buckets.write().get_mut(&target.bucket) {
+                    bucket.encryption = request.body.clone();
+                }
+                Ok(Response::rest(200, HeaderMap::new(), Bytes::new()))
+            }
             Operation::CreateBucket => {
                 let response = self.forward(request).await?;
                 let bucket = Bucket {
@@ -106,6 +118,7 @@ impl S3 {
                     region: region.to_owned(),
                     created: now,
                     policy: None,
+                    encryption: Bytes::from_static(SSE_S3),
                 };
                 // Only if s3s-fs has created the bucket, which also checks its name.
                 if response.status < 300 {
@@ -377,6 +390,12 @@ fn collect_keys(folder: &Path, prefix: &mut String, keys: &mut Vec<String>) {
         prefix.truncate(length);
     }
 }
+
+/// The default encryption of every new bucket.
+const SSE_S3: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+    <ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
+    <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
+    </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
 
 fn not_implemented() -> ErrorResponse {
     let message = "bsm-local-aws does not support this operation of S3";

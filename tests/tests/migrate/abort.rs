@@ -8,9 +8,14 @@ use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
-    use MigrationPhase::{CatchingUp, Exporting, Loading, Preparing, Streaming};
+    use MigrationPhase::{
+        CatchingUp, Draining, Exporting, Finishing, Loading, Preparing, Streaming,
+    };
+    let phases = [
+        Preparing, Exporting, Loading, CatchingUp, Streaming, Draining, Finishing,
+    ];
     for imports in [true, false] {
-        for phase in [Preparing, Exporting, Loading, CatchingUp, Streaming] {
+        for phase in phases {
             let world = World::start(40).await;
             let before = world.stored(SOURCE);
             world.run_to(phase, imports).await;
@@ -26,9 +31,17 @@ async fn an_abort_leaves_the_source_as_it_was_in_every_phase() {
                 }
             };
             assert_eq!(aborted.bucket, BUCKET);
+            let files = world.aws.object_keys(BUCKET, &aborted.prefix);
+            assert!(!files.is_empty() || phase <= Exporting, "{phase} {imports}");
             assert_eq!(world.stored(SOURCE), before);
             world.assert_restored().await;
             let tables = world.aws.tables(TARGET, "us-east-1");
+            if phase == Finishing {
+                // The target has every write, and the writers may write to it by now.
+                assert!(!aborted.deleted_target, "{imports}");
+                assert_eq!(world.stored(TARGET), before);
+                continue;
+            }
             // A table that was being created at that moment is left alone, if it may be another's.
             let may_stay = phase == Loading && !imports;
             assert!(tables.is_empty() || may_stay, "{phase} {imports}");

@@ -166,6 +166,45 @@ async fn files_that_are_damaged_are_not_taken_for_the_export() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_has_lost_something_is_not_loaded_as_a_whole_one() {
+    for (object, keeps_lines, part) in [
+        (".json.gz", None, "has been deleted"),
+        ("manifest-files.json", None, "has been deleted"),
+        (
+            "manifest-files.json",
+            Some(1),
+            "items, and DynamoDB has exported 60",
+        ),
+        ("manifest-files.json", Some(0), "lists 0 items"),
+    ] {
+        let world = World::start(60).await;
+        exported(&world).await;
+        let keys = world.aws.object_keys(BUCKET, "AWSDynamoDB/");
+        let key = keys.into_iter().rfind(|key| key.ends_with(object)).unwrap();
+        let whole = world.aws.object(BUCKET, &key).unwrap();
+        let s3 = world.source.client(aws_sdk_s3::Client::new).await.unwrap();
+        let put = |object: Vec<u8>| s3.put_object().bucket(BUCKET).key(&key).body(object.into());
+        match keeps_lines {
+            Some(lines) => {
+                let text = String::from_utf8(whole.clone()).unwrap();
+                let text: String = text.split_inclusive('\n').take(lines).collect();
+                put(text.into_bytes()).send().await.unwrap();
+            }
+            None => {
+                let request = s3.delete_object().bucket(BUCKET).key(&key);
+                request.send().await.unwrap();
+            }
+        }
+        let error = world.migrate().await.unwrap_err();
+        assert_failed(&error, part);
+        assert_failed(&error, "abort the migration, and start again");
+        put(whole).send().await.unwrap();
+        world.migrate().await.unwrap();
+        world.assert_migrated().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_writer_of_the_target_is_found() {
     let world = World::start(60).await;
     let _hurry = world.hurry(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     BillingMode, GlobalSecondaryIndex, KeyType, LocalSecondaryIndex, Projection, ProjectionType,
-    StreamViewType, TimeToLiveSpecification,
+    S3SseAlgorithm, StreamViewType, TableClass, TimeToLiveSpecification,
 };
 use bsm_dynamodb::{LoadMethod, MigrationPhase};
 
@@ -141,6 +141,63 @@ async fn a_new_table_has_the_indexes_and_the_time_to_live_of_the_source() {
             .unwrap();
         let ttl = ttl.time_to_live_description.unwrap();
         assert_eq!(ttl.attribute_name(), Some("expires"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_and_prefix_reach_the_export_and_the_import() {
+    let world = World::start(20).await;
+    let key = |name: &str, account: &str| format!("arn:aws:kms:us-east-1:{account}:key/{name}");
+    let (files, table) = (key("files", SOURCE), key("table", TARGET));
+    let _hurry = world.hurry(1);
+    let migration = world.migrate().prefix("/moves/users/").export_key(&files);
+    migration.target_key(&table).await.unwrap();
+    world.assert_migrated().await;
+
+    let source = client(&world.source).await;
+    let exports = source.list_exports().send().await.unwrap();
+    let arn = exports.export_summaries()[0].export_arn().unwrap();
+    let export = source.describe_export().export_arn(arn).send().await;
+    let export = export.unwrap().export_description.unwrap();
+    assert_eq!(export.s3_prefix(), Some("moves/users"));
+    assert_eq!(export.s3_sse_algorithm(), Some(&S3SseAlgorithm::Kms));
+    assert_eq!(export.s3_sse_kms_key_id(), Some(&*files));
+
+    let target = client(&world.target).await;
+    let imports = target.list_imports().send().await.unwrap();
+    let arn = imports.import_summary_list()[0].import_arn().unwrap();
+    let import = target.describe_import().import_arn(arn).send().await;
+    let import = import.unwrap().import_table_description.unwrap();
+    let encryption = import.table_creation_parameters.unwrap().sse_specification;
+    assert_eq!(encryption.unwrap().kms_master_key_id(), Some(&*table));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_has_the_table_class_of_the_source() {
+    for imports in [true, false] {
+        let world = World::start(20).await;
+        let request = client(&world.source).await.update_table();
+        let request = request.table_name(TABLE);
+        let class = TableClass::StandardInfrequentAccess;
+        request.table_class(class.clone()).send().await.unwrap();
+        let migrate = || world.migrate().import(imports);
+        let plan = migrate().plan().await.unwrap();
+        let said = plan
+            .to_string()
+            .contains("the table class STANDARD_INFREQUENT_ACCESS after the import");
+        assert_eq!(said, imports, "{plan}");
+        assert_eq!(
+            plan.target_policy().contains("dynamodb:UpdateTable"),
+            imports
+        );
+        let _hurry = world.hurry(1);
+        migrate().await.unwrap();
+        world.assert_migrated().await;
+        let target = client(&world.target).await;
+        let table = target.describe_table().table_name(TABLE).send().await;
+        let table = table.unwrap().table.unwrap();
+        let found = table.table_class_summary().unwrap().table_class();
+        assert_eq!(found, Some(&class), "{imports}");
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod abort;
+mod documented;
 mod faults;
 mod kill;
 mod live;

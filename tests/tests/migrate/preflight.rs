@@ -1,7 +1,12 @@
 //! The plan, and what is refused before anything is changed.
 
 use aws_sdk_dynamodb::types::{StreamViewType, Tag};
+use aws_sdk_s3::types::{
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule,
+};
 use bsm_dynamodb::{ErrorKind, MigrateTable, migrate_table};
+use bsm_local_aws::Fault;
 
 use crate::support::*;
 
@@ -110,6 +115,53 @@ async fn policies_name_the_actions_of_the_migration() {
     let within = migrate_table(&world.source, &world.source, TABLE).target_table("users-2");
     let plan = within.bucket(BUCKET).plan().await.unwrap();
     assert_eq!(plan.bucket_policy(), None);
+}
+
+#[tokio::test]
+async fn the_plan_says_what_the_default_encryption_of_the_bucket_needs() {
+    let world = World::start(0).await;
+    let key = "arn:aws:kms:us-east-1:666666666666:key/shared";
+    let s3 = world.source.client(aws_sdk_s3::Client::new).await.unwrap();
+    let set = async |algorithm: ServerSideEncryption, key: Option<&str>| {
+        let default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm);
+        let default = default.set_kms_master_key_id(key.map(str::to_owned));
+        let rule = ServerSideEncryptionRule::builder();
+        let rule = rule.apply_server_side_encryption_by_default(default.build().unwrap());
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
+        let request = s3.put_bucket_encryption().bucket(BUCKET);
+        let request = request.server_side_encryption_configuration(rules.build().unwrap());
+        request.send().await.unwrap();
+    };
+    let migration = || world.migrate();
+    let plan = migration().plan().await.unwrap();
+    assert!(!plan.to_string().contains("encrypt"), "{plan}");
+
+    set(ServerSideEncryption::AwsKms, Some(key)).await;
+    let plan = migration().plan().await.unwrap();
+    let needed = format!(
+        "the bucket encrypts the exported files with {key}: its key policy must let {SOURCE} generate \
+         data keys, and {TARGET} decrypt"
+    );
+    assert!(plan.to_string().contains(&needed), "{plan}");
+    assert!(plan.source_policy().contains(key));
+    assert!(plan.target_policy().contains(key));
+    // A key of the files takes precedence.
+    let own = "arn:aws:kms:us-east-1:444444444444:key/own";
+    let plan = migration().export_key(own).plan().await.unwrap();
+    assert!(!plan.to_string().contains(key), "{plan}");
+    assert!(!plan.target_policy().contains(key));
+
+    // The key that AWS manages for an account is of no use to another one.
+    set(ServerSideEncryption::AwsKms, None).await;
+    let plan = migration().plan().await.unwrap();
+    let useless = "which other accounts cannot use";
+    assert!(plan.to_string().contains(useless), "{plan}");
+
+    let denied = Fault::error(403, "AccessDenied", "no").operation("GetBucketEncryption");
+    world.aws.faults().add(denied);
+    let plan = migration().plan().await.unwrap();
+    let unknown = "the default encryption of the bucket could not be read";
+    assert!(plan.to_string().contains(unknown), "{plan}");
 }
 
 #[tokio::test]

@@ -180,8 +180,12 @@ impl World {
     /// Runs a migration until it reports a phase.
     pub(crate) async fn run_to(&self, phase: MigrationPhase, imports: bool) {
         let _hurry = self.hurry(1);
-        self.run_until(imports, move |progress| progress.phase() >= phase)
-            .await;
+        let reached = move |progress: &MigrationProgress| progress.phase() >= phase;
+        match phase >= MigrationPhase::Draining {
+            // The writers have stopped.
+            true => interrupt(self.migrate().import(imports), reached).await,
+            false => self.run_until(imports, reached).await,
+        }
     }
 
     /// Runs a migration until its progress fulfils a condition.
@@ -190,26 +194,32 @@ impl World {
         imports: bool,
         condition: impl Fn(&MigrationProgress) -> bool + Send + Sync + 'static,
     ) {
-        let (reached, stop) = tokio::sync::oneshot::channel::<()>();
-        let reached = Mutex::new(Some(reached));
-        let error = self
-            .migrate()
-            .import(imports)
-            .cutover(std::future::pending)
-            .on_progress(move |progress| {
-                if condition(progress) {
-                    drop(reached.lock().unwrap().take());
-                }
-            })
-            .stop_when(async { drop(stop.await) })
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+        let migration = self.migrate().import(imports);
+        interrupt(migration.cutover(std::future::pending), condition).await;
     }
 
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.call_count("dynamodb", operation)
     }
+}
+
+/// Runs a migration until its progress fulfils a condition.
+async fn interrupt(
+    migration: MigrateTable,
+    condition: impl Fn(&MigrationProgress) -> bool + Send + Sync + 'static,
+) {
+    let (reached, stop) = tokio::sync::oneshot::channel::<()>();
+    let reached = Mutex::new(Some(reached));
+    let error = migration
+        .on_progress(move |progress| {
+            if condition(progress) {
+                drop(reached.lock().unwrap().take());
+            }
+        })
+        .stop_when(async { drop(stop.await) })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
 }
 
 /// Lets time pass until it is dropped.

@@ -1,10 +1,12 @@
 //! Catching up with incremental exports.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::{AttributeValue, StreamViewType};
+use aws_smithy_async::time::TimeSource;
 use bsm_dynamodb::{ErrorKind, MigrationPhase, MigrationProgress};
-use bsm_local_aws::Fault;
+use bsm_local_aws::{Clock, Fault};
 
 use crate::support::*;
 use crate::writers::Writers;
@@ -76,6 +78,22 @@ async fn a_migration_that_is_interrupted_for_a_day_loses_nothing_unnoticed() {
         error.to_string().contains("no longer has all records"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_trimmed_before_they_are_read_end_the_migration() {
+    for operation in ["GetShardIterator", "GetRecords"] {
+        let world = World::start(50).await;
+        world.run_to(MigrationPhase::Streaming, true).await;
+        let trimmed = Fault::error(400, "TrimmedDataAccessException", "trimmed");
+        world.aws.faults().add(trimmed.operation(operation));
+        let error = world.migrate().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TransferFailed, "{error}");
+        assert!(
+            error.to_string().contains("no longer has all records"),
+            "{error}"
+        );
+    }
 }
 
 /// Replaces the stream of the source, and writes an item that neither stream has.
@@ -217,4 +235,73 @@ async fn writers_that_have_gone_on_since_an_interrupted_pause_are_stopped_again(
     migration.await.unwrap();
     assert_eq!(stops.try_iter().count(), 1);
     world.assert_migrated().await;
+}
+
+/// The clock of a machine that is wrong by some seconds.
+#[derive(Debug)]
+struct WrongClock {
+    right: Clock,
+    seconds: i64,
+}
+
+impl TimeSource for WrongClock {
+    fn now(&self) -> SystemTime {
+        let off = Duration::from_secs(self.seconds.unsigned_abs());
+        match self.seconds < 0 {
+            true => self.right.now() - off,
+            false => self.right.now() + off,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_clock_of_the_machine_cuts_off_no_writes() {
+    // AWS refuses requests whose signatures are off by more than five minutes.
+    for seconds in [-240, 240] {
+        for streams in [true, false] {
+            let world = World::start(50).await;
+            let clock = WrongClock {
+                right: world.aws.clock(),
+                seconds,
+            };
+            let source = manager(world.folder(), "source").time_source(clock).build();
+            let writer = client(&world.source).await;
+            let aws = Arc::clone(&world.aws);
+            let cutover = move || async move {
+                if !streams {
+                    // The last window is as long as its writes need then, and no longer.
+                    aws.clock().advance(Duration::from_secs(20 * 60));
+                }
+                for number in 0..30 {
+                    let request = writer.put_item().table_name(TABLE);
+                    let request = request.item("id", AttributeValue::S(format!("late-{number}")));
+                    request.send().await?;
+                }
+                Ok(())
+            };
+            let migration = migration(&source, &world.target, &world.checkpoint())
+                .stream(streams)
+                .compare(false)
+                .cutover(cutover);
+            // Moved between the requests of the migration, which are signed by a clock that is off already.
+            let aws = Arc::clone(&world.aws);
+            let polls = move || aws.call_count("dynamodb", "DescribeContinuousBackups");
+            let aws = Arc::clone(&world.aws);
+            let passing = tokio::spawn(async move {
+                let mut seen = 0;
+                loop {
+                    if polls() > seen {
+                        seen = polls();
+                        aws.clock().advance(Duration::from_secs(20));
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+            let summary = migration.await;
+            passing.abort();
+            summary.unwrap();
+            world.assert_migrated().await;
+            assert_eq!(world.stored(TARGET).len(), 80, "{seconds} {streams}");
+        }
+    }
 }

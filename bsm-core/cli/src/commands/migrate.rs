@@ -4,6 +4,7 @@ mod cutover;
 mod progress;
 mod report;
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,7 +72,8 @@ struct Status {
 
 /// End an interrupted migration, and leave the source as it was
 ///
-/// It turns off what the migration has turned on, and deletes the target if the migration has created it.
+/// It turns off what the migration has turned on, and deletes the target if the migration has created it and
+/// not yet brought every write.
 #[derive(Args)]
 struct Abort {
     #[command(flatten)]
@@ -165,11 +167,25 @@ impl Run {
         bar.finish_and_clear();
         match migrated {
             Ok(summary) => report::print_summary(&summary, global),
-            Err(error) if error.kind() == ErrorKind::Stopped => Err(Failure::from(error)
-                .with_hint(format!(
+            Err(error) if error.kind() == ErrorKind::Stopped => {
+                // The library names its `cutover`, which is the program or the person here.
+                let reason = error.source().map(|cause| {
+                    format!(
+                        "the writers were not stopped: {cause}: make sure that they can write to the \
+                         source again"
+                    )
+                });
+                let failure = Failure::from(error);
+                let failure = match reason {
+                    Some(reason) => failure.with_message(reason),
+                    None => failure,
+                };
+                let checkpoint = self.migration.checkpoint();
+                Err(failure.with_hint(format!(
                     "run the same command again to resume from {}",
-                    self.migration.checkpoint().display()
-                ))),
+                    checkpoint.display()
+                )))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bsm_local_aws::LocalAws;
+use bsm_local_aws::standard::STAGING_ACCOUNT;
+use bsm_local_aws::{Fault, LocalAws};
 use serde_json::Value;
 
 use crate::dynamodb::{staging, world};
-use crate::support::{Home, run, wait};
+use crate::support::{Home, on_terminal, run, wait};
 
 const BUCKET: &str = "migrations";
 
@@ -39,6 +41,24 @@ fn migrate<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["migrate", command], &common[..], more].concat()
 }
 
+/// Lets time pass while a migration runs, until it has begun its export: restorable times are minutes
+/// behind.
+fn while_time_passes<T>(aws: &LocalAws, work: impl FnOnce() -> T) -> T {
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let exports = || aws.call_count("dynamodb", "ExportTableToPointInTime");
+            while exports() == 0 && !is_done.load(Ordering::Relaxed) {
+                aws.clock().advance(Duration::from_secs(5));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let result = work();
+        is_done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 #[test]
 fn a_table_is_planned_migrated_and_the_writers_are_stopped_by_a_program() {
     let (aws, home) = world_with_bucket();
@@ -57,19 +77,9 @@ fn a_table_is_planned_migrated_and_the_writers_are_stopped_by_a_program() {
     let cutover = ["--yes", "--json", "--", "touch", stopped.to_str().unwrap()];
     let mut command = home.bsm(&migrate("run", &cutover));
     command.current_dir(home.path());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // Restorable times are minutes behind.
-    while aws.call_count("dynamodb", "ExportTableToPointInTime") == 0 {
-        aws.clock().advance(Duration::from_secs(5));
-        std::thread::sleep(Duration::from_millis(50));
-        assert!(child.try_wait().unwrap().is_none());
-    }
-    let status = wait(&mut child);
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(status.success(), "{stderr}");
-    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ran = while_time_passes(&aws, || run(command));
+    let stderr = ran.stderr.clone();
+    let summary = ran.json();
     assert_eq!(summary["loaded"], 2);
     assert_eq!(summary["verified"], true);
     assert!(stderr.contains("streaming"), "{stderr}");
@@ -127,4 +137,104 @@ fn a_migration_that_nobody_could_cut_over_does_not_begin() {
     let error = home.run(&migrate("run", &["--yes"])).fails_with(2);
     assert!(error.contains("add -- and the command"), "{error}");
     assert_eq!(aws.call_count("dynamodb", "UpdateTable"), 0);
+}
+
+/// Returns how many items the target has.
+fn moved(aws: &LocalAws) -> usize {
+    let items = aws.table_items(STAGING_ACCOUNT, "us-east-1", "moved");
+    items.unwrap_or_default().len()
+}
+
+#[test]
+fn a_run_whose_writers_did_not_stop_is_resumed_by_the_same_command() {
+    let (aws, home) = world_with_bucket();
+    let bsm = |command, more: &[&'static str]| {
+        let mut command = home.bsm(&migrate(command, more));
+        command.current_dir(home.path());
+        command
+    };
+    let failing = bsm("run", &["--yes", "--", "sh", "-c", "exit 3"]);
+    let stderr = while_time_passes(&aws, || run(failing)).fails_with(1);
+    for part in [
+        "the writers were not stopped: sh failed: exit status: 3: make sure",
+        "run the same command again to resume from things.migration.json",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    assert_eq!(run(bsm("status", &[])).ok(), "streaming\n");
+    let plan = run(bsm("plan", &["--json"])).json();
+    assert_eq!(plan["resumes"], "streaming");
+
+    let summary = run(bsm("run", &["--yes", "--json", "--", "true"])).json();
+    assert_eq!(summary["loaded"], 2);
+    assert_eq!(summary["verified"], true);
+    assert_eq!(moved(&aws), 2);
+    assert_eq!(aws.call_count("dynamodb", "ExportTableToPointInTime"), 1);
+    assert_eq!(
+        run(bsm("status", &[])).ok(),
+        "there is no migration under way\n"
+    );
+}
+
+#[test]
+fn a_migration_asks_before_it_begins_and_whether_the_writers_have_stopped() {
+    let (aws, home) = world_with_bucket();
+    let checkpoint = home.path().join("checkpoint");
+    let arguments = migrate("run", &["--checkpoint", checkpoint.to_str().unwrap()]);
+    // A script cannot answer.
+    let cutover = [&arguments[..], &["--", "true"]].concat();
+    let stderr = home.run(&cutover).fails_with(2);
+    assert!(stderr.contains("add --yes"), "{stderr}");
+
+    let migrate = [&["bsm"], &arguments[..]].concat();
+    let begin = format!("Write to table moved of account {STAGING_ACCOUNT}? [y/N]");
+    for answer in ["n", ""] {
+        let Some(ran) = on_terminal(&home, &[&begin, answer], &migrate) else {
+            return;
+        };
+        assert_eq!(ran.status, Some(5), "{answer:?}: {ran:?}");
+    }
+    assert_eq!(aws.call_count("dynamodb", "UpdateTable"), 0);
+    assert!(!checkpoint.exists());
+
+    let stopped = "Have they stopped? [y/N]";
+    for (answer, status) in [("n", 1), ("y", 0)] {
+        let answers = [&begin, "y", stopped, answer];
+        let ran = while_time_passes(&aws, || on_terminal(&home, &answers, &migrate)).unwrap();
+        assert_eq!(ran.status, Some(status), "{ran:?}");
+        assert_eq!(checkpoint.exists(), status != 0, "{ran:?}");
+        let refused = ran.stdout.contains("were not stopped: the answer was no");
+        assert_eq!(refused, status != 0, "{ran:?}");
+    }
+    assert_eq!(moved(&aws), 2);
+}
+
+#[test]
+fn ctrl_c_interrupts_a_migration_which_continues_where_it_was() {
+    let (aws, home) = world_with_bucket();
+    let checkpoint = home.path().join("checkpoint");
+    let minutes = Duration::from_secs(600);
+    aws.faults()
+        .add(Fault::slow_job(minutes).operation("ImportTable"));
+    let checkpoint = ["--checkpoint", checkpoint.to_str().unwrap(), "--yes"];
+    let arguments = [&migrate("run", &checkpoint)[..], &["--", "true"]].concat();
+    // A dumb terminal shows no phases while they last.
+    let interrupted = [&["env", "TERM=xterm", "bsm"], &arguments[..]].concat();
+    let run = || on_terminal(&home, &["loading", "^C"], &interrupted);
+    let Some(ran) = while_time_passes(&aws, run) else {
+        return;
+    };
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("run the same command again to resume from"),
+        "{ran:?}"
+    );
+    let status = migrate("status", &checkpoint[..2]);
+    assert_eq!(home.run(&status).ok(), "loading\n");
+
+    aws.clock().advance(minutes);
+    home.run(&arguments).ok();
+    assert_eq!(moved(&aws), 2);
+    assert_eq!(aws.call_count("dynamodb", "ImportTable"), 1);
 }

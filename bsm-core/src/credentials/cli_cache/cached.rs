@@ -55,10 +55,11 @@ impl CachedRole {
         };
         let source = source.as_deref();
         // Without the lock first: in the usual case the entry is there.
-        if let Some(credentials) = self.find(key, source).await {
+        if let Some(credentials) = self.find(key, source, true).await {
             return Ok(credentials);
         }
-        let find = || self.find(key, source);
+        // While another process has the lock, the same entry is read many times a second.
+        let find = || self.find(key, source, false);
         let lock = match self.store.find_or_lock(key, self.max_wait(), find).await {
             Ok(credentials) => return Ok(credentials),
             Err(lock) => lock,
@@ -72,23 +73,27 @@ impl CachedRole {
         Ok(assumed.credentials)
     }
 
-    async fn find(&self, key: &Key, source: Option<&str>) -> Option<Credentials> {
+    async fn find(&self, key: &Key, source: Option<&str>, warns: bool) -> Option<Credentials> {
         let text = self.store.read(key).await?;
         let key = key.as_str();
         let Some(entry) = Entry::parse(&text) else {
-            tracing::warn!(
-                key,
-                "an entry of the AWS CLI's cache is damaged, and will be replaced"
-            );
+            if warns {
+                tracing::warn!(
+                    key,
+                    "an entry of the AWS CLI's cache is damaged, and will be replaced"
+                );
+            }
             return None;
         };
         // Without a source, as in the CLI, it does not matter who assumed the role.
         let is_ours = source.is_none_or(|source| entry.is_from(source));
         if !entry.is_for(self.role.request()) || !is_ours {
-            tracing::warn!(
-                key,
-                "an entry of the AWS CLI's cache is for another identity"
-            );
+            if warns {
+                tracing::warn!(
+                    key,
+                    "an entry of the AWS CLI's cache is for another identity"
+                );
+            }
             return None;
         }
         let credentials = entry.credentials(self.role.time().now(), "CliCache")?;

@@ -212,6 +212,40 @@ async fn a_policy_that_cannot_be_evaluated_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_bucket_has_a_default_encryption() {
+    use aws_sdk_s3::types::{
+        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule,
+    };
+    let (_aws, client) = start().await;
+    let default = async || {
+        let found = client.get_bucket_encryption().bucket(BUCKET).send().await;
+        let found = found.unwrap().server_side_encryption_configuration.unwrap();
+        let rule = &found.rules()[0];
+        rule.apply_server_side_encryption_by_default()
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        default().await.sse_algorithm(),
+        &ServerSideEncryption::Aes256
+    );
+    let wanted = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::AwsKms)
+        .kms_master_key_id("alias/files")
+        .build()
+        .unwrap();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(wanted.clone())
+        .build();
+    let rules = ServerSideEncryptionConfiguration::builder().rules(rule);
+    let request = client.put_bucket_encryption().bucket(BUCKET);
+    let request = request.server_side_encryption_configuration(rules.build().unwrap());
+    request.send().await.unwrap();
+    assert_eq!(default().await, wanted);
+}
+
+#[tokio::test]
 async fn the_expected_owner_of_a_bucket_is_checked() {
     let (_aws, client) = start().await;
     let head = |owner| {
