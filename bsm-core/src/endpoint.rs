@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::Ipv6Addr;
 
+use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::error::{Error, ErrorKind};
 
@@ -304,6 +306,16 @@ impl Setting<'_> {
         };
         Error::new(kind, format!("{what} {flaw}"))
     }
+}
+
+/// Returns the endpoint of a service in a configuration, as the SDK's clients ask for it.
+pub(crate) fn of_service(service: &str, config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    config.service_config()?.load_config(key.ok()?)
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
 
+use crate::endpoint;
 use crate::error::{Error, ErrorKind, ForeignError};
 
 pub(crate) use codes::TokenCodes;
@@ -291,15 +291,7 @@ pub(super) async fn code(
 
 /// Returns the endpoint that the configuration has for STS; AWS's own has none.
 fn sts_endpoint(sts: &SdkConfig) -> Option<String> {
-    // The key under which the SDK's clients look up an endpoint, so that both agree.
-    let key = ServiceConfigKey::builder()
-        .service_id("STS")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build();
-    let services = sts.service_config();
-    let of_sts = services.and_then(|services| services.load_config(key.ok()?));
-    of_sts.or_else(|| sts.endpoint_url().map(str::to_owned))
+    endpoint::of_service("sts", sts).or_else(|| sts.endpoint_url().map(str::to_owned))
 }
 
 fn no_code(request: &TokenRequest) -> Error {

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::identity::arn;
 use crate::manager::BotoSesManager;
 use crate::transport;
+use crate::validation;
 
 /// The most pages of one list: an organization has at most 10,000 accounts, 20 in a page.
 const MAX_PAGES: usize = 5_000;
@@ -141,8 +142,7 @@ impl Ids {
     fn parse(ids: &[String]) -> Result<Self, Error> {
         let (mut accounts, mut units) = (BTreeSet::new(), BTreeSet::new());
         for id in ids {
-            let is_account = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
-            if is_account {
+            if validation::is_account(id) {
                 accounts.insert(id.clone());
             } else if id.starts_with("ou-") || id.starts_with("r-") {
                 units.insert(id.clone());

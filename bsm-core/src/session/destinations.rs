@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
 
 use super::sdk_config::ca_bundle;
 use super::settings::Settings;
+use crate::endpoint;
 use crate::environment::Environment;
 use crate::profile::{Profile, Profiles};
 
@@ -50,7 +50,7 @@ impl Destinations {
         let inherited = services_with_variables(&Environment::default());
         let services = self.services.iter().cloned().chain(inherited);
         let endpoint = |service: String| {
-            let url = endpoint_of(&service, config)?;
+            let url = endpoint::of_service(&service, config)?;
             (Some(url.as_str()) != config.endpoint_url()).then_some((service, url))
         };
         services.filter_map(endpoint).collect()
@@ -65,20 +65,10 @@ fn services_with_variables(environment: &Environment) -> impl Iterator<Item = St
 
 /// Returns the name of the endpoint that requests to STS go to: its URL, or else the region.
 pub(crate) fn sts_endpoint(config: &SdkConfig) -> String {
-    let configured = || endpoint_of("sts", config);
+    let configured = || endpoint::of_service("sts", config);
     let region = || config.region().map(ToString::to_string);
     configured()
         .or_else(|| config.endpoint_url().map(str::to_owned))
         .or_else(region)
         .unwrap_or_default()
-}
-
-/// Returns the endpoint of a service in a configuration, as the SDK's clients ask for it.
-pub(crate) fn endpoint_of(service: &str, config: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id(service)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build();
-    config.service_config()?.load_config(key.ok()?)
 }

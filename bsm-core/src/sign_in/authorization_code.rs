@@ -11,8 +11,8 @@ use super::prompt::SignInRequest;
 use super::{Attempt, failed_token};
 use crate::credentials::sso::Token;
 use crate::credentials::sso::registration::{Grant, Registration};
+use crate::endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::session::destinations::endpoint_of;
 use crate::transport;
 
 /// The bytes of the verifier: 64 characters in Base64, as the AWS CLI's has.
@@ -80,7 +80,7 @@ impl Attempt<'_> {
 
 /// Returns the endpoint of SSO OIDC, as its client would choose it.
 async fn endpoint(config: &SdkConfig) -> Result<String, Error> {
-    let configured = endpoint_of("SSO OIDC", config);
+    let configured = endpoint::of_service("SSO OIDC", config);
     let configured = configured.or_else(|| config.endpoint_url().map(str::to_owned));
     if let Some(url) = configured {
         return Ok(url);
