@@ -13,9 +13,12 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use bsm_core::{BotoSesManager, Error, InCurrentScope as _, SdkFailure, Shell, Snapshot};
+use bsm_core::{
+    BotoSesManager, Error, InCurrentScope as _, SdkFailure, Shell, Snapshot, fleet, mfa, sign_in,
+};
 use bsm_local_aws::standard::{PRODUCTION_ACCOUNT, SECRET_ACCESS_KEY, STAGING_ROLE_ARN};
 use bsm_tests::Playground;
+use futures_util::StreamExt as _;
 
 use self::seen::Seen;
 
@@ -94,9 +97,66 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
     seen.debug(&command);
 
     look_at_errors(&seen, &playground).await;
+    secrets.extend(look_at_mfa(&seen, &playground).await.map(String::from));
+    look_at_a_fleet(&seen, &staging).await;
+    look_at_a_sign_in(&seen, &playground).await;
     types::assert_all_of_core(&seen);
     seen.assert_with(&["resolved a session", "assuming a role", "TRACE", "aws_"]);
     seen.assert_without(&secrets);
+}
+
+/// Looks at the providers of MFA codes; returns their secrets.
+async fn look_at_mfa(seen: &Seen, playground: &Playground) -> [&'static str; 3] {
+    const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    const CAPTURED: &str = "captured-by-a-closure";
+    const CODE: &str = "864209";
+    seen.debug(&mfa::TerminalPrompt::new());
+    seen.debug(&mfa::TokenCommand::new("op").args(["item", "get", "aws"]));
+    seen.debug(&mfa::Totp::new(SECRET).expect("a secret in Base32"));
+    let (requests, requested) = std::sync::mpsc::channel();
+    let from_fn = mfa::from_fn(move |request: mfa::TokenRequest| {
+        drop(requests.send(request));
+        std::future::ready(Err::<String, _>(format!("{CAPTURED} {CODE}")))
+    });
+    seen.debug(&from_fn);
+    let base = playground.builder().mfa_token_provider(from_fn);
+    let role = base.build().assume_role(STAGING_ROLE_ARN);
+    let role = role.mfa_serial("arn:aws:iam::111111111111:mfa/me");
+    drop(role.load().await.expect_err("no code"));
+    seen.debug(&requested.recv().expect("a request for a code"));
+    [SECRET, CAPTURED, CODE]
+}
+
+async fn look_at_a_fleet(seen: &Seen, manager: &BotoSesManager) {
+    seen.debug(&fleet::RoleSessions::new(manager));
+    seen.debug(&fleet::Fleet::from_organization(manager, "Work").tag("team", "payments"));
+    let fleet = fleet::Fleet::new([manager.clone()]);
+    seen.debug(&fleet);
+    let (accounts, account) = std::sync::mpsc::channel();
+    let mut run = fleet.for_each(async move |account: fleet::Account| {
+        drop(accounts.send(account));
+        Err::<(), _>("a failure")
+    });
+    seen.debug(&run);
+    let finished = run.next().await.expect("one call");
+    seen.debug(&account.recv().expect("one account"));
+    seen.debug(&finished);
+    seen.debug(finished.outcome());
+    let report = run.report();
+    seen.debug(&report);
+    for entry in report.entries() {
+        seen.debug(entry);
+        seen.debug(entry.call());
+        seen.debug(&entry.status());
+    }
+}
+
+async fn look_at_a_sign_in(seen: &Seen, playground: &Playground) {
+    seen.debug(&sign_in::Browser::new());
+    seen.debug(&sign_in::Terminal::new());
+    let manager = playground.profile("staging");
+    seen.debug(&manager.sso_login());
+    seen.error(&manager.sso_login().await.expect_err("no sso-session"));
 }
 
 async fn look_at_a_manager(seen: &Seen, manager: &BotoSesManager) {

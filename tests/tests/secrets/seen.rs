@@ -69,10 +69,16 @@ impl Seen {
         let is_letter = |c: char| c.is_alphanumeric() || c == '_';
         let shown: Vec<_> = types.split(|c| !is_letter(c)).collect();
         let exports = library.split("\npub use ").skip(1);
-        let names = exports.flat_map(|export| {
+        let exported = exports.flat_map(|export| {
             let (paths, _) = export.split_once(';').expect("an export ends");
             paths.split(|c| !is_letter(c))
         });
+        // A public module also has types of its own.
+        let defined = ["\npub struct ", "\npub enum "].map(|item| {
+            let items = library.split(item).skip(1);
+            items.map(|item| item.split(|c| !is_letter(c)).next().unwrap_or_default())
+        });
+        let names = exported.chain(defined.into_iter().flatten());
         let is_other = |name: &str| others.iter().any(|names| names.contains(&name));
         let not_shown: Vec<_> = names
             .filter(|name| name.starts_with(char::is_uppercase))
