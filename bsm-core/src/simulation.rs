@@ -38,7 +38,7 @@ use self::world::{RECOVERY, Weather, World};
 use crate::sync::engine::simulated;
 
 /// Seeds that have failed once.
-const REGRESSIONS: [u64; 0] = [];
+const REGRESSIONS: &[u64] = &[];
 
 /// How many seeds are tried if nothing else is said: some seconds of an unoptimized build.
 const SEEDS: u64 = 12;
@@ -52,7 +52,7 @@ fn sessions_hold_what_they_promise_whatever_happens() {
     let first = number("BSM_SIMULATION_FIRST").unwrap_or(0);
     let seeds = first..first + number("BSM_SIMULATION_SEEDS").unwrap_or(SEEDS);
     let (mut requests, mut killed_at_steps) = (0, 0);
-    for seed in REGRESSIONS.into_iter().chain(seeds) {
+    for seed in REGRESSIONS.iter().copied().chain(seeds) {
         let simulated = catch_unwind(AssertUnwindSafe(|| simulate(seed)));
         let world = simulated.unwrap_or_else(|_| panic!("seed {seed}: the simulation panicked"));
         let violations = world.violations();

@@ -6,6 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod generation;
 pub(crate) mod panic;
 pub(crate) mod single_flight;
+mod user_code;
 pub(crate) mod waits;
 
-pub(crate) use callers::on_callers_runtime;
+pub(crate) use user_code::on_callers_runtime;

@@ -162,10 +162,11 @@ impl Profiles {
 
     /// Says which files were read, which profiles they contain, and which one was probably meant.
     pub(super) fn searched_for(&self, name: &str) -> String {
+        let names: Vec<_> = self.names().collect();
         format!(
             "{}; {}",
             list(&self.searched),
-            not_found::advice(self, name)
+            not_found::advice(name, &names, self.other_titles())
         )
     }
 

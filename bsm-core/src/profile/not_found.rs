@@ -1,7 +1,6 @@
 //! What the error says about a profile that does not exist: the likely mistake, the closest name, and
 //! the profiles that there are.
 
-use super::files::Profiles;
 use super::shlex;
 
 /// Names that are listed. A file can have thousands of profiles, and a message is read by people.
@@ -11,12 +10,18 @@ const MAX_LISTED: usize = 10;
 const MAX_NAME: usize = 64;
 
 /// Returns what follows "profile .. does not exist in ..".
-pub(super) fn advice(profiles: &Profiles, name: &str) -> String {
-    let names: Vec<&str> = profiles.names().collect();
-    let mut advice = listed(&names);
-    if let Some(mistake) = mistake(profiles, name) {
+///
+/// `names` are the profiles that there are, and `other_titles` those of sections in the config file that
+/// mean nothing to AWS's tools.
+pub(super) fn advice<'a>(
+    name: &str,
+    names: &[&str],
+    other_titles: impl Iterator<Item = &'a str>,
+) -> String {
+    let mut advice = listed(names);
+    if let Some(mistake) = mistake(name, names, other_titles) {
         advice.push_str(&format!("; {mistake}"));
-    } else if let Some(closest) = closest(name, &names) {
+    } else if let Some(closest) = closest(name, names) {
         advice.push_str(&format!("; did you mean {:?}?", clipped(closest)));
     }
     advice
@@ -39,8 +44,12 @@ pub(super) fn listed(names: &[&str]) -> String {
 }
 
 /// Returns what a section that was meant to be the profile should be called.
-fn mistake(profiles: &Profiles, name: &str) -> Option<String> {
-    let in_config = profiles.other_titles().find(|title| meant(title) == name);
+fn mistake<'a>(
+    name: &str,
+    names: &[&str],
+    mut other_titles: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let in_config = other_titles.find(|title| meant(title) == name);
     if let Some(title) = in_config {
         return Some(format!(
             "the config file has a section [{}], which is no profile: write it as [{}]",
@@ -49,8 +58,8 @@ fn mistake(profiles: &Profiles, name: &str) -> Option<String> {
         ));
     }
     let in_credentials = format!("profile {name}");
-    let title = profiles.names().find(|title| {
-        title.starts_with("profile") && (meant(title) == name || *title == in_credentials)
+    let title = names.iter().find(|title| {
+        title.starts_with("profile") && (meant(title) == name || **title == in_credentials)
     })?;
     Some(format!(
         "the credentials file has a section [{}]: write it as [{}] there",

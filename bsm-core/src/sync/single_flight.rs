@@ -93,12 +93,12 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         // Locked until the flight is in place, so that no second caller starts the work.
         let mut in_flight = self.remove_finished();
         if let Some(flight) = &*in_flight {
-            flight.callers.add();
+            waits::call(&flight.callers);
             return Ok(flight.outcome.clone());
         }
         let callers = Arc::new(Callers::default());
         // Before the spawn: the work may look for the runtime of a caller at once.
-        callers.add();
+        waits::call(&callers);
         let (landed, outcome) = watch::channel(None);
         let context = Work {
             id: self.id,
@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::sync::callers::on_callers_runtime;
+    use crate::sync::on_callers_runtime;
 
     fn runtime() -> runtime::Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()

@@ -43,6 +43,13 @@ pub(crate) fn current() -> Option<Work> {
     WORK.try_with(Work::clone).ok()
 }
 
+/// Adds the present task to the callers of other work.
+pub(crate) fn call(callers: &Callers) {
+    let inside = current();
+    let inside = inside.as_ref();
+    callers.add(inside.map(|work| (&work.callers, work.is_user_code)));
+}
+
 /// Runs a future as the given work.
 pub(crate) fn working<F: Future>(work: Work, future: F) -> impl Future<Output = F::Output> {
     WORK.scope(work, future)
