@@ -1,10 +1,13 @@
 //! The comparisons, by group.
 
 mod builds;
-mod copy;
+mod command;
+pub(crate) mod copy;
 mod current;
 mod first_use;
 pub(crate) mod get;
+mod in_process;
+mod load;
 pub(crate) mod managers;
 mod profile_files;
 mod python;
@@ -30,12 +33,14 @@ pub(crate) enum Group {
     Profiles,
     Refresh,
     Copy,
+    Load,
+    Command,
     Python,
     Builds,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Current,
         Self::Get,
         Self::Switch,
@@ -44,6 +49,8 @@ impl Group {
         Self::Profiles,
         Self::Refresh,
         Self::Copy,
+        Self::Load,
+        Self::Command,
         Self::Python,
         Self::Builds,
     ];
@@ -58,6 +65,8 @@ impl Group {
             Self::Profiles => "a file of many profiles",
             Self::Refresh => "credentials during a refresh",
             Self::Copy => "copying a table",
+            Self::Load => "loading an export",
+            Self::Command => "the command",
             Self::Python => "the Python originals",
             Self::Builds => "building it",
         }
@@ -79,6 +88,8 @@ impl Group {
             Self::Profiles => profile_files::measure(effort, python, report),
             Self::Refresh => refresh::measure(effort, report),
             Self::Copy => copy::measure(effort, report),
+            Self::Load => load::measure(effort, report),
+            Self::Command => command::measure(effort, python, report),
             Self::Python => python::measure(effort, python, report),
             Self::Builds => builds::measure(effort, report),
         }

@@ -9,7 +9,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::Result;
-use crate::pairs::{get, managers};
+use crate::pairs::{copy, get, managers};
 
 /// The arguments of a probe.
 #[derive(Args, Clone, Copy, Debug)]
@@ -29,6 +29,10 @@ pub(crate) enum Subject {
     Profiles,
     /// Creates a manager or a configuration for each of many roles, and uses each once.
     Roles,
+    /// Copies a table without a network.
+    Copy,
+    /// Compares two tables without a network.
+    Compare,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -50,6 +54,8 @@ pub(crate) fn run(
         Subject::Switch => get::probe_switch(side, calls),
         Subject::Profiles => managers::probe_profiles(side, calls),
         Subject::Roles => managers::probe_roles(side, calls),
+        Subject::Copy => copy::probe_copy(side, calls),
+        Subject::Compare => copy::probe_compare(side, calls),
     }
 }
 
