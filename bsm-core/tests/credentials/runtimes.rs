@@ -1,5 +1,6 @@
 //! Several runtimes in one process, and code of the user that uses sessions itself.
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
@@ -11,6 +12,10 @@ use bsm_core::{BotoSesManager, Error, mfa};
 use bsm_local_aws::Fault;
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::raw_server::RawServer;
 use crate::support::{
@@ -390,4 +395,46 @@ fn closures_and_providers_run_outside_of_the_callers_scope() {
             "{recorded:?}"
         );
     }
+}
+
+/// Records the messages of events, each with the spans that it is in.
+#[derive(Clone, Default)]
+struct Messages(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Messages {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let spans = context.event_scope(event).into_iter().flatten();
+        let spans: Vec<_> = spans.map(|span| span.name()).collect();
+        let line = format!("{}: {}", spans.join(" < "), message.0);
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+#[test]
+fn what_the_engine_logs_is_in_the_span_and_the_log_of_the_caller() {
+    let playground = playground();
+    let messages = Messages::default();
+    let log = tracing_subscriber::registry().with(messages.clone());
+    tracing::subscriber::with_default(log, || {
+        let _span = tracing::info_span!("request").entered();
+        runtime()
+            .block_on(playground.profile("admin").credentials())
+            .unwrap();
+    });
+    let messages = messages.0.lock().unwrap().clone();
+    let assuming = messages
+        .iter()
+        .find(|line| line.ends_with("assuming a role"));
+    let assuming = assuming.unwrap_or_else(|| panic!("{messages:?}"));
+    assert!(assuming.contains("request: "), "{assuming}");
 }
