@@ -4,6 +4,7 @@ mod abort;
 mod bucket;
 mod builder;
 mod checkpoint;
+mod clock;
 mod jobs;
 mod json;
 mod lines;

@@ -1,6 +1,6 @@
 //! The settings of the source that a migration needs: point-in-time recovery and the stream.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, StreamSpecification,
@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 
+use super::clock::ServerClock;
 use super::state::EnabledSettings;
 use crate::copy::{TableClient, turn_on_recovery, until_active};
 use crate::error::{Error, ErrorKind};
@@ -195,8 +196,11 @@ pub(super) async fn stream_since(
     });
     let description = described.await?.stream_description;
     let created = description.and_then(|stream| stream.creation_request_date_time);
-    // Without a time of DynamoDB's, the stream is as new as it can be.
-    let created = created.map_or_else(|| seconds(now(source)), |time| time.secs());
+    let created = match created {
+        Some(time) => time.secs(),
+        // Without a time of DynamoDB's, the stream is as new as it can be.
+        None => ServerClock::read(source).await?.now(),
+    };
     Ok(created + STREAM_MARGIN)
 }
 
@@ -226,17 +230,6 @@ pub(super) async fn describe(source: &TableClient) -> Result<TableDescription, E
              the manager",
         )
     })
-}
-
-/// Returns the time by the clock of the table's client.
-pub(super) fn now(table: &TableClient) -> SystemTime {
-    let clock = table.client.config().time_source();
-    clock.map_or_else(SystemTime::now, |clock| clock.now())
-}
-
-pub(super) fn seconds(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn unbuildable(source: &TableClient, error: aws_sdk_dynamodb::error::BuildError) -> Error {

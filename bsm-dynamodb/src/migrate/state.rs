@@ -112,7 +112,7 @@ pub(super) enum Step {
         /// All writes before this time, by DynamoDB's clock, were in the target when the streaming
         /// began.
         position: i64,
-        /// When the target last had every record, by the clock of this machine.
+        /// When the target last had every record, by DynamoDB's clock.
         read_at: i64,
         shards: BTreeMap<String, ShardState>,
     },

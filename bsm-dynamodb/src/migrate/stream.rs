@@ -22,7 +22,7 @@ use tokio::time::{self, Instant};
 
 use self::values::item;
 use super::bucket::MAX_ATTEMPTS;
-use super::source::{now, seconds};
+use super::clock::ServerClock;
 use super::state::ShardState;
 use super::touched::KeysToCompare;
 use crate::batch::{Write, Writes, next_chunk};
@@ -39,8 +39,8 @@ const LIST_INTERVAL: Duration = Duration::from_secs(5);
 /// How many shards are read at the same time, which bounds the memory for their pages of 1 MB.
 const MAX_READS: usize = 32;
 
-/// How long records are certainly kept, in seconds: DynamoDB's 24 hours, less an hour for clocks that
-/// differ.
+/// How long records are certainly kept, in seconds: DynamoDB's 24 hours, less an hour for times that are
+/// approximate.
 const RETENTION: i64 = 23 * 3600;
 
 /// How much older than the position of the migration a record must be to be left out, in seconds. The
@@ -63,6 +63,7 @@ pub(super) struct StreamTail<'a> {
     pub(super) source: &'a TableClient,
     pub(super) pair: &'a TablePair,
     pub(super) client: &'a Client,
+    clock: ServerClock,
     pub(super) arn: String,
     pub(super) at: StreamPosition,
     pub(super) writers: usize,
@@ -93,7 +94,7 @@ pub(super) struct Round {
     pub(super) is_complete: bool,
     /// Whether the target has every record that the stream had.
     pub(super) is_at_tip: bool,
-    /// The age of the last record, by the clock of the source's client.
+    /// The age of the last record, by DynamoDB's clock.
     pub(super) lag: Option<Duration>,
 }
 
@@ -112,6 +113,7 @@ impl<'a> StreamTail<'a> {
         source: &'a TableClient,
         pair: &'a TablePair,
         client: &'a Client,
+        clock: ServerClock,
         arn: String,
         at: StreamPosition,
         writers: usize,
@@ -120,6 +122,7 @@ impl<'a> StreamTail<'a> {
             source,
             pair,
             client,
+            clock,
             arn,
             at,
             writers,
@@ -146,7 +149,7 @@ impl<'a> StreamTail<'a> {
         // From the beginning of the round, so that a slow round is followed by the next one without a pause.
         self.next_read = Instant::now() + READ_INTERVAL;
         // Before the reads: a record that is written during the round may not be in its pages.
-        let began = seconds(now(self.source));
+        let began = self.clock.now();
         let ready = self.ready();
         let mut round = Round {
             is_complete: true,
@@ -215,7 +218,7 @@ impl<'a> StreamTail<'a> {
     fn advance(&mut self, page: Page, began: i64, round: &mut Round) {
         round.records += page.records.len() as u64;
         let newest = page.records.iter().filter_map(created).max();
-        let lag = newest.map(|newest| seconds(now(self.source)).saturating_sub(newest));
+        let lag = newest.map(|newest| self.clock.now().saturating_sub(newest));
         let lag = lag.map(|lag| Duration::from_secs(u64::try_from(lag).unwrap_or_default()));
         round.lag = round.lag.max(lag);
         let is_behind = is_cut_off(&page.records) && lag.is_none_or(|lag| lag > NEAR);
@@ -304,7 +307,7 @@ impl<'a> StreamTail<'a> {
         self.listed = Some(Instant::now());
         // A shard disappears a day after it has ended. One that has not been read at all would be read
         // from its oldest record that is kept, and that must be one that the target has.
-        let age = seconds(now(self.source)).saturating_sub(self.at.read_at);
+        let age = self.clock.now().saturating_sub(self.at.read_at);
         if known.values().any(|state| !state.is_done) || age >= RETENTION {
             return Err(self.trimmed());
         }

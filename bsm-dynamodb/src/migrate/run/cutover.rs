@@ -9,8 +9,9 @@ use super::Migration;
 use crate::codec::Item;
 use crate::copy::{TablePair, Verification, copy_table};
 use crate::error::{Error, ErrorKind};
+use crate::migrate::clock::ServerClock;
 use crate::migrate::load::finished;
-use crate::migrate::source::{now, seconds, stream_arn};
+use crate::migrate::source::stream_arn;
 use crate::migrate::state::Step;
 use crate::migrate::stream::{Round, StreamPosition, StreamTail};
 use crate::migrate::touched::KeysToCompare;
@@ -25,9 +26,9 @@ const MAX_DRAIN: Duration = Duration::from_secs(60);
 /// How long the tables may differ after the last record. What differs then is an error.
 const MAX_DIFFERENCE: Duration = Duration::from_secs(5);
 
-/// How much the clock of this machine may differ from DynamoDB's, in seconds: AWS refuses requests
-/// whose signatures differ by more.
-const MAX_SKEW: i64 = 300;
+/// How much later than the writers' stop the last window ends, in seconds: the time that was read from a
+/// response may be old by a round trip, and the clocks of DynamoDB's servers differ a little.
+const STOP_MARGIN: i64 = 60;
 
 /// How long the writers may take to stop.
 const MAX_CUTOVER: Duration = Duration::from_secs(3600);
@@ -44,7 +45,8 @@ impl Migration {
             return Err(source.error(ErrorKind::TransferFailed, message));
         }
         let writers = self.options().write_concurrency;
-        let mut tail = StreamTail::new(&source, &pair, &client, stream, at, writers);
+        let clock = ServerClock::read(&source).await?;
+        let mut tail = StreamTail::new(&source, &pair, &client, clock, stream, at, writers);
         let mut saved = Instant::now();
 
         // The writers must not stop before the target has caught up: their pause would be as long as the lag.
@@ -172,8 +174,8 @@ impl Migration {
             let stopped = timeout_at(deadline, cutover()).await;
             self.stopped(stopped)?;
         }
-        // A clock that is behind must not cut off the last writes. A later time only makes the window longer.
-        let stopped = seconds(now(&self.prepared.source)) + MAX_SKEW;
+        // A time that is too early would cut off the last writes. A later one only makes the window longer.
+        let stopped = ServerClock::read(&self.prepared.source).await?.now() + STOP_MARGIN;
         self.set(Step::CatchingUp {
             position,
             window: None,

@@ -2,13 +2,12 @@
 
 use super::Migration;
 use crate::error::{Error, ErrorKind};
+use crate::migrate::clock::ServerClock;
 use crate::migrate::jobs::ExportPeriod;
 use crate::migrate::json::LineKind;
 use crate::migrate::load::LoadProgress;
 use crate::migrate::manifest;
-use crate::migrate::source::{
-    Restorable, now, seconds, stream_arn, stream_since, until_restorable,
-};
+use crate::migrate::source::{Restorable, stream_arn, stream_since, until_restorable};
 use crate::migrate::state::{FileProgress, Job, MigrationState, Step, Window};
 
 /// DynamoDB's limits for the window of an incremental export, in seconds.
@@ -44,7 +43,7 @@ impl Migration {
                 let since = stream_since(source, &self.prepared.streams, &stream).await?;
                 match lag < STREAM_LAG && since <= position {
                     true => {
-                        let read_at = seconds(now(source)) - lag;
+                        let read_at = ServerClock::read(source).await?.now() - lag;
                         self.set(Step::Streaming {
                             stream,
                             position,
