@@ -18,6 +18,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::support::{DEFAULT, Playground};
 
+mod declarations;
+
 /// Stores text in upper case.
 mod upper {
     use super::*;
