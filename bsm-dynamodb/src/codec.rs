@@ -115,7 +115,11 @@ pub trait Codec<M> {
 ///
 /// An item that could not be read back is refused when it is saved: serde itself has no way to read a
 /// `u128`, a [`Number`] of more than 17 digits or a map with numbers as keys inside a
-/// `#[serde(flatten)]` field or an enum with `#[serde(tag)]` or `#[serde(untagged)]`.
+/// `#[serde(flatten)]` field or an enum with `#[serde(tag)]` or `#[serde(untagged)]`. Nor can it read
+/// `Some(None)`, which DynamoDB stores as NULL, unless the field has a `#[serde(deserialize_with)]` that does.
+///
+/// The entries of a `#[serde(flatten)]` field are attributes of the item. One that has the name of another
+/// attribute of the model is refused when it is saved.
 ///
 /// Its errors say what is wrong, but not with which value.
 ///
@@ -126,7 +130,9 @@ pub enum Serde {}
 impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
     fn to_item(model: &M) -> Result<Item, CodecError> {
         let notes = Notes::default();
-        encode_item(model, Encoder::new(&notes), &notes)
+        let item = encode_item(model, Encoder::new(&notes))?;
+        check_if_fragile::<M>(&item, &notes)?;
+        Ok(item)
     }
 
     fn from_item(item: Item) -> Result<M, CodecError> {
@@ -173,7 +179,7 @@ pub enum Sparse {}
 impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
     fn to_item(model: &M) -> Result<Item, CodecError> {
         let notes = Notes::default();
-        let mut item = encode_item(model, Encoder::marking_none(&notes), &notes)?;
+        let mut item = encode_item(model, Encoder::marking_none(&notes))?;
         if notes.has_marked_entry() {
             let marked = item.clone();
             remove_marked(&mut item);
@@ -181,6 +187,7 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Sparse {
         } else {
             remove_marked(&mut item);
         }
+        check_if_fragile::<M>(&item, &notes)?;
         Ok(item)
     }
 
@@ -208,20 +215,21 @@ fn remove_marked_inside(value: &mut AttributeValue) {
     }
 }
 
-fn encode_item<M: Serialize + DeserializeOwned>(
-    model: &M,
-    encoder: Encoder<'_>,
-    notes: &Notes,
-) -> Result<Item, CodecError> {
+fn encode_item(model: &impl Serialize, encoder: Encoder<'_>) -> Result<Item, CodecError> {
     match model.serialize(encoder)? {
-        AttributeValue::M(item) => {
-            // The check decodes and encodes the item once more, so it runs only for values that serde may lose.
-            if notes.fragile.is_noted() {
-                read_back::check::<M>(&item)?;
-            }
-            Ok(item)
-        }
+        AttributeValue::M(item) => Ok(item),
         _ => Err("the model does not serialize as a struct or a map".into()),
+    }
+}
+
+fn check_if_fragile<M: Serialize + DeserializeOwned>(
+    item: &Item,
+    notes: &Notes,
+) -> Result<(), CodecError> {
+    // The check decodes and encodes the item once more, so it runs only for values that serde may lose.
+    match notes.fragile.is_noted() {
+        true => read_back::check::<M>(item, notes.null_in_some()),
+        false => Ok(()),
     }
 }
 

@@ -107,6 +107,8 @@ pub enum ErrorKind {
     ItemCollectionTooLarge,
     /// DynamoDB throttled the request.
     Throttled,
+    /// A quota of the account is used up, such as that of tables, of indexes or of simultaneous operations on tables.
+    LimitExceeded,
     /// The identity lacks the permission.
     AccessDenied,
     /// DynamoDB rejected the credentials: they have expired, are unknown, or are wrong.
@@ -340,7 +342,8 @@ impl Error {
     /// because of its own item, and so does the save of a [`Version`](crate::Version).
     ///
     /// If the write was done and only the returned item does not fit the model, it is `true` as well. It is
-    /// known for `save`, `update`, `delete` and `transact_write`, and `false` for everything else.
+    /// known for `save`, `update`, `delete` and `transact_write`, and for the operations that create, change or
+    /// delete a table, its indexes or its time to live. It is `false` for everything else.
     ///
     /// An [`update`](crate::Model::update) with `increment()` can be done twice and succeed. A
     /// [`transact_write`](crate::transact_write) has a token and is done once.
@@ -563,11 +566,11 @@ impl ErrorKind {
             "ReplicatedWriteConflictException" | "TransactionConflictException" => Self::Conflict,
             "TransactionInProgressException" => Self::TransactionInProgress,
             "ItemCollectionSizeLimitExceededException" => Self::ItemCollectionTooLarge,
-            // `LimitExceededException` mostly limits simultaneous operations on tables, and passes as throttling does.
-            "LimitExceededException"
-            | "ProvisionedThroughputExceededException"
+            "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException" => Self::Throttled,
+            // Not throttling: some of these limits pass with time, and others only with a deletion or a higher quota.
+            "LimitExceededException" => Self::LimitExceeded,
             // The token belongs to a transaction with other actions, so a retry can't succeed.
             "IdempotentParameterMismatchException"
             | "SerializationException"
@@ -609,6 +612,10 @@ impl ErrorKind {
             Self::Throttled => {
                 "DynamoDB throttled the request: send fewer requests, or give the table more \
                  capacity"
+            }
+            Self::LimitExceeded => {
+                "a quota of the account is used up: try again once other operations on tables have finished, \
+                 or raise the quota that the cause names"
             }
             Self::AccessDenied => {
                 "the identity lacks the permission: allow it this action on the table, or use \

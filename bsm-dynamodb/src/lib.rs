@@ -535,8 +535,11 @@ pub use types::{
 /// What the expansions of the derive macros need.
 #[doc(hidden)]
 pub mod __private {
+    pub use aws_sdk_dynamodb::types::AttributeValue;
+
     pub use crate::private::{
-        AnyCodec, AnyKey, Checked, NotReadBack, OwnKey, ReadBack, decode_if, expires, of_no_model,
+        AnyCodec, AnyKey, Checked, Entries, Flattened, NotReadBack, OwnKey, ReadBack,
+        UnknownEntries, check_entries, decode_if, expires, of_no_model,
     };
     // A program may depend on serde under another name, so the expansions use this one.
     pub use serde;

@@ -423,6 +423,12 @@ pub trait Model: Sized + Send + 'static {
         None
     }
 
+    /// Checks that no entry of a flattened field has the name of another attribute.
+    #[doc(hidden)]
+    fn __check_flattened(&self) -> Result<(), CodecError> {
+        Ok(())
+    }
+
     /// Returns the attributes that the model keeps without declaring them, to be set.
     #[doc(hidden)]
     fn __rest_mut(&mut self) -> Option<&mut Rest> {

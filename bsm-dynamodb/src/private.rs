@@ -3,11 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, CodecError, Item, read_back};
+use crate::codec::{Codec, CodecError, Encode, Item, Serde, read_back};
 use crate::expression::ValueCheck;
+use crate::model::Model;
+use crate::model::entity;
 use crate::model::key::{IntoKey, KeyValues, RangedKey};
 use crate::types::{KeyElement, TtlAttribute};
 
@@ -94,5 +97,64 @@ pub trait NotReadBack {
 impl<T> NotReadBack for &ReadBack<T> {
     fn check(&self) -> Option<ValueCheck> {
         None
+    }
+}
+
+/// A flattened field. `(&Flattened(&self.rest)).entries()` returns the names of its entries if serde writes its
+/// type, and none otherwise, in the way of [`ReadBack`].
+pub struct Flattened<'a, T>(pub &'a T);
+
+impl<T> fmt::Debug for Flattened<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Flattened")
+    }
+}
+
+/// Flattened fields whose entries are known.
+pub trait Entries {
+    /// Returns the names of the entries.
+    fn entries(&self) -> Vec<String>;
+}
+
+impl<T: Serialize> Entries for Flattened<'_, T> {
+    fn entries(&self) -> Vec<String> {
+        match Serde::encode(self.0) {
+            Ok(AttributeValue::M(entries)) => entries.into_keys().collect(),
+            // An error is one of the whole item as well, which the codec reports.
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// All other flattened fields.
+pub trait UnknownEntries {
+    /// Returns no names.
+    fn entries(&self) -> Vec<String>;
+}
+
+impl<T> UnknownEntries for &Flattened<'_, T> {
+    fn entries(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Fails if an entry of a flattened field has the name of an attribute that the model `M` reads or adds itself.
+///
+/// Such an entry would be read as that attribute, also where the model has left the attribute out.
+pub fn check_entries<M: Model>(
+    declared: &[&str],
+    flattened: &[(&str, Vec<String>)],
+) -> Result<(), CodecError> {
+    let is_taken = |name: &str| declared.contains(&name) || entity::adds::<M>(name);
+    let mut entries = flattened
+        .iter()
+        .flat_map(|(field, entries)| entries.iter().map(move |entry| (field, entry)));
+    match entries.find(|(_, entry)| is_taken(entry)) {
+        None => Ok(()),
+        Some((field, entry)) => Err(format!(
+            "attribute `{entry}`: an entry of the flattened field `{field}` has the name of another attribute \
+             of the model: rename the entry"
+        )
+        .into()),
     }
 }

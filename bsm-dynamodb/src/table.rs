@@ -28,6 +28,12 @@ use crate::throttle::backoff::PollInterval;
 /// The time limit of `wait()`: 5 minutes. A new table takes seconds, and one with many indexes minutes.
 const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
+/// The most local indexes of a table, which is no quota that can be raised.
+///
+/// Source: [Service quotas](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html)
+/// in the Developer Guide.
+const MAX_LOCAL_INDEXES: usize = 5;
+
 /// The code with which DynamoDB refuses settings of backups that are not ready yet.
 pub(crate) const BACKUPS_UNAVAILABLE: &str = "ContinuousBackupsUnavailableException";
 
@@ -75,6 +81,8 @@ struct Options {
     billing: Billing,
     /// The indexes of the other models of the table.
     more_indexes: Vec<IndexDefinition>,
+    /// The attribute for time to live, of whichever model of the table has one.
+    ttl: Option<&'static str>,
     rejected: Option<String>,
     tags: Vec<(String, String)>,
     stream: Option<StreamViewType>,
@@ -90,6 +98,7 @@ impl<M: Model> CreateTable<M> {
             options: Options {
                 billing: M::BILLING,
                 more_indexes: Vec::new(),
+                ttl: M::TTL,
                 rejected: None,
                 tags: Vec::new(),
                 stream: None,
@@ -109,11 +118,12 @@ impl<M: Model> CreateTable<M> {
         self
     }
 
-    /// Also creates the indexes of another model of the same table.
+    /// Also creates the indexes of another model of the same table, and turns on time to live for its
+    /// attribute.
     ///
     /// Indexes of the same name must have the same key; they are created once. The operation fails with
-    /// [`ErrorKind::InvalidRequest`] if the other model has another table or another key, or an index of
-    /// the same name with another key.
+    /// [`ErrorKind::InvalidRequest`] if the other model has another table or another key, an index of
+    /// the same name with another key, or another attribute for time to live, of which a table has one.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;
@@ -168,7 +178,7 @@ impl<M: Model> CreateTable<M> {
     }
 
     /// Waits until the table and its indexes are active, at most 5 minutes, and then turns on time to
-    /// live if the model has an attribute for it, also of a table that exists.
+    /// live if a model of it has an attribute for it, also of a table that exists.
     ///
     /// If a table of the same name is being deleted, it first waits until that is done. Time to live
     /// can be turned on only for an active table, so without `wait` call
@@ -197,6 +207,7 @@ impl<M: Model> CreateTable<M> {
             return Err(call.error(ErrorKind::InvalidRequest, message));
         }
         let mut wait = self.wait.map(PollInterval::new);
+        let mut is_first = true;
         // It repeats only after a deletion: an earlier one that it waited for, or one between the two requests.
         while let Err(error) = create::<M>(&call, &self.options).await {
             if error.kind() != ErrorKind::TableInUse {
@@ -212,9 +223,13 @@ impl<M: Model> CreateTable<M> {
                     check::<M>(&call, &table, &self.options.more_indexes)?;
                     break;
                 }
-                // The table was deleted between the two requests: create it.
-                (None, _) => {}
+                // The table was deleted between the two requests, or DescribeTable, which is eventually
+                // consistent, does not know it yet.
+                (None, Some(wait)) => wait_or_fail(&call, wait, "the table is not visible").await?,
+                (None, None) if is_first => {}
+                (None, None) => return Err(error),
             }
+            is_first = false;
         }
         if let Some(wait) = &mut wait {
             until_active(&call, wait).await?;
@@ -222,9 +237,9 @@ impl<M: Model> CreateTable<M> {
             if self.options.point_in_time_recovery {
                 turn_on_recovery(&call.with_operation("UpdateContinuousBackups"), wait).await?;
             }
-            if M::TTL.is_some() {
+            if let Some(attribute) = self.options.ttl {
                 let call = call.with_operation(UpdateTtl::<M>::NAME);
-                M::update_ttl().run(call).await?;
+                ttl::update(&call, attribute, true).await?;
             }
         }
         Ok(())
@@ -232,7 +247,7 @@ impl<M: Model> CreateTable<M> {
 }
 
 impl Options {
-    /// Adds the indexes of `N`, or says why the two models cannot share a table.
+    /// Adds the indexes of `N` and its attribute for time to live, or says why the two models cannot share a table.
     fn add_model<M: Model, N: Model>(&mut self) -> Result<(), String> {
         let name = std::any::type_name::<N>();
         if N::table_name() != M::table_name() {
@@ -247,10 +262,30 @@ impl Options {
                  and types"
             ));
         }
+        match (self.ttl, N::TTL) {
+            (Some(known), Some(other)) if known != other => {
+                return Err(format!(
+                    "{name} has another attribute for time to live, {other} in place of {known}, and a table \
+                     has one: rename it with `#[serde(rename)]`"
+                ));
+            }
+            (known, other) => self.ttl = known.or(other),
+        }
         for index in N::INDEXES {
             let mut known = M::INDEXES.iter().chain(&self.more_indexes);
             match known.find(|known| known.name == index.name) {
-                None => self.more_indexes.push(*index),
+                None => {
+                    let known = M::INDEXES.iter().chain(&self.more_indexes);
+                    let local = known.filter(|index| !index.is_global).count();
+                    if !index.is_global && local >= MAX_LOCAL_INDEXES {
+                        return Err(format!(
+                            "the models have more than {MAX_LOCAL_INDEXES} local indexes, the most of a table: \
+                             make {} of {name} a global one",
+                            index.name
+                        ));
+                    }
+                    self.more_indexes.push(*index);
+                }
                 Some(known) if known.is_same(index) => {}
                 Some(_) => {
                     let index = index.name;
@@ -301,6 +336,8 @@ impl<M: Model> DeleteTable<M> {
         let request = call.client().await?.delete_table();
         request
             .table_name(call.table())
+            .customize()
+            .interceptor(call.attempts())
             .send()
             .await
             .map_err(|error| call.sdk_error(error))?;
@@ -378,6 +415,8 @@ async fn create<M: Model>(call: &Call, options: &Options) -> Result<(), Error> {
         .set_tags((!tags.is_empty()).then_some(tags))
         .set_stream_specification(stream.transpose().map_err(build_error)?)
         .set_deletion_protection_enabled(options.deletion_protection)
+        .customize()
+        .interceptor(call.attempts())
         .send()
         .await
         .map_err(|error| call.sdk_error(error))?;
@@ -392,7 +431,8 @@ async fn turn_on_recovery(call: &Call, wait: &mut PollInterval) -> Result<(), Er
     let request = request.table_name(call.table());
     let request = request.point_in_time_recovery_specification(recovery);
     loop {
-        let output = request.clone().send().await;
+        let request = request.clone().customize();
+        let output = request.interceptor(call.attempts()).send().await;
         match output.map_err(|error| call.sdk_error(error)) {
             // DynamoDB prepares the backups of a new table for some time after it is active.
             Err(error) if error.aws_code() == Some(BACKUPS_UNAVAILABLE) => {

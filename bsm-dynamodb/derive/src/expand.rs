@@ -227,6 +227,63 @@ mod tests {
             quote! { #[model(index(hash_key))] name: String },
             "needs the name of a type",
         );
+        refused(
+            quote! { #[model(index(ByName, projection = include(id, id)))] name: String },
+            "includes an attribute once",
+        );
+        refused(
+            quote! { #[model(index(ByName, projection = include()))] name: String },
+            "keys_only",
+        );
+    }
+
+    #[test]
+    fn an_index_includes_as_many_attributes_as_dynamodb_takes() {
+        let model = |count: usize, entity: Option<TokenStream>| -> DeriveInput {
+            let names: Vec<_> = (0..count).map(|n| quote::format_ident!("f{n}")).collect();
+            parse_quote! {
+                #[model(table = "users" #entity)]
+                struct User {
+                    #[model(hash_key)] id: String,
+                    #[model(index(ByName, projection = include(#(#names),*)))] name: String,
+                    #(#names: u8,)*
+                }
+            }
+        };
+        let entity = || Some(quote! { , entity = "user" });
+        expanded(&model(20, None));
+        expanded(&model(19, entity()));
+        let message = refused(&model(21, None));
+        assert!(message.ends_with("besides the keys"), "{message}");
+        let message = refused(&model(20, entity()));
+        assert!(message.contains("of which `entity` is one"), "{message}");
+        // The attribute of the entity is included once, also where it is named.
+        let text = expanded(&parse_quote! {
+            #[model(table = "users", entity = "user")]
+            struct User {
+                #[model(hash_key)] id: String,
+                #[model(index(ByName, projection = include(age, entity)))] name: String,
+                age: u8,
+            }
+        });
+        assert!(text.contains(r#"Include (& ["age" , "entity"])"#), "{text}");
+    }
+
+    #[test]
+    fn a_local_index_has_the_template_of_the_tables_hash_key() {
+        let text = expanded(&parse_quote! {
+            #[model(table = "users", hash_key = "U#{id}", range_key = "PROFILE")]
+            struct User { id: String, #[model(local_index(ByName))] name: String }
+        });
+        let key = "type Key = (:: bsm_dynamodb :: CompositePart < (String ,) , \
+                   :: bsm_dynamodb :: OfHash < User > > , String) ;";
+        assert!(text.contains(key), "{text}");
+        assert!(text.contains(r#"hash_and_range ("pk" , "name")"#), "{text}");
+        let message = refused(&parse_quote! {
+            #[model(table = "users", hash_key = "U#{id}")]
+            struct User { id: String, #[model(local_index(ByName))] name: String }
+        });
+        assert!(message.contains("`range_key = \"…\"`"), "{message}");
     }
 
     #[test]

@@ -8,11 +8,18 @@ use crate::errors::Errors;
 use crate::field::{
     IndexOptions, KeyRole, ModelField, ProjectionOption, inside_of_option, set_once_in_index,
 };
+use crate::options::StructOptions;
 
 /// The most local indexes of a table.
 ///
 /// Source: "Service quotas" in the Amazon DynamoDB Developer Guide.
 const MAX_LOCAL: usize = 5;
+
+/// The most attributes that DynamoDB includes in one index besides the keys.
+///
+/// Source: [Projection](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html) in the API
+/// Reference.
+const MAX_INCLUDED: usize = 20;
 
 /// An index of a model.
 pub(crate) struct Index<'a> {
@@ -29,9 +36,10 @@ impl<'a> Index<'a> {
     pub(crate) fn find_all(
         input: &DeriveInput,
         fields: &'a [ModelField<'a>],
-        has_own_codec: bool,
+        options: &StructOptions,
         errors: &mut Errors,
     ) -> Vec<Self> {
+        let has_own_codec = options.codec.is_some();
         let mut indexes = Vec::new();
         for field in fields {
             for options in &field.options.indexes {
@@ -42,24 +50,33 @@ impl<'a> Index<'a> {
         // After the loop, because the hash key of an index may be on a field that follows.
         let has_range =
             |field: &ModelField<'_>| matches!(field.options.key, Some((KeyRole::Range, _)));
-        let table_has_range = fields.iter().any(has_range);
+        let table_has_range = fields.iter().any(has_range) || options.has_range;
         let mut local = 0;
         for index in &indexes {
             // Counted along, so that the first five local indexes get no error.
             local += usize::from(index.is_local);
-            errors.ok(index.check(input, table_has_range, local));
+            errors.ok(index.check(input, options.has_hash, table_has_range, local));
         }
         indexes
     }
 
     /// Checks what can only be checked when every field is known.
-    fn check(&self, input: &DeriveInput, table_has_range: bool, local: usize) -> Result<()> {
+    fn check(
+        &self,
+        input: &DeriveInput,
+        has_template: bool,
+        table_has_range: bool,
+        local: usize,
+    ) -> Result<()> {
         let problem = if !input.generics.params.is_empty() {
             "a generic model cannot have indexes: implement `Model` and `Index` by hand"
+        } else if self.is_local && !table_has_range && has_template {
+            "a table with local indexes has a range key: add `range_key = \"…\"` to the template of the \
+             hash key"
         } else if self.is_local && !table_has_range {
             "a table with local indexes has a range key: add `#[model(range_key)]` to a field"
         } else if local > MAX_LOCAL {
-            "a table has at most 5 local indexes"
+            "a table has at most 5 local indexes: make this one a global `index`, with a hash key"
         } else if !self.is_local && self.hash.is_none() {
             "a global index has a hash key: add `index(…, hash_key)` to a field, or make it a \
              `local_index`, which has the table's"
@@ -82,7 +99,7 @@ impl<'a> Index<'a> {
     pub(crate) fn expand(
         &self,
         input: &DeriveInput,
-        table_hash: Option<&ModelField<'_>>,
+        table_hash: &TableHash<'_>,
         fields: &[ModelField<'_>],
         entity: Option<&str>,
         errors: &mut Errors,
@@ -90,11 +107,20 @@ impl<'a> Index<'a> {
         let Self { marker, .. } = self;
         let model = &input.ident;
         let name = self.name.clone().unwrap_or_else(|| marker.to_string());
-        // Without either, there is an error about it.
-        let Some(hash) = self.hash.or(table_hash) else {
-            return TokenStream::new();
+        let model = quote! { #model };
+        let (key, schema) = match (self.hash, table_hash, self.range) {
+            (Some(hash), _, range) => expand_key(&model, hash, range),
+            (None, TableHash::Field(hash), range) => expand_key(&model, hash, range),
+            (None, TableHash::Template { name, key }, Some(range)) => {
+                let (range_name, range) = (&range.serde.name, range.key_element(&model));
+                (
+                    quote! { (#key, #range) },
+                    quote! { ::bsm_dynamodb::KeySchema::hash_and_range(#name, #range_name) },
+                )
+            }
+            // There is an error about it.
+            (None, TableHash::Template { .. }, None) => return TokenStream::new(),
         };
-        let (key, schema) = expand_key(&quote! { #model }, hash, self.range);
         let kind = match self.is_local {
             true => quote! { LocalIndex },
             false => quote! { GlobalIndex },
@@ -108,6 +134,16 @@ impl<'a> Index<'a> {
         };
         parts.expand(input, marker, &name)
     }
+}
+
+/// The hash key of the table, which its local indexes share.
+pub(crate) enum TableHash<'a> {
+    Field(&'a ModelField<'a>),
+    /// The name of the attribute that has the template, and its type in keys.
+    Template {
+        name: String,
+        key: TokenStream,
+    },
 }
 
 /// What an index of fields and an index of templates have in common.
@@ -161,12 +197,33 @@ pub(crate) fn expand_projection(
         None | Some(ProjectionOption::All) => quote! { All },
         Some(ProjectionOption::KeysOnly) => quote! { KeysOnly },
         Some(ProjectionOption::Include(included)) => {
-            let names: Vec<_> = included
-                .iter()
-                .filter_map(|ident| errors.ok(attribute_name(ident, fields)))
-                // Without the attribute of the entity, reads of the index could not leave other models out.
-                .chain(entity)
-                .collect();
+            let mut names: Vec<&str> = Vec::new();
+            for ident in included {
+                // The attribute of the entity is no field, and included in any case.
+                if entity.is_some_and(|entity| ident == entity) {
+                    continue;
+                }
+                let Some(name) = errors.ok(attribute_name(ident, fields)) else {
+                    continue;
+                };
+                if names.contains(&name) {
+                    let message = "an index includes an attribute once: remove it here";
+                    errors.push(Error::new(ident.span(), message));
+                }
+                names.push(name);
+            }
+            // Without the attribute of the entity, reads of the index could not leave other models out.
+            names.extend(entity);
+            if names.len() > MAX_INCLUDED
+                && let Some(last) = included.last()
+            {
+                let and_entity = entity.map(|entity| format!(", of which `{entity}` is one"));
+                let message = format!(
+                    "an index includes at most {MAX_INCLUDED} attributes besides the keys{}",
+                    and_entity.unwrap_or_default()
+                );
+                errors.push(Error::new(last.span(), message));
+            }
             quote! { Include(&[#(#names),*]) }
         }
     }

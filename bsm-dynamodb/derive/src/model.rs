@@ -7,7 +7,7 @@ use syn::{DeriveInput, Error, Result};
 
 use crate::errors::Errors;
 use crate::field::{KeyRole, ModelField, set_once};
-use crate::index::{Index, expand_key};
+use crate::index::{Index, TableHash, expand_key};
 use crate::options::StructOptions;
 use crate::serde_attributes::SerdeContainer;
 use crate::template::{Template, TemplateKey};
@@ -59,6 +59,17 @@ impl<'a> TableKey<'a> {
         match self {
             Self::Fields { hash, range } => std::iter::once(*hash).chain(*range).collect(),
             Self::Templates { fields, .. } => fields.clone(),
+        }
+    }
+
+    /// The hash key, for local indexes.
+    fn hash(&self, model: &TokenStream, fields: &'a [ModelField<'a>]) -> TableHash<'a> {
+        match self {
+            Self::Fields { hash, .. } => TableHash::Field(hash),
+            Self::Templates { key, .. } => TableHash::Template {
+                name: key.hash.1.clone(),
+                key: key.hash_type(model, fields),
+            },
         }
     }
 
@@ -300,7 +311,7 @@ pub(crate) fn expand(
         ));
     }
     // Before the key is looked for, so that the errors of indexes are reported without one.
-    let indexes = Index::find_all(input, fields, options.codec.is_some(), errors);
+    let indexes = Index::find_all(input, fields, options, errors);
     match Attributes::find(input, options, fields, errors) {
         Some(attributes) => expand_model(input, options, fields, &attributes, &indexes, errors),
         // The reason is among the errors, and the stub takes the place of the model.
@@ -375,6 +386,7 @@ fn expand_model(
         }
     });
     let version = attributes.version.map(expand_version);
+    let flattened = expand_flattened(fields);
     let rest = attributes.rest.map(|field| expand_rest(field, fields));
     let entity = options.entity();
     let entity_attribute = entity.as_ref().map(|(attribute, _)| attribute.as_str());
@@ -386,14 +398,10 @@ fn expand_model(
                 &[#(::bsm_dynamodb::IndexDefinition::of::<#markers>()),*];
         }
     });
-    // A local index shares the hash key of the table, which must be a field for that.
-    let table_hash = match &attributes.key {
-        TableKey::Fields { hash, .. } => Some(*hash),
-        TableKey::Templates { .. } => None,
-    };
+    let table_hash = attributes.key.hash(&quote! { #name }, fields);
     let mut index_types: Vec<_> = indexes
         .iter()
-        .map(|index| index.expand(input, table_hash, fields, entity_attribute, errors))
+        .map(|index| index.expand(input, &table_hash, fields, entity_attribute, errors))
         .collect();
     let of_struct = options.indexes.iter();
     index_types
@@ -450,6 +458,8 @@ fn expand_model(
                 )
             }
 
+            #flattened
+
             #rest
         }
 
@@ -489,14 +499,44 @@ fn expand_templates(
     })
 }
 
-/// Writes the access to the rest. That the field is a `Rest` is an error at its type if not.
-fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream {
-    let (ident, ty) = (field.ident, field.ty());
-    let names = fields
+/// Returns the names under which serde writes and reads the fields.
+fn declared_names<'f>(fields: &'f [ModelField<'_>]) -> impl Iterator<Item = &'f String> {
+    fields
         .iter()
         // A field that serde neither writes nor reads has no attribute. The rest itself is such a field.
         .filter(|field| field.serde.unwritten.is_none() || field.serde.unread.is_none())
-        .flat_map(|field| std::iter::once(&field.serde.name).chain(&field.serde.aliases));
+        .flat_map(|field| std::iter::once(&field.serde.name).chain(&field.serde.aliases))
+}
+
+/// Writes the check of the entries of flattened fields, if there are any.
+fn expand_flattened(fields: &[ModelField<'_>]) -> Option<TokenStream> {
+    let flattened = fields.iter().filter(|field| {
+        // Functions of the user's own may write other entries than the type of the field does.
+        field.serde.flatten.is_some() && field.serde.serialize_with.is_none()
+    });
+    let flattened: Vec<_> = flattened.map(|field| field.ident).collect();
+    let names = declared_names(fields);
+    (!flattened.is_empty()).then(|| {
+        quote! {
+            fn __check_flattened(&self) -> ::core::result::Result<(), ::bsm_dynamodb::CodecError> {
+                // The traits are in scope for this function only.
+                use ::bsm_dynamodb::__private::{Entries as _, UnknownEntries as _};
+                ::bsm_dynamodb::__private::check_entries::<Self>(
+                    &[#(#names),*],
+                    &[#((
+                        ::core::stringify!(#flattened),
+                        (&::bsm_dynamodb::__private::Flattened(&self.#flattened)).entries(),
+                    )),*],
+                )
+            }
+        }
+    })
+}
+
+/// Writes the access to the rest. That the field is a `Rest` is an error at its type if not.
+fn expand_rest(field: &ModelField<'_>, fields: &[ModelField<'_>]) -> TokenStream {
+    let (ident, ty) = (field.ident, field.ty());
+    let names = declared_names(fields);
     let (rest, rest_mut) = (
         quote_spanned! { ty.span() => &self.#ident },
         quote_spanned! { ty.span() => &mut self.#ident },

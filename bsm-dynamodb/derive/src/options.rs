@@ -39,6 +39,8 @@ pub(crate) struct StructOptions {
     /// Whether there is a template of the hash key, be it valid or not.
     pub(crate) has_hash: bool,
     pub(crate) range: Option<Template>,
+    /// Whether there is a template of the range key, be it valid or not.
+    pub(crate) has_range: bool,
     hash_name: Option<LitStr>,
     range_name: Option<LitStr>,
     pub(crate) indexes: Vec<TemplateIndex>,
@@ -70,6 +72,7 @@ impl StructOptions {
                     options.has_hash = true;
                     set_once("hash_key", &mut options.hash, Template::parse(&meta)?, at)
                 } else if meta.path.is_ident("range_key") && meta.input.peek(Token![=]) {
+                    options.has_range = true;
                     set_once("range_key", &mut options.range, Template::parse(&meta)?, at)
                 } else if meta.path.is_ident("hash_name") {
                     set_once(

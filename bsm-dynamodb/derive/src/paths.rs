@@ -8,7 +8,8 @@ use crate::errors::Errors;
 use crate::field::ModelField;
 
 /// The functions of the trait `Model` that can be called as `User::name()`.
-pub(crate) const TAKEN: [&str; 19] = [
+pub(crate) const TAKEN: [&str; 20] = [
+    "__check_flattened",
     "__key",
     "__rest",
     "__rest_mut",

@@ -221,6 +221,14 @@ impl TemplateKey<'_> {
         quote! { ::bsm_dynamodb::Composite<#elements, #owner> }
     }
 
+    /// Writes the type of the hash key alone, whose templates the model has.
+    pub(crate) fn hash_type(&self, model: &TokenStream, fields: &[ModelField<'_>]) -> TokenStream {
+        // A field that does not exist has an error already.
+        let fields = self.hash.0.fields(fields).unwrap_or_default();
+        let elements = tuple(model, &fields);
+        quote! { ::bsm_dynamodb::CompositePart<#elements, ::bsm_dynamodb::OfHash<#model>> }
+    }
+
     /// Writes the implementation of `KeyTemplates` for `owner`.
     pub(crate) fn expand(
         &self,
@@ -262,6 +270,17 @@ impl TemplateKey<'_> {
                 const FIELDS: &'static [&'static str] = &[#(#names),*];
                 const HASH: ::bsm_dynamodb::KeyTemplate = #hash;
                 #range
+
+                fn stored(
+                    attribute: &str,
+                    value: ::bsm_dynamodb::__private::AttributeValue,
+                ) -> ::core::result::Result<
+                    ::core::option::Option<::bsm_dynamodb::__private::AttributeValue>,
+                    ::bsm_dynamodb::CodecError,
+                > {
+                    <<#name as ::bsm_dynamodb::Model>::Codec
+                        as ::bsm_dynamodb::Codec<#name>>::stored(attribute, value)
+                }
             }
 
             #ranged

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -44,11 +45,18 @@ pub(super) struct Notes {
     last_is_none: Cell<bool>,
     /// Whether an entry was marked that may be one of a map, and not a field of a struct.
     has_marked_entry: Cell<bool>,
+    /// How many values are `Some` and stored as NULL, which is read as `None` unless a function of the field's
+    /// own reads it.
+    null_in_some: Cell<usize>,
 }
 
 impl Notes {
     pub(super) fn has_marked_entry(&self) -> bool {
         self.has_marked_entry.get()
+    }
+
+    pub(super) fn null_in_some(&self) -> usize {
+        self.null_in_some.get()
     }
 
     /// Returns `true` if the value, which was written last, is `None`.
@@ -175,7 +183,14 @@ impl<'a> Serializer for Encoder<'a> {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Encoded {
         // DynamoDB has no options, so `Some` leaves no trace.
-        value.serialize(self)
+        let value = value.serialize(self)?;
+        if value.is_null() {
+            // `Some(None)` is no `None`, so `Sparse` keeps its NULL, and the check finds out how it is read.
+            self.notes.last_is_none.set(false);
+            self.notes.null_in_some.set(self.notes.null_in_some() + 1);
+            self.notes.fragile.note();
+        }
+        Ok(value)
     }
 
     fn serialize_unit(self) -> Encoded {
@@ -386,10 +401,21 @@ impl<'a> Map<'a> {
                 notes.has_marked_entry.set(true);
             }
         }
-        if !is_empty_set(&value) {
-            self.item.insert(key, value);
+        if is_empty_set(&value) {
+            return Ok(());
         }
-        Ok(())
+        match self.item.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+                Ok(())
+            }
+            // serde writes the fields of a struct and the entries of its flattened fields alike.
+            Entry::Occupied(entry) => Err(SerdeError::new(
+                "two values have this name, such as a field and an entry of a flattened field: rename one \
+                 of them",
+            )
+            .inside_of(entry.key())),
+        }
     }
 
     fn finish(mut self) -> Encoded {

@@ -15,7 +15,12 @@ use super::item::{CodecError, Item, is_marked};
 use super::number::normalized;
 
 /// Reads an item and writes it again, and compares the values that serde can change.
-pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), CodecError> {
+///
+/// The item has `null_in_some` values that are `Some` and stored as NULL.
+pub(super) fn check<M: Serialize + DeserializeOwned>(
+    item: &Item,
+    null_in_some: usize,
+) -> Result<(), CodecError> {
     let read = M::deserialize(Decoder(AttributeValue::M(item.clone())));
     let model = read.map_err(|error| could_not_be_read(item, error))?;
     let notes = Notes::default();
@@ -24,6 +29,10 @@ pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), 
         // the value: there is nothing to compare with.
         return Ok(());
     };
+    if notes.null_in_some() < null_in_some {
+        let names = names(item, has_null);
+        return Err(SerdeError::new(READ_AS_NONE).inside_of(&names).into());
+    }
     let changed = item.iter().find(|(name, value)| {
         let other = again.get(*name);
         other.is_some_and(|other| !keeps_numbers_and_binary(value, other))
@@ -37,6 +46,9 @@ pub(super) fn check<M: Serialize + DeserializeOwned>(item: &Item) -> Result<(), 
 const READ_AS_ANOTHER: &str = "a number or binary would be read back as another value, because serde \
     buffers it or reads it as an `f64`: use `Number` and `Binary`, and take them out of flattened fields \
     and enums without an external tag";
+
+const READ_AS_NONE: &str = "a `Some` that is stored as NULL would be read back as `None`, because DynamoDB has no \
+    nested options: use one `Option`, or an enum";
 
 /// Checks that every field that is marked as `None` is read as `None` if it is left out.
 ///
@@ -103,13 +115,28 @@ fn could_not_be_read(item: &Item, error: SerdeError) -> SerdeError {
     if error.has_path() {
         return SerdeError::new(reason);
     }
+    SerdeError::new(reason).inside_of(&names(item, is_fragile))
+}
+
+/// Returns the names of the attributes that may be the one an error is about.
+fn names(item: &Item, may_be: impl Fn(&AttributeValue) -> bool) -> String {
     let mut names: Vec<_> = item
         .iter()
-        .filter(|(_, value)| is_fragile(value))
+        .filter(|(_, value)| may_be(value))
         .map(|(name, _)| name.as_str())
         .collect();
     names.sort_unstable();
-    SerdeError::new(reason).inside_of(&names.join("` or `"))
+    names.join("` or `")
+}
+
+/// Returns `true` if the value is NULL or has one in it.
+fn has_null(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Null(_) => true,
+        AttributeValue::M(map) => map.values().any(has_null),
+        AttributeValue::L(values) => values.iter().any(has_null),
+        _ => false,
+    }
 }
 
 /// Returns `true` if the value has a number, binary or a map in it.

@@ -30,6 +30,8 @@ pub(crate) fn is_transient(error: &Error) -> bool {
     match error.kind() {
         // After a conflict nothing was done, and a copy writes whole items.
         ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Conflict => true,
+        // Simultaneous operations on tables, and readers of a shard, are limited, and soon fewer.
+        ErrorKind::LimitExceeded => true,
         // Credentials may expire between signing and arrival, and the manager refreshes them. Or the
         // machine was suspended, and the signature is too old.
         ErrorKind::CredentialsRejected => matches!(

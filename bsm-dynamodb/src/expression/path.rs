@@ -259,6 +259,9 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     /// Returns a condition that is true if the text begins with `prefix`.
+    ///
+    /// The prefix is compared with the text as it is stored: for a field that `#[serde(with)]` or the model's codec
+    /// encodes, with the encoded form, because the beginning of a value has none of its own.
     pub fn begins_with(self, prefix: impl Into<String>) -> Condition<M> {
         // A prefix is no value of the field, so neither the encoding nor the codec applies to it.
         let prefix = Term::Literal(AttributeValue::S(prefix.into()));
@@ -266,6 +269,8 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     /// Returns a condition that is true if the text contains this text, or the list or set this element.
+    ///
+    /// The text or element is compared as it is stored, as with [`begins_with`](Self::begins_with).
     pub fn contains(self, element: impl Serialize) -> Condition<M> {
         // The encoding is that of the whole field, so an element is encoded by serde alone.
         self.function("contains", Some(Term::literal(&element)))

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
-use crate::codec::{Codec, CodecError, unmark};
+use crate::codec::{Codec, CodecError, is_empty_set, unmark};
 
 /// Writes the expressions of one request, and gathers their names and values.
 ///
@@ -142,6 +142,8 @@ impl Writer {
             return self.term(term).map(Some);
         };
         let stored = (self.stored)(&path.to_string(), value.clone())?;
+        // No attribute is an empty set, also if a codec of the user's own does not say so.
+        let stored = stored.filter(|value| !is_empty_set(value));
         Ok(stored.map(|value| self.value(&value)))
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use crate::codec::CodecError;
 use crate::model::key::{IntoKey, Key, KeyValues, Part, PartError, RangedKey};
 use crate::model::template::KeyTemplate;
@@ -23,6 +25,22 @@ pub trait KeyTemplates: 'static {
 
     /// The template of the range key, if there is one.
     const RANGE: Option<KeyTemplate> = None;
+
+    /// Returns what the codec of the model stores for a field; see [`Codec::stored`](crate::Codec::stored).
+    ///
+    /// Keys are composed of what the attributes of the fields are stored as. The default implementation is
+    /// that of a codec which stores what serde writes.
+    ///
+    /// # Errors
+    ///
+    /// If no attribute can hold the value.
+    fn stored(
+        attribute: &str,
+        value: AttributeValue,
+    ) -> Result<Option<AttributeValue>, CodecError> {
+        let _ = attribute;
+        Ok(Some(value))
+    }
 }
 
 /// The templates of a key that has a range key.
@@ -68,6 +86,9 @@ impl<C: 'static, T: PartTemplate> KeyElement for CompositePart<C, T> {
 
 /// The template of a [`CompositePart`].
 pub trait PartTemplate: 'static {
+    /// The templates of the whole key.
+    type Templates: KeyTemplates;
+
     /// The template.
     const TEMPLATE: KeyTemplate;
 }
@@ -77,6 +98,8 @@ pub trait PartTemplate: 'static {
 pub struct OfHash<E>(PhantomData<fn() -> E>);
 
 impl<E: KeyTemplates> PartTemplate for OfHash<E> {
+    type Templates = E;
+
     const TEMPLATE: KeyTemplate = E::HASH;
 }
 
@@ -85,6 +108,8 @@ impl<E: KeyTemplates> PartTemplate for OfHash<E> {
 pub struct OfRange<E>(PhantomData<fn() -> E>);
 
 impl<E: RangedTemplates> PartTemplate for OfRange<E> {
+    type Templates = E;
+
     const TEMPLATE: KeyTemplate = match E::RANGE {
         Some(template) => template,
         // Not used: `RangedTemplates` is implemented only where `RANGE` is `Some`, but a constant needs a value.
@@ -154,7 +179,7 @@ fn whole_key<E: KeyTemplates>(
     encoded: impl IntoIterator<Item = Result<KeyValues, CodecError>>,
 ) -> Result<KeyValues, CodecError> {
     // The values are in the order of `FIELDS`, which has a field once even if both templates name it.
-    let values = values(E::FIELDS, encoded)?;
+    let values = values::<E>(E::FIELDS, encoded)?;
     let composed = |template: KeyTemplate| composed(template, E::FIELDS, &values);
     Ok(KeyValues::new(
         composed(E::HASH)?,
@@ -167,22 +192,33 @@ fn part_of_key<T: PartTemplate>(
 ) -> Result<KeyValues, CodecError> {
     // One attribute alone takes its own fields only, in the order in which its template names them.
     let fields = T::TEMPLATE.fields();
-    let key = composed(T::TEMPLATE, &fields, &values(&fields, encoded)?)?;
+    let values = values::<T::Templates>(&fields, encoded)?;
+    let key = composed(T::TEMPLATE, &fields, &values)?;
     Ok(KeyValues::new(key, None))
 }
 
 /// Returns the values of the fields, or the first error, which names its field.
-fn values(
+fn values<E: KeyTemplates>(
     fields: &[&'static str],
     encoded: impl IntoIterator<Item = Result<KeyValues, CodecError>>,
 ) -> Result<Vec<KeyValue>, CodecError> {
     let encoded = fields.iter().zip(encoded);
     encoded
-        .map(|(field, key)| match key {
-            Ok(key) => Ok(key.into_hash()),
-            Err(error) => Err(PartError::boxed(Part::Field(field), error)),
+        .map(|(field, key)| {
+            let stored = key.and_then(|key| stored::<E>(field, key.into_hash()));
+            stored.map_err(|error| PartError::boxed(Part::Field(field), error))
         })
         .collect()
+}
+
+fn stored<E: KeyTemplates>(field: &str, value: KeyValue) -> Result<KeyValue, CodecError> {
+    let value = E::stored(field, value.into())?;
+    let value = value.as_ref().and_then(KeyValue::from_attribute);
+    value.ok_or_else(|| {
+        let message =
+            format!("the codec does not store the field `{field}` as a string or a number");
+        message.into()
+    })
 }
 
 fn composed(

@@ -6,6 +6,7 @@ use crate::codec::{CodecError, Decode, Item};
 use crate::expression::{Comparator, DocumentPath, Node, Term};
 use crate::model::Model;
 use crate::model::index::{Projection, Source};
+use crate::model::template::KeyTemplate;
 
 /// The attribute and the value that tell the items of a model from those of other models in its table.
 ///
@@ -65,6 +66,13 @@ pub(crate) fn complete<M: Model>(item: &mut Item) -> Result<(), CodecError> {
         }
     }
     Ok(())
+}
+
+/// Returns `true` if [`complete`] adds an attribute of this name.
+pub(crate) fn adds<M: Model>(name: &str) -> bool {
+    let mut templates = M::TEMPLATES.iter().map(KeyTemplate::attribute);
+    M::ENTITY.is_some_and(|entity| entity.attribute == name)
+        || templates.any(|attribute| attribute == name)
 }
 
 /// Reverses [`complete`], and fails for an item of another model.

@@ -141,7 +141,7 @@ pub trait Index: Sized + 'static {
     /// - [`ErrorKind::TableMismatch`](crate::ErrorKind::TableMismatch) if the table has an index of this
     ///   name with another key;
     /// - [`ErrorKind::TableInUse`](crate::ErrorKind::TableInUse) or
-    ///   [`ErrorKind::Throttled`](crate::ErrorKind::Throttled) if another index is being created, and
+    ///   [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) if another index is being created, and
     ///   `TableInUse` if this one is being deleted and `wait()` is not set.
     fn create_index() -> CreateIndex<Self>
     where

@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::codec::{Codec, CodecError, Encode as _, Item, Serde, SerdeError};
+use crate::model::Model;
 use crate::model::composite::{Composite, KeyTemplates};
 use crate::types::{
     EncodeKey, Encoded, KeyAttribute, KeyElement, KeyScalar as _, KeyType, KeyValue,
@@ -289,7 +290,7 @@ impl<K> KeySchema<K> {
 /// Every operation encodes keys with these functions, so that they all find what one of them writes.
 impl<K: Key> KeySchema<K> {
     /// Encodes a key as the codec `C` stores it in the items of `M`.
-    pub(crate) fn encode<M, C: Codec<M>>(
+    pub(crate) fn encode<M: Model, C: Codec<M>>(
         &self,
         key: impl IntoKey<K>,
     ) -> Result<KeyValues, CodecError> {
@@ -297,7 +298,7 @@ impl<K: Key> KeySchema<K> {
     }
 
     /// Turns a key that serde has written into what the codec `C` stores in the items of `M`.
-    pub(crate) fn stored<M, C: Codec<M>>(
+    pub(crate) fn stored<M: Model, C: Codec<M>>(
         &self,
         key: Result<KeyValues, CodecError>,
     ) -> Result<KeyValues, CodecError> {
@@ -313,7 +314,7 @@ impl<K: Key> KeySchema<K> {
     }
 
     /// Encodes a hash key as the codec `C` stores it in the items of `M`.
-    pub(crate) fn encode_hash<M, C: Codec<M>>(
+    pub(crate) fn encode_hash<M: Model, C: Codec<M>>(
         &self,
         hash: impl IntoKey<K::Hash>,
     ) -> Result<KeyValue, CodecError> {
@@ -325,7 +326,7 @@ impl<K: Key> KeySchema<K> {
     }
 
     /// Encodes a range key as the codec `C` stores it in the items of `M`.
-    pub(crate) fn encode_range<M, C: Codec<M>>(
+    pub(crate) fn encode_range<M: Model, C: Codec<M>>(
         &self,
         range: impl IntoKey<K::Range>,
     ) -> Result<KeyValue, CodecError>
@@ -365,11 +366,16 @@ impl<K: Key> KeySchema<K> {
 }
 
 /// Turns a key that serde has written into what the codec stores.
-fn stored<M, C: Codec<M>>(
+fn stored<M: Model, C: Codec<M>>(
     name: &str,
     key_type: KeyType,
     value: KeyValue,
 ) -> Result<KeyValue, CodecError> {
+    // A composed key is not the codec's: it is composed of what the codec stores for the fields.
+    let mut templates = M::TEMPLATES.iter();
+    if templates.any(|template| template.attribute() == name) {
+        return Ok(value);
+    }
     // A codec may store the key in another form, so the result is checked again.
     let value = C::stored(name, value.into()).map_err(|error| inside(error, name))?;
     let value = value.as_ref().and_then(KeyValue::from_attribute);

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::codec::Item;
-use crate::model::Model;
-use crate::model::template::KeyTemplate;
+use crate::model::{Model, entity};
 
 /// The attributes of an item that the model does not declare, exactly as they are stored.
 ///
@@ -68,10 +67,7 @@ impl Rest {
 }
 
 fn is_declared<M: Model>(name: &str) -> bool {
-    let mut templates = M::TEMPLATES.iter().map(KeyTemplate::attribute);
-    M::DECLARED.is_some_and(|declared| declared.contains(&name))
-        || M::ENTITY.is_some_and(|entity| entity.attribute() == name)
-        || templates.any(|attribute| attribute == name)
+    M::DECLARED.is_some_and(|declared| declared.contains(&name)) || entity::adds::<M>(name)
 }
 
 /// Shows the names of the attributes, and no values.

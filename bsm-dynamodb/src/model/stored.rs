@@ -12,6 +12,8 @@ use crate::model::{Model, entity};
 
 /// Turns a model into an item.
 pub(crate) fn encode<M: Model>(model: &M) -> Result<Item, CodecError> {
+    // The item does not show which of its attributes are entries of a flattened field.
+    model.__check_flattened()?;
     let mut item = M::Codec::to_item(model)?;
     // Before `complete`, whose attributes replace those of the rest.
     if let Some(rest) = model.__rest() {

@@ -55,10 +55,12 @@ impl<M: Model, T: Send + 'static> Count<M, T> {
         let mut pages = Box::pin(pages);
         let mut count = 0;
         // Each segment of a scan counts for itself; only here the sum is compared with the limit.
-        while count < limit
-            && let Some(page) = pages.try_next().await?
-        {
+        while let Some(page) = pages.try_next().await? {
             count += page.count;
+            // After the first poll, which checks the settings, and without a request if the limit is 0.
+            if count >= limit {
+                break;
+            }
         }
         // The last page may have more items than are missing.
         Ok(count.min(limit))

@@ -293,7 +293,13 @@ impl<T: Send + 'static> PageReader<T> {
         let pages = async move {
             // Part of the stream, so that creating the stream stays synchronous.
             self.check(&call).await?;
-            let segments = stream::iter(self.start().into_iter().enumerate());
+            let mut start = self.start();
+            if self.limit() == 0 {
+                // Nothing is read, but what is wrong with any other limit is wrong with this one as well.
+                self.check_request(&call).await?;
+                start.clear();
+            }
+            let segments = stream::iter(start.into_iter().enumerate());
             let pages = segments.map(move |(segment, position)| {
                 let reader = SegmentReader {
                     read: self.clone(),
@@ -332,6 +338,20 @@ impl<T: Send + 'static> PageReader<T> {
             limit: self.page_limit(self.limit()),
             start: start.first().and_then(SegmentPosition::start_key),
         })
+    }
+
+    /// Fails if the request cannot be built, such as for a filter that cannot be written.
+    async fn check_request(&self, call: &Call) -> Result<(), Error> {
+        let page = PageRequest {
+            segment: 0,
+            select: None,
+            limit: None,
+            start: None,
+        };
+        match &self.kind {
+            QueryOrScan::Query(query) => self.query_request(query, call, page).await.map(drop),
+            QueryOrScan::Scan(scan) => self.scan_request(*scan, call, page).await.map(drop),
+        }
     }
 
     /// Returns the `Limit` of a page if this many more items are wanted.

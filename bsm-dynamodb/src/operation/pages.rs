@@ -22,6 +22,8 @@ pub struct Items<T> {
     progress: Progress,
     /// The number of items after which the stream ends.
     remaining: usize,
+    /// Whether the settings have been checked, which the first poll of the pages does.
+    checked: bool,
 }
 
 impl<T: Send + 'static> Items<T> {
@@ -38,6 +40,7 @@ impl<T: Send + 'static> Items<T> {
         Self {
             progress: Progress::new(&read, &call),
             remaining: read.limit(),
+            checked: false,
             steps: Box::pin(read.pages(call, None).map_ok(steps).try_flatten()),
         }
     }
@@ -61,10 +64,12 @@ impl<T> Stream for Items<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             // Before polling, so that no page is requested that isn't needed.
-            if self.remaining == 0 {
+            if self.remaining == 0 && self.checked {
                 return Poll::Ready(None);
             }
-            match ready!(self.steps.as_mut().poll_next(cx)) {
+            let step = ready!(self.steps.as_mut().poll_next(cx));
+            self.checked = true;
+            match step {
                 Some(Ok(step)) => {
                     // Before the item is returned, so that a cursor created now continues behind it.
                     self.progress.advance(step.segment, step.next);

@@ -81,7 +81,8 @@ impl<I: Index> CreateIndex<I> {
             let request = call.client().await?.update_table();
             let request = creation::<I>(&table, request.table_name(call.table()));
             let request = request.map_err(|error| call.build_error(error))?;
-            let output = request.send().await;
+            let request = request.customize();
+            let output = request.interceptor(call.attempts()).send().await;
             output.map_err(|error| call.sdk_error(error))?;
         } else {
             check_same::<I>(&call, &table)?;
@@ -142,7 +143,8 @@ impl<I: Index> DeleteIndex<I> {
             let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
             let request = call.client().await?.update_table();
             let request = request.table_name(call.table());
-            let output = request.global_secondary_index_updates(update).send().await;
+            let request = request.global_secondary_index_updates(update).customize();
+            let output = request.interceptor(call.attempts()).send().await;
             output.map_err(|error| call.sdk_error(error))?;
         }
         let Some(mut wait) = self.wait.map(PollInterval::new) else {

@@ -39,27 +39,33 @@ impl<M: Model> UpdateTtl<M> {
                            field";
             return Err(call.error(ErrorKind::InvalidRequest, message));
         };
-        let specification = TimeToLiveSpecification::builder()
-            .attribute_name(attribute)
-            .enabled(self.enabled)
-            .build()
-            .map_err(|error| call.build_error(error))?;
-        let request = call.client().await?.update_time_to_live();
-        let request = request
-            .table_name(call.table())
-            .time_to_live_specification(specification);
-        let Err(error) = request.send().await else {
-            return Ok(());
-        };
-        let error = call.sdk_error(error);
-        // DynamoDB rejects a change to the state that time to live already has. Accept that, but not
-        // its other rejections, such as of a second change within an hour.
-        let is_done = error.kind() == ErrorKind::InvalidRequest
-            && describe(&call)
-                .await?
-                .is_some_and(|current| is_set(&current, attribute, self.enabled));
-        if is_done { Ok(()) } else { Err(error) }
+        update(&call, attribute, self.enabled).await
     }
+}
+
+/// Turns time to live on or off for this attribute.
+pub(super) async fn update(call: &Call, attribute: &str, enabled: bool) -> Result<(), Error> {
+    let specification = TimeToLiveSpecification::builder()
+        .attribute_name(attribute)
+        .enabled(enabled)
+        .build()
+        .map_err(|error| call.build_error(error))?;
+    let request = call.client().await?.update_time_to_live();
+    let request = request
+        .table_name(call.table())
+        .time_to_live_specification(specification)
+        .customize();
+    let Err(error) = request.interceptor(call.attempts()).send().await else {
+        return Ok(());
+    };
+    let error = call.sdk_error(error);
+    // DynamoDB rejects a change to the state that time to live already has. Accept that, but not
+    // its other rejections, such as of a second change within an hour.
+    let is_done = error.kind() == ErrorKind::InvalidRequest
+        && describe(call)
+            .await?
+            .is_some_and(|current| is_set(&current, attribute, enabled));
+    if is_done { Ok(()) } else { Err(error) }
 }
 
 async fn describe(call: &Call) -> Result<Option<TimeToLiveDescription>, Error> {

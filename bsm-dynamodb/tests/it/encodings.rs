@@ -18,6 +18,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::support::{DEFAULT, Playground};
 
+mod declarations;
+
 /// Stores text in upper case.
 mod upper {
     use super::*;
@@ -355,6 +357,114 @@ every_path_finds!(a_uuid: [] [] Uuid, any::<u128>().prop_map(Uuid));
 every_path_finds!(an_own_codec: [#[model(codec = Prefixed)]] [] String, words());
 every_path_finds!(an_own_codec_and_a_field_with: [#[model(codec = Prefixed)]]
     [#[serde(with = "upper")]] String, words());
+
+#[tokio::test]
+async fn an_entry_of_a_flattened_field_that_has_the_name_of_another_attribute_is_refused() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+    #[model(table = "subjects", entity = "subject", hash_key = "S#{id}")]
+    #[serde(rename_all = "camelCase")]
+    struct Subject {
+        id: String,
+        #[serde(alias = "remark", skip_serializing_if = "Option::is_none")]
+        last_note: Option<String>,
+        inner: Inner,
+        #[serde(flatten)]
+        more: HashMap<String, String>,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Inner {
+        name: String,
+        #[serde(flatten)]
+        more: HashMap<String, String>,
+    }
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    Subject::create_table().wait().await.unwrap();
+    let subject = |entry: &str, inner: &str| {
+        let more = |name: &str| HashMap::from([(name.to_owned(), "value".to_owned())]);
+        Subject {
+            id: "1".into(),
+            last_note: None,
+            inner: Inner {
+                name: "n".into(),
+                more: more(inner),
+            },
+            more: more(entry),
+        }
+    };
+    let calls = local.aws.calls().len();
+    for (entry, inner, named) in [
+        ("id", "other", "attribute `id`: an entry"),
+        // Left out, so that the entry would be read as the field.
+        ("lastNote", "other", "attribute `lastNote`: an entry"),
+        ("remark", "other", "attribute `remark`: an entry"),
+        ("entity", "other", "attribute `entity`: an entry"),
+        ("pk", "other", "attribute `pk`: an entry"),
+        ("other", "name", "attribute `inner.name`: two values"),
+    ] {
+        let subject = subject(entry, inner);
+        for error in [
+            subject.save().await.unwrap_err(),
+            Subject::batch_write()
+                .save_all([&subject])
+                .await
+                .unwrap_err(),
+            transact_write().write(subject.save()).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::InvalidItem, "{error}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.starts_with(named), "{cause}");
+        }
+    }
+    assert_eq!(local.aws.calls().len(), calls);
+    let fine = subject("last_note", "id");
+    fine.save().await.unwrap();
+    assert_eq!(Subject::get("1").await.unwrap(), fine);
+}
+
+/// Reads NULL as `Some(None)`, as is usual for a field that is left out if it is `None`.
+fn some<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Option<u8>>, D::Error> {
+    Option::deserialize(reader).map(Some)
+}
+
+#[tokio::test]
+async fn nested_options_are_read_as_they_are_written_or_refused() {
+    macro_rules! check {
+        ($codec:ident, $reads:expr, [$(#[$attribute:meta])*]) => {{
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+            #[model(table = "subjects", codec = $codec)]
+            struct Subject {
+                #[model(hash_key)]
+                id: String,
+                $(#[$attribute])*
+                value: Option<Option<u8>>,
+            }
+            let local = Playground::start().await;
+            let _default = local.profile("default").awsenv();
+            Subject::create_table().wait().await.unwrap();
+            for value in [None, Some(None), Some(Some(7))] {
+                let id = "1".to_owned();
+                let subject = Subject { id, value };
+                match (subject.save().await, value) {
+                    (Err(error), Some(None)) if !$reads => {
+                        let cause = std::error::Error::source(&error).unwrap().to_string();
+                        assert!(cause.starts_with("attribute `value`: a `Some`"), "{cause}");
+                    }
+                    (saved, _) => {
+                        saved.unwrap();
+                        assert_eq!(Subject::get("1").await.unwrap(), subject);
+                    }
+                }
+            }
+        }};
+    }
+    check!(Serde, false, []);
+    check!(Sparse, false, []);
+    check!(Serde, true, [
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    ]);
+    check!(Sparse, true, [#[serde(default, deserialize_with = "some")]]);
+}
 
 /// Serializes in upper case, and deserializes what is there.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -259,6 +259,7 @@ async fn a_conflict_with_another_request_is_retried_and_a_kind_of_its_own() {
             "ItemCollectionSizeLimitExceededException",
             ErrorKind::ItemCollectionTooLarge,
         ),
+        ("LimitExceededException", ErrorKind::LimitExceeded),
     ] {
         let fault = Fault::error(400, code, "no").operation("PutItem");
         let id = local.aws.faults().add(fault);

@@ -365,6 +365,14 @@ async fn an_invalid_setting_fails_the_read_before_any_request() {
             .try_next()
             .await
             .unwrap_err(),
+        // A limit of 0 reads nothing, and hides nothing.
+        query().page_size(0).limit(0).collect().await.unwrap_err(),
+        Order::scan()
+            .segments(0)
+            .limit(0)
+            .count()
+            .await
+            .unwrap_err(),
     ];
     let settings = [
         "page_size(0)",
@@ -375,11 +383,27 @@ async fn an_invalid_setting_fails_the_read_before_any_request() {
         "concurrency(0)",
         "page_size(0)",
         "rate_limit(0)",
+        "page_size(0)",
+        "segments(0)",
     ];
     for (error, setting) in failures.iter().zip(settings) {
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
         assert!(error.to_string().contains(setting), "{error}");
     }
+    let none = Order::number().in_([0; 0]);
+    for error in [
+        Order::scan()
+            .filter(none.clone())
+            .limit(0)
+            .collect()
+            .await
+            .unwrap_err(),
+        query().filter(none).limit(0).count().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error:?}");
+    }
+    assert!(query().limit(0).collect().await.unwrap().is_empty());
+    assert_eq!(Order::scan().limit(0).count().await.unwrap(), 0);
     let dynamodb = local.aws.calls().into_iter();
     let dynamodb: Vec<_> = dynamodb
         .filter(|call| call.operation != "AssumeRole")

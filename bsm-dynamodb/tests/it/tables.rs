@@ -125,6 +125,24 @@ async fn waiting_ends_at_the_time_limit() {
     assert!(error.to_string().contains("within 250ms"), "{error}");
 }
 
+/// CreateTable finds a table that DescribeTable does not see, as after a deletion.
+#[tokio::test]
+async fn a_table_that_exists_and_is_not_visible_is_waited_for_until_the_time_limit() {
+    user_model!(User);
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let in_use = Fault::error(400, "ResourceInUseException", "Table already exists");
+    let never = Fault::error(400, "ResourceNotFoundException", "not found");
+    local.aws.faults().add(in_use.operation("CreateTable"));
+    local.aws.faults().add(never.operation("DescribeTable"));
+    let error = User::create_table().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TableInUse, "{error}");
+    assert_eq!(local.aws.call_count("dynamodb", "CreateTable"), 2);
+    let create = User::create_table().wait_at_most(Duration::from_millis(250));
+    let error = create.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimedOut, "{error}");
+}
+
 /// A model with everything that a table can have.
 #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
 #[model(table = "parcels", billing = Billing::Provisioned { read: 5, write: 2 })]
@@ -386,4 +404,105 @@ async fn time_to_live_with_another_attribute_is_rejected() {
     Parcel::create_table().wait().await.unwrap();
     let error = Other::update_ttl().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+}
+
+#[tokio::test]
+async fn the_models_of_a_table_share_its_time_to_live() {
+    macro_rules! model {
+        ($name:ident $(, $ttl:ident)?) => {
+            #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+            #[model(table = "shared")]
+            struct $name {
+                #[model(hash_key)]
+                id: String,
+                $(#[model(ttl)] $ttl: u64,)?
+            }
+        };
+    }
+    model!(Plain);
+    model!(Session, expires);
+    model!(Token, until);
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let create = Plain::create_table().with_model::<Session>();
+    let error = create.with_model::<Token>().wait().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+    assert!(
+        error.to_string().contains("until in place of expires"),
+        "{error}"
+    );
+    assert!(local.aws.calls().is_empty());
+    let create = Plain::create_table().with_model::<Session>();
+    create.with_model::<Plain>().wait().await.unwrap();
+    let client = slot::<Plain>().client().await.unwrap();
+    let output = client
+        .describe_time_to_live()
+        .table_name("shared")
+        .send()
+        .await;
+    let now = output.unwrap().time_to_live_description.unwrap();
+    assert_eq!(now.attribute_name.as_deref(), Some("expires"));
+}
+
+#[tokio::test]
+async fn the_models_of_a_table_have_at_most_five_local_indexes_together() {
+    macro_rules! model {
+        ($name:ident: $($index:ident $field:ident),*) => {
+            #[derive(Debug, serde::Serialize, serde::Deserialize, Model)]
+            #[model(table = "shared")]
+            struct $name {
+                #[model(hash_key)]
+                id: String,
+                #[model(range_key)]
+                number: u64,
+                $(#[model(local_index($index))] $field: u64,)*
+            }
+        };
+    }
+    model!(Three: ByAaa aaa, ByBbb bbb, ByCcc ccc);
+    model!(Two: ByDdd ddd, ByEee eee);
+    model!(One: ByFff fff);
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let create = || Three::create_table().with_model::<Two>();
+    let error = create().with_model::<One>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+    assert!(
+        error.to_string().contains("more than 5 local indexes"),
+        "{error}"
+    );
+    create().wait().await.unwrap();
+    let table = Three::describe_table().await.unwrap();
+    assert_eq!(table.local_secondary_indexes().len(), 5);
+}
+
+#[tokio::test]
+async fn a_change_of_a_table_whose_responses_were_lost_may_have_been_applied() {
+    use bsm_dynamodb::Index as _;
+
+    let local = Playground::start().await;
+    let _default = local.profile("default").awsenv();
+    let lost = |operation: &str| {
+        let fault = Fault::dropped_response().operation(operation);
+        local.aws.faults().add(fault)
+    };
+    let applied = |result: Result<(), bsm_dynamodb::Error>| {
+        let error = result.unwrap_err();
+        assert!(error.may_have_been_applied(), "{error}");
+    };
+    let id = lost("CreateTable");
+    applied(Parcel::create_table().await);
+    local.aws.faults().remove(id);
+    Parcel::create_table().await.unwrap();
+    let id = lost("UpdateTimeToLive");
+    applied(Parcel::update_ttl().await);
+    local.aws.faults().remove(id);
+    let id = lost("UpdateTable");
+    applied(ByCourier::delete_index().await);
+    local.aws.faults().remove(id);
+    let id = lost("DeleteTable");
+    applied(Parcel::delete_table().await);
+    local.aws.faults().remove(id);
+    let error = Parcel::update_ttl().await.unwrap_err();
+    assert!(!error.may_have_been_applied(), "{error}");
 }

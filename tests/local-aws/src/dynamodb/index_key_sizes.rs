@@ -3,19 +3,21 @@
 //! The limits are those of table keys:
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 
-use dynoxide::Database;
+use dynoxide::errors::CancellationReason;
+use dynoxide::{Database, DynoxideError};
 use serde_json::{Map, Value, json};
 
-use super::engine::validation_error;
+use super::engine::{engine_error, validation_error};
 use super::expression_tokens::tokens;
 use super::index_updates::{MAX_HASH_KEY, MAX_RANGE_KEY, describe};
 use crate::response::ErrorResponse;
 
-/// Checks the attributes that a PutItem, UpdateItem or BatchWriteItem writes.
+/// Checks the attributes that a PutItem, UpdateItem, BatchWriteItem or TransactWriteItems writes.
 ///
 /// # Errors
 ///
-/// A ValidationException for the first one that is the key of an index and too large for it.
+/// A ValidationException for the first one that is the key of an index and too large for it; for a transaction,
+/// its cancellation.
 pub(super) fn check(
     database: &Database,
     operation: &str,
@@ -39,8 +41,50 @@ pub(super) fn check(
             }
             Ok(())
         }
+        "TransactWriteItems" => check_actions(database, &request),
         _ => Ok(()),
     }
+}
+
+/// Checks the actions of a transaction, whose errors are reasons of its cancellation.
+fn check_actions(database: &Database, request: &Value) -> Result<(), ErrorResponse> {
+    let actions = request["TransactItems"].as_array();
+    let actions = actions.map(Vec::as_slice).unwrap_or_default();
+    for (position, action) in actions.iter().enumerate() {
+        let (put, update) = (&action["Put"], &action["Update"]);
+        let (table, item) = match put.is_null() {
+            false => (&put["TableName"], put["Item"].clone()),
+            true => (&update["TableName"], written(update)),
+        };
+        let Err(error) = check_items(database, table.as_str().unwrap_or_default(), [&item]) else {
+            continue;
+        };
+        let message = match update.is_null() {
+            true => error.message,
+            // Source: the API Reference of TransactWriteItems.
+            false => "The update expression attempted to update the secondary index key beyond allowed size \
+                      limits."
+                .to_owned(),
+        };
+        let none = CancellationReason {
+            code: "None".to_owned(),
+            ..CancellationReason::default()
+        };
+        let mut reasons = vec![none; actions.len()];
+        reasons[position] = CancellationReason {
+            code: "ValidationError".to_owned(),
+            message: Some(message),
+            ..CancellationReason::default()
+        };
+        let codes: Vec<_> = reasons.iter().map(|reason| &*reason.code).collect();
+        let message = format!(
+            "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+            codes.join(", ")
+        );
+        let cancelled = DynoxideError::TransactionCanceledException(message, reasons);
+        return Err(engine_error(cancelled));
+    }
+    Ok(())
 }
 
 /// Returns the attributes to which an UpdateItem assigns a value of the request.
@@ -172,6 +216,21 @@ mod tests {
             ] {
                 let error = check(&database, operation, &to_bytes(&request)).err();
                 let message = error.map(|error| error.message).unwrap_or_default();
+                let action = match operation {
+                    "PutItem" => "Put",
+                    "UpdateItem" => "Update",
+                    _ => "",
+                };
+                let delete =
+                    json!({ "Delete": { "TableName": "users", "Key": { "id": { "S": "2" } } } });
+                let actions = json!({ "TransactItems": [delete, { action: request }] });
+                let cancelled = check(&database, "TransactWriteItems", &to_bytes(&actions)).err();
+                let reasons = cancelled.map(|error| error.message).unwrap_or_default();
+                assert_eq!(
+                    reasons.ends_with("[None, ValidationError]"),
+                    !action.is_empty() && !limit.is_empty(),
+                    "{operation}: {reasons}"
+                );
                 assert!(message.contains(limit), "{operation}: {message}");
                 assert_eq!(
                     message.is_empty(),

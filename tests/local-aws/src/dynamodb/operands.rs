@@ -13,8 +13,10 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::engine::validation_error;
-use super::expression_tokens::{is_name, tokens};
+use super::expression_tokens::{PathElement, is_name, path_at, tokens};
 use crate::response::ErrorResponse;
+
+const COMPARATORS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
 
 /// The types that have an order.
 const ORDERED: [&str; 3] = ["S", "N", "B"];
@@ -59,6 +61,9 @@ fn check_value(value: &Value) -> Result<(), String> {
         match value.as_str() {
             Some(text) if name == "ConditionExpression" || name == "FilterExpression" => {
                 let condition = Condition {
+                    names: members
+                        .get("ExpressionAttributeNames")
+                        .unwrap_or(&Value::Null),
                     values: values.unwrap_or(&Value::Null),
                     tokens: tokens(text).collect(),
                 };
@@ -74,8 +79,9 @@ fn check_value(value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// A condition or filter, and the values that its placeholders stand for.
+/// A condition or filter, and the names and values that its placeholders stand for.
 struct Condition<'a> {
+    names: &'a Value,
     values: &'a Value,
     tokens: Vec<&'a str>,
 }
@@ -83,6 +89,9 @@ struct Condition<'a> {
 impl Condition<'_> {
     fn check(&self) -> Result<(), String> {
         for (at, token) in self.tokens.iter().enumerate() {
+            if COMPARATORS.contains(token) {
+                self.check_distinct(at)?;
+            }
             let word = token.to_ascii_uppercase();
             match word.as_str() {
                 "<" | "<=" | ">" | ">=" => {
@@ -101,6 +110,32 @@ impl Condition<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the comparator at `at` has not the same path on both sides.
+    fn check_distinct(&self, at: usize) -> Result<(), String> {
+        let path = |at: usize| path_at(&self.tokens, at, self.names);
+        let is_path = |at: usize| self.tokens.get(at).is_some_and(|token| is_name(token));
+        let right = path(at + 1);
+        // A name is one token, or two with its dot, and an index is three.
+        let length = |element: &PathElement| match element {
+            PathElement::Name(_) => 2,
+            PathElement::Index(_) => 3,
+        };
+        let tokens = right.iter().map(length).sum::<usize>().saturating_sub(1);
+        let Some(left) = at.checked_sub(tokens).filter(|left| is_path(*left)) else {
+            return Ok(());
+        };
+        let is_whole = left == 0 || self.tokens[left - 1] != ".";
+        if !is_path(at + 1) || !is_whole || path(left) != right {
+            return Ok(());
+        }
+        Err(format!(
+            "The first operand must be distinct from the remaining operands for this operator or function; \
+             operator: {}, operand: [{}]",
+            self.tokens[at],
+            self.tokens[left..at].join("")
+        ))
     }
 
     /// Checks `x BETWEEN low AND high`, whose first two words are at `at`.
@@ -284,6 +319,27 @@ mod tests {
         check(request.to_string().as_bytes())
             .err()
             .map(|error| error.message)
+    }
+
+    #[test]
+    fn a_comparison_has_two_operands_that_differ() {
+        for condition in ["a = a", "b = :S AND a.b[1] <= a.b[1]", "NOT (a <> a)"] {
+            let message = message(condition).unwrap_or_default();
+            assert!(
+                message.contains("must be distinct"),
+                "{condition}: {message}"
+            );
+        }
+        for condition in [
+            "a = b",
+            "a.b = b",
+            "a[1] = a[2]",
+            "size(a) = a",
+            "a = size(a)",
+            "a.b = a",
+        ] {
+            assert_eq!(message(condition), None, "{condition}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use dynoxide::{AttributeValue, Database};
 use serde_json::{Map, Value};
 
 use super::engine::{execute, to_bytes, validation_error};
-use super::expression_tokens::{PathElement, projected, tokens};
+use super::expression_tokens::{PathElement, is_name, projected, tokens};
 use super::index_updates::{IndexKey, describe, fits};
 use super::projection::part;
 use crate::response::ErrorResponse;
@@ -34,10 +34,12 @@ pub(super) fn perform(
         let response = execute(database, operation, body)
             .map_err(|error| missing_index_first(database, operation, &request, error))?;
         check_segment(database, &request)?;
+        check_no_key_is_empty(&request)?;
         return Ok(response);
     }
     let whole = whole_items(&request, is_fetched);
     let response = execute(database, operation, &to_bytes(&whole))?;
+    check_no_key_is_empty(&request)?;
     let mut response: Value = serde_json::from_slice(&response).unwrap_or_default();
     let Value::Array(mut items) = response["Items"].take() else {
         return Ok(to_bytes(&response));
@@ -59,6 +61,42 @@ pub(super) fn perform(
         _ => response["Items"] = items.into(),
     }
     Ok(to_bytes(&response))
+}
+
+/// Refuses an empty text or binary in the condition of a query: no key can be empty.
+fn check_no_key_is_empty(request: &Map<String, Value>) -> Result<(), ErrorResponse> {
+    let is_empty = |value: &Value| value["S"] == "" || value["B"] == "";
+    let values = request.get("ExpressionAttributeValues");
+    let names = request.get("ExpressionAttributeNames");
+    let condition = request.get("KeyConditionExpression");
+    let mut key = None;
+    for token in tokens(condition.and_then(Value::as_str).unwrap_or_default()) {
+        let is_word = ["AND", "BETWEEN", "begins_with"]
+            .iter()
+            .any(|word| token.eq_ignore_ascii_case(word));
+        if is_name(token) && !is_word {
+            key = Some(token);
+        } else if values.is_some_and(|values| is_empty(&values[token])) {
+            let key = key.unwrap_or_default();
+            let name = names.and_then(|names| names[key].as_str());
+            return Err(empty_key(name.unwrap_or(key)));
+        }
+    }
+    let legacy = request.get("KeyConditions").and_then(Value::as_object);
+    for (name, condition) in legacy.into_iter().flatten() {
+        let values = condition["AttributeValueList"].as_array();
+        if values.into_iter().flatten().any(is_empty) {
+            return Err(empty_key(name));
+        }
+    }
+    Ok(())
+}
+
+fn empty_key(name: &str) -> ErrorResponse {
+    validation_error(format!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
+         empty string value. Key: {name}"
+    ))
 }
 
 /// Returns the paths that a request reads; `None` if it reads complete items.
@@ -268,6 +306,32 @@ mod tests {
             Ok(response) => Ok(serde_json::from_slice(&response).unwrap()),
             Err(error) => Err(error.message),
         }
+    }
+
+    #[test]
+    fn a_query_has_no_empty_key() {
+        let database = database();
+        let query = |condition: &str, p: &str, c: &str| {
+            let request = json!({
+                "KeyConditionExpression": condition, "ExpressionAttributeNames": { "#c": "c" },
+                "ExpressionAttributeValues": { ":p": { "S": p }, ":c": { "S": c } },
+            });
+            read(&database, "Query", request, None).map(drop)
+        };
+        let range = "p = :p AND #c BETWEEN :c AND :c";
+        assert_eq!(query(range, "1", "2"), Ok(()));
+        for (condition, p, c, key) in [
+            (range, "", "2", "Key: p"),
+            (range, "1", "", "Key: c"),
+            ("begins_with(#c, :c) AND p = :p", "1", "", "Key: c"),
+        ] {
+            let message = query(condition, p, c).unwrap_err();
+            assert!(message.ends_with(key), "{condition}: {message}");
+        }
+        let legacy = json!({
+            "KeyConditions": { "p": { "ComparisonOperator": "EQ", "AttributeValueList": [{ "S": "" }] } },
+        });
+        assert!(read(&database, "Query", legacy, None).is_err());
     }
 
     #[test]

@@ -13,6 +13,11 @@ use crate::response::ErrorResponse;
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html>.
 const MAX_TAGS: usize = 50;
 
+/// The most attributes that an index projects besides the keys.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html>.
+const MAX_PROJECTED: usize = 20;
+
 /// The longest name of an attribute of a key, and of the time to live.
 const MAX_NAME: usize = 255;
 
@@ -67,6 +72,14 @@ fn check_projections(request: &Value) -> Result<(), ErrorResponse> {
     for index in indexes.chain(created) {
         let mut seen = HashSet::new();
         let names = index["Projection"]["NonKeyAttributes"].as_array();
+        if let Some(names) = names.filter(|names| names.len() > MAX_PROJECTED) {
+            let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+            return Err(validation_error(format!(
+                "1 validation error detected: Value '[{}]' at 'projection.nonKeyAttributes' failed to satisfy \
+                 constraint: Member must have length less than or equal to {MAX_PROJECTED}",
+                names.join(", ")
+            )));
+        }
         for name in names.into_iter().flatten() {
             if name.is_number() {
                 let message = "NUMBER_VALUE cannot be converted to String";
@@ -321,9 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn an_index_projects_each_attribute_once() {
+    fn an_index_projects_each_attribute_once_and_at_most_20() {
+        let names = |count: usize| json!((0..count).map(|n| format!("a{n}")).collect::<Vec<_>>());
         for (names, expected) in [
             (json!(["a", "b"]), ""),
+            (names(20), ""),
+            (names(21), "ValidationException"),
             (json!(["a", "a"]), "ValidationException"),
             (json!(["a", "x".repeat(256)]), "ValidationException"),
             (json!(["a", 1]), "SerializationException"),

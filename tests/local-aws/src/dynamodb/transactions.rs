@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::engine::{execute, to_bytes};
 use super::expression_tokens::PathElement;
+use super::index_key_sizes;
 use super::reads::paths;
 use crate::response::ErrorResponse;
 
@@ -19,6 +20,7 @@ pub(super) fn perform(
     operation: &str,
     body: &[u8],
 ) -> Result<Vec<u8>, ErrorResponse> {
+    index_key_sizes::check(database, operation, body)?;
     let response = execute(database, operation, body).map_err(with_first_validation_error)?;
     match operation {
         "TransactGetItems" => Ok(without_keys(body, response)),
