@@ -1,13 +1,14 @@
 //! The environment of a manager: variables, and the places of its profile files.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::Env;
 
 use crate::error::{Error, ErrorKind};
 use crate::http::Proxies;
-use crate::validation;
+use crate::{time, validation};
 
 /// The variables of the process, or those given in their place, and the profile files.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +102,15 @@ impl Environment {
         let keys = keys.build();
         validation::check(&keys, &validation::KeySettingNames::of_environment())?;
         Ok(Some(keys))
+    }
+
+    /// Returns when credentials expire, if they are the temporary keys of this environment and it says so.
+    pub(crate) fn expiry_of(&self, credentials: &Credentials) -> Option<SystemTime> {
+        let token = credentials.session_token()?;
+        let keys = self.keys().ok()??;
+        let are_same = keys.access_key_id() == credentials.access_key_id()
+            && keys.session_token() == Some(token);
+        time::parse_rfc3339(&self.var("AWS_CREDENTIAL_EXPIRATION").filter(|_| are_same)?)
     }
 
     /// Returns the variables of a web identity, as EKS sets them.

@@ -137,6 +137,8 @@ pub use manager::BotoSesManager;
 pub use manager::assume_role::AssumeRole;
 pub use manager::builder::Builder;
 pub use manager::session_token::SessionToken;
+#[doc(hidden)]
+pub use profile::problems as profile_problems;
 pub use profile::{ProfileInfo, ProfileKind};
 pub use scope::{
     AwsEnvGuard, InCurrentScope, Scoped, adapter, in_current_scope_fn, install_default,

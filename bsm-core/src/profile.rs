@@ -24,6 +24,12 @@ pub(crate) use files::{Profile, Profiles, Services, SettingsWithoutKeys};
 pub use listing::{ProfileInfo, ProfileKind};
 pub(crate) use parsed::File;
 
+/// Returns what cannot be parsed in a profile file, with the numbers of the lines.
+pub fn problems(text: &str) -> Vec<(usize, &'static str)> {
+    let malformed = ini::problems(text).into_iter();
+    malformed.map(|it| (it.line, it.what)).collect()
+}
+
 /// Parses a file, for the fuzz targets: every key that was withheld is found in the text again.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn parse_any(text: &str) {

@@ -32,6 +32,7 @@ use crate::credentials::role_request::RoleRequest;
 use crate::credentials::session_token::{SessionTokenProvider, SessionTokenRequest};
 use crate::credentials::{AccountGuard, Observer, Refresher};
 use crate::endpoint::{self, Form, Setting, shown};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::identity::{CallerIdentity, PerCredentials};
 use crate::profile::Profiles;
@@ -103,6 +104,10 @@ impl Session {
             cleared: AtomicU64::default(),
             state: Resettable::default(),
         })
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.settings.environment
     }
 
     /// Invalidates everything that was resolved, for this session and the roles assumed from it.

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _};
 
 use bsm_core::mfa::TerminalPrompt;
 use bsm_core::{BotoSesManager, Builder, CliCache, EnvVars, Error, ProfileInfo};
+use chrono::Utc;
 use clap::Args;
 
 use self::guard::Guard;
@@ -15,8 +16,11 @@ pub(crate) use self::guard::is_production;
 pub(crate) use self::narrow::Narrow;
 use self::process_chain::ProcessChain;
 use crate::audit::Audit;
-use crate::environment::{ambient_profile, is_selected_by_environment, variable};
-use crate::failure::Failure;
+use crate::environment::{
+    ambient_profile, expiry_of_keys, has_temporary_keys, is_selected_by_environment, variable,
+};
+use crate::failure::{Class, Failure};
+use crate::lifetime::{MinLifetime, rfc3339};
 use crate::terminal::{self, STRONG};
 use crate::{profile_summary, question};
 
@@ -214,6 +218,32 @@ impl Session {
     /// Returns the audit of a command, if the environment asks for one.
     pub(crate) fn audit(&self, command: &str) -> Option<Audit> {
         Audit::of(&self.profile_name, command)
+    }
+
+    /// Makes sure that the credentials are valid for as long as an option demands.
+    pub(crate) async fn require(&self, lifetime: &MinLifetime) -> Result<(), Failure> {
+        let Some(at_least) = lifetime.min_lifetime else {
+            return Ok(());
+        };
+        // It refreshes the manager's cache, from which `issue` takes the credentials.
+        self.manager.credentials_for(at_least).await?;
+        // The library takes keys in the environment for as good as AWS does.
+        let source = self.manager.credentials_source()?;
+        if source.starts_with("environment")
+            && has_temporary_keys()
+            && let Some(expiry) = expiry_of_keys()
+            && (expiry - Utc::now()).to_std().unwrap_or_default() < at_least
+        {
+            return Err(Failure::new(
+                Class::Credentials,
+                format!(
+                    "the keys in the environment expire at {}, and nothing renews them: put new ones there, or \
+                     name a profile with --profile",
+                    rfc3339(expiry)
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Returns the credentials and settings for another program, once they are recorded.

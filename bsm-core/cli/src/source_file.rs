@@ -22,6 +22,8 @@ pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
     pub(crate) exists: bool,
     pub(crate) sections: Vec<Section>,
+    /// What bsm-core cannot parse, and where.
+    pub(crate) malformed: Vec<(usize, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub(crate) fn read(kind: FileKind, path: &Path) -> SourceFile {
         path: path.to_owned(),
         exists: path.exists(),
         sections: sections(&text),
+        malformed: bsm_core::profile_problems(&text),
     }
 }
 

@@ -56,7 +56,7 @@ const CLEARED_PREFIXES: [&str; 2] = [ENDPOINT_VARIABLE, "AWS_BEARER_TOKEN_"];
 /// | set | when |
 /// |---|---|
 /// | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | always |
-/// | `AWS_SESSION_TOKEN`, `AWS_CREDENTIAL_EXPIRATION` | the credentials have one |
+/// | `AWS_SESSION_TOKEN`, `AWS_CREDENTIAL_EXPIRATION` | the credentials have one; that of temporary keys in the environment is passed on |
 /// | `AWS_REGION`, `AWS_DEFAULT_REGION` | a region is known |
 /// | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_…` | the manager's requests go there, whichever setting says so |
 /// | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | there are endpoints above (`false`), or the manager ignores configured ones and has none (`true`) |

@@ -141,7 +141,14 @@ impl BotoSesManager {
 impl BotoSesManager {
     async fn exported(&self) -> Result<ExportedSession, Error> {
         let resolved = self.resolved().await?;
-        let credentials = resolved.credentials.credentials().await?;
+        let mut credentials = resolved.credentials.credentials().await?;
+        // Nothing renews keys in the environment, so this process uses them until AWS rejects them. Another process
+        // gets the expiry that came with them, unless it is that of older keys.
+        if credentials.expiry().is_none() {
+            let now = resolved.config.time_source().unwrap_or_default().now();
+            let expiry = self.session().environment().expiry_of(&credentials);
+            *credentials.expiry_mut() = expiry.filter(|expiry| *expiry > now);
+        }
         // Unlike for clients, no region is no error: the other process may have one of its own.
         let region = self.region_override().or_else(|| resolved.region.clone());
         Ok(ExportedSession {

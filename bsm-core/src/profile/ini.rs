@@ -95,8 +95,8 @@ impl Section {
 /// A line that cannot be parsed. It is not quoted, because it can contain a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
-    line: usize,
-    what: &'static str,
+    pub(super) line: usize,
+    pub(super) what: &'static str,
 }
 
 impl fmt::Display for Malformed {
@@ -113,6 +113,45 @@ pub(crate) fn parse(text: &str) -> Result<Vec<NamedSection>, Malformed> {
 }
 
 /// Reads a key from the text of one section.
+/// Returns what is malformed: each line as if those before it were repaired.
+pub(super) fn problems(text: &str) -> Vec<Malformed> {
+    // Each one takes another pass over the file.
+    const MOST: usize = 50;
+
+    let mut found: Vec<Malformed> = Vec::new();
+    let mut text = Zeroizing::new(text.to_owned());
+    while found.len() < MOST
+        && let Err(malformed) = parse(&text)
+    {
+        text = without(&text, malformed.line);
+        found.push(malformed);
+    }
+    // Nested settings are checked when all lines have been read.
+    found.sort_by_key(|malformed| malformed.line);
+    found
+}
+
+/// Blanks a line and what belongs to it: the section below a heading, or the lines that continue a value.
+fn without(text: &str, line: usize) -> Zeroizing<String> {
+    let mut blanked: Option<(bool, usize)> = None;
+    let mut kept = Zeroizing::new(String::with_capacity(text.len() + 1));
+    for (number, (_, content)) in (1..).zip(lines(text.trim_start_matches('\u{feff}'))) {
+        let is_heading = title(content.trim()).is_some();
+        let indent = content.chars().take_while(|c| c.is_whitespace()).count();
+        blanked = match blanked {
+            _ if number == line => Some((is_heading, indent)),
+            Some((true, _)) if !is_heading => blanked,
+            Some((false, above)) if indent > above => blanked,
+            _ => None,
+        };
+        if blanked.is_none() {
+            kept.push_str(content);
+        }
+        kept.push('\n');
+    }
+    kept
+}
+
 fn key_in(text: &str, name: &str) -> Option<Zeroizing<String>> {
     let reader = Reader::read_all(text).ok()?;
     let mut sections = reader.sections.iter().chain([&reader.for_all]);
@@ -370,6 +409,26 @@ mod tests {
             process.as_deref(),
             Some("a; b # c\n\n[default]\nregion=x\noutput = a\nb\n\nc")
         );
+    }
+
+    #[test]
+    fn every_malformed_line_is_found() {
+        for (file, expected) in [
+            ("[a]\nx = 1\n", vec![]),
+            (
+                "x = 1\n[a]\nnonsense\ny = 2\n  z\ny = 3\n  z\n= 4\n",
+                vec![1, 3, 6, 8],
+            ),
+            // What is below a section that occurs twice belongs to it, and not to the section above.
+            ("[a]\nx = 1\n[a]\nx = 1\n[b]\nnonsense\n", vec![3, 6]),
+            (
+                "\u{feff}[s]\r\nsts =\r\n  nonsense\r\nx = 1\r\nx = 2\r\n",
+                vec![2, 5],
+            ),
+        ] {
+            let lines: Vec<_> = problems(file).iter().map(|it| it.line).collect();
+            assert_eq!(lines, expected, "{file:?}");
+        }
     }
 
     #[test]

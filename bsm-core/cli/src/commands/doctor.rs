@@ -176,7 +176,7 @@ impl Report {
         // `aws configure` would edit a file that is broken.
         let is_broken = |it: &Finding| it.severity == Severity::Error && it.file.is_some();
         if self.profiles.is_empty() && self.findings.iter().any(is_broken) {
-            text += "  not known before the first problem of a file is repaired\n";
+            text += "  not known before the files can be parsed\n";
         } else if self.profiles.is_empty() {
             text += "  none: `aws configure` or `aws configure sso` creates one\n";
         }

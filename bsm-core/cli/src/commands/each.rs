@@ -73,11 +73,12 @@ pub(crate) struct Each {
 
 impl Each {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let Some((program, arguments)) = self.command.split_first() else {
+        let command = self.command.split_first();
+        if command.is_none() && !self.dry_run {
             return Err(Failure::usage(
-                "there is no program to run: write bsm each --profiles PATTERN -- PROGRAM ARGUMENTS",
+                "there is no program to run: write it behind -- at the end, or add --dry-run to see the accounts",
             ));
-        };
+        }
         let mut fleet = self.selection.fleet(&global.session).await?;
         fleet = fleet.regions(&self.regions).concurrency(self.jobs);
         fleet = fleet.time_limit(self.time_limit);
@@ -95,11 +96,11 @@ impl Each {
             }
         }
         let plan = fleet.plan();
-        if self.dry_run {
+        let Some((program, arguments)) = command.filter(|_| !self.dry_run) else {
             let lines = plan.iter().map(|call| format!("{call}\n"));
             print(&lines.collect::<String>())?;
             return Ok(ExitCode::SUCCESS);
-        }
+        };
         self.selection
             .confirm_production(&global.session, program, self.yes)?;
         // After the question: a file that a refused run leaves behind would make the next one fail.
@@ -155,6 +156,12 @@ impl Each {
             ))?;
         } else {
             terminal::say(format_args!("{report}{}", skipped(&report)));
+            if failed > 0 && self.report.is_some() {
+                terminal::note(format_args!(
+                    "the same command with {} does the rest",
+                    self.rest(&report)
+                ));
+            }
         }
         Ok(match failed {
             0 => ExitCode::SUCCESS,
@@ -162,6 +169,15 @@ impl Each {
             // signals.
             failed => ExitCode::from(u8::try_from(failed.min(MAX_STATUS + 1)).unwrap_or(u8::MAX)),
         })
+    }
+
+    /// Returns the options that run what is left.
+    fn rest(&self, report: &Report) -> &'static str {
+        let mut entries = report.entries();
+        match entries.any(|entry| entry.status().is_interrupted()) {
+            true => "--resume --repeat-interrupted",
+            false => "--resume",
+        }
     }
 }
 

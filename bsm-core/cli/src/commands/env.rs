@@ -43,11 +43,7 @@ impl Env {
         let session = global
             .session
             .select_narrowed(Questions::Allowed, &self.narrow)?;
-        // `credentials_for` refreshes the manager's cache, from which `issue` takes the
-        // credentials.
-        if let Some(at_least) = self.lifetime.min_lifetime {
-            session.manager.credentials_for(at_least).await?;
-        }
+        session.require(&self.lifetime).await?;
         let variables = session.issue(session.audit("env").as_ref()).await?;
         session.confirm_production("Give the credentials to this shell", self.yes)?;
         let shell = self.shell.unwrap_or_else(ShellName::of_user);

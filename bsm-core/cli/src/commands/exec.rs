@@ -22,7 +22,8 @@ use crate::session::{Narrow, Questions, Session};
 /// The program replaces bsm: it has the same process id, gets the same signals, and its exit status is
 /// the command's. It gets credentials in its environment, and cannot refresh them. With --server, bsm
 /// stays, and the program gets its credentials from it for as long as it runs. Keys that do not expire
-/// need no server: bsm puts them into the environment with --server as well.
+/// need no server, and those in the environment cannot be refreshed: bsm puts both into the environment
+/// with --server as well.
 ///
 /// --read-only, --policy, --tag and --source-identity restrict the credentials that the program gets,
 /// and nothing can widen them again. They need a role: that of the profile, or of --role. They are no
@@ -56,11 +57,7 @@ impl Exec {
             .select_narrowed(Questions::Allowed, &self.narrow)?;
         let name = Path::new(program).file_name().unwrap_or(program);
         let audit = session.audit(&format!("exec {}", name.display()));
-        // `credentials_for` refreshes the manager's cache, from which `issue` takes the
-        // credentials.
-        if let Some(at_least) = self.lifetime.min_lifetime {
-            session.manager.credentials_for(at_least).await?;
-        }
+        session.require(&self.lifetime).await?;
         let mut command = Command::new(program);
         command.args(arguments);
         // Before the question, because it is pointless if there are no credentials or they belong to
@@ -68,8 +65,10 @@ impl Exec {
         let variables = session.issue(audit.as_ref()).await?;
         self.confirm(&session, program)?;
         let failed = |error: io::Error| cannot_run(program, &error);
-        // Without an expiry there is nothing to refresh, and the container protocol requires one.
-        if self.server && variables.expiration().is_some() {
+        // Without an expiry there is nothing to refresh, and the container protocol requires one. That of keys in the
+        // environment is not the session's.
+        let credentials = session.manager.credentials().await?;
+        if self.server && credentials.expiry().is_some() {
             return server::run(&session, &variables, audit, command)
                 .await?
                 .map_err(failed);

@@ -38,9 +38,7 @@ enum Format {
 impl Export {
     pub(crate) async fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         let session = global.session.select(Questions::Allowed)?;
-        if let Some(at_least) = self.lifetime.min_lifetime {
-            session.manager.credentials_for(at_least).await?;
-        }
+        session.require(&self.lifetime).await?;
         let form = match self.format {
             Format::Process => Form::CredentialProcess,
             Format::Env => Form::Shell(Shell::Posix),

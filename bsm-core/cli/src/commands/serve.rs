@@ -32,7 +32,7 @@ pub(crate) struct Serve {
     /// The address and port to listen on; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Let --listen name an address that other machines reach: a machine that reads the traffic has the
+    /// Let --listen name an address of this machine that others reach: one that reads the traffic has the
     /// credentials
     #[arg(long)]
     allow_remote: bool,
@@ -46,6 +46,13 @@ impl Serve {
                 self.listen.ip()
             )));
         }
+        if self.listen.ip().is_unspecified() {
+            return Err(Failure::usage(format!(
+                "{} stands for every address of this machine, and a client needs one: write the one that it \
+                 reaches, such as 172.17.0.1 for the containers of Docker",
+                self.listen.ip()
+            )));
+        }
         // Before the variables are printed: whoever reads them may send the signal at once.
         let stop = shutdown_signal()?;
         let mut sources = Vec::new();
@@ -55,8 +62,14 @@ impl Serve {
             // Now, because a mistake is noticed here and not in a client, and the guards hold.
             let audit = session.audit("serve");
             let variables = session.issue(audit.as_ref()).await?;
-            if variables.expiration().is_none() {
-                return Err(long_lived(session.profile_name()));
+            if session.manager.credentials().await?.expiry().is_none() {
+                return Err(match variables.expiration() {
+                    Some(_) => Failure::usage(
+                        "the keys in the environment cannot be refreshed: name a profile, or give them to a \
+                         program with bsm exec",
+                    ),
+                    None => long_lived(session.profile_name()),
+                });
             }
             sources.push(Source::new(session.manager.clone(), audit)?);
             names.push(session.profile_name().to_owned());

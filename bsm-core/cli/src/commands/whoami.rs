@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::Args;
 use serde_json::json;
 
-use crate::environment::{ambient_profile, variable};
+use crate::environment::{ambient_profile, expiry_of_keys, has_temporary_keys, variable};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::lifetime::{remaining, rfc3339};
@@ -66,16 +66,10 @@ impl Whoami {
 /// Describes the expiry of temporary keys in the environment, which is not that of a session: nobody renews
 /// them, and a variable that is wrong must not stop a request.
 fn of_environment(source: &str) -> Option<String> {
-    let is_temporary = ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
-        .map(variable)
-        .iter()
-        .any(Option::is_some);
-    if !source.starts_with("environment") || !is_temporary {
+    if !source.starts_with("environment") || !has_temporary_keys() {
         return None;
     }
-    let time = variable("AWS_CREDENTIAL_EXPIRATION");
-    let time = time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()?.to_utc().into());
-    Some(match time {
+    Some(match expiry_of_keys() {
         Some(time) => format!(
             "{} ({}), as AWS_CREDENTIAL_EXPIRATION says",
             rfc3339(time),

@@ -20,7 +20,7 @@ pub(crate) struct Diagnosis {
 pub(crate) async fn diagnose(files: &[SourceFile]) -> (Vec<Diagnosis>, Vec<Finding>) {
     let profiles = match BotoSesManager::profiles() {
         Ok(profiles) => profiles,
-        Err(error) => return (Vec::new(), vec![of_file(&error, files)]),
+        Err(error) => return (Vec::new(), of_files(&error, files)),
     };
     let mut diagnoses = Vec::new();
     let mut findings = Vec::new();
@@ -32,12 +32,21 @@ pub(crate) async fn diagnose(files: &[SourceFile]) -> (Vec<Diagnosis>, Vec<Findi
             Ok(config) => config.region().map(ToString::to_string),
             Err(_) => profile.region().map(str::to_owned),
         };
-        let problem = source.as_ref().err().cloned();
+        let of_settings = match &source {
+            Ok(_) => resolved.err(),
+            // A chain that leads nowhere hides what else is wrong.
+            Err(_) => with_keys(&profile).sdk_config().await.err(),
+        };
         // A profile without a region can be used: the environment or --region has one.
-        let problem = problem.or_else(|| resolved.err().filter(|error| !error.is_no_region()));
-        if let Some(error) = problem.filter(|error| !is_only_settings(error, &profile)) {
-            findings.push(of_profile(&error, &profile, files));
+        let of_settings = of_settings.filter(|error| !error.is_no_region());
+        let mut of_settings = of_settings.map(|error| of_profile(&error, &profile, files));
+        let of_chain = source.as_ref().err();
+        if let Some(error) = of_chain.filter(|error| !is_only_settings(error, &profile)) {
+            let finding = of_profile(error, &profile, files);
+            of_settings = of_settings.filter(|it| it.problem != finding.problem);
+            findings.push(finding);
         }
+        findings.extend(of_settings);
         diagnoses.push(Diagnosis {
             name: profile.name().to_owned(),
             source: source.ok(),
@@ -47,10 +56,34 @@ pub(crate) async fn diagnose(files: &[SourceFile]) -> (Vec<Diagnosis>, Vec<Findi
     (diagnoses, findings)
 }
 
+/// Returns a manager with a profile's settings, and keys in place of its credentials. It is only resolved.
+fn with_keys(profile: &ProfileInfo) -> BotoSesManager {
+    let builder = BotoSesManager::builder().profile_name(profile.name());
+    builder.keys("AKIAEXAMPLE", "unused").build()
+}
+
 /// Returns `true` if nothing is wrong but that a profile has settings and no credentials, which is
 /// what `[default]` with a region is for.
 fn is_only_settings(error: &Error, profile: &ProfileInfo) -> bool {
     error.is_no_credentials() && profile.name() == "default"
+}
+
+/// Finds every line that keeps the files from being parsed. The error is about the first one.
+fn of_files(error: &Error, files: &[SourceFile]) -> Vec<Finding> {
+    let of_lines = files.iter().flat_map(|file| {
+        let malformed = file.malformed.iter();
+        malformed.map(|(line, what)| {
+            let (fact, repair) = repair_of_line(what);
+            Finding::error(fact, repair).at(&file.path, *line)
+        })
+    });
+    let mut findings: Vec<_> = of_lines.collect();
+    let first = of_file(error, files);
+    let is_first = |it: &Finding| (&it.file, it.line) == (&first.file, first.line);
+    if !findings.iter().any(is_first) {
+        findings.push(first);
+    }
+    findings
 }
 
 /// Finds the line of an error about a file that cannot be read or parsed.

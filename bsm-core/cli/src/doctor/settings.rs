@@ -112,6 +112,7 @@ fn setting(section: &Section, key: &Key, profile: &str) -> Option<Finding> {
     }
     let problem = match name.as_str() {
         "duration_seconds" => duration(value),
+        "role_arn" => role(value),
         "bsm_expect_account" | "sso_account_id" | "aws_account_id" => account(value),
         "bsm_production" => switch(value),
         "web_identity_token_file" | "ca_bundle" => file_that_exists(value),
@@ -144,9 +145,25 @@ fn duration(value: &str) -> Problem {
     }
 }
 
+/// bsm-core's rule, which it applies only where the role's chain leads somewhere.
+fn role(value: &str) -> Problem {
+    let parts: Vec<_> = value.splitn(6, ':').collect();
+    let is_role = matches!(parts[..], ["arn", _, "iam", "", account, resource]
+        if is_account(account) && resource.len() > "role/".len() && resource.starts_with("role/"));
+    (!is_role).then(|| {
+        (
+            format!("is {value:?}, which is not the ARN of a role"),
+            "write it as arn:aws:iam::111122223333:role/Name".to_owned(),
+        )
+    })
+}
+
+fn is_account(value: &str) -> bool {
+    value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn account(value: &str) -> Problem {
-    let is_account = value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit());
-    (!is_account).then(|| {
+    (!is_account(value)).then(|| {
         (
             format!("is {value:?}, which is not an account"),
             "write its twelve digits".to_owned(),

@@ -1,5 +1,7 @@
 //! `bsm doctor` on generated broken configurations, each with a written expectation.
 
+use std::fs;
+
 use bsm_local_aws::LocalAws;
 use bsm_local_aws::standard::{STAGING_ACCOUNT, USER_ARN};
 use serde_json::Value;
@@ -391,12 +393,34 @@ fn a_file_that_cannot_be_parsed_is_not_taken_for_one_without_profiles() {
     let home = Home::empty();
     let text = home.run(&["doctor"]).ok();
     assert!(text.contains("none: `aws configure`"), "{text}");
-    home.add_config("[default]\nregion = x\nno delimiter");
+    home.add_config("[default]\nregion = x\nno delimiter\n[profile a]\nx = 1\nx = 2");
+    fs::write(home.aws_dir().join("credentials"), "aws_access_key_id = x").unwrap();
     let ran = home.run(&["doctor"]);
     assert_eq!(ran.status, Some(3), "{ran:?}");
-    let says = "Profiles\n  not known before the first problem of a file is repaired\n";
+    let says = "Profiles\n  not known before the files can be parsed\n";
     assert!(ran.stdout.contains(says), "{ran:?}");
-    assert!(ran.stdout.contains("config:3: error: "), "{ran:?}");
+    // All of them, and not one after each repair.
+    for place in ["config:3", "config:6", "credentials:1"] {
+        let finding = format!("{place}: error: ");
+        assert!(ran.stdout.contains(&finding), "{place}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_circle_of_profiles_hides_no_other_problem() {
+    let home = Home::empty();
+    home.add_config(
+        "[profile a]\nrole_arn = arn:aws:iam::111122223333:role/R\nsource_profile = b\n\
+         region = eu west\n[profile b]\nrole_arn = R\nsource_profile = a\n",
+    );
+    let mut command = home.bsm(&["doctor", "--json"]);
+    command.env_remove("AWS_ENDPOINT_URL");
+    let ran = run(command);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let of_files = findings.iter().filter(|it| !it["file"].is_null());
+    let lines: Vec<_> = of_files.map(|it| it["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [3, 4, 6, 7], "{findings:#?}");
 }
 
 #[test]

@@ -199,6 +199,8 @@ fn a_report_says_what_is_left_and_a_resumed_run_does_it() {
         "{}",
         ran.stderr
     );
+    let rest = "the same command with --resume does the rest";
+    assert!(ran.stderr.contains(rest), "{}", ran.stderr);
     assert!(run(&[], "true").fails_with(125).contains("--resume"));
     let ran = run(&["--resume"], "echo again");
     assert_eq!(ran.stdout, "production | again\n");
@@ -267,6 +269,8 @@ fn what_cannot_be_run_is_said_before_anything_is_sent() {
             .fails_with(125)
             .contains("no program")
     );
+    let plan = home.run(&["each", "--profiles", "staging", "--dry-run"]);
+    assert_eq!(plan.ok(), "staging\n");
     let nobody = home.run(&["each", "--profiles", "nobody-*", "--", "true"]);
     assert!(nobody.fails_with(125).contains("no account was selected"));
     home.run(&["each", "--", "true"]).fails_with(2);

@@ -94,3 +94,56 @@ fn credentials_that_would_expire_too_soon_are_replaced() {
     let stderr = too_long.fails_with(125);
     assert!(stderr.contains("valid for only"), "{stderr}");
 }
+
+#[test]
+fn keys_in_the_environment_are_handed_on_with_their_expiry() {
+    let (_aws, home) = world();
+    let variables = home.variables_of("staging");
+    let time = &*variables["AWS_CREDENTIAL_EXPIRATION"];
+    let bsm = |expiration: Option<&str>, arguments: &[&str]| {
+        let mut command = home.bsm(arguments);
+        command.envs(&variables);
+        command.env_remove("AWS_CREDENTIAL_EXPIRATION");
+        command.envs(expiration.map(|time| ("AWS_CREDENTIAL_EXPIRATION", time)));
+        run(command)
+    };
+    const PAST: &str = "2020-01-01T00:00:00Z";
+    let printed = [
+        "exec",
+        "--",
+        "sh",
+        "-c",
+        "printf %s \"$AWS_CREDENTIAL_EXPIRATION\"",
+    ];
+    for (expiration, handed_on) in [
+        (Some(time), Some(time)),
+        // That of older keys: AWS decides.
+        (Some(PAST), None),
+        (Some("soon"), None),
+        (None, None),
+    ] {
+        let exported = bsm(expiration, &["export"]).json();
+        assert_eq!(exported["Expiration"].as_str(), handed_on, "{expiration:?}");
+        let of_program = bsm(expiration, &printed).ok();
+        assert_eq!(of_program, handed_on.unwrap_or_default(), "{expiration:?}");
+        // It needs no server that cannot refresh them.
+        let with_server = [&["exec", "--server"], &printed[1..]].concat();
+        assert_eq!(bsm(expiration, &with_server).ok(), of_program);
+    }
+    for command in ["exec", "export", "env"] {
+        let demands = |time: &'static str| match command {
+            "exec" => vec![command, "--min-lifetime", time, "true"],
+            _ => vec![command, "--min-lifetime", time],
+        };
+        bsm(Some(time), &demands("30m")).ok();
+        bsm(None, &demands("2h")).ok();
+        for (expiration, demanded) in [(time, "2h"), (PAST, "1s")] {
+            let ran = bsm(Some(expiration), &demands(demanded));
+            let stderr = ran.fails_with(if command == "exec" { 125 } else { 4 });
+            assert!(
+                stderr.contains("the keys in the environment expire at"),
+                "{stderr}"
+            );
+        }
+    }
+}

@@ -402,6 +402,12 @@ fn a_source_without_credentials_is_unavailable_and_says_why() {
     assert!(ran.fails_with(4).contains("credential_process"));
     let stderr = home.run(&["serve"]).fails_with(2);
     assert!(stderr.contains("do not expire"), "{stderr}");
+    let mut command = home.bsm(&["serve"]);
+    command
+        .envs(home.variables_of("staging"))
+        .env_remove("AWS_PROFILE");
+    let stderr = run(command).fails_with(2);
+    assert!(stderr.contains("cannot be refreshed"), "{stderr}");
 }
 
 #[test]
@@ -411,15 +417,19 @@ fn other_machines_reach_the_server_only_if_that_is_said() {
         let stderr = home.run(&["serve", "--listen", address]).fails_with(2);
         assert!(stderr.contains("--allow-remote"), "{stderr}");
     }
+    // No client can use the variables that would name it.
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let remote = ["serve", "--allow-remote", "--listen", address];
+        let stderr = home.run(&remote).fails_with(2);
+        assert!(stderr.contains("a client needs one"), "{stderr}");
+    }
+    // Unlike the others, nobody needs to have it.
+    let remote = ["serve", "--allow-remote", "--listen", "192.0.2.1:80"];
     let (_aws, home) = world();
-    let remote = ["staging", "--listen", "0.0.0.0:0", "--allow-remote"];
-    let serving = Serving::start(&home, &remote);
-    let (url, token) = serving.container(0);
-    // By one of this machine's addresses, which it then is for.
-    let url = url.replace("//0.0.0.0:", "//127.0.0.1:");
-    let id = access_key_id(get(&url, &[("Authorization", token)]));
-    assert!(id.starts_with("ASIA"), "{id}");
-    assert_eq!(get(&url, &[]).0, 403);
+    let stderr = home
+        .run(&[&remote[..], &["staging"]].concat())
+        .fails_with(1);
+    assert!(stderr.contains("cannot listen on 192.0.2.1:80"), "{stderr}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A home directory with profiles of a local AWS, and the command in it.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -95,6 +96,16 @@ impl Home {
     }
 
     /// Runs `bsm` to its end.
+    /// Returns the variables that give a process the credentials of a profile.
+    pub(crate) fn variables_of(&self, profile: &str) -> BTreeMap<String, String> {
+        let export = ["export", "-p", profile, "--format", "env-no-export"];
+        let variables = self.run(&export).ok();
+        let variables = variables.lines().filter_map(|line| line.split_once('='));
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         run(self.bsm(arguments))
     }

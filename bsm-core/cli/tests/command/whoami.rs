@@ -154,27 +154,18 @@ fn the_list_shows_what_the_settings_say() {
 fn the_expiry_of_temporary_keys_in_the_environment_is_shown() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
-    let variables = home
-        .run(&["export", "-p", "staging", "--format", "env-no-export"])
-        .ok();
-    let variables: Vec<_> = variables
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .collect();
+    let variables = home.variables_of("staging");
     let whoami = |expiration: Option<&str>| {
         let mut command = home.bsm(&["whoami"]);
         command
-            .envs(variables.iter().copied())
+            .envs(&variables)
             .env_remove("AWS_CREDENTIAL_EXPIRATION");
         command.envs(expiration.map(|time| ("AWS_CREDENTIAL_EXPIRATION", time)));
         run(command).ok()
     };
-    let (_, time) = variables
-        .iter()
-        .find(|(name, _)| *name == "AWS_CREDENTIAL_EXPIRATION")
-        .unwrap();
+    let time = &*variables["AWS_CREDENTIAL_EXPIRATION"];
     for (expiration, shown) in [
-        (Some(*time), "min), as AWS_CREDENTIAL_EXPIRATION says"),
+        (Some(time), "min), as AWS_CREDENTIAL_EXPIRATION says"),
         (
             Some("2020-01-01T00:00:00Z"),
             "(expired), as AWS_CREDENTIAL_EXPIRATION says",

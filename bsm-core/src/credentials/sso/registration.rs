@@ -203,7 +203,9 @@ mod tests {
         };
         let scopes = ["sso:account:access".to_owned()];
         let text = r#"{"region": "eu-west-1", "scopes": ["sso:account:access"], "session_name": "corp", "startUrl": "https://corp.awsapps.com/start", "tool": "botocore"}"#;
-        let expected = format!("{:x}.json", Sha1::digest(text));
+        let digest = Sha1::digest(text);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = format!("{digest}.json");
         let path = path(Path::new("/home/jane"), &session, &scopes);
         assert_eq!(path.file_name().unwrap().to_str(), Some(&*expected));
     }

@@ -266,7 +266,7 @@ mod tests {
         );
         assert_eq!(
             name(&session(None)),
-            format!("{:x}.json", Sha1::digest(b"https://d-1.awsapps.com/start"))
+            "0c54b6c27e90660baa89eaad85ac1d5dae26cb7d.json"
         );
     }
 

@@ -68,11 +68,14 @@ pub(super) async fn token(
     }
     let reply = get(config, &origin(config, partition), query).await?;
     if reply.status != 200 {
+        let repair = match duration {
+            Some(_) => "use a --duration that the role allows, or leave it out",
+            None => "`bsm whoami` with the same options shows whether they are valid",
+        };
         return Err(Failure::new(
             Class::Failed,
             format!(
-                "the federation endpoint of AWS refused the credentials with status {}: use a \
-                 --duration that the role allows",
+                "the federation endpoint of AWS refused the credentials with status {}: {repair}",
                 reply.status
             ),
         ));
