@@ -190,8 +190,8 @@ fn request<M: Model, T>(read_as: &ReadAs<T>, consistent_read: bool) -> KeysAndAt
     let mut writer = Writer::default();
     // The keys of the items tell their order.
     let entity = M::ENTITY.map(|entity| entity.attribute());
-    let key: Vec<_> = M::KEY.names().chain(entity).collect();
-    let projection = read_as.projection_expression(&mut writer, &key);
+    let key = M::KEY.names().chain(entity);
+    let projection = read_as.projection_expression(&mut writer, key);
     let (names, _) = writer.finish();
     KeysAndAttributes::builder()
         .consistent_read(consistent_read)

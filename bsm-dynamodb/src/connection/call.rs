@@ -19,7 +19,8 @@ pub(crate) struct Call {
     table: Cow<'static, str>,
     manager: BotoSesManager,
     client: OnceLock<Client>,
-    attempts: Attempts,
+    /// Only of writes: a read needs none, and most operations are reads.
+    attempts: OnceLock<Attempts>,
 }
 
 impl Call {
@@ -33,7 +34,7 @@ impl Call {
             table: table.into(),
             manager,
             client: OnceLock::new(),
-            attempts: Attempts::default(),
+            attempts: OnceLock::new(),
         }
     }
 
@@ -71,7 +72,7 @@ impl Call {
 
     /// Returns the interceptor of a write, which lets its error say whether the write may have been done.
     pub(crate) fn attempts(&self) -> Attempts {
-        self.attempts.clone()
+        self.attempts.get_or_init(Attempts::default).clone()
     }
 
     /// Returns the account that the call goes to.
@@ -141,7 +142,7 @@ impl Call {
         let error = self.context().sdk_error(error);
         // After a lost response it is unknown whether DynamoDB has done the write: the error says so,
         // even if the last attempt was refused.
-        match self.attempts.response_was_lost() {
+        match self.attempts.get().is_some_and(Attempts::response_was_lost) {
             true => error.applied(),
             false => error,
         }

@@ -165,11 +165,9 @@ impl<M: Model, T: Send + 'static> Request for Get<M, T> {
         // A read by key has no values, so the writer needs no codec.
         let mut writer = Writer::default();
         // With the key among them, an item that has none of the attributes differs from no item.
-        let additional: Vec<_> = M::KEY
-            .names()
-            .chain(M::ENTITY.map(|entity| entity.attribute()))
-            .collect();
-        let projection = self.read_as.projection_expression(&mut writer, &additional);
+        let entity = M::ENTITY.map(|entity| entity.attribute());
+        let additional = M::KEY.names().chain(entity);
+        let projection = self.read_as.projection_expression(&mut writer, additional);
         let (names, _) = writer.finish();
         let request = call.client().await?.get_item();
         Ok(request

@@ -375,7 +375,7 @@ impl<T: Send + 'static> PageReader<T> {
             None => self
                 .settings
                 .read_as
-                .projection_expression(writer, self.key_names()),
+                .projection_expression(writer, self.key_names().iter().copied()),
         }
     }
 

@@ -40,19 +40,19 @@ impl<T> ReadAs<T> {
     }
 
     /// Writes the `ProjectionExpression`, which also reads the attributes `additional`.
-    pub(crate) fn projection_expression(
+    pub(crate) fn projection_expression<'a>(
         &self,
         writer: &mut Writer,
-        additional: &[&str],
+        additional: impl IntoIterator<Item = &'a str>,
     ) -> Option<String> {
         if self.is_whole() {
             return None;
         }
         // DynamoDB refuses a projection that has the same attribute twice.
         let additional = additional
-            .iter()
+            .into_iter()
             .filter(|name| !self.attributes.contains(name));
-        let names = self.attributes.iter().chain(additional);
+        let names = self.attributes.iter().copied().chain(additional);
         let names: Vec<_> = names.map(|name| writer.name(name)).collect();
         Some(names.join(", "))
     }

@@ -137,9 +137,9 @@ impl<M: Model, T: Send + 'static> Gets for Get<M, T> {
         let (key, read_as) = self.into_parts();
         let mut writer = Writer::default();
         let entity = M::ENTITY.map(|entity| entity.attribute());
-        let additional: Vec<_> = M::KEY.names().chain(entity).collect();
+        let additional = M::KEY.names().chain(entity);
         // With the key among them, an item that has none of the attributes differs from no item.
-        let projection = read_as.projection_expression(&mut writer, &additional);
+        let projection = read_as.projection_expression(&mut writer, additional);
         let (names, _) = writer.finish();
         // An invalid key stays in the list as an error, so that the error can say which action it is.
         let get = key.and_then(|key| {

@@ -69,14 +69,14 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
         "compared item: CPU; a loop of the SDK",
         comparing,
         comparing_theirs,
-        row::Target::Ratio(0.5),
+        row::Target::Ratio(0.3),
     );
     if effort == Effort::Once {
         return Ok(());
     }
     let subjects = [
         ("copied item", Subject::Copy, row::Target::Ratio(0.3)),
-        ("compared item", Subject::Compare, row::Target::Ratio(0.5)),
+        ("compared item", Subject::Compare, row::Target::Ratio(0.3)),
     ];
     for (name, subject, target) in subjects {
         // A call of these probes is a tenth of a page.

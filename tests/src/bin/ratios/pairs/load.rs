@@ -55,7 +55,7 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
         Unit::Seconds,
         median(&mut ours),
         median(&mut theirs),
-        Target::Ratio(0.5),
+        Target::Ratio(0.3),
     ));
     Ok(())
 }
