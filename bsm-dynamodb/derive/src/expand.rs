@@ -276,7 +276,7 @@ mod tests {
             struct User { id: String, #[model(local_index(ByName))] name: String }
         });
         let key = "type Key = (:: bsm_dynamodb :: CompositePart < (String ,) , \
-                   :: bsm_dynamodb :: OfHash < User > > , String) ;";
+                   :: bsm_dynamodb :: OfHash < User >> , String) ;";
         assert!(text.contains(key), "{text}");
         assert!(text.contains(r#"hash_and_range ("pk" , "name")"#), "{text}");
         let message = refused(&parse_quote! {

@@ -102,7 +102,7 @@ async fn each_condition_is_true_for_exactly_the_items_that_it_describes() {
         part().field("name").typed::<String>().ne(String::from("x")),
         part().field("none").not_exists(),
         Thing::parts().index(1).not_exists(),
-        Path::<Thing, u32>::new("size").eq(Thing::size()),
+        Thing::size().gt(Path::<Thing, u32>::new("order.by")),
         Path::<Thing>::new("none").not_exists(),
     ] {
         assert!(holds(condition.clone()).await, "{condition:?}");

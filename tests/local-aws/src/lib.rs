@@ -101,7 +101,9 @@
 //!   | an empty list of attributes, a request that is no object | the API's model |
 //!   | a name or function that begins with `_` or a digit, or is written in other letters; paths that conflict, and a list index that is no `int` | [Operators] |
 //!   | more than one change of an index at a time, an index that exists, a billing mode that does not fit the capacity | the API's model |
-//!   | an index key over 2,048 or 1,024 bytes | [Constraints] |
+//!   | an index key over 2,048 or 1,024 bytes, also in a transaction; an empty key in a query | [Constraints] |
+//!   | more than 20 attributes that an index includes | the API's model |
+//!   | a comparison of a path with itself | [Operators] |
 //!   | a signature that is older or newer than the server's time by more than five minutes, before its key is looked at | [Signing] |
 //!   | more than 50 tags, and characters that a tag cannot have | [Tagging] |
 //!   | a time to live that is already as requested, or on another attribute | [TTL] |
