@@ -16,7 +16,7 @@ use super::world::{Weather, World};
 use crate::credentials::cli_cache::CliCache;
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
-use crate::sync::engine::simulated::Tasks;
+use crate::sync::engine::simulated::{self, Tasks};
 
 /// How long a call for credentials may take: AssumeRole of a chain of two roles with three attempts of ten
 /// seconds each, and 40 seconds for the lock of each; twice, for a caller that comes as one call ends.
@@ -218,7 +218,19 @@ async fn call_now_and_then(world: World, members: Vec<Member>, mut rng: Rng) {
                 let calls = (0..20).map(|_| credentials(&world, member));
                 drop(futures_util::future::join_all(calls).await);
             }
-            90..95 => {
+            90..92 => {
+                // The work that the call starts is in flight when the engine is shut down.
+                member.clears.fetch_add(1, Ordering::SeqCst);
+                member.manager.clear_cache();
+                let shut_down = async {
+                    *member.shut_down.lock() = Some(Instant::now());
+                    if let Some(process) = simulated::current() {
+                        process.shut_down();
+                    }
+                };
+                drop(tokio::join!(credentials(&world, member), shut_down));
+            }
+            92..95 => {
                 let at_least = Duration::from_secs(rng.u64(60..3_000));
                 drop(member.manager.credentials_for(at_least).await);
             }
