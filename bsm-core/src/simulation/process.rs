@@ -16,7 +16,7 @@ use super::world::{Weather, World};
 use crate::credentials::cli_cache::CliCache;
 use crate::error::ErrorKind;
 use crate::manager::BotoSesManager;
-use crate::sync::engine::simulated::Tasks;
+use crate::sync::engine::simulated::{self, Tasks};
 
 /// How long a call for credentials may take: AssumeRole of a chain of two roles with three attempts of ten
 /// seconds each, and 40 seconds for the lock of each; twice, for a caller that comes as one call ends.
@@ -28,6 +28,9 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The account of the provider of the user.
 const USERS_ACCOUNT: &str = "444444444444";
 
+/// How long a session may repeat the error of a shut-down: longer than the cooldown after a failure.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
 const USERS_PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A session, and the account that it must be of.
@@ -37,6 +40,8 @@ pub(super) struct Member {
     pub(super) account: &'static str,
     /// How often any session of the process was cleared, which clears the roles that are assumed from it.
     clears: Arc<AtomicU64>,
+    /// When the engine of the process was last shut down.
+    shut_down: Arc<Mutex<Option<Instant>>>,
     /// When the credentials expire that it returned last, and after how many clears it was asked for them.
     returned: Arc<Mutex<Option<(u64, Instant)>>>,
 }
@@ -75,7 +80,9 @@ impl Process {
 
     /// Ends the work of its sessions, as [`shutdown`](crate::shutdown) does; its callers go on.
     pub(super) fn shut_down(&self) {
-        self.running.lock().tasks.shut_down();
+        let running = self.running.lock();
+        *running.members[0].shut_down.lock() = Some(Instant::now());
+        running.tasks.shut_down();
     }
 
     /// Kills the process before one of its next operations on files.
@@ -170,10 +177,12 @@ fn members(world: &World, rng: &mut Rng) -> Vec<Member> {
     };
     let users = builder().credentials_provider(users).build();
     let clears = Arc::new(AtomicU64::new(0));
+    let shut_down = Arc::default();
     let member = |manager, account| Member {
         manager,
         account,
         clears: Arc::clone(&clears),
+        shut_down: Arc::clone(&shut_down),
         returned: Arc::default(),
     };
     vec![
@@ -209,7 +218,19 @@ async fn call_now_and_then(world: World, members: Vec<Member>, mut rng: Rng) {
                 let calls = (0..20).map(|_| credentials(&world, member));
                 drop(futures_util::future::join_all(calls).await);
             }
-            90..95 => {
+            90..92 => {
+                // The work that the call starts is in flight when the engine is shut down.
+                member.clears.fetch_add(1, Ordering::SeqCst);
+                member.manager.clear_cache();
+                let shut_down = async {
+                    *member.shut_down.lock() = Some(Instant::now());
+                    if let Some(process) = simulated::current() {
+                        process.shut_down();
+                    }
+                };
+                drop(tokio::join!(credentials(&world, member), shut_down));
+            }
+            92..95 => {
                 let at_least = Duration::from_secs(rng.u64(60..3_000));
                 drop(member.manager.credentials_for(at_least).await);
             }
@@ -239,6 +260,7 @@ pub(super) async fn call(world: &World, member: &Member) -> Result<(), crate::Er
 
 async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error> {
     let account = member.account;
+    let before = Instant::now();
     let clears = member.clears.load(Ordering::SeqCst);
     let Ok(credentials) = timeout(MAX_WAIT, member.manager.credentials()).await else {
         world.violation(format!(
@@ -265,8 +287,13 @@ async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error>
             // With one that is behind, a dead entry of the cache seems to be valid until it is used.
             let is_misled =
                 account == USERS_ACCOUNT && !world.has_right_clock() || world.was_clock_behind();
-            // Callers of a session that is shut down are told so.
-            let was_shut_down = error.kind() == ErrorKind::Runtime;
+            // Callers of a session that is shut down are told so, and others are not.
+            let was_shut_down =
+                error.kind() == ErrorKind::Runtime && error.to_string().contains("shutdown");
+            let last = *member.shut_down.lock();
+            if was_shut_down && last.is_none_or(|last| last + REMEMBERED < before) {
+                world.violation(format!("{account} is still shut down: {error:?}"));
+            }
             if world.is_settled() && !is_misled && !was_shut_down {
                 world.violation(format!("{account} could have been served: {error:?}"));
             }

@@ -258,7 +258,10 @@ fn the_file_of_a_login_has_the_name_that_the_aws_cli_gives_it() {
         "arn:aws:iam::0123456789012:user/Admin",
         " arn:aws:iam::0123456789012:user/Admin\n",
     ] {
-        assert_eq!(name(&[jane.clone()], session), Some(in_home.join(hash)));
+        assert_eq!(
+            name(std::slice::from_ref(&jane), session),
+            Some(in_home.join(hash))
+        );
         let both = [jane.clone(), set.clone()];
         assert_eq!(name(&both, session), Some(Path::new("logins").join(hash)));
         assert_eq!(name(&[], session), None);
