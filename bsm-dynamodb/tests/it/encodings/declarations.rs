@@ -128,7 +128,7 @@ macro_rules! declarations {
                 one.save().await.unwrap();
                 let found = |found: Result<Vec<Subject>, bsm_dynamodb::Error>| {
                     let found = found.unwrap_or_else(|error| panic!("{error:?} of {one:?}"));
-                    assert_eq!(found, [one.clone()]);
+                    assert_eq!(found, std::slice::from_ref(&one));
                 };
                 assert_eq!(Subject::get(key()).await.unwrap(), one);
                 assert_eq!(one.refresh().await.unwrap(), one);
@@ -182,7 +182,7 @@ macro_rules! declarations {
                 assert_eq!(updated, changed);
                 assert_eq!(Subject::get(key()).await.unwrap(), changed);
                 let moved = ByOther::query(&two.other_part).collect().await.unwrap();
-                assert_eq!(moved, [changed.clone()]);
+                assert_eq!(moved, std::slice::from_ref(&changed));
                 changed.save().await.unwrap();
                 assert_eq!(count(), 1);
 

@@ -1,6 +1,5 @@
 //! The command `bsm`, beside the AWS CLI and beside no command at all.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -120,7 +119,7 @@ impl Home {
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
-        let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+        let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .args(arguments)
             .env_clear()
