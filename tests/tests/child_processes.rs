@@ -16,7 +16,7 @@ const CHILD: &str = env!("CARGO_BIN_EXE_session-child");
 const CERTIFICATE: &str = include_str!("../fixtures/ca.pem");
 
 /// Variables that give a process another identity, or none.
-const HOSTILE: [(&str, &str); 20] = [
+const HOSTILE: [(&str, &str); 24] = [
     ("AWS_ACCESS_KEY_ID", "AKIAHOSTILE"),
     ("AWS_SECRET_ACCESS_KEY", "hostile"),
     ("AWS_SESSION_TOKEN", "hostile"),
@@ -37,6 +37,10 @@ const HOSTILE: [(&str, &str); 20] = [
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nonexistent"),
     ("AWS_ACCESS_KEY", "AKIAHOSTILE"),
     ("AWS_SECRET_KEY", "hostile"),
+    ("AMAZON_ACCESS_KEY_ID", "AKIAHOSTILE"),
+    ("AMAZON_SECRET_ACCESS_KEY", "hostile"),
+    ("AMAZON_SESSION_TOKEN", "hostile"),
+    ("AMAZON_REGION", "hostile-1"),
 ];
 
 /// Creates a command whose AWS environment contains only the playground's files.

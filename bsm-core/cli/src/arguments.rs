@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 #[cfg(feature = "migrate")]
 use crate::commands::migrate::Migrate;
@@ -15,6 +15,7 @@ use crate::commands::{
 use crate::commands::{copy::CopyCommand, tables::Tables};
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::session::SessionArguments;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -50,6 +51,40 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Returns the options that select the session that a failure is about.
+    pub(crate) fn session_of(&self, failure: &Failure) -> SessionArguments {
+        let session = self.global.session.clone();
+        let profile = failure.profile().map(str::to_owned);
+        SessionArguments {
+            profile: profile.or(session.profile),
+            ..session
+        }
+    }
+
+    /// Returns what to do about a failure that is about credentials.
+    pub(crate) fn advice(&self, failure: &Failure) -> Option<String> {
+        let is_known = failure.profile().is_some() || !self.command.has_several_sessions();
+        // The message names the profile whose login has ended, and the options need not.
+        if failure.is_sign_in_required() && !is_known {
+            return None;
+        }
+        self.session_of(failure).advice(failure)
+    }
+}
+
+/// Returns the exit code for a wrong command line.
+pub(crate) fn usage_status() -> ExitCode {
+    // The error does not say which command it is of.
+    let partial = Arguments::command().ignore_errors(true).try_get_matches();
+    let of_command = partial.as_ref().ok().and_then(ArgMatches::subcommand_name);
+    let failure = Failure::usage("");
+    ExitCode::from(match of_command {
+        Some("exec" | "each") => failure.exec_status(),
+        _ => failure.status(),
+    })
 }
 
 #[derive(Subcommand)]
@@ -123,6 +158,19 @@ impl Command {
                 | Self::Serve(_)
                 | Self::Console(_)
         )
+    }
+
+    /// Returns `true` if a command has sessions that other options than those of every command select.
+    fn has_several_sessions(&self) -> bool {
+        #[cfg(feature = "dynamodb")]
+        if matches!(self, Self::Copy(_)) {
+            return true;
+        }
+        #[cfg(feature = "migrate")]
+        if matches!(self, Self::Migrate(_)) {
+            return true;
+        }
+        matches!(self, Self::Each(_))
     }
 
     /// Returns `true` if a command has enough to do for more than one thread.

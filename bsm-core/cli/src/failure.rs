@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     causes: Vec<String>,
+    /// The profile that it is about, where the command has several.
+    profile: Option<String>,
 }
 
 /// What a script can do about a failure. The numbers are the exit codes, which are documented.
@@ -43,6 +45,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             causes: Vec::new(),
+            profile: None,
         }
     }
 
@@ -75,12 +78,22 @@ impl Failure {
         self
     }
 
+    /// Names the profile that the failure is about, of a command that has several.
+    pub(crate) fn of_profile(mut self, profile: &str) -> Self {
+        self.profile = Some(profile.to_owned());
+        self
+    }
+
     /// Adds a hint to a failure that is about credentials and has none yet.
-    pub(crate) fn or_hint(mut self, hint: impl FnOnce(&str) -> Option<String>) -> Self {
+    pub(crate) fn or_hint(mut self, hint: impl FnOnce(&Self) -> Option<String>) -> Self {
         if self.class == Class::Credentials && self.hint.is_none() {
-            self.hint = hint(&self.kind);
+            self.hint = hint(&self);
         }
         self
+    }
+
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
     }
 
     pub(crate) fn kind(&self) -> &str {

@@ -18,6 +18,7 @@ mod similar_name;
 mod source_file;
 mod terminal;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -30,18 +31,30 @@ use crate::arguments::Arguments;
 use crate::session::Questions;
 
 fn main() -> ExitCode {
-    // For a wrong command line, clap ends the process with 2, which is also `Class::Usage`.
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong_command_line(&error),
+    };
     if arguments.global.verbose {
         log_to_stderr();
     }
     match run(&arguments) {
         Ok(code) => code,
         Err(failure) => {
-            let failure = failure.or_hint(|kind| arguments.global.session.advice(kind));
+            let failure = failure.or_hint(|failure| arguments.advice(failure));
             failure.report(arguments.global.json, arguments.global.verbose);
             arguments.command.exit_code(&failure)
         }
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line.
+fn wrong_command_line(error: &clap::Error) -> ExitCode {
+    // Without a standard error, the exit code is all that is left.
+    let _ = error.print();
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ => arguments::usage_status(),
     }
 }
 
@@ -65,22 +78,28 @@ fn run(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
 /// Runs the command, and signs in first if the login of its profile has ended and a person is there.
 async fn run_signed_in(arguments: &Arguments) -> Result<ExitCode, failure::Failure> {
     let Arguments { command, global } = arguments;
-    let failure = match command.run(global).await {
-        Err(failure) if failure.is_sign_in_required() => failure,
-        outcome => return outcome,
-    };
-    let session = &global.session;
-    if !command.can_run_again() || !session.selects_profile() || !terminal::is_interactive() {
-        return Err(failure);
+    let mut signed_in = HashSet::new();
+    loop {
+        let failure = match command.run(global).await {
+            Err(failure) if failure.is_sign_in_required() => failure,
+            outcome => return outcome,
+        };
+        let session = arguments.session_of(&failure);
+        if !command.can_run_again() || !session.selects_profile() || !terminal::is_interactive() {
+            return Err(failure);
+        }
+        // Several profiles can have logins of their own. One that has just been signed in to does not help.
+        if !signed_in.insert(session.profile.clone()) {
+            return Err(failure);
+        }
+        terminal::note(&failure);
+        // One prompt for all programs: whoever waits for it finds the token.
+        session
+            .select(Questions::Never)?
+            .manager
+            .sso_login()
+            .await?;
     }
-    terminal::note(&failure);
-    // One prompt for all programs: whoever waits for it finds the token.
-    session
-        .select(Questions::Never)?
-        .manager
-        .sso_login()
-        .await?;
-    command.run(global).await
 }
 
 fn log_to_stderr() {

@@ -167,10 +167,10 @@ impl SessionArguments {
         self.profile.is_some() || is_selected_by_environment()
     }
 
-    /// Returns what to do about a failure of this kind: if the user must sign in, or if there are no
-    /// credentials and nothing selects any.
-    pub(crate) fn advice(&self, kind: &str) -> Option<String> {
-        if kind == "SignInRequired" {
+    /// Returns what to do about a failure: if the user must sign in, or if there are no credentials and
+    /// nothing selects any.
+    pub(crate) fn advice(&self, failure: &Failure) -> Option<String> {
+        if failure.is_sign_in_required() {
             return Some(match &self.profile {
                 Some(name) => format!("`bsm login -p {name}` does the same"),
                 None => "`bsm login` does the same".to_owned(),
@@ -248,7 +248,21 @@ impl Session {
 
     /// Returns the credentials and settings for another program, once they are recorded.
     pub(crate) async fn issue(&self, audit: Option<&Audit>) -> Result<EnvVars, Failure> {
+        self.issue_after(audit, || Ok(())).await
+    }
+
+    /// Returns the credentials and settings for another program, once a question was answered and they are
+    /// recorded.
+    ///
+    /// The question comes behind the credentials, because it is pointless if there are none or they belong
+    /// to another account.
+    pub(crate) async fn issue_after(
+        &self,
+        audit: Option<&Audit>,
+        question: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<EnvVars, Failure> {
         let variables = self.manager.env_vars().await?;
+        question()?;
         if let Some(audit) = audit {
             let id = variables
                 .set()

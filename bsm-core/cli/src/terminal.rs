@@ -31,3 +31,32 @@ pub(crate) fn is_interactive() -> bool {
     // Questions are on the standard error, so the standard output may go to a program.
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
+
+/// Waits for a signal that ends this command.
+#[cfg(unix)]
+pub(crate) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // A signal that cannot be listened for keeps its default action, which ends this process.
+    let listen = |kind| signal(kind).ok();
+    let (mut int, mut term, mut hup) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::terminate()),
+        listen(SignalKind::hangup()),
+    );
+    let one = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    };
+    tokio::select! {
+        () = one(&mut int) => {}
+        () = one(&mut term) => {}
+        () = one(&mut hup) => {}
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -205,7 +205,7 @@ impl ProviderFactory<'_> {
         let config = sso_config(self.config, &sso.region, self.are_retries_set);
         let login = SsoTokenProvider::new(
             SsoSession::from(&sso),
-            sso.profile.clone(),
+            Some(sso.profile.clone()),
             self.environment.home(),
             config.clone(),
         )?;

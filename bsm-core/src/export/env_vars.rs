@@ -21,7 +21,7 @@ const IGNORE_CONFIGURED: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
 /// Variables that would give a child another identity, send its requests elsewhere, or keep it from
 /// starting. Those of [`CLEARED_PREFIXES`] are cleared as well.
-const CLEARED: [&str; 19] = [
+const CLEARED: [&str; 23] = [
     ENDPOINT_FOR_ALL,
     IGNORE_CONFIGURED,
     "AWS_PROFILE",
@@ -41,9 +41,13 @@ const CLEARED: [&str; 19] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    // Older names of the keys, which SDKs for Go and Java also read.
+    // Older names, which the SDKs for Go, Java and Ruby also read.
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
+    "AMAZON_ACCESS_KEY_ID",
+    "AMAZON_SECRET_ACCESS_KEY",
+    "AMAZON_SESSION_TOKEN",
+    "AMAZON_REGION",
 ];
 
 /// Variables of single services: the endpoint, and a token that is sent in place of a signature.
@@ -65,7 +69,7 @@ const CLEARED_PREFIXES: [&str; 2] = [ENDPOINT_VARIABLE, "AWS_BEARER_TOKEN_"];
 /// What is not set of these variables is cleared, except `AWS_CA_BUNDLE`. So is whatever could give the
 /// child another identity: `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `AWS_SECURITY_TOKEN`,
 /// `AWS_ACCOUNT_ID`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`, `AWS_WEB_IDENTITY_TOKEN_FILE`,
-/// `AWS_ACCESS_KEY`, `AWS_SECRET_KEY`, `AWS_CONTAINER_CREDENTIALS_…`,
+/// `AWS_ACCESS_KEY`, `AWS_SECRET_KEY`, their `AMAZON_…` forms, `AWS_CONTAINER_CREDENTIALS_…`,
 /// `AWS_CONTAINER_AUTHORIZATION_TOKEN…` and `AWS_BEARER_TOKEN_…`.
 #[derive(Clone)]
 pub struct EnvVars {
@@ -358,6 +362,10 @@ mod tests {
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", None),
             ("AWS_ACCESS_KEY", None),
             ("AWS_SECRET_KEY", None),
+            ("AMAZON_ACCESS_KEY_ID", None),
+            ("AMAZON_SECRET_ACCESS_KEY", None),
+            ("AMAZON_SESSION_TOKEN", None),
+            ("AMAZON_REGION", None),
             ("AWS_BEARER_TOKEN_BEDROCK", None),
             ("PAGER", Some("cat")),
         ]);

@@ -119,7 +119,7 @@ fn bearer_tokens(
     let oidc = sso_config(config, &session.region, sets_attempts(settings, profile));
     let (profile, home) = (profile.name().to_owned(), settings.environment.home());
     // Without a home directory, only services that take bearer tokens fail.
-    let login = SsoTokenProvider::new(session, profile, home, oidc).ok()?;
+    let login = SsoTokenProvider::new(session, Some(profile), home, oidc).ok()?;
     Some(SharedTokenProvider::new(login))
 }
 

@@ -17,6 +17,8 @@ const DEFAULT_SCOPE: &str = "sso:account:access";
 /// A login, and how requests about it are sent.
 pub(crate) struct SsoAccess {
     pub(crate) session: SsoSession,
+    /// The profile that led to the login, if none was named.
+    pub(crate) profile: Option<String>,
     /// Empty for profiles of the older form, whose clients are registered without any.
     pub(crate) scopes: Vec<String>,
     /// The home directory, below which the AWS CLI keeps logins.
@@ -55,6 +57,7 @@ impl Session {
             home,
             config: sso_config(&config, &session.region, are_retries_set),
             has_display: has_display(&settings.environment),
+            profile: name.is_none().then(|| profile.name().to_owned()),
             session,
         })
     }

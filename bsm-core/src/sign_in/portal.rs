@@ -239,11 +239,9 @@ impl Portal {
 
 impl SsoAccess {
     fn login(&self) -> Result<SsoTokenProvider, Error> {
-        let name = self.session.name.clone();
-        let name = name.unwrap_or_else(|| self.session.start_url.clone());
         SsoTokenProvider::new(
             self.session.clone(),
-            name,
+            self.profile.clone(),
             Some(self.home.clone()),
             self.config.clone(),
         )

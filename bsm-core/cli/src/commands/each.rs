@@ -129,7 +129,7 @@ impl Each {
         global: &Global,
     ) -> Result<ExitCode, Failure> {
         // Outside the loop: a listener that is created for each result misses a signal in between.
-        let mut interrupted = std::pin::pin!(child::interrupted());
+        let mut interrupted = std::pin::pin!(terminal::interrupted());
         let report = loop {
             tokio::select! {
                 finished = run.next() => match finished {

@@ -44,8 +44,10 @@ impl Env {
             .session
             .select_narrowed(Questions::Allowed, &self.narrow)?;
         session.require(&self.lifetime).await?;
-        let variables = session.issue(session.audit("env").as_ref()).await?;
-        session.confirm_production("Give the credentials to this shell", self.yes)?;
+        let audit = session.audit("env");
+        let question =
+            || session.confirm_production("Give the credentials to this shell", self.yes);
+        let variables = session.issue_after(audit.as_ref(), question).await?;
         let shell = self.shell.unwrap_or_else(ShellName::of_user);
         print(&shell.form().write(&variables)?)?;
         if io::stdout().is_terminal() {

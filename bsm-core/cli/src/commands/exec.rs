@@ -60,10 +60,8 @@ impl Exec {
         session.require(&self.lifetime).await?;
         let mut command = Command::new(program);
         command.args(arguments);
-        // Before the question, because it is pointless if there are no credentials or they belong to
-        // another account.
-        let variables = session.issue(audit.as_ref()).await?;
-        self.confirm(&session, program)?;
+        let question = || self.confirm(&session, program);
+        let variables = session.issue_after(audit.as_ref(), question).await?;
         let failed = |error: io::Error| cannot_run(program, &error);
         // Without an expiry there is nothing to refresh, and the container protocol requires one. That of keys in the
         // environment is not the session's.

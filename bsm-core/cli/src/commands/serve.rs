@@ -61,7 +61,8 @@ impl Serve {
             let session = arguments.select(Questions::Allowed)?;
             // Now, because a mistake is noticed here and not in a client, and the guards hold.
             let audit = session.audit("serve");
-            let variables = session.issue(audit.as_ref()).await?;
+            let issued = session.issue(audit.as_ref()).await;
+            let variables = issued.map_err(|failure| failure.of_profile(session.profile_name()))?;
             if session.manager.credentials().await?.expiry().is_none() {
                 return Err(match variables.expiration() {
                     Some(_) => Failure::usage(

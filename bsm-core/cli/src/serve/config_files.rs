@@ -10,19 +10,35 @@ use tempfile::TempDir;
 ///
 /// A list of what to keep, because a setting that is forgotten here is missed, and one that is
 /// forgotten in a list of what to drop gives the child another identity.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 30] = [
+    "account_id_endpoint_mode",
+    "auth_scheme_preference",
     "ca_bundle",
     "cli_auto_prompt",
     "cli_binary_format",
+    "cli_follow_urlparam",
+    "cli_history",
     "cli_pager",
     "cli_timestamp_format",
     "defaults_mode",
+    "disable_clock_skew_correction",
+    "disable_request_compression",
     "endpoint_url",
     "ignore_configured_endpoint_urls",
     "max_attempts",
     "output",
+    "parameter_validation",
+    "request_checksum_calculation",
+    "request_min_compression_size_bytes",
+    "response_checksum_validation",
     "retry_mode",
+    "s3_disable_multiregion_access_points",
+    "s3_us_east_1_regional_endpoint",
+    "s3_use_arn_region",
+    "sdk_ua_app_id",
+    "sigv4a_signing_region_set",
     "sts_regional_endpoints",
+    "tcp_keepalive",
     "use_dualstack_endpoint",
     "use_fips_endpoint",
 ];
@@ -61,6 +77,11 @@ impl ConfigFiles {
 
     fn credentials(&self) -> PathBuf {
         self.dir.path().join("credentials")
+    }
+
+    /// Returns the file that contains no keys.
+    pub(crate) fn without_keys(&self) -> PathBuf {
+        self.credentials()
     }
 
     /// Returns the environment variables that point a client at the files.

@@ -205,6 +205,11 @@ fn on_a_terminal_a_login_shows_an_address_and_a_code_and_ctrl_c_ends_it() {
 fn a_command_on_a_terminal_signs_in_first_and_a_script_gets_the_error() {
     let aws = center();
     let home = Home::of(&aws);
+    // Its profile is not an option of every command, and another one is selected by the environment.
+    let stderr = home.run(&["serve", "admin"]).fails_with(4);
+    assert!(stderr.contains("`bsm login -p admin`"), "{stderr}");
+    let stderr = home.run(&["each", "--profiles", "admin", "--", "true"]);
+    assert!(!stderr.stderr.contains("`bsm login`"), "{stderr:?}");
     for command in [
         &["bsm", "whoami", "-p", "admin"][..],
         &["bsm", "exec", "-p", "admin", "--", "echo", "started"],

@@ -12,6 +12,17 @@ fn each_screen_of_a_new_user_says_what_to_do_next() {
         (&["exec"], 125, "bsm exec -p PROFILE -- PROGRAM"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["whomi"], 2, "a similar subcommand exists: 'whoami'"),
+        (&["whoami", "--bogus"], 2, "unexpected argument '--bogus'"),
+        (
+            &["exec", "--bogus", "--", "true"],
+            125,
+            "unexpected argument '--bogus'",
+        ),
+        (
+            &["-p", "x", "each", "--jobs", "x", "--", "true"],
+            125,
+            "invalid value 'x'",
+        ),
         (
             &["whoami", "-p", "x"],
             3,

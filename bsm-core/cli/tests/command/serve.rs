@@ -500,7 +500,18 @@ fn a_program_with_a_server_has_no_secret_but_the_servers() {
     let mut command = home.bsm(&[
         "exec", "--server", "-p", "staging", "--", "sh", "-c", script,
     ]);
+    // What the AWS CLI and the SDKs for Go, Java and Ruby would use before they ask the server.
+    let others = [
+        "AWS_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AMAZON_ACCESS_KEY_ID",
+        "AMAZON_SECRET_ACCESS_KEY",
+        "AWS_CREDENTIAL_FILE",
+        "BOTO_CONFIG",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ];
     command
+        .envs(others.map(|name| (name, "somebody-else")))
         .env("AWS_PROFILE", "default")
         .env("http_proxy", "http://127.0.0.1:9")
         .env("NO_PROXY", "127.0.0.1");
@@ -521,6 +532,13 @@ fn a_program_with_a_server_has_no_secret_but_the_servers() {
     // The parent was started with it, and has not given it to the child.
     let (child, parent) = printed.split_once("\n700\n").unwrap();
     assert!(!child.contains("AWS_PROFILE"), "{child}");
+    assert!(!child.contains("somebody-else"), "{child}");
+    let boto = child
+        .lines()
+        .find_map(|line| line.strip_prefix("BOTO_CONFIG="));
+    assert!(
+        boto.is_some_and(|file| child.contains(&format!("AWS_SHARED_CREDENTIALS_FILE={file}")))
+    );
     assert!(parent.contains("AWS_PROFILE=default"), "{parent}");
     let file = child
         .lines()

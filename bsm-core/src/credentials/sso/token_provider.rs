@@ -52,8 +52,8 @@ const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Clone)]
 pub(crate) struct SsoTokenProvider {
     session: SsoSession,
-    /// The profile to name in a command.
-    profile: String,
+    /// The profile to name in a command; `None` if only the sso-session is known.
+    profile: Option<String>,
     file: TokenFile,
     oidc: SdkConfig,
     time: SharedTimeSource,
@@ -75,11 +75,12 @@ impl SsoTokenProvider {
     /// [`ErrorKind::CredentialsUnavailable`] if there is no home directory, and so no login.
     pub(crate) fn new(
         session: SsoSession,
-        profile: String,
+        profile: Option<String>,
         home: Option<PathBuf>,
         oidc: SdkConfig,
     ) -> Result<Self, Error> {
         let Some(home) = home else {
+            let profile = profile.unwrap_or_default();
             let message = format!(
                 "profile {profile:?} uses SSO, but there is no home directory, where the AWS CLI keeps logins: \
                  set HOME"
@@ -316,10 +317,11 @@ impl SsoTokenProvider {
             Some(name) => format!("the login of sso-session {name:?}"),
             None => format!("the SSO login at {}", self.session.start_url),
         };
-        let message = format!(
-            "{login} {what}: sign in with `aws sso login --profile {}`",
-            self.profile
-        );
+        let option = match (&self.profile, &self.session.name) {
+            (Some(profile), _) => format!("--profile {profile}"),
+            (None, name) => format!("--sso-session {}", name.as_deref().unwrap_or_default()),
+        };
+        let message = format!("{login} {what}: sign in with `aws sso login {option}`");
         Error::new(ErrorKind::SignInRequired, message)
     }
 
@@ -327,8 +329,8 @@ impl SsoTokenProvider {
         Error::new(
             ErrorKind::TimedOut,
             format!(
-                "timed out waiting for another process that is renewing the SSO login of profile {:?}",
-                self.profile
+                "timed out waiting for another process that is renewing the SSO login in {}",
+                self.file.path().display()
             ),
         )
     }

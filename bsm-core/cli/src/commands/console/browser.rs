@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 use crate::failure::{Class, Failure};
+use crate::terminal::interrupted;
 
 /// How long the file exists: a browser that has to be started first takes several seconds.
 const LIFETIME: Duration = Duration::from_secs(15);
@@ -32,17 +33,27 @@ pub(super) async fn open(url: &str) -> Result<(), Failure> {
     };
     command.arg(file.path());
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(Stdio::null()).spawn().map_err(cannot)?;
-    // A browser that is the program itself runs for as long as it is open.
-    if let Ok(status) = tokio::time::timeout(START_LIMIT, child.wait()).await {
-        let status = status.map_err(cannot)?;
-        if !status.success() {
-            return Err(cannot(io::Error::other(format!("it ended with {status}"))));
+    command.stderr(Stdio::null());
+    let shown = async {
+        let mut child = command.spawn().map_err(cannot)?;
+        // A browser that is the program itself runs for as long as it is open.
+        if let Ok(status) = tokio::time::timeout(START_LIMIT, child.wait()).await {
+            let status = status.map_err(cannot)?;
+            if !status.success() {
+                return Err(cannot(io::Error::other(format!("it ended with {status}"))));
+            }
         }
+        // The opener returns before the browser has read the file, and dropping `file` removes it.
+        tokio::time::sleep(LIFETIME).await;
+        Ok(())
+    };
+    tokio::select! {
+        // First, so that it listens before the program is started: a signal that ended this process would
+        // leave the file behind.
+        biased;
+        () = interrupted() => Ok(()),
+        shown = shown => shown,
     }
-    // The opener returns before the browser has read the file, and dropping `file` removes it.
-    tokio::time::sleep(LIFETIME).await;
-    Ok(())
 }
 
 /// Writes a page that leads to the address, readable for this user alone.

@@ -181,32 +181,3 @@ fn is_running(id: u32) -> bool {
 fn is_running(_: u32) -> bool {
     false
 }
-
-/// Waits for a signal that ends this command.
-#[cfg(unix)]
-pub(super) async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // A signal that cannot be listened for keeps its default action, which ends this process.
-    let listen = |kind| signal(kind).ok();
-    let (mut int, mut term, mut hup) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-        listen(SignalKind::hangup()),
-    );
-    let one = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    };
-    tokio::select! {
-        () = one(&mut int) => {}
-        () = one(&mut term) => {}
-        () = one(&mut hup) => {}
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
-}

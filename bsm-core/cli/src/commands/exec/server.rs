@@ -22,6 +22,11 @@ const CREDENTIALS: [&str; 4] = [
     "AWS_CREDENTIAL_EXPIRATION",
 ];
 
+/// What botocore asks for keys before it asks a server, besides the profile files: a file that this names,
+/// and boto's `~/.boto` and `/etc/boto.cfg`, in whose place another one can be named.
+const KEYS_OF_FILES: &str = "AWS_CREDENTIAL_FILE";
+const BOTO_CONFIG: &str = "BOTO_CONFIG";
+
 // Without `HTTPS_PROXY`: the server speaks HTTP.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
@@ -53,7 +58,11 @@ pub(super) async fn run(
 /// Gives a command the environment of the session, with the server in place of keys.
 fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: &mut Command) {
     // Removed before the server's variables are set, some of which have the same names.
-    for name in variables.cleared().chain(CREDENTIALS) {
+    for name in variables
+        .cleared()
+        .chain(CREDENTIALS)
+        .chain([KEYS_OF_FILES])
+    {
         command.env_remove(name);
     }
     let others = variables.set();
@@ -62,6 +71,7 @@ fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: 
         command.envs(source.container_variables(server.address()));
     }
     command.envs(files.variables());
+    command.env(BOTO_CONFIG, files.without_keys());
     // When the server is gone, no client must fall back to the role of this machine.
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     // Some clients would send the token, and get the keys, through a proxy.
