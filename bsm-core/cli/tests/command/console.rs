@@ -41,26 +41,23 @@ fn the_file_that_leads_to_the_console_goes_with_ctrl_c() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
     let seen = home.path().join("seen");
-    let browser = home.write(
-        "browser",
-        &format!("#!/bin/sh\necho \"$1\" >{}\n", seen.display()),
+    // Its own standard output is nobody's.
+    let script = format!(
+        "#!/bin/sh\necho \"$1\" >{}\necho opened >/dev/tty\n",
+        seen.display()
     );
+    let browser = home.write("browser", &script);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
-    let script = format!(
-        "bsm console -p staging & while ! [ -s {seen} ]; do sleep 0.05; done; test -e $(cat {seen}) && \
-         kill -INT $!; wait $!; echo ended $?",
-        seen = seen.display()
-    );
-    // A shell ignores interrupts for what it runs in the background, unless it has job control.
-    let shell = ["bash", "-m", "-c", &script];
-    let mut command = home.command(shell[0]);
-    command.args(&shell[1..]).env("BROWSER", &browser);
-    let printed = run(command).ok();
-    assert!(printed.contains("ended 0"), "{printed}");
+    let browser = format!("BROWSER={}", browser.display());
+    let console = ["env", &browser, "bsm", "console", "-p", "staging"];
+    let Some(ran) = on_terminal(&home, &["opened", "^C"], &console) else {
+        return;
+    };
+    assert_eq!(ran.status, Some(0), "{ran:?}");
     let file = std::fs::read_to_string(seen).unwrap();
     assert!(!std::fs::exists(file.trim()).unwrap(), "{file}");
 }

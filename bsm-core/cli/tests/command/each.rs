@@ -155,7 +155,7 @@ fn an_organization_is_a_fleet() {
     arguments.extend(["--without", "555555555555", "--account-tag", "team=a", "--"]);
     arguments.extend(ACCOUNT);
     assert_eq!(home.run(&arguments).ok(), "444444444444 | 444444444444\n");
-    home.run(&["each", "--org", "--", "true"]).fails_with(2);
+    home.run(&["each", "--org", "--", "true"]).fails_with(125);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn what_cannot_be_run_is_said_before_anything_is_sent() {
     assert_eq!(plan.ok(), "staging\n");
     let nobody = home.run(&["each", "--profiles", "nobody-*", "--", "true"]);
     assert!(nobody.fails_with(125).contains("no account was selected"));
-    home.run(&["each", "--", "true"]).fails_with(2);
+    home.run(&["each", "--", "true"]).fails_with(125);
     assert!(aws.calls().is_empty());
 }
 

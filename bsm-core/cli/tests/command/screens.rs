@@ -14,9 +14,9 @@ fn each_screen_of_a_new_user_says_what_to_do_next() {
         (&["whomi"], 2, "a similar subcommand exists: 'whoami'"),
         (&["whoami", "--bogus"], 2, "unexpected argument '--bogus'"),
         (
-            &["exec", "--bogus", "--", "true"],
+            &["exec", "--min-lifetime", "x", "--", "true"],
             125,
-            "unexpected argument '--bogus'",
+            "invalid value 'x'",
         ),
         (
             &["-p", "x", "each", "--jobs", "x", "--", "true"],
