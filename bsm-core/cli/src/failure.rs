@@ -17,7 +17,7 @@ pub(crate) struct Failure {
     hint: Option<String>,
     causes: Vec<String>,
     /// The profile that it is about, where the command has several.
-    profile: Option<String>,
+    profile: Option<Box<str>>,
 }
 
 /// What a script can do about a failure. The numbers are the exit codes, which are documented.
@@ -80,7 +80,7 @@ impl Failure {
 
     /// Names the profile that the failure is about, of a command that has several.
     pub(crate) fn of_profile(mut self, profile: &str) -> Self {
-        self.profile = Some(profile.to_owned());
+        self.profile = Some(profile.into());
         self
     }
 
