@@ -108,7 +108,7 @@ const NUMBERS: [(&str, &str, &str, &str); 42] = [
     (
         "limitations",
         "does nothing for three seconds",
-        "bsm-core/src/sync/callers.rs",
+        "bsm-core/src/sync/user_code.rs",
         "STANDSTILL: Duration = Duration::from_secs(3);",
     ),
     (
