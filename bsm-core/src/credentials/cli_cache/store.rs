@@ -1,7 +1,7 @@
 //! The directory of the entries.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -48,7 +48,8 @@ impl Store {
         }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    #[cfg(feature = "sso-login")]
+    pub(crate) fn directory(&self) -> &std::path::Path {
         &self.directory
     }
 
