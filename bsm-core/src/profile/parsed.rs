@@ -46,7 +46,11 @@ pub(super) struct Sections {
 }
 
 /// What has been parsed, the last used one at the end.
-static CACHED: LazyLock<Mutex<Vec<Cached>>> = LazyLock::new(Mutex::default);
+#[derive(Default)]
+struct Cache(Mutex<Vec<Cached>>);
+
+/// The cache of the process.
+static CACHE: LazyLock<Cache> = LazyLock::new(Cache::default);
 
 /// The hash of a content, with a seed of this process.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -64,6 +68,10 @@ impl ReadFile {
     ///
     /// It is read each time, so that a change is noticed whatever the file system says about times.
     pub(super) fn read(file: File, path: &Path) -> Result<Self, Error> {
+        Self::through(&CACHE, file, path)
+    }
+
+    fn through(cache: &Cache, file: File, path: &Path) -> Result<Self, Error> {
         tracing::debug!(file = %path.display(), "reading a profile file");
         let text = match small_file::read(path, MAX_BYTES) {
             Ok(text) => text,
@@ -79,51 +87,53 @@ impl ReadFile {
                 return Err(Error::new(ErrorKind::InvalidConfig, message).with_source(error));
             }
         };
-        let sections = sections(file, path, &text)?;
+        let sections = cache.sections(file, path, &text)?;
         let text = Arc::new(text);
         Ok(Self { sections, text })
     }
 }
 
-/// Returns the sections of a text, parsed or cached.
-fn sections(file: File, path: &Path, text: &str) -> Result<Arc<Sections>, Error> {
-    // A hash in place of the text, because the text contains the keys.
-    let (length, hash) = (text.len(), HASHER.hash_one(text));
-    // Held while a file is parsed, so that a thousand managers that start together parse it once.
-    let mut cached = CACHED.lock();
-    let same = |cached: &Cached| cached.file == file && cached.path == path;
-    if let Some(at) = cached.iter().position(same) {
-        // Pushed again below: the list is in order of use. After a change, the old sections go.
-        let found = cached.remove(at);
-        if (found.length, found.hash) == (length, hash) {
-            let sections = Arc::clone(&found.sections);
-            cached.push(found);
-            return Ok(sections);
+impl Cache {
+    /// Returns the sections of a text, parsed or cached.
+    fn sections(&self, file: File, path: &Path, text: &str) -> Result<Arc<Sections>, Error> {
+        // A hash in place of the text, because the text contains the keys.
+        let (length, hash) = (text.len(), HASHER.hash_one(text));
+        // Held while a file is parsed, so that a thousand managers that start together parse it once.
+        let mut cached = self.0.lock();
+        let same = |cached: &Cached| cached.file == file && cached.path == path;
+        if let Some(at) = cached.iter().position(same) {
+            // Pushed again below: the list is in order of use. After a change, the old sections go.
+            let found = cached.remove(at);
+            if (found.length, found.hash) == (length, hash) {
+                let sections = Arc::clone(&found.sections);
+                cached.push(found);
+                return Ok(sections);
+            }
         }
+        tracing::debug!(file = %path.display(), length, "parsing a profile file");
+        let titled = ini::parse(text).map_err(|malformed| {
+            let message = format!(
+                "the AWS profile file {} cannot be parsed: fix the line that the cause names",
+                path.display()
+            );
+            Error::new(ErrorKind::InvalidConfig, message).with_source(malformed)
+        })?;
+        let sections = Arc::new(match file {
+            File::Config => Sections::of_config(titled),
+            File::Credentials => Sections::of_credentials(titled),
+        });
+        if cached.len() == MAX_CACHED {
+            cached.remove(0);
+        }
+        cached.push(Cached {
+            file,
+            path: path.to_owned(),
+            length,
+            hash,
+            sections: Arc::clone(&sections),
+        });
+        Ok(sections)
     }
-    tracing::debug!(file = %path.display(), length, "parsing a profile file");
-    let titled = ini::parse(text).map_err(|malformed| {
-        let message = format!(
-            "the AWS profile file {} cannot be parsed: fix the line that the cause names",
-            path.display()
-        );
-        Error::new(ErrorKind::InvalidConfig, message).with_source(malformed)
-    })?;
-    let sections = Arc::new(match file {
-        File::Config => Sections::of_config(titled),
-        File::Credentials => Sections::of_credentials(titled),
-    });
-    if cached.len() == MAX_CACHED {
-        cached.remove(0);
-    }
-    cached.push(Cached {
-        file,
-        path: path.to_owned(),
-        length,
-        hash,
-        sections: Arc::clone(&sections),
-    });
-    Ok(sections)
 }
 
 impl Sections {
@@ -180,41 +190,41 @@ fn is_null(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn read(path: &Path) -> Arc<Sections> {
-        ReadFile::read(File::Config, path).unwrap().sections
-    }
-
-    /// Returns `true` if the second of two reads finds what the first has parsed. Other tests read files as
-    /// well, and can push this one out of the cache in between, but not every time.
-    fn is_cached(path: &Path) -> bool {
-        (0..100).any(|_| Arc::ptr_eq(&read(path), &read(path)))
+    fn read(cache: &Cache, path: &Path) -> Arc<Sections> {
+        let read = ReadFile::through(cache, File::Config, path).unwrap();
+        read.sections
     }
 
     #[test]
     fn a_file_is_parsed_once_for_each_content() {
+        let cache = Cache::default();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
         std::fs::write(&path, "[profile a]\nregion = x\n").unwrap();
-        assert!(is_cached(&path));
+        let first = read(&cache, &path);
+        for _ in 0..1_000 {
+            assert!(Arc::ptr_eq(&first, &read(&cache, &path)));
+        }
         // The same length, within the same second.
         std::fs::write(&path, "[profile b]\nregion = x\n").unwrap();
-        let second = read(&path);
+        let second = read(&cache, &path);
         assert!(second.profiles.contains_key("b"));
-        assert!(is_cached(&path));
+        assert!(Arc::ptr_eq(&second, &read(&cache, &path)));
         // In the place of the other file, this text says something else.
-        let other = ReadFile::read(File::Credentials, &path).unwrap();
+        let other = ReadFile::through(&cache, File::Credentials, &path).unwrap();
         assert!(other.sections.profiles.contains_key("profile b"));
     }
 
     #[test]
     fn the_cache_is_bounded() {
+        let cache = Cache::default();
         let dir = tempfile::tempdir().unwrap();
         let path = |number: usize| dir.path().join(number.to_string());
         for number in 0..=MAX_CACHED {
             std::fs::write(path(number), format!("[profile p{number}]\n")).unwrap();
-            read(&path(number));
+            read(&cache, &path(number));
         }
-        assert!(CACHED.lock().len() <= MAX_CACHED);
-        assert!(read(&path(0)).profiles.contains_key("p0"));
+        assert_eq!(cache.0.lock().len(), MAX_CACHED);
+        assert!(read(&cache, &path(0)).profiles.contains_key("p0"));
     }
 }
