@@ -112,7 +112,6 @@ pub(crate) fn parse(text: &str) -> Result<Vec<NamedSection>, Malformed> {
     Reader::read_all(text)?.finish()
 }
 
-/// Reads a key from the text of one section.
 /// Returns what is malformed: each line as if those before it were repaired.
 pub(super) fn problems(text: &str) -> Vec<Malformed> {
     // Each one takes another pass over the file.
@@ -152,6 +151,7 @@ fn without(text: &str, line: usize) -> Zeroizing<String> {
     kept
 }
 
+/// Reads a key from the text of one section.
 fn key_in(text: &str, name: &str) -> Option<Zeroizing<String>> {
     let reader = Reader::read_all(text).ok()?;
     let mut sections = reader.sections.iter().chain([&reader.for_all]);
