@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
+use tokio::time::Instant;
 
 use crate::small_file;
 #[cfg(test)]
@@ -17,6 +18,16 @@ const UNFINISHED: (&str, &str) = (".bsm-", ".tmp");
 /// How old an unfinished file is that a killed process has left. Writing one takes milliseconds.
 const ABANDONED: Duration = Duration::from_secs(600);
 
+/// How long a file that cannot be parsed may be in the middle of a write: the AWS CLI empties it before it
+/// writes it again.
+pub(crate) const MAX_WRITE: Duration = Duration::from_secs(1);
+
+/// The time between two looks at such a file.
+const WRITE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The time between two attempts at a lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(25);
+
 /// How much of a note is read.
 const MAX_NOTE: u64 = 256;
 
@@ -26,6 +37,14 @@ const MAX_NOTE: u64 = 256;
 #[derive(Debug)]
 pub(crate) struct Lock(File);
 
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    Missing,
+    Damaged,
+    Unreadable(io::Error),
+}
+
 /// The outcome of an attempt at a lock.
 #[derive(Debug)]
 pub(crate) enum LockAttempt {
@@ -34,6 +53,33 @@ pub(crate) enum LockAttempt {
     Held,
     /// The file system has no locks, or the directory cannot be written.
     Unsupported,
+}
+
+/// What follows an attempt at a lock by a caller that waits for it.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// The caller has the lock, or there are no locks.
+    Taken(Option<Lock>),
+    /// Another process holds it. Some time has passed since the attempt.
+    Again,
+    /// Another process has held it until the deadline.
+    Late,
+}
+
+impl LockAttempt {
+    /// Waits a moment if another process holds the lock; `give_up` is the deadline, if there is one.
+    pub(crate) async fn turn(self, give_up: Option<Instant>) -> Turn {
+        match self {
+            Self::Acquired(lock) => Turn::Taken(Some(lock)),
+            Self::Unsupported => Turn::Taken(None),
+            Self::Held if give_up.is_none_or(|at| Instant::now() < at) => {
+                // Spread, so that the waiting processes do not poll at the same moment.
+                tokio::time::sleep(LOCK_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
+                Turn::Again
+            }
+            Self::Held => Turn::Late,
+        }
+    }
 }
 
 impl Lock {
@@ -54,6 +100,40 @@ impl Lock {
         // The file is in append mode, so the text begins at the new end.
         self.0.write_all(text.as_bytes())
     }
+}
+
+/// Reads a file that other programs also write. One that cannot be parsed may be in the middle of a write, so
+/// it is read again for a second.
+pub(crate) async fn read_parsed<T>(
+    path: &Path,
+    max_bytes: u64,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Unusable> {
+    let give_up = Instant::now() + MAX_WRITE;
+    loop {
+        let file = path.to_owned();
+        let read = small_file::blocking(move || small_file::read(&file, max_bytes)).await;
+        let text = match read.map_err(io::Error::other).flatten() {
+            Ok(text) => text,
+            // Every writer leaves the file in place, so there is no write to wait for.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unusable::Missing),
+            Err(error) => return Err(Unusable::Unreadable(error)),
+        };
+        match parse(&text) {
+            Some(parsed) => return Ok(parsed),
+            None if Instant::now() < give_up => tokio::time::sleep(WRITE_INTERVAL).await,
+            None => return Err(Unusable::Damaged),
+        }
+    }
+}
+
+/// As [`replace`], on a thread that may block.
+pub(crate) async fn replace_async(
+    path: PathBuf,
+    contents: impl AsRef<[u8]> + Send + 'static,
+) -> io::Result<()> {
+    let written = small_file::blocking(move || replace(&path, contents.as_ref())).await;
+    written.map_err(io::Error::other)?
 }
 
 /// Replaces a file, which is readable for the user alone, in one piece.

@@ -23,20 +23,17 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 pub(super) use self::login_file::LoginFile;
-use self::login_file::{AccessToken, Login, NoLogin};
+use self::login_file::{AccessToken, Login};
 use self::proof::ProofKey;
 use super::provider::CredentialProvider;
 use crate::error::{Error, ErrorKind};
-use crate::shared_file::LockAttempt;
+use crate::shared_file::{Turn, Unusable};
 use crate::time::format_rfc3339;
 use crate::transport::{self, time_limits};
 use crate::validation;
 
 /// How long before its expiry a login is renewed, as in the SDKs.
 const ADVISORY: Duration = Duration::from_secs(300);
-
-/// The time between two attempts at the lock.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The longest lifetime of credentials that is believed.
 const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3_600);
@@ -104,18 +101,11 @@ impl LoginSession {
             if !self.is_due(&found) {
                 return Ok(found);
             }
-            let lock = match attempt {
-                LockAttempt::Acquired(lock) => Some(lock),
-                LockAttempt::Unsupported => None,
-                LockAttempt::Held if give_up.is_none_or(|at| Instant::now() < at) => {
-                    tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
-                    continue;
-                }
-                LockAttempt::Held => break Err(self.busy()),
-            };
-            let renewed = self.renew(&found).await;
-            drop(lock);
-            break renewed;
+            match attempt.turn(give_up).await {
+                Turn::Taken(_lock) => break self.renew(&found).await,
+                Turn::Again => {}
+                Turn::Late => break Err(self.busy()),
+            }
         };
         match renewed {
             Err(error) if self.can_be_used(&due) => {
@@ -186,8 +176,8 @@ impl LoginSession {
             return Ok(ours.clone());
         }
         found.map_err(|none| match none {
-            NoLogin::Missing | NoLogin::Damaged => self.sign_in(),
-            NoLogin::Unreadable(error) => self.sign_in().with_source(error),
+            Unusable::Missing | Unusable::Damaged => self.sign_in(),
+            Unusable::Unreadable(error) => self.sign_in().with_source(error),
         })
     }
 

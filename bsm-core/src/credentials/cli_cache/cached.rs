@@ -54,23 +54,15 @@ impl CachedRole {
             false => None,
         };
         let source = source.as_deref();
-        // Without the lock first: in the usual case the entry is there.
-        if let Some(credentials) = self.find(key, source, true).await {
-            return Ok(credentials);
-        }
         // While another process has the lock, the same entry is read many times a second.
-        let find = || self.find(key, source, false);
-        let lock = match self.store.find_or_lock(key, self.max_wait(), find).await {
-            Ok(credentials) => return Ok(credentials),
-            Err(lock) => lock,
+        let find = |warns| self.find(key, source, warns);
+        let assume = async {
+            let assumed = self.role.assume().await?;
+            let text = entry::write(self.role.request(), &assumed, source);
+            Ok((assumed.credentials, text))
         };
-        let assumed = self.role.assume().await?;
-        if let Some(text) = entry::write(self.role.request(), &assumed, source) {
-            self.store.write(key, text).await;
-        }
-        // After the write: the next holder looks for the entry before it calls STS.
-        drop(lock);
-        Ok(assumed.credentials)
+        let wait = self.max_wait();
+        self.store.find_or_get(key, wait, find, assume).await
     }
 
     async fn find(&self, key: &Key, source: Option<&str>, warns: bool) -> Option<Credentials> {

@@ -43,21 +43,14 @@ impl CachedSessionToken {
     }
 
     async fn through_cache(&self, key: &Key) -> Result<Credentials, Error> {
-        if let Some(credentials) = self.find(key).await {
-            return Ok(credentials);
-        }
-        let find = || self.find(key);
-        let lock = match self.store.find_or_lock(key, self.max_wait(), find).await {
-            Ok(credentials) => return Ok(credentials),
-            Err(lock) => lock,
+        let find = |_| self.find(key);
+        let get = async {
+            let credentials = self.token.get().await?;
+            let text = entry::write_session_token(key, &credentials);
+            Ok((credentials, text))
         };
-        let credentials = self.token.get().await?;
-        if let Some(text) = entry::write_session_token(key, &credentials) {
-            self.store.write(key, text).await;
-        }
-        // After the write: the next holder looks for the entry before it calls STS.
-        drop(lock);
-        Ok(credentials)
+        let wait = self.max_wait();
+        self.store.find_or_get(key, wait, find, get).await
     }
 
     async fn find(&self, key: &Key) -> Option<Credentials> {

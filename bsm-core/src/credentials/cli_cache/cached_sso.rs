@@ -50,20 +50,13 @@ impl CachedSso {
     }
 
     async fn through_cache(&self) -> Result<Credentials, Error> {
-        if let Some(credentials) = self.find().await {
-            return Ok(credentials);
-        }
-        let find = || self.find();
-        let lock = match self.store.find_or_lock(&self.key, MAX_WAIT, find).await {
-            Ok(credentials) => return Ok(credentials),
-            Err(lock) => lock,
+        let find = |_| self.find();
+        let get = async {
+            let credentials = provider::provide(&*self.sso).await?;
+            let text = entry::write_sso(&self.account, &credentials);
+            Ok((credentials, text))
         };
-        let credentials = provider::provide(&*self.sso).await?;
-        if let Some(text) = entry::write_sso(&self.account, &credentials) {
-            self.store.write(&self.key, text).await;
-        }
-        drop(lock);
-        Ok(credentials)
+        self.store.find_or_get(&self.key, MAX_WAIT, find, get).await
     }
 
     async fn find(&self) -> Option<Credentials> {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use crate::credentials::mfa;
+use crate::error::Error;
 use crate::shared_file::{self, Lock, LockAttempt};
 use crate::small_file;
 
@@ -61,26 +62,55 @@ impl Store {
     }
 
     /// Replaces an entry.
-    pub(super) async fn write(&self, key: &Key, text: Zeroizing<String>) {
+    async fn write(&self, key: &Key, text: Zeroizing<String>) {
         let path = self.path(key, "json");
-        let written = small_file::blocking(move || shared_file::replace(&path, text.as_bytes()));
-        let written = written.await.map_err(std::io::Error::other);
-        if let Err(error) = written.flatten() {
+        if let Err(error) = shared_file::replace_async(path, text).await {
             tracing::warn!(%error, directory = %self.directory.display(), "the credentials could not be put into the AWS CLI's cache");
         }
     }
 
     /// Tries to lock an entry. Never waits.
-    pub(super) async fn try_lock(&self, key: &Key) -> LockAttempt {
+    async fn try_lock(&self, key: &Key) -> LockAttempt {
         // Beside the entry: a lock on the file itself would stay with the one that is replaced.
         shared_file::try_lock_async(self.path(key, "lock")).await
+    }
+
+    /// Returns the credentials of an entry, or else gets them and writes the entry, while other processes wait.
+    ///
+    /// `find` looks for the entry, and knows whether it does so for the first time. `get` also returns the text
+    /// of the entry, if there can be one.
+    pub(super) async fn find_or_get<F>(
+        &self,
+        key: &Key,
+        max_wait: Duration,
+        find: impl Fn(bool) -> F,
+        get: impl Future<Output = Result<(Credentials, Option<Zeroizing<String>>), Error>>,
+    ) -> Result<Credentials, Error>
+    where
+        F: Future<Output = Option<Credentials>>,
+    {
+        // Without the lock first: in the usual case the entry is there.
+        if let Some(credentials) = find(true).await {
+            return Ok(credentials);
+        }
+        let lock = match self.find_or_lock(key, max_wait, || find(false)).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(lock) => lock,
+        };
+        let (credentials, text) = get.await?;
+        if let Some(text) = text {
+            self.write(key, text).await;
+        }
+        // After the write: the next holder looks for the entry before it gets credentials.
+        drop(lock);
+        Ok(credentials)
     }
 
     /// Waits for the lock of an entry, or for the entry that the holder of the lock writes.
     ///
     /// It polls, so that another process never blocks a thread of this one. Without locks, or if
     /// the other process takes longer than `max_wait`, it returns without the lock.
-    pub(super) async fn find_or_lock<F>(
+    async fn find_or_lock<F>(
         &self,
         key: &Key,
         max_wait: Duration,

@@ -3,39 +3,23 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::credentials::python_json::{self, SPACED};
 use crate::environment::Environment;
-use crate::shared_file::{self, LockAttempt};
-use crate::small_file;
+use crate::shared_file::{self, LockAttempt, Unusable};
 use crate::time::parse;
 
 /// The longest file that is read. Real ones have a few KiB.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// How long a file that cannot be parsed may be in the middle of a write: the AWS CLI writes it in place.
-const MAX_WRITE: Duration = Duration::from_secs(1);
-
-/// The time between two attempts to read it.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
-
 #[derive(Clone, Debug)]
 pub(crate) struct LoginFile(PathBuf);
-
-/// Why a login cannot be used.
-#[derive(Debug)]
-pub(super) enum NoLogin {
-    Missing,
-    Damaged,
-    Unreadable(io::Error),
-}
 
 /// A login: credentials, and what renews them. The fields are in the order of the AWS CLI's.
 #[derive(Clone, Deserialize, Serialize)]
@@ -81,31 +65,12 @@ impl LoginFile {
         &self.0
     }
 
-    /// Reads the login. A file that cannot be parsed may be in the middle of a write, so it is read again for
-    /// a second.
-    pub(super) async fn read(&self) -> Result<Login, NoLogin> {
-        let give_up = Instant::now() + MAX_WRITE;
-        loop {
-            let path = self.0.clone();
-            let read = small_file::blocking(move || small_file::read(&path, MAX_BYTES)).await;
-            match read.map_err(io::Error::other).flatten() {
-                Ok(text) => match Login::parse(&text) {
-                    Some(login) => return Ok(login),
-                    None if Instant::now() < give_up => tokio::time::sleep(POLL_INTERVAL).await,
-                    None => return Err(NoLogin::Damaged),
-                },
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(NoLogin::Missing);
-                }
-                Err(error) => return Err(NoLogin::Unreadable(error)),
-            }
-        }
+    pub(super) async fn read(&self) -> Result<Login, Unusable> {
+        shared_file::read_parsed(&self.0, MAX_BYTES, Login::parse).await
     }
 
     pub(super) async fn write(&self, login: &Login) -> io::Result<()> {
-        let (path, text) = (self.0.clone(), login.to_json());
-        let written = small_file::blocking(move || shared_file::replace(&path, &text));
-        written.await.map_err(io::Error::other)?
+        shared_file::replace_async(self.0.clone(), login.to_json()).await
     }
 
     /// Tries to lock the login. Never waits.

@@ -1,29 +1,21 @@
 //! The token file of a login, in the format of the AWS CLI.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::credentials::python_json::{self, SPACED};
 use crate::profile::Sso;
-use crate::shared_file::{self, LockAttempt};
-use crate::small_file;
+use crate::shared_file::{self, LockAttempt, Unusable};
 use crate::time::{format_rfc3339, parse};
 use crate::validation;
 
 /// The longest token file that is read: real ones have a few KiB.
 const MAX_BYTES: u64 = 1024 * 1024;
-
-/// How long a file may be unreadable: the AWS CLI empties it before it writes it again.
-const MAX_WRITE: Duration = Duration::from_secs(1);
-
-/// The time between two looks at an unreadable file.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a login is named after, and where it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +57,6 @@ pub(crate) struct Refresh {
     pub(crate) client_secret: Zeroizing<String>,
     pub(crate) registration_expires_at: SystemTime,
     pub(crate) refresh_token: Zeroizing<String>,
-}
-
-/// Why there is no token.
-#[derive(Debug)]
-pub(crate) enum NoToken {
-    Missing,
-    Damaged,
-    Unreadable(io::Error),
 }
 
 #[derive(Deserialize)]
@@ -127,7 +111,7 @@ impl TokenFile {
     #[cfg(feature = "sso-login")]
     pub(crate) async fn remove(&self) -> io::Result<bool> {
         let path = self.path.clone();
-        let removed = small_file::blocking(move || std::fs::remove_file(path)).await;
+        let removed = crate::small_file::blocking(move || std::fs::remove_file(path)).await;
         match removed.map_err(io::Error::other)? {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -139,35 +123,14 @@ impl TokenFile {
         &self.path
     }
 
-    /// Reads the token. A file that cannot be parsed may be in the middle of a write, so it is read
-    /// again for a second.
-    pub(crate) async fn read(&self) -> Result<Token, NoToken> {
-        let give_up = Instant::now() + MAX_WRITE;
-        loop {
-            let path = self.path.clone();
-            let read = small_file::blocking(move || small_file::read(&path, MAX_BYTES)).await;
-            let text = match read {
-                Ok(Ok(text)) => text,
-                // Every writer leaves the file in place, so there is no write to wait for.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(NoToken::Missing);
-                }
-                Ok(Err(error)) => return Err(NoToken::Unreadable(error)),
-                Err(error) => return Err(NoToken::Unreadable(io::Error::other(error))),
-            };
-            match Token::parse(&text) {
-                Some(token) => return Ok(token),
-                None if Instant::now() < give_up => tokio::time::sleep(POLL_INTERVAL).await,
-                None => return Err(NoToken::Damaged),
-            }
-        }
+    pub(crate) async fn read(&self) -> Result<Token, Unusable> {
+        shared_file::read_parsed(&self.path, MAX_BYTES, Token::parse).await
     }
 
     /// Replaces the token.
     pub(crate) async fn write(&self, session: &SsoSession, token: &Token) -> io::Result<()> {
-        let (path, text) = (self.path.clone(), token.to_json(session));
-        let written = small_file::blocking(move || shared_file::replace(&path, text.as_bytes()));
-        written.await.map_err(io::Error::other)?
+        let text = token.to_json(session);
+        shared_file::replace_async(self.path.clone(), text).await
     }
 
     /// Tries to lock the login. Never waits.
@@ -232,7 +195,10 @@ impl fmt::Debug for Token {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::shared_file::MAX_WRITE;
 
     fn session(name: Option<&str>) -> SsoSession {
         SsoSession {
@@ -321,11 +287,11 @@ mod tests {
     async fn a_file_in_the_middle_of_a_write_is_read_again_for_a_second() {
         let home = tempfile::tempdir().unwrap();
         let file = TokenFile::in_home(home.path(), &session(Some("corp")));
-        assert!(matches!(file.read().await, Err(NoToken::Missing)));
+        assert!(matches!(file.read().await, Err(Unusable::Missing)));
         std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
         std::fs::write(file.path(), "").unwrap();
         let before = Instant::now();
-        assert!(matches!(file.read().await, Err(NoToken::Damaged)));
+        assert!(matches!(file.read().await, Err(Unusable::Damaged)));
         assert!(before.elapsed() >= MAX_WRITE);
         assert!(file.path().exists());
         let path = file.path().to_owned();

@@ -26,9 +26,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::token_file::{NoToken, Refresh, SsoSession, Token, TokenFile};
+use super::token_file::{Refresh, SsoSession, Token, TokenFile};
 use crate::error::{Error, ErrorKind};
-use crate::shared_file::{Lock, LockAttempt};
+use crate::shared_file::{Lock, LockAttempt, Turn, Unusable};
 use crate::sync::single_flight::detached;
 use crate::transport::{self, time_limits};
 use crate::validation;
@@ -41,9 +41,6 @@ const RETRY_WHILE_VALID: Duration = Duration::from_secs(60);
 
 /// The same for an expired token: the managers of a process that starts share one attempt.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// The time between two attempts at the lock.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The longest lifetime of a token that is believed.
 const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
@@ -184,17 +181,11 @@ impl SsoTokenProvider {
             if let Some(error) = attempts.failed_within(RETRY, now) {
                 return Err(error);
             }
-            let lock = match attempt {
-                LockAttempt::Acquired(lock) => Some(lock),
-                LockAttempt::Unsupported => None,
-                LockAttempt::Held if give_up.is_none_or(|at| Instant::now() < at) => {
-                    // Spread, so that the waiting processes do not poll at the same moment.
-                    tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
-                    continue;
-                }
-                LockAttempt::Held => return Err(self.busy()),
-            };
-            return self.refresh(&found, lock, attempts).await;
+            match attempt.turn(give_up).await {
+                Turn::Taken(lock) => return self.refresh(&found, lock, attempts).await,
+                Turn::Again => {}
+                Turn::Late => return Err(self.busy()),
+            }
         }
     }
 
@@ -287,9 +278,9 @@ impl SsoTokenProvider {
 
     async fn read(&self) -> Result<Token, Error> {
         self.file.read().await.map_err(|none| match none {
-            NoToken::Missing => self.sign_in("does not exist"),
-            NoToken::Damaged => self.sign_in("is damaged"),
-            NoToken::Unreadable(error) => self.sign_in("cannot be read").with_source(error),
+            Unusable::Missing => self.sign_in("does not exist"),
+            Unusable::Damaged => self.sign_in("is damaged"),
+            Unusable::Unreadable(error) => self.sign_in("cannot be read").with_source(error),
         })
     }
 
