@@ -175,18 +175,7 @@ impl Command {
 
     /// Returns `true` if a command has enough to do for more than one thread.
     pub(crate) fn needs_workers(&self) -> bool {
-        if matches!(self, Self::Each(_)) {
-            return true;
-        }
-        #[cfg(feature = "dynamodb")]
-        if matches!(self, Self::Copy(_)) {
-            return true;
-        }
-        #[cfg(feature = "migrate")]
-        if matches!(self, Self::Migrate(_)) {
-            return true;
-        }
-        false
+        self.has_several_sessions()
     }
 
     /// Returns the exit code for a failure.

@@ -5,6 +5,11 @@ use bsm_core::{ProfileInfo, ProfileKind};
 /// The key for the account that a profile's credentials must belong to.
 pub(crate) const EXPECT_ACCOUNT: &str = "bsm_expect_account";
 
+/// Returns `true` for the twelve digits of an account.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Returns the account of a profile, as far as its own settings name it.
 pub(crate) fn account(profile: &ProfileInfo) -> Option<&str> {
     let of_role = || profile.setting("role_arn")?.split(':').nth(4);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::known::{is_secret, meant};
+use crate::profile_summary::is_account;
 use crate::similar_name::closest;
 use crate::source_file::{FileKind, Key, Section, SourceFile};
 
@@ -156,10 +157,6 @@ fn role(value: &str) -> Problem {
             "write it as arn:aws:iam::111122223333:role/Name".to_owned(),
         )
     })
-}
-
-fn is_account(value: &str) -> bool {
-    value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn account(value: &str) -> Problem {

@@ -79,16 +79,13 @@ impl ConfigFiles {
         self.dir.path().join("credentials")
     }
 
-    /// Returns the file that contains no keys.
-    pub(crate) fn without_keys(&self) -> PathBuf {
-        self.credentials()
-    }
-
     /// Returns the environment variables that point a client at the files.
-    pub(crate) fn variables(&self) -> [(&'static str, PathBuf); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, PathBuf); 3] {
         [
             ("AWS_CONFIG_FILE", self.config()),
             ("AWS_SHARED_CREDENTIALS_FILE", self.credentials()),
+            // In place of `~/.boto` and `/etc/boto.cfg`, which botocore reads before it asks a server.
+            ("BOTO_CONFIG", self.credentials()),
         ]
     }
 }

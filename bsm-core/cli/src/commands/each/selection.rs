@@ -8,7 +8,7 @@ use bsm_core::{BotoSesManager, ProfileInfo};
 use clap::Args;
 
 use crate::failure::{Class, Failure};
-use crate::profile_summary::EXPECT_ACCOUNT;
+use crate::profile_summary::{EXPECT_ACCOUNT, is_account};
 use crate::session::{Questions, SessionArguments, is_production};
 use crate::terminal::STRONG;
 use crate::{profile_summary, question};
@@ -160,7 +160,7 @@ fn accounts(path: &Path) -> Result<Vec<String>, Failure> {
     });
     let mut accounts = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
-        if line.len() != 12 || !line.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(line) {
             return Err(Failure::new(
                 Class::Config,
                 format!("line {number} of {shown} is not an account: write its twelve digits"),

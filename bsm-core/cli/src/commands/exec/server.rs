@@ -22,10 +22,8 @@ const CREDENTIALS: [&str; 4] = [
     "AWS_CREDENTIAL_EXPIRATION",
 ];
 
-/// What botocore asks for keys before it asks a server, besides the profile files: a file that this names,
-/// and boto's `~/.boto` and `/etc/boto.cfg`, in whose place another one can be named.
-const KEYS_OF_FILES: &str = "AWS_CREDENTIAL_FILE";
-const BOTO_CONFIG: &str = "BOTO_CONFIG";
+/// A file with keys, which botocore reads before it asks a server.
+const CREDENTIAL_FILE: &str = "AWS_CREDENTIAL_FILE";
 
 // Without `HTTPS_PROXY`: the server speaks HTTP.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -61,7 +59,7 @@ fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: 
     for name in variables
         .cleared()
         .chain(CREDENTIALS)
-        .chain([KEYS_OF_FILES])
+        .chain([CREDENTIAL_FILE])
     {
         command.env_remove(name);
     }
@@ -71,7 +69,6 @@ fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: 
         command.envs(source.container_variables(server.address()));
     }
     command.envs(files.variables());
-    command.env(BOTO_CONFIG, files.without_keys());
     // When the server is gone, no client must fall back to the role of this machine.
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     // Some clients would send the token, and get the keys, through a proxy.
