@@ -8,7 +8,6 @@ use crate::errors::Errors;
 use crate::field::{
     IndexOptions, KeyRole, ModelField, ProjectionOption, inside_of_option, set_once_in_index,
 };
-use crate::options::StructOptions;
 
 /// The most local indexes of a table.
 ///
@@ -20,6 +19,14 @@ const MAX_LOCAL: usize = 5;
 /// Source: [Projection](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html) in the API
 /// Reference.
 const MAX_INCLUDED: usize = 20;
+
+/// What the options of a struct say about its table.
+#[derive(Clone, Copy)]
+pub(crate) struct TableOptions {
+    pub(crate) has_own_codec: bool,
+    pub(crate) has_hash_template: bool,
+    pub(crate) has_range_template: bool,
+}
 
 /// An index of a model.
 pub(crate) struct Index<'a> {
@@ -36,26 +43,25 @@ impl<'a> Index<'a> {
     pub(crate) fn find_all(
         input: &DeriveInput,
         fields: &'a [ModelField<'a>],
-        options: &StructOptions,
+        table: TableOptions,
         errors: &mut Errors,
     ) -> Vec<Self> {
-        let has_own_codec = options.codec.is_some();
         let mut indexes = Vec::new();
         for field in fields {
             for options in &field.options.indexes {
-                errors.ok(check_field(field, options, has_own_codec));
+                errors.ok(check_field(field, options, table.has_own_codec));
                 errors.ok(add(&mut indexes, field, options));
             }
         }
         // After the loop, because the hash key of an index may be on a field that follows.
         let has_range =
             |field: &ModelField<'_>| matches!(field.options.key, Some((KeyRole::Range, _)));
-        let table_has_range = fields.iter().any(has_range) || options.has_range;
+        let table_has_range = fields.iter().any(has_range) || table.has_range_template;
         let mut local = 0;
         for index in &indexes {
             // Counted along, so that the first five local indexes get no error.
             local += usize::from(index.is_local);
-            errors.ok(index.check(input, options.has_hash, table_has_range, local));
+            errors.ok(index.check(input, table.has_hash_template, table_has_range, local));
         }
         indexes
     }

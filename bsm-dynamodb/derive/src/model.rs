@@ -7,7 +7,7 @@ use syn::{DeriveInput, Error, Result};
 
 use crate::errors::Errors;
 use crate::field::{KeyRole, ModelField, set_once};
-use crate::index::{Index, TableHash, expand_key};
+use crate::index::{Index, TableHash, TableOptions, expand_key};
 use crate::options::StructOptions;
 use crate::serde_attributes::SerdeContainer;
 use crate::template::{Template, TemplateKey};
@@ -311,7 +311,12 @@ pub(crate) fn expand(
         ));
     }
     // Before the key is looked for, so that the errors of indexes are reported without one.
-    let indexes = Index::find_all(input, fields, options, errors);
+    let table = TableOptions {
+        has_own_codec: options.codec.is_some(),
+        has_hash_template: options.has_hash,
+        has_range_template: options.has_range,
+    };
+    let indexes = Index::find_all(input, fields, table, errors);
     match Attributes::find(input, options, fields, errors) {
         Some(attributes) => expand_model(input, options, fields, &attributes, &indexes, errors),
         // The reason is among the errors, and the stub takes the place of the model.
