@@ -62,7 +62,7 @@ fn first_use(c: &mut Criterion) {
             let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .profile_files(files)
                 .profile_name("staging")
-                // Not the environment's, on some of which it panics.
+                // Not those of the environment: it panics on some.
                 .retry_config(RetryConfig::standard())
                 .load()
                 .await;

@@ -236,7 +236,7 @@ impl Error {
     }
 }
 
-/// An error of a user's callback, of which only the outermost message is printed.
+/// An error of a user's callback. Only its outermost message is printed.
 ///
 /// Its causes and its `Debug` form may be those of the SDK, which print requests and responses.
 pub(crate) struct ForeignError(String);

@@ -370,7 +370,7 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
-    // Where to go on if the text behind the last star does not match: behind that star, one further.
+    // Where to resume if the text after the last star does not match: at that star, one character further.
     let mut retry = None;
     while n < name.len() {
         match pattern.get(p) {

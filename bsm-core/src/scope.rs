@@ -12,8 +12,8 @@
 //! override that names it takes precedence over that.
 //!
 //! A binding is the model's own default. It stands above the process default, even if that is
-//! [`BotoSesManager::none`]: `none` is for code for which nobody chose a session, and a binding is a
-//! choice. As an override, `none` is like any other, and stands above the binding.
+//! [`BotoSesManager::none`]: `none` is for code without a chosen session, and a binding is a choice. As
+//! an override, `none` is like any other, and stands above the binding.
 //!
 //! # The mechanism
 //!

@@ -219,7 +219,7 @@ pub(crate) fn try_lock(path: &Path) -> LockAttempt {
 /// As [`try_lock`], on a thread that may block.
 pub(crate) async fn try_lock_async(path: PathBuf) -> LockAttempt {
     let attempt = small_file::blocking(move || try_lock(&path)).await;
-    // A drive that does not respond has no locks either, and the caller goes on without.
+    // A drive that does not respond has no locks either, and the caller continues without.
     attempt.unwrap_or(LockAttempt::Unsupported)
 }
 

@@ -5,8 +5,8 @@
 //! credentials, cancel, and clear caches; an AWS in the process, which loses, delays, repeats and garbles;
 //! a clock that is set; and a program that damages the cache that the processes share. A process is killed at
 //! any time, or between two operations on the files of the cache, where it leaves what it has written. The
-//! callers of a process are on two runtimes, one of which shuts down now and then, as does the engine; paused time
-//! is that of one runtime, so these are groups of tasks. Real runtimes, signals and processes are in the integration tests.
+//! callers of a process are on two runtimes; one shuts down now and then, as does the engine. Paused time is that
+//! of one runtime, so these are groups of tasks. Real runtimes, signals and processes are in the integration tests.
 //! A seed decides all of it. After each storm the faults end, and everybody must be served.
 //!
 //! What must hold at every step is in [`World`]. A seed that fails is printed, and is kept in

@@ -147,7 +147,7 @@ async fn blocking_within<T: Send + 'static>(
         // A panic is a bug of the work, and goes to the caller as without the thread.
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(engine::shut_down()),
-        // The thread itself cannot be interrupted, and goes on waiting for the drive.
+        // The thread itself cannot be interrupted: it keeps waiting for the drive.
         None => Err(Error::timed_out(
             limit,
             "a file: its drive does not respond",

@@ -34,7 +34,7 @@ async fn without_a_scope_every_use_fails() {
     assert!(tasks.0.await.unwrap().unwrap_err().is_no_session());
     assert_eq!(tasks.1.await.unwrap().unwrap(), "AKIAIOSFODNN7EXAMPLE");
 
-    // A binding was chosen for the model, so it stands above a default of which nobody chose anything.
+    // A binding is a choice, and stands above a default that is none.
     // As an override, `none` is chosen as well.
     let bound = || BotoSesManager::current_for::<Bound>().into_manager();
     assert!(bound().credentials().await.unwrap_err().is_no_session());

@@ -150,7 +150,7 @@ impl<M: Serialize + DeserializeOwned> Codec<M> for Serde {
 ///
 /// `None` stays NULL where it is not a field of a struct: in a list, as the value of an entry of a map, as the
 /// content of a variant, and inside a newtype. So does everything else that serde writes as NULL, such as `()`.
-/// A map in a `#[serde(flatten)]` field cannot be told from the fields of the struct, so an item in which it has
+/// A map in a `#[serde(flatten)]` field cannot be distinguished from the fields of the struct, so an item in which it has
 /// an entry that is `None` is refused when it is saved.
 ///
 /// # Examples

@@ -123,7 +123,7 @@ impl<M: Model> CreateTable<M> {
     ///
     /// Indexes of the same name must have the same key; they are created once. The operation fails with
     /// [`ErrorKind::InvalidRequest`] if the other model has another table or another key, an index of
-    /// the same name with another key, or another attribute for time to live, of which a table has one.
+    /// the same name with another key, or another attribute for time to live: a table has only one.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;

@@ -1,4 +1,4 @@
-//! Types of attributes that Rust and serde have no word for, and the types of keys.
+//! Attribute types that Rust and serde have no counterpart for, and the types of keys.
 
 mod binary;
 mod key_attribute;

@@ -1,4 +1,4 @@
-//! The examples run for anybody, whatever is set in their environment.
+//! The examples run whatever is set in the environment.
 
 use std::process::{Command, Output};
 

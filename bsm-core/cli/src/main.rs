@@ -93,7 +93,7 @@ async fn run_signed_in(arguments: &Arguments) -> Result<ExitCode, failure::Failu
             return Err(failure);
         }
         terminal::note(&failure);
-        // One prompt for all programs: whoever waits for it finds the token.
+        // One prompt for all programs: those that wait for it find the token.
         session
             .select(Questions::Never)?
             .manager

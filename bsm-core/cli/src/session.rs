@@ -254,8 +254,8 @@ impl Session {
     /// Returns the credentials and settings for another program, once a question was answered and they are
     /// recorded.
     ///
-    /// The question comes behind the credentials, because it is pointless if there are none or they belong
-    /// to another account.
+    /// The prompt comes after the credentials, because it is pointless without them or if they belong to
+    /// another account.
     pub(crate) async fn issue_after(
         &self,
         audit: Option<&Audit>,

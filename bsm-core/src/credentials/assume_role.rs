@@ -276,7 +276,7 @@ pub(super) fn time_of(config: &SdkConfig) -> SharedTimeSource {
 
 /// What is known of credentials that STS issued, besides its response.
 pub(super) struct Issue<'a> {
-    /// What they are for, in the words of an error: an ARN, or `the session token`.
+    /// What they are for, as an error names it: an ARN, or `the session token`.
     pub(super) purpose: &'a str,
     pub(super) account: Option<&'a str>,
     pub(super) provider: &'static str,

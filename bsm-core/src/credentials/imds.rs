@@ -42,8 +42,8 @@ const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const IPV4: &str = "http://169.254.169.254";
 const IPV6: &str = "http://[fd00:ec2::254]";
 
-/// The whole time for one value, with retries: a program that runs elsewhere must not wait longer to
-/// be told that there is no instance.
+/// The limit for one value, including retries: a program that runs elsewhere must not wait longer to learn
+/// that there is no instance.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The longest time-out that is accepted, so that a typo cannot wait for days.

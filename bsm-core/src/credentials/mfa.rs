@@ -16,8 +16,8 @@
 //! All callers that are waiting for the same credentials share one code. An
 //! [interactive](MfaTokenProvider::is_interactive) provider is called only while a caller is
 //! waiting, never by a background refresh: either during the last minute before the cached
-//! credentials expire, or on the first use after that. A slow answer blocks nobody as long as the
-//! cached credentials are valid. If the user enters no code, there is no further prompt until the
+//! credentials expire, or on the first use after that. A slow answer doesn't block callers as long
+//! as the cached credentials are valid. If the user enters no code, there is no further prompt until the
 //! credentials have expired.
 //!
 //! # A code is used once

@@ -41,8 +41,8 @@ pub(crate) trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Returns `true` if a call now can prompt a person. A refresh in the background never does:
-    /// nobody would know why.
+    /// Returns `true` if a call now can prompt a person. A background refresh never does:
+    /// the person would not know why.
     fn may_prompt(&self) -> bool {
         false
     }

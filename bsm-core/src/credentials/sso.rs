@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 6;
 
 /// Returns the configuration of requests to Identity Center.
 ///
-/// `are_retries_set` says whether the user chose the number of attempts.
+/// `are_retries_set` is `true` if the user chose the number of attempts.
 pub(crate) fn sso_config(config: &SdkConfig, region: &str, are_retries_set: bool) -> SdkConfig {
     let mut builder = transport::bounded(config)
         .to_builder()

@@ -67,8 +67,8 @@ impl TempSnapshot {
             // tempfile would remove the path without a check whether the file is still the same.
             .keep()
             .map_err(|error| error.error)?;
-        // Elsewhere a locked file could not be read by the process that it is for. A file system that has
-        // no locks lets nobody else lock the file either, so nobody removes it.
+        // Only on Unix: elsewhere, the process that the file is for could not read a locked file. Where the
+        // file system has no locks, no other process can lock the file either, so none removes it.
         if cfg!(unix) {
             _ = file.try_lock();
         }

@@ -206,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_rate_follows_that_of_the_service() {
-        // The lower the rate, the more of the calls are those that find out.
+        // The lower the rate, the larger the share of calls that probe for a higher one.
         for (rate, most_throttled) in [(2.0, 0.16), (20.0, 0.03), (100.0, 0.01)] {
             let (succeeded, throttled) = run(&Pace::default(), rate, 120).await;
             let possible = rate * 120.0;

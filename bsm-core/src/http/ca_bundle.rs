@@ -28,7 +28,8 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)
     })
 }
-/// Trusts what is usable in a bundle. The SDK would panic on the rest, of which bundles have some.
+
+/// Trusts the usable certificates of a bundle. The SDK would panic on the others, and real bundles have some.
 pub(super) fn tls_context(path: &Path, bundle: &[u8]) -> Result<TlsContext, Error> {
     let unusable = || {
         let message = format!(

@@ -76,7 +76,7 @@ pub(super) fn followed(model: TypeId) -> Binding {
         if entry.names(model) {
             return Some(bind(entry.manager.clone(), Origin::ModelOverride));
         }
-        // For a fixed model the search goes on: an override further out can still name the model.
+        // For a fixed model the search continues: an override further out can still name the model.
         let applies = entry.is_general() && fixed.is_none();
         applies.then(|| bind(entry.manager.clone(), Origin::GeneralOverride))
     });

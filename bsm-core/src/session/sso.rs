@@ -66,7 +66,7 @@ impl Session {
     pub(crate) async fn sso_sessions(&self) -> Result<(Option<PathBuf>, Vec<SsoSession>), Error> {
         let environment = &self.settings.environment;
         let profiles = Profiles::load_blocking(environment).await?;
-        // By the name of their files, of which each is one login.
+        // By the name of the token's file: each file is one login.
         let mut sessions = BTreeMap::new();
         for name in profiles.sso_session_names() {
             // An incomplete section has no login.

@@ -181,7 +181,7 @@ fn read_answer(query: &str, state: &str) -> Answer {
     match (code, error) {
         (_, Some(error)) if error == "access_denied" => Err(denied()),
         (Some(code), None) if !code.is_empty() => Ok(code),
-        // What the address says is anybody's text.
+        // Anyone can send the text in the address, so it is not repeated.
         _ => Err(Error::new(
             ErrorKind::SignInFailed,
             "IAM Identity Center refused the sign-in: try again, or sign in with a device code",

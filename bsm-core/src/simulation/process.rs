@@ -78,7 +78,7 @@ impl Process {
         self.running.lock().tasks.end();
     }
 
-    /// Ends the work of its sessions, as [`shutdown`](crate::shutdown) does; its callers go on.
+    /// Ends the work of its sessions, as [`shutdown`](crate::shutdown) does; its callers continue.
     pub(super) fn shut_down(&self) {
         let running = self.running.lock();
         *running.members[0].shut_down.lock() = Some(Instant::now());
@@ -287,7 +287,7 @@ async fn credentials(world: &World, member: &Member) -> Result<(), crate::Error>
             // With one that is behind, a dead entry of the cache seems to be valid until it is used.
             let is_misled =
                 account == USERS_ACCOUNT && !world.has_right_clock() || world.was_clock_behind();
-            // Callers of a session that is shut down are told so, and others are not.
+            // Only callers of a session that is shut down get that error.
             let was_shut_down =
                 error.kind() == ErrorKind::Runtime && error.to_string().contains("shutdown");
             let last = *member.shut_down.lock();

@@ -80,7 +80,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
             Ok(landed) => landed.clone(),
             Err(_) => None,
         };
-        // Otherwise a flight that nobody joins again would hold its result in memory.
+        // Otherwise a flight without further callers would keep its result in memory.
         drop(self.remove_finished());
         landed.unwrap_or_else(|| Err(shut_down()))
     }

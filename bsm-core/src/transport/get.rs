@@ -32,7 +32,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// `code` is that of the service, and `may_pass` says whether the request is worth another try.
+    /// `code` is that of the service, and `may_pass` is `true` if a retry may succeed.
     pub(crate) fn new(code: Option<String>, may_pass: bool) -> Self {
         let mut metadata = ErrorMetadata::builder();
         if let Some(code) = code {

@@ -215,8 +215,7 @@ fn form_encoded(text: &str) -> String {
 /// AWS's codes are words such as `AccessDenied` and `Client.RequestLimitExceeded`.
 pub(crate) fn code(text: &str) -> Option<&str> {
     // AWS's JSON protocols allow a namespace before the code, and a URL behind it.
-    // `namespace#Code:http://link`, of which the link can contain a `#`: where a code has a link, it has no
-    // namespace.
+    // `namespace#Code:http://link`, where the link can contain a `#`: a code with a link has no namespace.
     let text = match text.split_once(':') {
         Some((code, _)) if !code.contains('#') => code,
         _ => text.rsplit_once('#').map_or(text, |(_, code)| code),

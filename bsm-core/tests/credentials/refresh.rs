@@ -186,7 +186,7 @@ fn a_refresh_survives_the_runtime_that_started_it() {
         });
         assert!(done.load(Ordering::SeqCst), "round {round}");
         // They are new: the old ones had ten seconds left. The refresh of the first runtime may have
-        // been answered before the clock went on.
+        // been answered before the clock advanced.
         let left = bsm.expiration().expect("a role expires") - chrono::Utc::now();
         assert!(
             !bsm.is_expired(Duration::from_secs(60)),

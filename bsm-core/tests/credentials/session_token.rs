@@ -110,7 +110,7 @@ async fn a_session_token_in_the_cache_needs_no_other_code_and_serves_what_it_was
     let key = first.credentials().await.unwrap();
     assert_eq!(prompts.load(Ordering::SeqCst), 1);
 
-    // As in another process: nobody could give it a code.
+    // As in another process, which has no source of codes.
     let second = keys(dev).session_token().mfa_serial(SERIAL);
     let found = second.load().await.unwrap().credentials().await.unwrap();
     assert_eq!(found.access_key_id(), key.access_key_id());

@@ -372,7 +372,7 @@ async fn only_the_answer_to_this_sign_in_counts() {
         assert_eq!(page.status, 200);
         assert!(page.text.contains("no-store"), "{}", page.text);
         assert!(!page.text.contains(&state), "{}", page.text);
-        // A second answer finds nobody, or is refused.
+        // A second answer finds no listener, or is refused.
         if let Ok(page) = open(&location, None).await {
             assert_ne!(page.status, 200);
         }
@@ -403,7 +403,7 @@ async fn a_user_who_does_not_come_is_not_waited_for_and_a_dropped_sign_in_is_clo
     let redirect_uri = address.lock().unwrap().clone().expect("it was shown");
     let error = open(&redirect_uri, None).await.err().expect("it is closed");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    // And nobody else is held up.
+    // And no other caller is delayed.
     let prompts = Arc::default();
     let next = center
         .manager(":0")

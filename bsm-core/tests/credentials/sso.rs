@@ -212,7 +212,7 @@ async fn a_login_that_cannot_be_renewed_names_the_command() {
     let used_up = token.to_json().replace(&token.refresh_token, "used-up");
     fs::write(&path, &used_up).unwrap();
     sign_in("has expired", 1).await;
-    // Nobody else has to find out.
+    // Other processes read that from the lock file.
     sign_in("has expired", 0).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), used_up);
     let error = center.manager().credentials().await.unwrap_err();
@@ -575,7 +575,7 @@ async fn the_app_name_is_in_every_request_of_a_login() {
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .build();
     bsm.credentials().await.unwrap();
-    // Its answer is none of STS.
+    // Its answer does not come from STS.
     bsm.caller_identity().await.unwrap_err();
     let agents = recorder.agents.lock().unwrap();
     // The sign-in, the portal, and STS.
@@ -692,7 +692,7 @@ fn a_killed_holder_of_the_lock_holds_nobody_up() {
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("locked")));
     let waiting: Vec<_> = (0..2).map(|_| spawn(center.home.path(), None)).collect();
-    // Whether or not they wait already, nobody gets through while the lock is held.
+    // Whether or not they already wait, no caller gets through while the lock is held.
     assert_eq!(center.renewals(), 0);
     let killed_at = SystemTime::now();
     holder.kill().unwrap();

@@ -14,7 +14,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let models = variants.iter().map(|(_, model)| model);
-    // A constant outside of the implementation knows no parameters.
+    // A constant outside the implementation has no access to its parameters.
     let checked = match input.generics.params.is_empty() {
         true => variants.as_slice(),
         false => &[],

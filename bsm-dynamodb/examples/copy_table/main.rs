@@ -5,10 +5,10 @@
 //! cargo run --release --example copy_table -- --real SOURCE TARGET TABLE [--policy POLICY] [--yes]
 //! ```
 //!
-//! The first form runs against a local AWS, where it makes a table of 20,000 mixed items first, and
-//! touches nothing else. The second form copies the table TABLE from the account of one profile of
-//! yours to that of another one. It creates the table there if there is none, and asks before it
-//! writes anything. Ctrl-C stops it; run it again to resume.
+//! The first form runs against a local AWS, where it first creates a table of 20,000 mixed items. The
+//! second form copies TABLE from the account of profile SOURCE to that of profile TARGET. It creates
+//! the table there if it doesn't exist, and asks before it writes anything. Ctrl-C stops it; run it
+//! again to resume.
 
 mod local;
 mod options;
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Copies, and says whether the tables are the same afterwards.
+/// Copies, and returns `true` if the tables are the same afterwards.
 async fn run() -> Result<bool> {
     let options = Options::from_args(std::env::args().skip(1))?;
     let (local, source, target, table) = match options.place {

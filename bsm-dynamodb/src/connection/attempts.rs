@@ -68,8 +68,8 @@ impl Intercept for Attempts {
     }
 }
 
-/// Returns `true` if the response says whether DynamoDB did the request, or if there was no connection
-/// to send it on.
+/// Returns `true` if the outcome of the request is known: DynamoDB responded, or there was no connection to
+/// send it on.
 fn is_answered(context: &FinalizerInterceptorContextRef<'_>) -> bool {
     let Some(Err(error)) = context.output_or_error() else {
         return true;

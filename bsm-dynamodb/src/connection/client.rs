@@ -28,7 +28,7 @@ impl SlotClient {
     }
 }
 
-/// Gives a client a retry quota of its own.
+/// Returns a client with a retry quota of its own.
 ///
 /// By default, all clients of one region share one, so throttling in one account, or of a copy, would
 /// use up the retries of another.

@@ -146,7 +146,7 @@ impl<M: Models> BotoSession<M> {
     ///
     /// The models return to their previous session nevertheless if a panic leaves the block, or if a
     /// [`Scoped`] future around it is dropped before it completes. A future that is dropped outside any
-    /// scope can't be told from a block that ends.
+    /// scope looks the same as a block that ends.
     ///
     /// ```no_run
     /// # use bsm_dynamodb::Model;

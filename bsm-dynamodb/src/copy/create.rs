@@ -135,7 +135,7 @@ pub(crate) fn special_class(table: &TableDescription) -> Option<&TableClass> {
     table_class(table).filter(|class| **class != TableClass::Standard)
 }
 
-/// Gives an imported table the class of the source: an import makes every table STANDARD.
+/// Sets the class of the source on an imported table: an import makes every table STANDARD.
 #[cfg(feature = "migrate")]
 pub(crate) async fn copy_table_class(
     target: &TableClient,

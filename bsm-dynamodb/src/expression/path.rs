@@ -203,7 +203,7 @@ impl<M, T, E> Path<M, T, E> {
         }
     }
 
-    /// Returns a condition that is true if the value differs from `other`, or if there is none.
+    /// Returns a condition that is true if the value differs from `other`, or if the attribute is missing.
     ///
     /// `ne(None)` is true for every item that is read as `Some`.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {

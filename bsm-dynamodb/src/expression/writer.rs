@@ -29,7 +29,7 @@ pub(crate) struct Expressions {
 }
 
 impl Expressions {
-    /// Writes the condition and the update of a write, either of which may be absent.
+    /// Writes the condition and the update of a write. Both are optional.
     pub(crate) fn write<M, C: Codec<M>>(
         condition: Option<&Node>,
         update: impl FnOnce(&mut Writer) -> Result<Option<String>, CodecError>,

@@ -102,7 +102,7 @@ impl PolicyInputs<'_> {
                 "Resource": format!("{table}/stream/*"),
             }));
         }
-        // DynamoDB uses the key of a table on behalf of whoever reads the table.
+        // DynamoDB uses a table's key on behalf of the principal that reads the table.
         if let Some(key) = self.source_key {
             statements.push(json!({
                 "Effect": "Allow",

@@ -133,7 +133,7 @@ pub(crate) fn batch_write(table: &str, writes: &[WireWrite]) -> Vec<u8> {
 /// The response to a BatchWriteItem to one table.
 pub(crate) struct BatchWriteResponse {
     pub(crate) unprocessed: Vec<WireWrite>,
-    /// Whether an unprocessed write is neither a put nor a delete: it is none of those that were sent.
+    /// Whether an unprocessed write is neither a put nor a delete, so that it can't be one of those sent.
     pub(crate) has_unknown_writes: bool,
     pub(crate) consumed_units: f64,
 }

@@ -1,4 +1,4 @@
-//! The bodies of requests and responses as bytes, inside of an operation of the SDK.
+//! The bodies of requests and responses as bytes, inside an operation of the SDK.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 /// Sends a body of our own, or receives the body of a success, in place of what the SDK would encode
 /// and decode.
 ///
-/// Use one for one request. The SDK decodes the body of a failure, so errors are as typed as ever.
+/// Use one for one request. The SDK still decodes the body of a failure, so errors stay typed.
 #[derive(Clone, Default)]
 pub(crate) struct BodyInterceptor {
     request: Option<Bytes>,

@@ -572,7 +572,7 @@ struct Note {
     by: String,
 }
 
-/// Values that are stored as NULL, of which only some are fields that are `None`.
+/// Values that are stored as NULL. Only some are fields that are `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
 #[model(table = "nulls", codec = Sparse)]
 struct Nulls {

@@ -142,7 +142,7 @@ async fn eq_none_is_true_for_every_item_that_is_read_as_none() {
         .await
         .unwrap());
     assert_eq!(some, ["some"]);
-    // The same with a codec that writes NULL, and inside of other conditions.
+    // The same with a codec that writes NULL, and inside other conditions.
     let none = User::nick().eq(None) & User::id().ne("null");
     assert_eq!(User::scan().filter(none.clone()).count().await.unwrap(), 1);
     assert_eq!(User::scan().filter(!none).count().await.unwrap(), 2);

@@ -22,7 +22,7 @@ struct User {
     rest: Rest,
 }
 
-/// Attributes of every type, some of which serde cannot carry.
+/// Attributes of every type, including those that serde cannot carry.
 fn unknown() -> Item {
     let digits = "0.12345678901234567890123456789012345678";
     let number = || AttributeValue::N(digits.into());

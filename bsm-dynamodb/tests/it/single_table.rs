@@ -193,7 +193,7 @@ async fn a_query_and_a_scan_of_a_model_leave_other_models_out() {
     assert_eq!(lines, [line("ada", 7, 2)]);
     let dear = Order::scan().filter(Order::total().gt(800));
     assert_eq!(dear.collect().await.unwrap(), orders[1..]);
-    // A page is of the model, too, and a cursor goes on behind items of other models.
+    // A page also contains only the model's items, and a cursor continues after items of other models.
     let mut stream = Order::query("ada").page_size(1).stream();
     assert_eq!(stream.try_next().await.unwrap().unwrap(), orders[0]);
     let rest = Order::query("ada").resume(stream.cursor().await.unwrap());

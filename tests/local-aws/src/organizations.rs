@@ -266,7 +266,7 @@ fn page<T>(
         None => 0,
         Some(token) => token
             .parse()
-            .map_err(|_| invalid("the token is none of ours"))?,
+            .map_err(|_| invalid("the token is not one that this server issued"))?,
     };
     let size = parameters.max_results.unwrap_or(MAX_PAGE);
     if !(1..=MAX_PAGE).contains(&size) {

@@ -156,7 +156,7 @@ async fn files_that_are_damaged_are_not_taken_for_the_export() {
         assert_failed(&error, part);
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("sesame"), "{shown}");
-        // With the right file, the migration goes on. The comparison finds what was not the source's.
+        // With the right file, the migration resumes. The comparison finds what was not the source's.
         put(whole).send().await.unwrap();
         match world.migrate().await {
             Ok(_) => world.assert_migrated().await,

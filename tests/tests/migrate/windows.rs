@@ -221,7 +221,7 @@ async fn writers_that_have_gone_on_since_an_interrupted_pause_are_stopped_again(
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     drop(hurry);
-    // The writers go on for longer than the pause, until the next run stops them.
+    // The writers continue for longer than the pause, until the next run stops them.
     world.aws.clock().advance(HOUR);
     let request = client(&world.source).await.put_item().table_name(TABLE);
     let request = request.item("id", AttributeValue::S("later".to_owned()));

@@ -13,8 +13,8 @@ pub(crate) struct Seen(Arc<Mutex<String>>, Arc<Mutex<String>>);
 /// Sets the subscriber of the process, which logs for threads that [`Seen::log_everything`] has prepared.
 ///
 /// One for the process: with a subscriber for each test, an event that was first met by a thread without
-/// one could stay disabled for all. Each test begins with it, because an event that is met while the
-/// subscriber is set could, too.
+/// one could stay disabled for all. Each test calls it first, because an event that is met while the
+/// subscriber is being set could also stay disabled.
 pub(crate) fn subscribe() {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_smithy_types::retry::RetryConfig;
 use bsm_core::{BotoSesManager, Builder};
 
-/// Responds to every request in the same way, until it is told otherwise.
+/// Responds to every request in the same way, until the response is changed.
 pub(crate) struct Stub {
     url: String,
     response: Arc<Mutex<Vec<u8>>>,

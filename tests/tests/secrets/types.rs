@@ -1,4 +1,4 @@
-//! The `Debug` forms of the public types, of which none is forgotten.
+//! The `Debug` forms of the public types, and a check that the list is complete.
 
 use bsm_core::CliCache;
 use bsm_dynamodb::{

@@ -50,8 +50,8 @@ impl Console {
         session.issue(session.audit("console").as_ref()).await?;
         let credentials = manager.credentials().await?;
         let caller = manager.caller_identity().await?;
-        // GetSessionToken also returns a session token, but for a user, whom AWS does not sign in
-        // here.
+        // GetSessionToken also returns a session token, but the console's federation endpoint accepts
+        // only those of roles.
         if credentials.session_token().is_none() || !caller.arn().contains(":assumed-role/") {
             return Err(Failure::new(
                 Class::Credentials,

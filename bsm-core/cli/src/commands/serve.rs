@@ -53,7 +53,7 @@ impl Serve {
                 self.listen.ip()
             )));
         }
-        // Before the variables are printed: whoever reads them may send the signal at once.
+        // Before the variables are printed: a script that reads them may send the signal at once.
         let stop = shutdown_signal()?;
         let mut sources = Vec::new();
         let mut names = Vec::new();

@@ -63,8 +63,8 @@ impl Whoami {
     }
 }
 
-/// Describes the expiry of temporary keys in the environment, which is not that of a session: nobody renews
-/// them, and a variable that is wrong must not stop a request.
+/// Describes the expiry of temporary keys in the environment. Unlike a session's, they are not refreshed, and a
+/// variable that is wrong must not stop a request.
 fn of_environment(source: &str) -> Option<String> {
     if !source.starts_with("environment") || !has_temporary_keys() {
         return None;

@@ -44,7 +44,7 @@ fn is_host(host: &str, address: SocketAddr) -> bool {
     };
     let is_ours = match ip {
         Ok(ip) if address.ip().is_loopback() => ip.is_loopback(),
-        // An address of this machine, of which it can have many.
+        // One of this machine's addresses; it can have many.
         Ok(_) => true,
         Err(_) => false,
     };

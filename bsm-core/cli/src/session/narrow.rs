@@ -17,8 +17,8 @@ use crate::failure::{Class, Failure};
 /// STS accepts 2,048 characters, and says so itself. This is against reading a device.
 const MAX_POLICY: u64 = 64 * 1024;
 
-/// How long the source of a role may take. It has limits of its own for every step, of which a question
-/// to a person is the longest.
+/// How long the source of a role may take. Every step has a limit of its own; the longest is that of a
+/// prompt.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// The options for credentials that can do less.

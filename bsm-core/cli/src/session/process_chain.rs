@@ -1,6 +1,6 @@
 //! The profiles whose credentials are being fetched by this process and those that started it.
 //!
-//! `[profile x] credential_process = bsm credential-process -p x` would start itself for ever. Each
+//! `[profile x] credential_process = bsm credential-process -p x` would start itself forever. Each
 //! command hands the names under way to the `credential_process` that it runs.
 
 use crate::failure::{Class, Failure};

@@ -41,7 +41,7 @@ fn the_file_that_leads_to_the_console_goes_with_ctrl_c() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
     let seen = home.path().join("seen");
-    // Its own standard output is nobody's.
+    // The browser's own standard output goes nowhere.
     let script = format!(
         "#!/bin/sh\necho \"$1\" >{}\necho opened >/dev/tty\n",
         seen.display()

@@ -254,7 +254,7 @@ fn an_interrupt_and_a_time_limit_end_the_programs() {
     assert!(killed.unwrap().success());
     assert_eq!(wait(&mut child).code(), Some(1));
     assert!(ended());
-    // STS that does not answer holds up nobody.
+    // An STS that does not answer does not delay the other profiles.
     aws.faults()
         .add(Fault::unavailable().operation("AssumeRole"));
     let ran = home.run(&["each", "--no-cache", "--profiles", "staging", "--", "true"]);

@@ -25,7 +25,7 @@ fn center() -> LocalAws {
         .unwrap()
 }
 
-/// Signs in to the profile `admin`, with somebody who allows it.
+/// Signs in to the profile `admin`; the person allows it.
 fn sign_in(aws: &LocalAws, home: &Home) {
     thread::scope(|scope| {
         let ran = scope.spawn(|| home.run(&["login", "-p", "admin"]));
@@ -190,7 +190,7 @@ fn on_a_terminal_a_login_shows_an_address_and_a_code_and_ctrl_c_ends_it() {
 
     let ran = thread::scope(|scope| {
         let ran = scope.spawn(|| on_terminal(&home, &[], &login).unwrap());
-        // The device of the first login waits for an answer, too.
+        // The device of the first login also waits for an answer.
         while !ran.is_finished() {
             aws.decide_devices(true);
             thread::yield_now();

@@ -76,7 +76,7 @@ fn world() -> (LocalAws, Home) {
     (aws, home)
 }
 
-/// Signs in to the profile `reader`, with somebody who allows it.
+/// Signs in to the profile `reader`; the person allows it.
 fn sign_in(aws: &LocalAws, home: &Home) -> Ran {
     let mut login = home.bsm(&["login", "-p", "reader", "--verbose"]);
     login.stdin(Stdio::null());

@@ -32,7 +32,7 @@ impl Serving {
         command.stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        // It prints one document and goes on running.
+        // It prints one document and keeps running.
         let mut text = String::new();
         while !text.ends_with("]\n") {
             assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
@@ -313,7 +313,7 @@ fn each_set_of_credentials_that_a_server_gives_out_is_recorded_once() {
     let mut recorded = BTreeSet::new();
     for line in text.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
-        // The script's command issues credentials, too.
+        // The script's command also issues credentials.
         if record["command"] != "serve" {
             continue;
         }
@@ -423,7 +423,7 @@ fn other_machines_reach_the_server_only_if_that_is_said() {
         let stderr = home.run(&remote).fails_with(2);
         assert!(stderr.contains("a client needs one"), "{stderr}");
     }
-    // Unlike the others, nobody needs to have it.
+    // Unlike the others, it is optional.
     let remote = ["serve", "--allow-remote", "--listen", "192.0.2.1:80"];
     let (_aws, home) = world();
     let stderr = home

@@ -64,7 +64,7 @@ fn a_profile_is_picked_by_number_or_name_where_nothing_selects_one() {
     let ran = on_terminal(&home, &["Which profile?", "staging"], &copy).unwrap();
     assert_eq!(ran.stdout.matches("Which profile?").count(), 1, "{ran:?}");
     assert!(ran.stdout.contains("no-table"), "{ran:?}");
-    // No question where the answer would be for somebody else.
+    // No prompt where the answer would go to another program.
     let process = ["bsm", "credential-process"];
     let ran = on_terminal(&home, &[], &process).unwrap();
     assert!(!ran.stdout.contains("Which profile?"), "{ran:?}");

@@ -22,7 +22,7 @@ use crate::session::settings::Settings;
 
 const SESSION: &str = "arn:aws:iam::111122223333:user/me";
 
-/// Of nobody: made for these tests.
+/// Generated for these tests.
 const KEY: &str = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBMB/RwQERsVoqWRQG4zK8CnaAa5dfrpbm+9tFdBh3z4oAoGCCqGSM49\n\
     AwEHoUQDQgAEWb1VLi1EA2hJaTz4yYuxSELvY+1GAfL+8rUTCAdiFid87Bf6GY+s\n2+1RpqDv0RpZiDIMCrZrsAh+RK9S3QCaGA==\n\
     -----END EC PRIVATE KEY-----\n";

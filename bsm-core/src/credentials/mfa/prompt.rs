@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind};
 /// Asks the person at the terminal, without showing what is typed.
 ///
 /// It reads from the terminal that controls the process, not from standard input, and fails with
-/// [`ErrorKind::MfaCodeUnavailable`] if there is none: in a service, a pipeline, a container. An
-/// empty answer gives no code.
+/// [`ErrorKind::MfaCodeUnavailable`] without one: in a service, a pipeline, a container. An empty
+/// answer also fails.
 ///
 /// The prompt waits for five minutes. It has a thread of its own, so that neither a worker of the
 /// runtime nor its shutdown waits with it.

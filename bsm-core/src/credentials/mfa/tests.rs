@@ -278,7 +278,7 @@ mod totp {
         assert!(![first, second].contains(&third));
     }
 
-    /// The time of the test's runtime, so that the device goes on while somebody waits.
+    /// The time of the test's runtime, so that the device advances while a caller waits.
     #[derive(Debug)]
     struct RuntimeTime(tokio::time::Instant);
 

@@ -204,7 +204,7 @@ impl SsoTokenProvider {
         };
         let digest = digest(&refresh.refresh_token);
         let mut lock = lock;
-        // Another process has found out that the refresh token is used up.
+        // Another process has noted that the refresh token is used up.
         if lock.as_mut().is_some_and(|lock| lock.note() == digest) {
             return Err(self.sign_in("has expired"));
         }

@@ -124,7 +124,7 @@ impl<T: Time> Time for Option<T> {
 
     fn from_moment(moment: Option<Moment>) -> Option<Self> {
         match moment {
-            // The outer `Option` says whether the type has such a time; the inner one is the field's value.
+            // The outer `Option` is `None` if the type has no such time; the inner one is the field's value.
             None => Some(None),
             moment => T::from_moment(moment).map(Some),
         }

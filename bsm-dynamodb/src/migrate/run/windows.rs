@@ -63,7 +63,7 @@ impl Migration {
                     false => self.begin_window(position, None).await,
                 }
             }
-            // An earlier run has stopped the writers, and they may have gone on since.
+            // An earlier run has stopped the writers, and they may have started again since.
             (false, Some(_)) if self.cutover_began.is_none() => self.stop_writers(position).await,
             (false, Some(stopped)) if position < stopped => {
                 self.begin_window(position, Some(stopped)).await

@@ -147,7 +147,7 @@ async fn a_checkpoint_belongs_to_its_tables_and_segments() {
     let other = other.checkpoint(&path).await.unwrap_err();
     assert!(other.to_string().contains("another source"), "{other}");
 
-    // A table that was created again is empty: going on would lose what was copied.
+    // A table that was created again is empty: resuming would lose what was copied.
     let target = client(&pair.target).await;
     let delete = target.delete_table().table_name(TABLE);
     delete.send().await.unwrap();

@@ -92,7 +92,7 @@ impl Child {
         });
         let status = tokio::select! {
             _ = &mut printed => self.process.wait().await,
-            // What it started in the background may hold its pipes open for ever.
+            // A background process of the child may hold its pipes open forever.
             status = self.process.wait() => {
                 _ = tokio::time::timeout(REST, printed).await;
                 status

@@ -53,9 +53,9 @@ pub(super) async fn run(
     Ok(status.map(exit_like))
 }
 
-/// Gives a command the environment of the session, with the server in place of keys.
+/// Sets the environment of the session on a command, with the server in place of keys.
 fn point_at(server: &Server, files: &ConfigFiles, variables: &EnvVars, command: &mut Command) {
-    // Removed before the server's variables are set, some of which have the same names.
+    // Removed before the server's variables are set: some have the same names.
     for name in variables
         .cleared()
         .chain(CREDENTIALS)

@@ -19,7 +19,7 @@ struct Edit {
     replacement: String,
 }
 
-/// The changes that are to be made to a text.
+/// Pending changes to a text.
 #[derive(Default)]
 pub(super) struct Edits {
     edits: Vec<Edit>,

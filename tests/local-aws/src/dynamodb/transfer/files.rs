@@ -102,7 +102,7 @@ impl ExportWriter {
         // Only the summary of a full export has this member.
         let data = export.data_folder(summary.contains_key("exportTime"));
         let put = |key: &str, object: &[u8]| s3.write(&export.bucket, key, object);
-        // AWS writes this file first, to find out whether it may write to the bucket.
+        // AWS writes this file first, to check that it may write to the bucket.
         put(&format!("{folder}/_started"), b"")?;
         let mut manifest = String::new();
         let mut items = 0;

@@ -134,7 +134,7 @@ impl Home {
         Ok(())
     }
 
-    /// Measures two commands, both of which must succeed.
+    /// Measures two commands. Both must succeed.
     fn compare(
         &self,
         effort: Effort,
