@@ -73,16 +73,30 @@ impl Files {
 }
 
 /// Where an endpoint can be set: how the message names it, and its kind.
-type Place = (&'static str, ErrorKind, fn(&str, &str) -> Builder);
+type Place = (&'static str, ErrorKind, fn(&str, &str) -> WithFiles);
 
-fn with_files(profile: &str, of_profile: &str, section: &str, env: &[(&str, &str)]) -> Builder {
+/// A builder, and the files that its managers read when they are used.
+struct WithFiles {
+    builder: Builder,
+    _files: Files,
+}
+
+impl WithFiles {
+    fn set(mut self, set: impl FnOnce(Builder) -> Builder) -> Self {
+        self.builder = set(self.builder);
+        self
+    }
+}
+
+fn with_files(profile: &str, of_profile: &str, section: &str, env: &[(&str, &str)]) -> WithFiles {
     let files = Files::new(of_profile, section);
     let builder = files
         .builder(profile, env)
         .service_endpoint_url("dynamodb", "http://127.0.0.1:9");
-    // The files are read when the manager is used.
-    std::mem::forget(files);
-    builder
+    WithFiles {
+        builder,
+        _files: files,
+    }
 }
 
 const PLACES: [Place; 6] = [
@@ -110,12 +124,14 @@ const PLACES: [Place; 6] = [
     (
         "given to the builder",
         ErrorKind::InvalidInput,
-        |profile, url| with_files(profile, "", "", &[]).endpoint_url(url),
+        |profile, url| with_files(profile, "", "", &[]).set(|builder| builder.endpoint_url(url)),
     ),
     (
         "given to the builder for sts",
         ErrorKind::InvalidInput,
-        |profile, url| with_files(profile, "", "", &[]).service_endpoint_url("sts", url),
+        |profile, url| {
+            with_files(profile, "", "", &[]).set(|builder| builder.service_endpoint_url("sts", url))
+        },
     ),
 ];
 
@@ -126,7 +142,8 @@ async fn a_malformed_endpoint_is_named_and_nothing_of_the_request_is_shown() {
     for (url, remedy) in MALFORMED {
         for (place, kind, builder) in PLACES {
             for profile in ["keys", "role", "web"] {
-                let bsm = builder(profile, url).build();
+                let WithFiles { builder, _files } = builder(profile, url);
+                let bsm = builder.build();
                 let error = bsm.caller_identity().await.expect_err(url);
                 assert_eq!(error.kind(), kind, "{url} {place}: {error}");
                 let message = error.to_string();
