@@ -88,15 +88,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn StdError>> {
         .port(arguments.port)
         .start()
         .await?;
-    // The handle of a temporary directory deletes it when it is dropped, at the end.
-    let (directory, _temporary) = match arguments.aws_dir {
-        Some(directory) => (directory, None),
-        None => {
-            let temporary = tempfile::tempdir()?;
-            (temporary.path().to_owned(), Some(temporary))
+    let directory = match &arguments.aws_dir {
+        Some(directory) => {
+            aws.write_profiles(directory)?;
+            directory
         }
+        None => aws.profile_dir()?,
     };
-    aws.write_profiles(&directory)?;
     print_environment(&aws, &std::path::absolute(directory)?)?;
     shutdown.await;
     Ok(())

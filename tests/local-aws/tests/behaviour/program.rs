@@ -16,13 +16,17 @@ struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     endpoint: String,
+    /// Its temporary folder, because one that is killed leaves its files.
+    _temporary: tempfile::TempDir,
 }
 
 impl Program {
     async fn start(arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
         let mut command = Command::new(PROGRAM);
         let command = command
             .args(arguments)
+            .env("TMPDIR", temporary.path())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
@@ -33,6 +37,7 @@ impl Program {
             child,
             lines,
             endpoint,
+            _temporary: temporary,
         }
     }
 
