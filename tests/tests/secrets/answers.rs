@@ -5,13 +5,14 @@ use bsm_core::{BotoSesManager, Builder, mfa};
 use crate::seen::Seen;
 use crate::stub::{ECHO, Stub};
 
-const KEY: &str = "MARKER-of-the-secret-key";
+pub(crate) const KEY: &str = "MARKER-of-the-secret-key";
 const TOKEN_CODE: &str = "864209";
 const EXTERNAL_ID: &str = "MARKER/external:id";
 const WEB_TOKEN: &str = "eyMARKER.of-the.web-identity";
 const ACCESS_TOKEN: &str = "MARKER.of.the-access-token";
 const REFRESH_TOKEN: &str = "MARKER.of.the-refresh-token";
-const CLIENT_SECRET: &str = "MARKER.of.the-client-secret";
+pub(crate) const CLIENT_SECRET: &str = "MARKER.of.the-client-secret";
+pub(crate) const AUTHORIZATION_CODE: &str = "MARKER-of-the-authorization-code";
 const ISSUED_KEY: &str = "MARKER+issued/secret";
 const ISSUED_TOKEN: &str = "MARKER-issued-token==";
 
@@ -103,6 +104,14 @@ fn responses() -> Vec<(u16, String)> {
     responses
 }
 
+/// Everything that a server can respond with, as bytes.
+pub(crate) fn raw_responses() -> Vec<Vec<u8>> {
+    let responses = responses().into_iter().map(|(status, body)| {
+        format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n{body}").into_bytes()
+    });
+    responses.chain(broken()).collect()
+}
+
 /// Responses that are not even HTTP, or end too early.
 fn broken() -> Vec<Vec<u8>> {
     let cut = format!("HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n<a>{ISSUED_KEY}{ECHO}");
@@ -118,10 +127,10 @@ fn broken() -> Vec<Vec<u8>> {
 }
 
 /// A home directory with the login of a profile `sso`, and the variables that lead to it.
-struct Login(tempfile::TempDir);
+pub(crate) struct Login(tempfile::TempDir);
 
 impl Login {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().expect("a folder");
         std::fs::create_dir_all(home.path().join(".aws/sso/cache")).expect("a folder");
         let config = "[profile sso]\nsso_session = corp\nsso_account_id = 111111111111\n\
@@ -133,7 +142,7 @@ impl Login {
     }
 
     /// Writes the token file.
-    fn token(&self, expires_at: &str) {
+    pub(crate) fn token(&self, expires_at: &str) {
         let token = format!(
             "{{\"startUrl\": \"https://corp.example.com/start\", \"region\": \"us-east-1\", \
              \"accessToken\": \"{ACCESS_TOKEN}\", \"expiresAt\": \"{expires_at}\", \
@@ -147,12 +156,13 @@ impl Login {
         std::fs::write(path, token).expect("a file");
     }
 
-    fn of(&self, builder: Builder) -> BotoSesManager {
+    pub(crate) fn of(&self, builder: Builder) -> BotoSesManager {
         let home = self.0.path().to_str().expect("a path of letters");
         builder
             .config_file(self.0.path().join("config"))
             .profile_name("sso")
-            .environment([("HOME", home), ("USERPROFILE", home)])
+            // With a display, so that a sign-in uses a browser.
+            .environment([("HOME", home), ("USERPROFILE", home), ("DISPLAY", ":0")])
             .build()
     }
 }
@@ -215,14 +225,8 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
     .expect("a file");
 
     let login = Login::new();
-    let responses = responses();
-    let responses = responses.iter().map(|(status, body)| (*status, body));
     let mut requests = 0;
-    let plain = responses.map(|(status, body)| {
-        let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n");
-        format!("{head}{body}").into_bytes()
-    });
-    for response in plain.chain(broken()) {
+    for response in raw_responses() {
         stub.respond_raw(response);
         // An error is no different after retries.
         let builder = || {
@@ -271,6 +275,10 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
         }
     }
     assert!(requests > 200, "{requests}");
+    assert_shows_no_secret(&seen);
+}
+
+pub(crate) fn assert_shows_no_secret(seen: &Seen) {
     seen.assert_with(&["SdkFailure", "AWS answered", "TRACE", "aws_"]);
     seen.assert_without(&[
         KEY,
@@ -284,6 +292,7 @@ async fn no_response_of_sts_makes_an_error_show_a_secret() {
         ACCESS_TOKEN,
         REFRESH_TOKEN,
         CLIENT_SECRET,
+        AUTHORIZATION_CODE,
     ]);
     seen.assert_without_number(TOKEN_CODE);
 }

@@ -5,6 +5,7 @@ mod items;
 mod processes;
 mod seen;
 mod settings;
+mod sign_ins;
 mod stub;
 mod types;
 
