@@ -6,13 +6,19 @@ use std::fs;
 use std::path::Path;
 
 /// A page, what it says, and the source that makes it true.
-const NUMBERS: [(&str, &str, &str, &str); 42] = [
+const NUMBERS: [(&str, &str, &str, &str); 43] = [
     // Refresh
     (
         "refresh",
         "wait up to 5 seconds",
         "bsm-core/src/credentials/refresh.rs",
         "MAX_WAIT: Duration = Duration::from_secs(5);",
+    ),
+    (
+        "refresh",
+        "up to 1,000 events wait for it",
+        "bsm-core/src/credentials/refresh/event.rs",
+        "MAX_WAITING: usize = 1_000;",
     ),
     (
         "refresh",

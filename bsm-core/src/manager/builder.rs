@@ -307,8 +307,10 @@ impl Builder {
     /// are assumed from it: to count refreshes, and to raise an alarm while the old credentials are still
     /// valid.
     ///
-    /// It is called on the thread that does the work of all sessions, and must neither block nor wait for a
-    /// session: send the event to a channel. Its panic is logged, and fails no caller.
+    /// It is called on a thread of its own, for one event after the other, soon after the refresh: no caller
+    /// waits for it, and it may block and use sessions. While it does not return, up to 1,000 events wait for it,
+    /// and further ones are dropped, with an ERROR in the log. Its panic is logged. [`shutdown`](crate::shutdown)
+    /// does not wait for it.
     ///
     /// # Examples
     ///

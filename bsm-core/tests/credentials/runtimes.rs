@@ -22,6 +22,9 @@ use crate::support::{
     ACCESS_KEY_ID, SECRET, SERIAL, WITH_MFA, assume_role_calls, builder, playground,
 };
 
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -370,6 +373,7 @@ fn closures_and_providers_run_outside_of_the_callers_scope() {
         let other = playground.profile("reader");
         let recorder = Recorder::default();
         let (codes, refreshes) = (recorder.clone(), recorder.clone());
+        let (refreshed, events) = std::sync::mpsc::channel();
         let base = playground
             .builder()
             .profile_name("dev")
@@ -378,7 +382,10 @@ fn closures_and_providers_run_outside_of_the_callers_scope() {
                 codes.record();
                 std::future::ready(Ok::<_, std::io::Error>("135790".to_owned()))
             }))
-            .on_refresh(move |_| refreshes.record())
+            .on_refresh(move |_| {
+                refreshes.record();
+                refreshed.send(()).unwrap();
+            })
             .build();
         let role = base.assume_role(WITH_MFA).mfa_serial(SERIAL).build();
         if is_guard {
@@ -387,8 +394,12 @@ fn closures_and_providers_run_outside_of_the_callers_scope() {
         } else {
             runtime().block_on(other.scope(role.credentials())).unwrap();
         }
+        // The refresh of the keys and of the role.
+        for _ in 0..2 {
+            events.recv_timeout(PATIENCE).unwrap();
+        }
         let recorded = recorder.0.lock().unwrap().clone();
-        // The provider, the code, and the refresh of the keys and of the role.
+        // These two, the provider and the code.
         assert!(recorded.len() >= 4, "{recorded:?}");
         assert!(
             recorded.iter().all(|current| *current == default),

@@ -1,11 +1,14 @@
 //! What a program learns of refreshes.
 
-use std::fmt;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
+use std::{fmt, process, thread};
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+use tracing::dispatcher;
 
 use crate::error::Error;
 use crate::time::to_utc;
@@ -39,20 +42,82 @@ impl RefreshEvent {
     }
 }
 
-/// A function of the user that is called for each refresh.
+/// How many events wait for a function that does not return. Each may hold an error.
+const MAX_WAITING: usize = 1_000;
+
+/// A function of the user that is called for each refresh, on a thread of its own: a function that blocks
+/// must not hold up the sessions.
 #[derive(Clone)]
-pub(crate) struct OnRefresh(Arc<dyn Fn(&RefreshEvent) + Send + Sync>);
+pub(crate) struct OnRefresh(Arc<Calls>);
+
+struct Calls {
+    function: Box<dyn Fn(&RefreshEvent) + Send + Sync>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<RefreshEvent>,
+    /// The process whose thread takes the events out. After a fork, the thread of the parent does not exist.
+    taken_by: Option<u32>,
+}
 
 impl OnRefresh {
     pub(crate) fn new(function: impl Fn(&RefreshEvent) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(function))
+        Self(Arc::new(Calls {
+            function: Box::new(function),
+            queue: Mutex::default(),
+        }))
     }
 
-    fn call(&self, event: &RefreshEvent) {
-        // Callers wait for the refresh, and not for what the user's function makes of it.
-        if catch_unwind(AssertUnwindSafe(|| self.0(event))).is_err() {
-            tracing::error!("the function given to on_refresh panicked");
+    /// Calls the function after the events before this one. Never waits.
+    fn call(&self, event: RefreshEvent) {
+        let mut queue = self.0.queue.lock();
+        if queue.waiting.len() == MAX_WAITING {
+            tracing::error!(
+                session = event.session,
+                "the function given to on_refresh does not return: an event was dropped"
+            );
+            return;
         }
+        queue.waiting.push_back(event);
+        let process = Some(process::id());
+        if queue.taken_by == process {
+            return;
+        }
+        let calls = Arc::clone(&self.0);
+        // What the function logs goes where the events of the refresh go.
+        let log = dispatcher::get_default(Clone::clone);
+        let thread = thread::Builder::new().name("bsm-on-refresh".to_owned());
+        let started = thread.spawn(move || dispatcher::with_default(&log, || calls.call_waiting()));
+        match started {
+            Ok(_) => queue.taken_by = process,
+            // The next event tries again.
+            Err(error) => {
+                tracing::error!(%error, "no thread could be started for the function given to on_refresh");
+            }
+        }
+    }
+}
+
+impl Calls {
+    fn call_waiting(&self) {
+        while let Some(event) = self.next() {
+            // No caller waits for what the user's function does.
+            if catch_unwind(AssertUnwindSafe(|| (self.function)(&event))).is_err() {
+                tracing::error!("the function given to on_refresh panicked");
+            }
+        }
+    }
+
+    /// Returns the next event; after the last one, the thread must end.
+    fn next(&self) -> Option<RefreshEvent> {
+        let mut queue = self.queue.lock();
+        let next = queue.waiting.pop_front();
+        if next.is_none() {
+            queue.taken_by = None;
+        }
+        next
     }
 }
 
@@ -80,7 +145,7 @@ impl Observer {
 
     pub(super) fn notify(&self, expiry: Option<SystemTime>, error: Option<&Error>) {
         if let Some(function) = &self.function {
-            function.call(&RefreshEvent {
+            function.call(RefreshEvent {
                 session: self.session.clone(),
                 expiry,
                 error: error.cloned(),
@@ -92,5 +157,51 @@ impl Observer {
 impl fmt::Debug for OnRefresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnRefresh").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// How long a test waits for what must come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn event(session: usize) -> RefreshEvent {
+        RefreshEvent {
+            session: session.to_string(),
+            expiry: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_function_that_does_not_return_holds_up_nothing_and_gets_a_bounded_number_of_events() {
+        let (go, may_go) = mpsc::channel::<()>();
+        let (called, calls) = mpsc::channel();
+        let may_go = Mutex::new(may_go);
+        let function = OnRefresh::new(move |event| {
+            let _ = called.send(event.session.clone());
+            // Ends with the sender.
+            let _ = may_go.lock().recv();
+        });
+        function.call(event(0));
+        assert_eq!(calls.recv_timeout(PATIENCE).unwrap(), "0");
+        for number in 1..=MAX_WAITING + 10 {
+            function.call(event(number));
+        }
+        drop(go);
+        for number in 1..=MAX_WAITING {
+            assert_eq!(calls.recv_timeout(PATIENCE).unwrap(), number.to_string());
+        }
+        // The next one comes, and none of those that found no room.
+        while function.0.queue.lock().taken_by.is_some() {
+            thread::yield_now();
+        }
+        function.call(event(7));
+        assert_eq!(calls.recv_timeout(PATIENCE).unwrap(), "7");
     }
 }
