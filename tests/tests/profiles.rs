@@ -231,7 +231,7 @@ async fn the_account_of_the_profile_is_that_of_a_process_that_names_none() {
 }
 
 #[tokio::test]
-async fn new_keys_in_the_file_are_used_where_the_manager_is_to_reload_them() {
+async fn a_manager_that_reloads_static_keys_uses_new_ones_and_reads_nothing_else_again() {
     const SECOND: &str = "AKIALOCALROTATED0002";
     let user =
         |name: &str, id: &str, secret: &str| bsm_local_aws::User::new(name).access_key(id, secret);
@@ -240,24 +240,25 @@ async fn new_keys_in_the_file_are_used_where_the_manager_is_to_reload_them() {
         .user(user("uploader-2", SECOND, "two"));
     let aws = bsm_local_aws::LocalAws::builder().account(account);
     let playground = Playground::with(aws).await;
-    let write = |id: &str, secret: &str| {
-        let text =
-            format!("[uploader]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let write = |id: &str, secret: &str, others: &str| {
+        let text = format!(
+            "[uploader]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n{others}"
+        );
         std::fs::write(playground.dir().join("credentials"), text).unwrap();
     };
-    write("AKIALOCALROTATED0001", "one");
+    write("AKIALOCALROTATED0001", "one", "region = us-east-1\n");
     let builder = || {
         let builder = playground.builder().profile_name("uploader");
-        builder
-            .region("us-east-1")
-            .endpoint_url(playground.aws.endpoint_url())
+        builder.endpoint_url(playground.aws.endpoint_url())
     };
     let once = builder().build();
     let reloading = builder().reload_static_keys(true).build();
     for bsm in [&once, &reloading] {
         bsm.credentials().await.unwrap();
     }
-    write(SECOND, "two");
+    // Everything else that changes is for new managers.
+    let others = "region = eu-west-1\nsource_profile = uploader\nrole_arn = arn:aws:iam::222222222222:role/R\n";
+    write(SECOND, "two", others);
     playground.aws.clock().advance(Duration::from_secs(70));
     // The new keys are used when two reads in the background, a second apart, have agreed.
     let mut polls = 0;
@@ -266,7 +267,11 @@ async fn new_keys_in_the_file_are_used_where_the_manager_is_to_reload_them() {
         assert!(polls < 2_000, "the keys are still the old ones");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(reloading.aws_account_id().await.unwrap(), "111111111111");
+    let user = reloading.principal_arn().await.unwrap();
+    assert_eq!(user, "arn:aws:iam::111111111111:user/uploader-2");
+    assert_eq!(reloading.aws_region().await.unwrap(), "us-east-1");
+    let role = builder().build().credentials().await.unwrap_err();
+    assert_eq!(role.kind(), ErrorKind::AccessDenied, "{role}");
     let old = once.credentials().await.unwrap();
     assert_eq!(old.access_key_id(), "AKIALOCALROTATED0001");
 }
