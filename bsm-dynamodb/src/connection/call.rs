@@ -10,7 +10,7 @@ use bsm_core::BotoSesManager;
 
 use crate::codec::{CodecError, Decode, Item};
 use crate::connection::attempts::Attempts;
-use crate::connection::client::client_of;
+use crate::connection::client::{client_of, endpoint_url};
 use crate::error::{Error, ErrorContext, ErrorKind};
 
 /// One operation of the DynamoDB API on a table, bound to a manager.
@@ -79,6 +79,13 @@ impl Call {
     pub(crate) async fn account(&self) -> Result<String, Error> {
         let account = self.manager.aws_account_id().await;
         account.map_err(|error| self.session_error(error))
+    }
+
+    /// Returns the endpoint that is set for DynamoDB; `None` if the SDK derives it from the region.
+    pub(crate) async fn endpoint_url(&self) -> Result<Option<String>, Error> {
+        let config = self.manager().sdk_config().await;
+        let config = config.map_err(|error| self.session_error(error))?;
+        Ok(endpoint_url(&config))
     }
 
     /// Returns the ARN of the identity that makes the call.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 use bsm_core::BotoSesManager;
 
 use super::conflicts::RetryConflicts;
@@ -37,4 +39,24 @@ pub(crate) fn with_own_retry_quota(config: Builder) -> Builder {
     let number = CREATED.fetch_add(1, Ordering::Relaxed);
     let partition = RetryPartition::custom(format!("bsm-dynamodb-{number}"));
     config.retry_partition(partition.build())
+}
+
+/// Returns the endpoint that a client of this configuration has; `None` if it follows from the region.
+///
+/// As the SDK's conversion of the configuration, whose result has no getter.
+pub(super) fn endpoint_url(config: &SdkConfig) -> Option<String> {
+    let of_all = || config.endpoint_url().map(str::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return of_all();
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("DynamoDB")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let of_service = config
+        .service_config()
+        .and_then(|settings| settings.load_config(key));
+    of_service.or_else(of_all)
 }

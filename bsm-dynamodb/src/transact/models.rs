@@ -71,9 +71,11 @@ async fn check_same_session(first: &Call, other: &Call) -> Result<(), Error> {
     if other_client.retry_partition() == client.retry_partition() {
         return Ok(());
     }
-    // Two managers may still be the same identity, such as two managers of one profile.
-    let same_region = other_client.region() == client.region();
-    if same_region && other.principal_arn().await? == first.principal_arn().await? {
+    // Two managers may still be the same identity in the same place, such as two managers of one profile.
+    if other_client.region() == client.region()
+        && other.endpoint_url().await? == first.endpoint_url().await?
+        && other.principal_arn().await? == first.principal_arn().await?
+    {
         return Ok(());
     }
     let message = format!(

@@ -180,6 +180,23 @@ async fn models_with_different_sessions_are_rejected() {
     // The same session, by two ways.
     let _session = use_boto_session::<Account>(&default.with_region("us-east-1"));
     pay(&transfer(1), 1).await.unwrap();
+
+    // The same identity, which reads and writes elsewhere.
+    let elsewhere = "http://127.0.0.1:9";
+    for other in [
+        local.builder().service_endpoint_url("dynamodb", elsewhere),
+        local
+            .builder()
+            .service_endpoint_url("sts", local.aws.endpoint_url())
+            .endpoint_url(elsewhere),
+        local
+            .builder()
+            .environment([("AWS_ENDPOINT_URL_DYNAMODB", elsewhere)]),
+    ] {
+        let _session = use_boto_session::<Account>(&other.profile_name("default").build());
+        let error = pay(&transfer(2), 1).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+    }
 }
 
 #[tokio::test]
