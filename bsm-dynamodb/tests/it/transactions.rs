@@ -3,6 +3,7 @@
 use bsm_dynamodb::{
     Codec, ErrorKind, Model, Serde, Version, transact_get, transact_write, use_boto_session,
 };
+use bsm_local_aws::Fault;
 use serde::{Deserialize, Serialize};
 
 use crate::support::{DEFAULT, Playground, STAGING};
@@ -197,6 +198,41 @@ async fn models_with_different_sessions_are_rejected() {
         let error = pay(&transfer(2), 1).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_only_conflicts_cancelled_is_retried_and_a_kind_of_its_own() {
+    let local = bank().await;
+    let _default = local.profile("default").awsenv();
+    let faults = local.aws.faults();
+    for (reasons, is_conflict) in [
+        (["None", "None", "TransactionConflict"], true),
+        (
+            ["TransactionConflict", "None", "ConditionalCheckFailed"],
+            false,
+        ),
+    ] {
+        // The next attempt finds the item free.
+        let fault = || Fault::cancelled_transaction(reasons);
+        let once = faults.add(fault().times(1));
+        let calls = || local.aws.call_count("dynamodb", "TransactWriteItems");
+        let before = calls();
+        let paid = pay(&transfer(7), 1).await;
+        assert_eq!(paid.is_ok(), is_conflict, "{paid:?}");
+        assert_eq!(calls() - before, if is_conflict { 2 } else { 1 });
+        faults.remove(once);
+
+        let always = faults.add(fault());
+        let before = calls();
+        let error = pay(&transfer(8), 1).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TransactionCancelled, "{error}");
+        assert_eq!(error.is_conflict(), is_conflict, "{error}");
+        assert!(!error.may_have_been_applied(), "{error}");
+        assert_eq!(calls() - before, if is_conflict { 3 } else { 1 });
+        faults.remove(always);
+    }
+    // One of the two transfers above, once.
+    assert_eq!(balances().await, (99, 1));
 }
 
 #[tokio::test]

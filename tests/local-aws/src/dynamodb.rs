@@ -35,6 +35,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use self::arns::{ArnTranslator, TableReference};
+pub(crate) use self::engine::cancelled;
 use self::engine::{engine_error, execute, to_bytes};
 use self::table_state::{AccountRegion, TableStates};
 use crate::auth::Identity;

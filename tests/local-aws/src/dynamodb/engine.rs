@@ -1,5 +1,6 @@
 //! The interface to the dynoxide engine: operations by name, JSON bodies in and out.
 
+use dynoxide::errors::CancellationReason;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -161,6 +162,18 @@ pub(super) fn engine_error(error: DynoxideError) -> ErrorResponse {
     let mut response = ErrorResponse::new(error.status_code(), code, error.to_string());
     response.body = Some(error.to_json());
     response
+}
+
+/// Returns the error of a transaction that was cancelled.
+pub(crate) fn cancelled(reasons: Vec<CancellationReason>) -> ErrorResponse {
+    let codes: Vec<_> = reasons.iter().map(|reason| &*reason.code).collect();
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    );
+    engine_error(DynoxideError::TransactionCanceledException(
+        message, reasons,
+    ))
 }
 
 /// Serializes a value as JSON.

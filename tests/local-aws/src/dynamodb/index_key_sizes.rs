@@ -3,11 +3,11 @@
 //! The limits are those of table keys:
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 
+use dynoxide::Database;
 use dynoxide::errors::CancellationReason;
-use dynoxide::{Database, DynoxideError};
 use serde_json::{Map, Value, json};
 
-use super::engine::{engine_error, validation_error};
+use super::engine::{cancelled, validation_error};
 use super::expression_tokens::tokens;
 use super::index_updates::{MAX_HASH_KEY, MAX_RANGE_KEY, describe};
 use crate::response::ErrorResponse;
@@ -76,13 +76,7 @@ fn check_actions(database: &Database, request: &Value) -> Result<(), ErrorRespon
             message: Some(message),
             ..CancellationReason::default()
         };
-        let codes: Vec<_> = reasons.iter().map(|reason| &*reason.code).collect();
-        let message = format!(
-            "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
-            codes.join(", ")
-        );
-        let cancelled = DynoxideError::TransactionCanceledException(message, reasons);
-        return Err(engine_error(cancelled));
+        return Err(cancelled(reasons));
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use dynoxide::errors::CancellationReason;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::AuthError;
+use crate::dynamodb;
 use crate::response::ErrorResponse;
 use crate::service::{Protocol, Service};
 
@@ -80,6 +82,9 @@ pub(crate) enum Effect {
         code: String,
         message: String,
     },
+    CancelledTransaction {
+        reasons: Vec<String>,
+    },
     DroppedConnection,
     DroppedResponse,
     TruncatedBody,
@@ -146,6 +151,19 @@ impl Fault {
             code: code.into(),
             message: message.into(),
         })
+    }
+
+    /// Cancels a transaction, with the code of a reason for each of its actions: `None` for those that did
+    /// not fail, `TransactionConflict` for an item that another request is changing.
+    ///
+    /// ```
+    /// use bsm_local_aws::Fault;
+    ///
+    /// let conflict = Fault::cancelled_transaction(["None", "TransactionConflict"]).times(1);
+    /// ```
+    pub fn cancelled_transaction(reasons: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let reasons = reasons.into_iter().map(Into::into).collect();
+        Self::new(Effect::CancelledTransaction { reasons })
     }
 
     /// Closes the connection without performing the operation.
@@ -297,6 +315,7 @@ impl Fault {
             && agrees(&self.table, request.table)
             && match &self.effect {
                 Effect::UnprocessedItems(_) => is_batch,
+                Effect::CancelledTransaction { .. } => request.operation.starts_with("Transact"),
                 #[cfg(feature = "s3")]
                 Effect::Job(JobFault::SkippedLines { .. }) => request.operation == "ImportTable",
                 #[cfg(feature = "s3")]
@@ -386,6 +405,17 @@ impl Effect {
                 code,
                 message,
             } => ErrorResponse::new(*status, code, message),
+            Self::CancelledTransaction { reasons } => dynamodb::cancelled(
+                reasons
+                    .iter()
+                    .map(|code| CancellationReason {
+                        code: code.clone(),
+                        message: (code == "TransactionConflict")
+                            .then(|| "Transaction is ongoing for the item".to_owned()),
+                        ..CancellationReason::default()
+                    })
+                    .collect(),
+            ),
             // The other effects concern the connection, or the operation itself.
             _ => return None,
         })
