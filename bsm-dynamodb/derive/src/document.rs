@@ -9,7 +9,7 @@ use crate::field::ModelField;
 use crate::serde_attributes::SerdeContainer;
 
 /// The methods of `Path`, which take precedence over those of a trait.
-pub(crate) const OF_PATH: [&str; 21] = [
+pub(crate) const OF_PATH: [&str; 23] = [
     "attribute_type",
     "begins_with",
     "between",
@@ -28,9 +28,11 @@ pub(crate) const OF_PATH: [&str; 21] = [
     "lt",
     "ne",
     "not_exists",
+    "replacing_term",
     "size",
     "then",
     "typed",
+    "value_term",
 ];
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
@@ -78,10 +80,13 @@ fn expand(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
         .iter()
         .map(|method| {
             let Method {
-                signature, name, ..
+                signature,
+                name,
+                left_out_if,
+                ..
             } = method;
             // `field` returns an untyped path, and the signature has the type and the encoding.
-            quote! { #signature { self.field(#name).__encoded() } }
+            quote! { #signature { self.field(#name).__encoded()#left_out_if } }
         })
         .collect();
     quote! {
@@ -111,6 +116,7 @@ struct Method {
     signature: TokenStream,
     /// The name of the entry.
     name: String,
+    left_out_if: Option<TokenStream>,
 }
 
 impl Method {
@@ -130,6 +136,7 @@ impl Method {
                 fn #method(self) -> ::bsm_dynamodb::Path<M, #ty #encoding>
             },
             name,
+            left_out_if: field.left_out_if(),
         }
     }
 }
@@ -191,7 +198,8 @@ mod tests {
                 .or_else(|| line.strip_prefix("pub(crate) "))?;
             line.strip_prefix("fn ")?.split(['(', '<']).next()
         });
-        let mut taken = methods.filter(|name| !matches!(*name, "new" | "__field" | "__encoded"));
+        let mut taken = methods
+            .filter(|name| !matches!(*name, "new" | "__field" | "__encoded" | "__left_out_if"));
         assert_eq!(taken.find(|name| !OF_PATH.contains(name)), None);
     }
 }

@@ -83,6 +83,13 @@ impl<'a> ModelField<'a> {
         })
     }
 
+    /// The call that tells a path of the field when serde leaves the field out.
+    pub(crate) fn left_out_if(&self) -> Option<TokenStream> {
+        let (function, ty) = (self.serde.skip_if.as_ref()?, self.ty());
+        // A closure, because serde calls the function, and a call also takes what dereferences to its argument.
+        Some(quote! { .__left_out_if(|value: &#ty| #function(value)) })
+    }
+
     fn has_encoding(&self) -> bool {
         // A declared key type needs an encoding of its own, which carries it to the types of keys.
         self.serde.serialize_with.is_some() || self.key_type().is_some()

@@ -278,7 +278,7 @@ fn check_field(field: &ModelField<'_>, options: &IndexOptions, has_own_codec: bo
     field.demand_stored("the key of an index is an attribute")?;
     let is_optional = inside_of_option(field.ty()).is_some();
     // Another codec, such as `Sparse`, may leave the attribute out by itself.
-    if is_optional && field.serde.conditional.is_none() && !has_own_codec {
+    if is_optional && field.serde.skip_if.is_none() && !has_own_codec {
         return Err(Error::new(
             options.marker.span(),
             "serde writes None as NULL, which DynamoDB refuses for the key of an index: add \

@@ -180,10 +180,10 @@ fn check_rest(field: &ModelField<'_>, fields: &[ModelField<'_>], at: Span) -> Re
 
 fn check_key(field: &ModelField<'_>) -> Result<()> {
     field.demand_stored("a key attribute is part of every item")?;
-    match field.serde.conditional {
+    match &field.serde.skip_if {
         None => Ok(()),
-        Some(span) => Err(Error::new(
-            span,
+        Some(function) => Err(Error::new(
+            function.span(),
             "a key attribute is part of every item: serde must always write this field",
         )),
     }

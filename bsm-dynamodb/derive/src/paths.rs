@@ -109,11 +109,12 @@ fn function(
         // Functions of the user's own read and write it.
         false => quote! { ::core::option::Option::None },
     };
+    let left_out_if = field.left_out_if();
     // An error about another method of this name points at the field.
     Ok(quote_spanned! { ident.span() =>
         #[doc = #doc]
         #visibility fn #ident() -> ::bsm_dynamodb::Path<#model, #ty #encoding> {
-            ::bsm_dynamodb::Path::__field(#name, #check)
+            ::bsm_dynamodb::Path::__field(#name, #check)#left_out_if
         }
     })
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Error, Field, LitStr, Path, Result, Token, Type, parse_quote};
+use syn::{Attribute, Error, ExprPath, Field, LitStr, Path, Result, Token, Type, parse_quote};
 
 /// What serde's attributes say on a struct or an enum.
 #[derive(Default)]
@@ -122,8 +122,8 @@ pub(crate) struct SerdeField {
     pub(crate) unread: Option<Span>,
     /// Where it is said that the field has no name of its own, if it is.
     pub(crate) flatten: Option<Span>,
-    /// Where it is said that serde may leave the field out, if it is.
-    pub(crate) conditional: Option<Span>,
+    /// The function with which serde decides whether it leaves the field out.
+    pub(crate) skip_if: Option<ExprPath>,
     /// The function that writes it, if it is not the `Serialize` of its type.
     pub(crate) serialize_with: Option<Path>,
     /// Whether serde reads it by a function of its own, or not at all.
@@ -137,7 +137,7 @@ impl SerdeField {
         let mut unwritten = None;
         let mut unread = None;
         let mut flatten = None;
-        let mut conditional = None;
+        let mut skip_if = None;
         let mut serialize_with = None;
         let mut is_read_otherwise = false;
         each_serde_meta(&field.attrs, |meta| {
@@ -161,6 +161,10 @@ impl SerdeField {
                 serialize_with = Some(meta.value()?.parse::<LitStr>()?.parse()?);
                 return Ok(());
             }
+            if meta.path.is_ident("skip_serializing_if") {
+                skip_if = Some(meta.value()?.parse::<LitStr>()?.parse()?);
+                return Ok(());
+            }
             let at = meta.path.span();
             let is_any = |names: &[&str]| names.iter().any(|name| meta.path.is_ident(name));
             if is_any(&["flatten"]) {
@@ -177,8 +181,6 @@ impl SerdeField {
                 is_read_otherwise = true;
             } else if is_any(&["deserialize_with"]) {
                 is_read_otherwise = true;
-            } else if is_any(&["skip_serializing_if"]) {
-                conditional.get_or_insert(at);
             }
             skip(&meta)
         })?;
@@ -193,7 +195,7 @@ impl SerdeField {
             unwritten,
             unread,
             flatten,
-            conditional,
+            skip_if,
             serialize_with,
             is_read_otherwise,
         })
@@ -308,7 +310,7 @@ mod tests {
     fn a_field_that_serde_may_leave_out_is_noticed() {
         let field: Field = parse_quote! { #[serde(skip_serializing_if = "Option::is_none")] f: u8 };
         let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
-        assert!(named.conditional.is_some() && named.unwritten.is_none());
+        assert!(named.skip_if.is_some() && named.unwritten.is_none());
         let field: Field = parse_quote! { #[serde(skip)] f: u8 };
         let named = SerdeField::parse(&field, RenameAll::default()).unwrap();
         assert!(named.unwritten.is_some() && named.unread.is_some());

@@ -193,7 +193,7 @@ impl TemplateKey<'_> {
         for field in fields {
             // An index may leave out an item without its key, and the table may not.
             let is_optional = inside_of_option(field.ty()).is_some();
-            if is_optional || field.serde.conditional.is_some() {
+            if is_optional || field.serde.skip_if.is_some() {
                 let message = format!(
                     "every item has a key, so `{}` must always have a value",
                     field.ident

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
-use super::encode::{Encoder, Notes};
+use super::encode::{Encoder, Notes, encode_marked};
 use super::error::SerdeError;
 use super::item::{CodecError, Item, is_marked};
 use super::number::normalized;
@@ -95,16 +95,38 @@ fn has_marked(one: &AttributeValue, other: Option<&AttributeValue>) -> bool {
 pub(crate) fn check_value<T: Serialize + DeserializeOwned>(
     value: &AttributeValue,
 ) -> Result<(), CodecError> {
-    // Text, booleans and NULL pass through serde's buffer unchanged.
-    if !is_fragile(value) {
+    // Text and booleans pass through serde's buffer unchanged.
+    if !is_fragile(value) && !has_null(value) {
         return Ok(());
     }
     let read = T::deserialize(Decoder(value.clone()));
     let read = read.map_err(|error| error.because_of("the value could not be read back"))?;
-    let again = read.serialize(Encoder::new(&Notes::default()))?;
-    match keeps_numbers_and_binary(value, &again) {
-        true => Ok(()),
-        false => Err(SerdeError::new(READ_AS_ANOTHER).into()),
+    let again = encode_marked(|encoder| read.serialize(encoder))?;
+    match (
+        keeps_numbers_and_binary(value, &again),
+        keeps_some(value, &again),
+    ) {
+        (true, true) => Ok(()),
+        (false, _) => Err(SerdeError::new(READ_AS_ANOTHER).into()),
+        (_, false) => Err(SerdeError::new(READ_AS_NONE).into()),
+    }
+}
+
+/// Returns `true` if no NULL of `one` is that of a `Some`, and that of a `None` in `other`. Both are marked.
+fn keeps_some(one: &AttributeValue, other: &AttributeValue) -> bool {
+    use AttributeValue::{L, M};
+
+    match (one, other) {
+        (one, other) if one.is_null() => is_marked(one) || !is_marked(other),
+        (L(one), L(other)) => one
+            .iter()
+            .zip(other)
+            .all(|(one, other)| keeps_some(one, other)),
+        (M(one), M(other)) => one.iter().all(|(name, value)| {
+            let other = other.get(name);
+            other.is_none_or(|other| keeps_some(value, other))
+        }),
+        _ => true,
     }
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
 use super::condition::{Condition, Size};
-use super::operand::{Operand, OperandValue, Untyped};
+use super::operand::{LeftOut, Operand, OperandValue, Untyped};
 use super::tree::{Comparator, DocumentPath, Node, Segment, Term};
 use crate::codec::{CodecError, Serde};
 
@@ -71,6 +71,7 @@ const MAX_IN: usize = 100;
 pub struct Path<M, T = Untyped, E = Serde> {
     document_path: DocumentPath,
     check: Option<ValueCheck>,
+    left_out: Option<LeftOut<T>>,
     model: PhantomData<fn() -> M>,
     value: PhantomData<fn() -> (T, E)>,
 }
@@ -126,6 +127,13 @@ impl<M, T, E> Path<M, T, E> {
         }
     }
 
+    /// Adds the condition under which serde leaves out the field.
+    #[doc(hidden)]
+    pub fn __left_out_if(mut self, left_out: LeftOut<T>) -> Self {
+        self.left_out = Some(left_out);
+        self
+    }
+
     /// Returns the path of an entry of this map.
     pub fn field(self, name: impl Into<Cow<'static, str>>) -> Path<M> {
         self.then(Segment::Name(name.into()))
@@ -155,9 +163,10 @@ impl<M, T, E> Path<M, T, E> {
 
     fn at(document_path: DocumentPath) -> Self {
         Self {
-            // The check is for values of the whole field, and this may be the path of a part of it.
-            document_path,
+            // These two are for values of the whole field, and this may be the path of a part of it.
             check: None,
+            left_out: None,
+            document_path,
             model: PhantomData,
             value: PhantomData,
         }
@@ -167,9 +176,27 @@ impl<M, T, E> Path<M, T, E> {
         Path::at(self.document_path.then(segment))
     }
 
-    /// Turns what the value here becomes into a term: an error if it could not be read back.
+    /// Returns the term of a value.
+    pub(crate) fn value_term(&self, value: impl Operand<M, T, E>) -> Term {
+        value.into_operand(self.left_out).term
+    }
+
+    /// As [`value_term`](Self::value_term); an error if the value could not be read back.
     pub(crate) fn checked_term(&self, value: impl Operand<M, T, E>) -> Term {
-        let term = value.into_operand().term();
+        self.checked(self.value_term(value))
+    }
+
+    /// As [`checked_term`](Self::checked_term), for a value that takes the place of the one here: what a save
+    /// leaves out is left out.
+    pub(crate) fn replacing_term(&self, value: impl Operand<M, T, E>) -> Term {
+        let operand = value.into_operand(self.left_out);
+        match operand.is_left_out {
+            true => Term::left_out(),
+            false => self.checked(operand.term),
+        }
+    }
+
+    fn checked(&self, term: Term) -> Term {
         // Paths and literals pass: no new value of the caller's is stored for them.
         if let (Some(check), Term::Value(Ok(value))) = (self.check, &term)
             && let Err(error) = check(value)
@@ -195,11 +222,9 @@ impl<M, T, E> Path<M, T, E> {
     /// `eq(None)` is true for every item that is read as `None`: one without the attribute, and one that
     /// has NULL there. [`not_exists`](Self::not_exists) tells the two apart.
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
-        let other = other.into_operand().term();
-        // `= NULL` alone would miss the items without the attribute, which are also read as `None`.
-        match other.is_null() {
-            true => self.reads_as_none(),
-            false => self.compare_term(Comparator::Eq, other),
+        match self.reads_as_missing(other) {
+            (other, true) => self.is_missing_or(other),
+            (other, false) => self.compare_term(Comparator::Eq, other),
         }
     }
 
@@ -207,10 +232,9 @@ impl<M, T, E> Path<M, T, E> {
     ///
     /// `ne(None)` is true for every item that is read as `Some`.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
-        let other = other.into_operand().term();
-        match other.is_null() {
-            true => self.reads_as_none().not(),
-            false => self.compare_term(Comparator::Ne, other),
+        match self.reads_as_missing(other) {
+            (other, true) => self.is_missing_or(other).not(),
+            (other, false) => self.compare_term(Comparator::Ne, other),
         }
     }
 
@@ -238,7 +262,7 @@ impl<M, T, E> Path<M, T, E> {
     ///
     /// DynamoDB rejects the request if `low` is greater than `high`.
     pub fn between(self, low: impl Operand<M, T, E>, high: impl Operand<M, T, E>) -> Condition<M> {
-        let (low, high) = (low.into_operand().term(), high.into_operand().term());
+        let (low, high) = (self.value_term(low), self.value_term(high));
         Condition::new(Node::Between(self.into_term(), low, high))
     }
 
@@ -247,8 +271,10 @@ impl<M, T, E> Path<M, T, E> {
     /// Without any, the operation fails before it sends a request. DynamoDB accepts 100 values in a list;
     /// more are written as several lists.
     pub fn in_(self, others: impl IntoIterator<Item = impl Operand<M, T, E>>) -> Condition<M> {
-        let others = others.into_iter().map(|other| other.into_operand().term());
-        let others: Vec<_> = others.collect();
+        let others: Vec<_> = others
+            .into_iter()
+            .map(|other| self.value_term(other))
+            .collect();
         // An empty list becomes an error of the writer, because this function returns no `Result`.
         let list =
             |others: &[Term]| Node::In(Term::Path(self.document_path.clone()), others.to_vec());
@@ -298,7 +324,7 @@ impl<M, T, E> Path<M, T, E> {
     }
 
     fn compare(self, comparator: Comparator, other: impl Operand<M, T, E>) -> Condition<M> {
-        let other = other.into_operand().term();
+        let other = self.value_term(other);
         self.compare_term(comparator, other)
     }
 
@@ -306,11 +332,21 @@ impl<M, T, E> Path<M, T, E> {
         Condition::new(Node::Compare(self.into_term(), comparator, other))
     }
 
-    fn reads_as_none(self) -> Condition<M> {
-        let null = Term::Literal(AttributeValue::Null(true));
+    /// Returns the term of a value, and whether an item without the attribute is read as this value.
+    fn reads_as_missing(&self, value: impl Operand<M, T, E>) -> (Term, bool) {
+        let operand = value.into_operand(self.left_out);
+        match operand.term.is_null() {
+            true => (Term::Literal(AttributeValue::Null(true)), true),
+            false => (operand.term, operand.is_left_out),
+        }
+    }
+
+    /// Returns a condition that is true if the attribute is missing or equals `other`, which is what a missing
+    /// one is read as.
+    fn is_missing_or(self, other: Term) -> Condition<M> {
         Condition::new(Node::Any(vec![
             Node::Function("attribute_not_exists", self.document_path.clone(), None),
-            Node::Compare(self.into_term(), Comparator::Eq, null),
+            Node::Compare(self.into_term(), Comparator::Eq, other),
         ]))
     }
 
@@ -324,7 +360,7 @@ impl<M, T, E> Path<M, T, E> {
 }
 
 impl<M, T, E, F> Operand<M, T, E> for Path<M, T, F> {
-    fn into_operand(self) -> OperandValue {
+    fn into_operand(self, _: Option<LeftOut<T>>) -> OperandValue {
         // The encodings may differ: DynamoDB compares or copies what is stored.
         OperandValue::path(self.into_document_path())
     }
@@ -334,6 +370,7 @@ impl<M, T, E> Clone for Path<M, T, E> {
     fn clone(&self) -> Self {
         Self {
             check: self.check,
+            left_out: self.left_out,
             ..Self::at(self.document_path.clone())
         }
     }

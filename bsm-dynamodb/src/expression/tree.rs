@@ -94,6 +94,12 @@ impl Term {
         }
     }
 
+    /// A value that is left out of the item.
+    pub(super) fn left_out() -> Self {
+        // No attribute is an empty set, so every codec leaves it out.
+        Self::Value(Ok(AttributeValue::Ss(Vec::new())))
+    }
+
     /// Returns `true` for the value that serde writes for `None`.
     pub(crate) fn is_null(&self) -> bool {
         // A literal is a value of this crate, which never stands for the caller's `None`.

@@ -94,15 +94,16 @@ impl<M: Model> Update<M> {
 impl<M: Model, T> Update<M, T> {
     /// Sets the value at a path, to a value or to the value of another attribute.
     ///
-    /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set,
-    /// and `None` with the codec [`Sparse`](crate::Sparse). With [`Serde`](crate::Serde) `None` is
-    /// stored as NULL; to have no attribute, [`remove`](Self::remove) it. An element of a list that is set to
-    /// `None` becomes NULL with either codec, so that the elements behind it stay where they are.
+    /// A value that [`save`](Model::save) leaves out of the item removes the attribute: an empty set, a value
+    /// for which the field's `#[serde(skip_serializing_if)]` returns `true`, and `None` with the codec
+    /// [`Sparse`](crate::Sparse). Otherwise [`Serde`](crate::Serde) stores `None` as NULL; to have no attribute,
+    /// [`remove`](Self::remove) it. An element of a list that is set to `None` becomes NULL with either codec,
+    /// so that the elements behind it stay where they are.
     ///
     /// A value that serde could not read back is refused before anything is sent, as
     /// [`Serde`](crate::Serde) says.
     pub fn set<V, E>(self, path: Path<M, V, E>, value: impl Operand<M, V, E>) -> Self {
-        let value = path.checked_term(value);
+        let value = path.replacing_term(value);
         self.change(path, SetAction::Term(value))
     }
 
@@ -113,7 +114,7 @@ impl<M: Model, T> Update<M, T> {
         path: Path<M, V, E>,
         value: impl Operand<M, V, E>,
     ) -> Self {
-        let value = path.checked_term(value);
+        let value = path.replacing_term(value);
         self.change(path, SetAction::IfNotExists(value))
     }
 
@@ -125,12 +126,14 @@ impl<M: Model, T> Update<M, T> {
     /// methods for lists.
     pub fn increment<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
         // The operand isn't stored itself, so it needs no check that serde can read it back.
-        self.change(path, SetAction::Sum("+", by.into_operand().term()))
+        let by = path.value_term(by);
+        self.change(path, SetAction::Sum("+", by))
     }
 
     /// Subtracts from the number at a path. A missing number counts as 0.
     pub fn decrement<V, E>(self, path: Path<M, V, E>, by: impl Operand<M, V, E>) -> Self {
-        self.change(path, SetAction::Sum("-", by.into_operand().term()))
+        let by = path.value_term(by);
+        self.change(path, SetAction::Sum("-", by))
     }
 
     /// Appends elements to the list at a path. A missing list counts as empty.
@@ -171,7 +174,7 @@ impl<M: Model, T> Update<M, T> {
     /// AWS documents this for top-level attributes only.
     pub fn delete<V, E>(mut self, path: Path<M, V, E>, elements: impl Operand<M, V, E>) -> Self {
         // These elements leave the item, so it doesn't matter whether serde can read them back.
-        let elements = elements.into_operand().term();
+        let elements = path.value_term(elements);
         self.changes
             .deleted
             .push((path.into_document_path(), elements));

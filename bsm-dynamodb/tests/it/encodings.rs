@@ -701,6 +701,88 @@ async fn an_update_leaves_out_what_a_save_leaves_out() {
     );
 }
 
+/// The attribute `value` of an item of the table `subjects`; `None` if the item lacks it.
+async fn stored<M: Model>(id: &str) -> Option<AttributeValue> {
+    let client = slot::<M>().client().await.unwrap();
+    let get = client.get_item().table_name("subjects");
+    let get = get.key("id", AttributeValue::S(id.to_owned())).send();
+    get.await.unwrap().item.unwrap().remove("value")
+}
+
+#[tokio::test]
+async fn an_update_stores_what_a_save_stores() {
+    macro_rules! check {
+        ($type:ty, [$($value:expr),*]) => {
+            check!(Serde, $type, [$($value),*], []);
+            check!(Sparse, $type, [$($value),*], []);
+            check!(
+                Serde, $type, [$($value),*],
+                [#[serde(default, skip_serializing_if = "is_default")]]
+            );
+        };
+        ($codec:ident, $type:ty, [$($value:expr),*], [$(#[$attribute:meta])*]) => {{
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Model)]
+            #[model(table = "subjects", codec = $codec)]
+            struct Subject {
+                #[model(hash_key)]
+                id: String,
+                $(#[$attribute])*
+                value: $type,
+            }
+            let local = Playground::start().await;
+            let _default = local.profile("default").awsenv();
+            Subject::create_table().wait().await.unwrap();
+            let values: Vec<$type> = vec![$($value),*];
+            // The last one can be stored in every way, and is what the update replaces.
+            let before = Subject { id: "updated".into(), value: values.last().unwrap().clone() };
+            for value in values {
+                let case = format!("{value:?} as {} with {}", stringify!($type), stringify!($codec));
+                before.save().await.unwrap();
+                let saved = Subject { id: "saved".into(), value: value.clone() }.save().await;
+                let update = Subject::update("updated").set(Subject::value(), value.clone());
+                match (saved, update.await) {
+                    (Ok(()), Ok(updated)) => {
+                        let read = Subject::get("saved").await.unwrap();
+                        assert_eq!(updated.value, read.value, "{case}");
+                        let saved = stored::<Subject>("saved").await;
+                        assert_eq!(stored::<Subject>("updated").await, saved, "{case}");
+                        let count = async |filter| Subject::scan().filter(filter).count().await.unwrap();
+                        assert_eq!(count(Subject::value().eq(value.clone())).await, 2, "{case}");
+                        assert_eq!(count(Subject::value().ne(value)).await, 0, "{case}");
+                    }
+                    (Err(saved), Err(updated)) => {
+                        assert_eq!(saved.kind(), ErrorKind::InvalidItem, "{case}: {saved}");
+                        assert!(!updated.may_have_been_applied(), "{case}: {updated}");
+                    }
+                    (saved, updated) => panic!("{case}: {saved:?}, but {updated:?}"),
+                }
+            }
+        }};
+    }
+    fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+        *value == T::default()
+    }
+    let set = |values: &[&str]| Set::from_iter(values.iter().map(|value| (*value).to_owned()));
+    check!(Set<String>, [set(&[]), set(&["a"])]);
+    check!(
+        Option<Set<String>>,
+        [None, Some(set(&[])), Some(set(&["a"]))]
+    );
+    check!(Option<Option<u8>>, [None, Some(None), Some(Some(7))]);
+    check!(
+        Option<Vec<Option<u8>>>,
+        [None, Some(vec![]), Some(vec![None, Some(1)])]
+    );
+    check!(
+        Option<String>,
+        [None, Some(String::new()), Some("a".to_owned())]
+    );
+    check!(
+        Vec<Set<String>>,
+        [vec![], vec![set(&[])], vec![set(&["a"])]]
+    );
+}
+
 #[tokio::test]
 async fn a_value_that_is_not_stored_cannot_be_compared_or_added() {
     let local = Playground::start().await;

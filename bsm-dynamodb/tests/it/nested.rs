@@ -12,7 +12,7 @@ struct Address {
     zip_code: String,
     #[serde(rename = "c", default)]
     city: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lines: Vec<String>,
     size: u8,
     #[serde(with = "bsm_dynamodb::epoch_seconds")]
@@ -156,4 +156,23 @@ async fn eq_none_is_true_for_every_item_that_is_read_as_none() {
     );
     let encoded = <Serde as bsm_dynamodb::Codec<User>>::to_item(&user("1")).unwrap();
     assert_eq!(encoded["nick"], AttributeValue::Null(true));
+}
+
+#[tokio::test]
+async fn a_nested_field_that_serde_leaves_out_is_left_out_by_updates_and_found_by_conditions() {
+    let local = start().await;
+    let _default = local.profile("default").awsenv();
+    user("1").save().await.unwrap();
+    let lines = || User::address().lines();
+    let updated = User::update("1").set(lines(), Vec::new()).await.unwrap();
+    assert_eq!(updated.address.unwrap().lines, Vec::<String>::new());
+    let count = async |filter| User::scan().filter(filter).count().await.unwrap();
+    assert_eq!(count(lines().not_exists()).await, 1);
+    assert_eq!(count(lines().eq(Vec::new())).await, 1);
+    assert_eq!(count(lines().ne(Vec::new())).await, 0);
+    // Comparisons and changes take the value as it is.
+    let appended = User::update("1").list_append(lines(), Vec::new());
+    let appended = appended.list_prepend(User::tags(), ["a"]).await.unwrap();
+    assert_eq!(appended.tags, ["a"]);
+    assert_eq!(count(lines().eq(Vec::new())).await, 1);
 }
