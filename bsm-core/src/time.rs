@@ -1,8 +1,28 @@
-//! Points in time as dates: RFC 3339 in both directions, and what else botocore reads.
+//! Points in time by two clocks, and as dates: RFC 3339 in both directions, and what else botocore reads.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_smithy_async::time::SharedTimeSource;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Utc};
+use tokio::time::Instant;
+
+/// The time by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// By the manager's clock, which can be set.
+    pub(crate) wall: SystemTime,
+    /// By a clock that never goes back, and may stand still while the machine is suspended.
+    pub(crate) monotonic: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now(wall: &SharedTimeSource) -> Self {
+        Self {
+            wall: wall.now(),
+            monotonic: Instant::now(),
+        }
+    }
+}
 
 /// Converts a time to a date; `None` for years that chrono cannot represent.
 ///

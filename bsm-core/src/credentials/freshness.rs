@@ -7,26 +7,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_smithy_async::time::SharedTimeSource;
 use tokio::time::Instant;
 
+use crate::time::Moment;
 use crate::transport::server_clock::ClockSkew;
-
-/// The time by both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    pub(super) wall: SystemTime,
-    monotonic: Instant,
-}
-
-impl Now {
-    pub(super) fn of(wall: &SharedTimeSource) -> Self {
-        Self {
-            wall: wall.now(),
-            monotonic: Instant::now(),
-        }
-    }
-}
 
 /// How long before the expiry of credentials they are refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +49,7 @@ pub(super) struct CachedCredentials {
     pub(super) credentials: Credentials,
     /// `None` for credentials that do not expire.
     lifetime: Option<Lifetime>,
-    obtained: Now,
+    obtained: Moment,
     /// After which time credentials that do not expire are fetched again.
     check_after: Option<Duration>,
 }
@@ -90,12 +74,17 @@ pub(super) enum Freshness {
 }
 
 impl CachedCredentials {
-    pub(super) fn new(credentials: Credentials, now: Now) -> Self {
+    pub(super) fn new(credentials: Credentials, now: Moment) -> Self {
         // Only credentials that STS or the SSO portal has issued to this process have a skew.
         let skew = credentials.get_property::<ClockSkew>().copied();
         let lifetime = credentials.expiry().map(|expiry| {
-            let expiry = skew.unwrap_or_default().to_local(expiry);
-            let length = expiry.duration_since(now.wall).unwrap_or_default();
+            let (expiry, length) = match skew {
+                Some(skew) => {
+                    let left = skew.until(expiry, now);
+                    (now.wall.checked_add(left).unwrap_or(expiry), left)
+                }
+                None => (expiry, expiry.duration_since(now.wall).unwrap_or_default()),
+            };
             Lifetime {
                 expiry,
                 obtained: now.monotonic,
@@ -118,7 +107,7 @@ impl CachedCredentials {
     }
 
     /// Returns `true` if the time to the next check has passed by one of the clocks.
-    fn is_check_due(&self, now: Now) -> bool {
+    fn is_check_due(&self, now: Moment) -> bool {
         let Some(every) = self.check_after else {
             return false;
         };
@@ -130,7 +119,7 @@ impl CachedCredentials {
             || by_wall.is_ok_and(|passed| passed >= every)
     }
 
-    pub(super) fn freshness(&self, now: Now) -> Freshness {
+    pub(super) fn freshness(&self, now: Moment) -> Freshness {
         let (Some(left), Some(windows)) = (self.remaining(now), self.windows()) else {
             // Advisory at most: nobody waits for the check of keys that never expire.
             return match self.is_check_due(now) {
@@ -149,12 +138,12 @@ impl CachedCredentials {
         }
     }
 
-    pub(super) fn is_valid(&self, now: Now) -> bool {
+    pub(super) fn is_valid(&self, now: Moment) -> bool {
         self.freshness(now) < Freshness::Expired
     }
 
     /// Returns the remaining time, or `None` for credentials that do not expire.
-    pub(super) fn remaining(&self, now: Now) -> Option<Duration> {
+    pub(super) fn remaining(&self, now: Moment) -> Option<Duration> {
         let lifetime = self.lifetime.as_ref()?;
         let by_wall = lifetime.expiry.duration_since(now.wall).unwrap_or_default();
         let passed = now.monotonic.saturating_duration_since(lifetime.obtained);
@@ -171,7 +160,7 @@ impl CachedCredentials {
         Some(self.lifetime?.length)
     }
 
-    pub(super) fn lasts_for(&self, at_least: Duration, now: Now) -> bool {
+    pub(super) fn lasts_for(&self, at_least: Duration, now: Moment) -> bool {
         self.remaining(now).is_none_or(|left| left >= at_least)
     }
 }
@@ -190,15 +179,15 @@ mod tests {
     }
 
     /// A moment at which only the wall clock has moved on.
-    fn at(wall: SystemTime) -> Now {
+    fn at(wall: SystemTime) -> Moment {
         static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-        Now {
+        Moment {
             wall,
             monotonic: *START,
         }
     }
 
-    fn cached(expiry: Option<SystemTime>, now: Now) -> CachedCredentials {
+    fn cached(expiry: Option<SystemTime>, now: Moment) -> CachedCredentials {
         CachedCredentials::new(Credentials::new("id", "secret", None, expiry, "test"), now)
     }
 
@@ -273,7 +262,7 @@ mod tests {
         let start = at(wall);
         let cached = cached(Some(wall + 60 * MINUTE), start);
         let day = 24 * 60 * MINUTE;
-        let now = |wall, passed| Now {
+        let now = |wall, passed| Moment {
             wall,
             monotonic: start.monotonic + passed,
         };

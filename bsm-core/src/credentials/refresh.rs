@@ -35,12 +35,12 @@ use parking_lot::Mutex;
 
 pub use self::event::RefreshEvent;
 pub(crate) use self::event::{Observer, OnRefresh};
-use super::freshness::{CachedCredentials, Freshness, Now};
+use super::freshness::{CachedCredentials, Freshness};
 use super::provider::{self, SharedProvider};
 use crate::error::{Error, ErrorKind};
 use crate::sync::engine::Engine;
 use crate::sync::single_flight::SingleFlight;
-use crate::time::format_rfc3339;
+use crate::time::{Moment, format_rfc3339};
 
 /// How long a caller waits for new credentials while the cached ones are valid. Longer than a slow
 /// STS call, shorter than the usual time-out of a request.
@@ -246,8 +246,8 @@ impl Refresher {
 }
 
 impl Inner {
-    fn now(&self) -> Now {
-        Now::of(&self.time)
+    fn now(&self) -> Moment {
+        Moment::now(&self.time)
     }
 
     /// Returns the cached credentials if no caller has to wait, and starts an advisory refresh if
@@ -391,7 +391,7 @@ impl Inner {
     }
 
     fn cooldown(&self, error: Error, valid: Option<&Arc<CachedCredentials>>) {
-        let Now { wall: now, .. } = self.now();
+        let Moment { wall: now, .. } = self.now();
         let until = now + jitter(1.0..5.0);
         let left =
             valid.and_then(|cached| Some((cached.remaining(self.now())?, cached.windows()?)));

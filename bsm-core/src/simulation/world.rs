@@ -1,15 +1,17 @@
 //! What the processes share: AWS, the clock, the cache, and what must hold.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fmt, fs, io};
 
 use aws_smithy_async::time::TimeSource;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 /// Every secret contains it, so that the log can be searched for all of them at once.
 const MARK: &str = "s3cr3t";
@@ -220,6 +222,7 @@ impl World {
 
     pub(super) fn violation(&self, what: String) {
         let at = self.0.start.elapsed();
+        tracing::error!("violation: {what}");
         let mut violations = self.0.violations.lock();
         // One is enough to know the seed.
         if violations.len() < 10 {
@@ -233,6 +236,11 @@ impl World {
 
     pub(super) fn log(&self) -> Log {
         self.0.log.clone()
+    }
+
+    /// Writes what was logged into a file.
+    pub(super) fn write_log(&self, path: &Path) {
+        fs::write(path, &*self.0.log.0.lock()).unwrap();
     }
 
     /// Checks that no secret was logged.
@@ -258,6 +266,14 @@ impl TimeSource for World {
             true => self.true_time() - by,
             false => self.true_time() + by,
         }
+    }
+}
+
+/// The time in the log: that of AWS, and by how many seconds the machine's clock is ahead.
+impl FormatTime for World {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let (elapsed, ahead) = (self.0.start.elapsed(), *self.0.clock.lock());
+        write!(writer, "{:.3} {ahead:+}", elapsed.as_secs_f64())
     }
 }
 

@@ -13,7 +13,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+
+use crate::time::Moment;
 
 /// The longest request whose response says what time it is. A response that took longer, because the
 /// machine was suspended meanwhile for example, says what time it was.
@@ -26,15 +27,32 @@ const MAX_SKEW_MILLIS: i64 = 24 * 3_600_000;
 /// The smallest difference that counts. A `Date` header has whole seconds.
 const MIN_SKEW_MILLIS: i64 = 5_000;
 
-/// How far the clock of AWS is ahead of the manager's, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ClockSkew(i64);
+/// How far the clock of AWS was ahead of the manager's when a response was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClockSkew {
+    millis: i64,
+    received: Moment,
+}
 
 impl ClockSkew {
+    /// Returns how long it is until a time of AWS's clock: the shorter of the times by the manager's two clocks.
+    ///
+    /// If the wall clock was set since the response, the skew is no longer right, but the monotonic clock still
+    /// counts from the time that was. If the machine was suspended, it may be the other way round.
+    pub(crate) fn until(self, time: SystemTime, now: Moment) -> Duration {
+        let local = self.to_local(time);
+        let left_at = |wall| local.duration_since(wall).unwrap_or_default();
+        let passed = now
+            .monotonic
+            .saturating_duration_since(self.received.monotonic);
+        let by_monotonic = left_at(self.received.wall).saturating_sub(passed);
+        left_at(now.wall).min(by_monotonic)
+    }
+
     /// Converts a time of AWS's clock to one of the manager's.
-    pub(crate) fn to_local(self, time: SystemTime) -> SystemTime {
-        let skew = Duration::from_millis(self.0.unsigned_abs());
-        let local = match self.0 {
+    fn to_local(self, time: SystemTime) -> SystemTime {
+        let skew = Duration::from_millis(self.millis.unsigned_abs());
+        let local = match self.millis {
             0.. => time.checked_sub(skew),
             _ => time.checked_add(skew),
         };
@@ -52,19 +70,8 @@ struct Measurement {
     skew: Option<ClockSkew>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    wall: SystemTime,
-    monotonic: Instant,
-}
-
-impl Moment {
-    fn now(components: &RuntimeComponents) -> Self {
-        Self {
-            wall: components.time_source().unwrap_or_default().now(),
-            monotonic: Instant::now(),
-        }
-    }
+fn moment(components: &RuntimeComponents) -> Moment {
+    Moment::now(&components.time_source().unwrap_or_default())
 }
 
 impl ServerClock {
@@ -87,7 +94,7 @@ impl Intercept for ServerClock {
     ) -> Result<(), BoxError> {
         // A retry is measured anew: the response of the last attempt has the credentials.
         *self.0.lock() = Measurement {
-            sent: Some(Moment::now(components)),
+            sent: Some(moment(components)),
             skew: None,
         };
         Ok(())
@@ -105,7 +112,7 @@ impl Intercept for ServerClock {
         if let (Some(sent), Some(date), None) =
             (measurement.sent, headers.get("date"), headers.get("age"))
         {
-            measurement.skew = measured(sent, Moment::now(components), date);
+            measurement.skew = measured(sent, moment(components), date);
         }
         Ok(())
     }
@@ -123,11 +130,12 @@ fn measured(sent: Moment, received: Moment, date: &str) -> Option<ClockSkew> {
     let server = date.to_millis().ok()?.checked_add(500)?;
     let local = DateTime::from(sent.wall + wall / 2).to_millis().ok()?;
     let skew = server.checked_sub(local)?;
-    match skew.abs() {
-        ..MIN_SKEW_MILLIS => Some(ClockSkew::default()),
-        MIN_SKEW_MILLIS..=MAX_SKEW_MILLIS => Some(ClockSkew(skew)),
-        _ => None,
-    }
+    let millis = match skew.abs() {
+        ..MIN_SKEW_MILLIS => 0,
+        MIN_SKEW_MILLIS..=MAX_SKEW_MILLIS => skew,
+        _ => return None,
+    };
+    Some(ClockSkew { millis, received })
 }
 
 #[cfg(test)]
@@ -143,6 +151,7 @@ mod tests {
     };
     use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
     use aws_smithy_types::body::SdkBody;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::session::sdk_config::with_required_parts;
@@ -188,7 +197,7 @@ mod tests {
             (moment(at, 0.0), moment(at - 60.0, 0.1), date, None),
             (moment(at, 0.0), moment(at, 0.0), "yesterday", None),
         ] {
-            let skew = measured(sent, received, date).map(|skew| skew.0);
+            let skew = measured(sent, received, date).map(|skew| skew.millis);
             assert_eq!(skew, expected, "{sent:?} {received:?} {date}");
         }
     }
@@ -212,9 +221,9 @@ mod tests {
             let call = aws_sdk_sts::Client::new(&config).get_caller_identity();
             let sent = call.customize().interceptor(clock.clone()).send().await;
             sent.unwrap();
-            clock.skew()
+            clock.skew().map(|skew| skew.millis)
         };
-        assert_eq!(skew(None).await, Some(ClockSkew(-3_599_500)));
+        assert_eq!(skew(None).await, Some(-3_599_500));
         assert_eq!(skew(Some("0")).await, None);
     }
 
@@ -238,14 +247,37 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_aws_is_converted_both_ways() {
-        let time = UNIX_EPOCH + Duration::from_secs(10_000);
-        let seconds = |skew: i64| {
-            let local = ClockSkew(skew).to_local(time);
-            local.duration_since(UNIX_EPOCH).unwrap().as_secs()
-        };
-        assert_eq!(seconds(0), 10_000);
-        assert_eq!(seconds(1_000_000), 9_000);
-        assert_eq!(seconds(-1_000_000), 11_000);
+    fn the_time_that_is_left_is_never_longer_than_aws_gives() {
+        let wall = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let monotonic = Instant::now();
+        let seconds = Duration::from_secs;
+        for skew in [-10_000, 0, 10_000] {
+            let received = Moment { wall, monotonic };
+            let clock = ClockSkew {
+                millis: skew * 1_000,
+                received,
+            };
+            // By the clock of AWS, 900 seconds after the response.
+            let expiry = match u64::try_from(skew) {
+                Ok(ahead) => wall + seconds(ahead) + seconds(900),
+                Err(_) => wall - seconds(skew.unsigned_abs()) + seconds(900),
+            };
+            let now = |wall, passed| Moment {
+                wall,
+                monotonic: monotonic + seconds(passed),
+            };
+            for (now, left) in [
+                (now(wall, 0), 900),
+                (now(wall + seconds(6), 6), 894),
+                // The clock was set back, and forward.
+                (now(wall - seconds(5_000), 6), 894),
+                (now(wall + seconds(600), 6), 300),
+                // The machine was suspended.
+                (now(wall + seconds(5_000), 6), 0),
+                (now(wall, 1_000), 0),
+            ] {
+                assert_eq!(clock.until(expiry, now), seconds(left), "{skew} {now:?}");
+            }
+        }
     }
 }
