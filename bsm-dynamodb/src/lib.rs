@@ -328,7 +328,7 @@ pub use bsm_dynamodb_derive::Entities;
 ///
 /// | | meaning |
 /// |---|---|
-/// | `hash_key` or `range_key` | The role of the field in a global index. Default: `hash_key`. |
+/// | `hash_key` or `range_key` | The role of the field in a global index. Default: `hash_key`. Up to four fields can be hash keys, and four range keys: see [`Query::and_key`]. |
 /// | `name = "by-email"` | The name of the index in the table. Default: the name of the type. |
 /// | `projection = keys_only` | The attributes that the index has besides the keys: `all`, `keys_only`, or `include(field, …)`. Default: `all`. |
 ///
@@ -499,8 +499,8 @@ pub use model::composite::{
 pub use model::entities::Entities;
 pub use model::entity::Entity;
 pub use model::index::{
-    ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, LocalIndex, Projection, Source,
-    Table,
+    ConsistentRead, GlobalIndex, Index, IndexDefinition, IndexKind, KeyPart, LocalIndex,
+    Projection, Source, Table,
 };
 pub use model::key::{IntoKey, Key, KeySchema, KeyValues, RangedKey};
 pub use model::rest::Rest;

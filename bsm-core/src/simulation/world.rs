@@ -1,6 +1,7 @@
 //! What the processes share: AWS, the clock, the cache, and what must hold.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -222,7 +223,7 @@ impl World {
 
     pub(super) fn violation(&self, what: String) {
         let at = self.0.start.elapsed();
-        tracing::error!("violation: {what}");
+        writeln!(self.log(), "{at:.1?}: violation: {what}").unwrap();
         let mut violations = self.0.violations.lock();
         // One is enough to know the seed.
         if violations.len() < 10 {

@@ -221,7 +221,7 @@ mod tests {
         );
         refused(
             quote! { #[model(index(ByName))] name: String, #[model(index(ByName))] other: String },
-            "an index has only one hash key",
+            "the index has a hash key already",
         );
         refused(
             quote! { #[model(index(hash_key))] name: String },

@@ -322,6 +322,8 @@ pub(crate) struct IndexOptions {
     pub(crate) marker: Ident,
     pub(crate) is_local: bool,
     pub(crate) role: KeyRole,
+    /// Whether the role is written down.
+    pub(crate) is_role_given: bool,
     pub(crate) name: Option<LitStr>,
     pub(crate) projection: Option<ProjectionOption>,
 }
@@ -437,6 +439,7 @@ impl IndexOptions {
         Ok(Self {
             marker,
             is_local,
+            is_role_given: role.is_some(),
             role: role.unwrap_or(default),
             name,
             projection,

@@ -14,6 +14,12 @@ use crate::field::{
 /// Source: "Service quotas" in the Amazon DynamoDB Developer Guide.
 const MAX_LOCAL: usize = 5;
 
+/// The most hash keys, and the most range keys, of a global index.
+///
+/// Source: [Multi-attribute keys pattern](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html)
+/// in the Developer Guide.
+const MAX_KEYS: usize = 4;
+
 /// The most attributes that DynamoDB includes in one index besides the keys.
 ///
 /// Source: [Projection](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html) in the API
@@ -33,8 +39,9 @@ pub(crate) struct Index<'a> {
     marker: &'a Ident,
     is_local: bool,
     name: Option<String>,
-    hash: Option<&'a ModelField<'a>>,
-    range: Option<&'a ModelField<'a>>,
+    /// In the order of the fields; a local index has none.
+    hash: Vec<&'a ModelField<'a>>,
+    range: Vec<&'a ModelField<'a>>,
     projection: Option<&'a ProjectionOption>,
 }
 
@@ -83,9 +90,11 @@ impl<'a> Index<'a> {
             "a table with local indexes has a range key: add `#[model(range_key)]` to a field"
         } else if local > MAX_LOCAL {
             "a table has at most 5 local indexes: make this one a global `index`, with a hash key"
-        } else if !self.is_local && self.hash.is_none() {
+        } else if !self.is_local && self.hash.is_empty() {
             "a global index has a hash key: add `index(…, hash_key)` to a field, or make it a \
              `local_index`, which has the table's"
+        } else if self.hash.len().max(self.range.len()) > MAX_KEYS {
+            "a global index has at most 4 hash keys and 4 range keys"
         } else {
             return Ok(());
         };
@@ -98,7 +107,7 @@ impl<'a> Index<'a> {
 
     /// The fields that are keys of the index.
     pub(crate) fn key_fields(&self) -> impl Iterator<Item = &'a ModelField<'a>> {
-        self.hash.into_iter().chain(self.range)
+        self.hash.iter().chain(&self.range).copied()
     }
 
     /// Writes the type that stands for the index.
@@ -114,7 +123,9 @@ impl<'a> Index<'a> {
         let model = &input.ident;
         let name = self.name.clone().unwrap_or_else(|| marker.to_string());
         let model = quote! { #model };
-        let (key, schema) = match (self.hash, table_hash, self.range) {
+        let (range, more_ranges) = first(&self.range);
+        let (hash, more_hashes) = first(&self.hash);
+        let (key, schema) = match (hash, table_hash, range) {
             (Some(hash), _, range) => expand_key(&model, hash, range),
             (None, TableHash::Field(hash), range) => expand_key(&model, hash, range),
             (None, TableHash::Template { name, key }, Some(range)) => {
@@ -131,10 +142,20 @@ impl<'a> Index<'a> {
             true => quote! { LocalIndex },
             false => quote! { GlobalIndex },
         };
+        let part = |role: TokenStream, field: &ModelField<'_>| {
+            let (name, ty) = (&field.serde.name, field.key_element(&model));
+            quote! { ::bsm_dynamodb::KeyPart::#role::<#ty>(#name) }
+        };
+        let more_hashes = more_hashes.iter().map(|field| part(quote! { hash }, field));
+        let more_ranges = more_ranges
+            .iter()
+            .map(|field| part(quote! { range }, field));
+        let more_keys = more_hashes.chain(more_ranges).collect();
         let projection = expand_projection(self.projection, fields, entity, errors);
         let parts = IndexParts {
             key,
             schema,
+            more_keys,
             kind,
             projection,
         };
@@ -156,6 +177,8 @@ pub(crate) enum TableHash<'a> {
 pub(crate) struct IndexParts {
     pub(crate) key: TokenStream,
     pub(crate) schema: TokenStream,
+    /// The attributes of the key that the schema does not have.
+    pub(crate) more_keys: Vec<TokenStream>,
     pub(crate) kind: TokenStream,
     pub(crate) projection: TokenStream,
 }
@@ -167,9 +190,13 @@ impl IndexParts {
         let Self {
             key,
             schema,
+            more_keys,
             kind,
             projection,
         } = self;
+        let more_keys = (!more_keys.is_empty()).then(|| {
+            quote! { const MORE_KEYS: &'static [::bsm_dynamodb::KeyPart] = &[#(#more_keys),*]; }
+        });
         let doc = format!("The index `{name}` of [`{model}`].");
         quote! {
             // Without variants, because it stands for the index as a type and never has a value.
@@ -185,6 +212,7 @@ impl IndexParts {
 
                 const NAME: &'static str = #name;
                 const KEY: ::bsm_dynamodb::KeySchema<Self::Key> = #schema;
+                #more_keys
                 const PROJECTION: ::bsm_dynamodb::Projection =
                     ::bsm_dynamodb::Projection::#projection;
             }
@@ -250,8 +278,8 @@ fn add<'a>(
             marker: &options.marker,
             is_local: options.is_local,
             name: None,
-            hash: None,
-            range: None,
+            hash: Vec::new(),
+            range: Vec::new(),
             projection: None,
         });
         indexes.len() - 1
@@ -268,9 +296,38 @@ fn add<'a>(
     if let Some(projection) = &options.projection {
         set_once_in_index("projection", &mut index.projection, projection, at)?;
     }
-    match options.role {
-        KeyRole::Hash => set_once_in_index("hash key", &mut index.hash, field, at),
-        KeyRole::Range => set_once_in_index("range key", &mut index.range, field, at),
+    if index.key_fields().any(|key| std::ptr::eq(key, field)) {
+        let message = "the field is a key of this index already: remove this";
+        return Err(Error::new(at, message));
+    }
+    let keys = match options.role {
+        KeyRole::Hash => &mut index.hash,
+        KeyRole::Range => &mut index.range,
+    };
+    if index.is_local && !keys.is_empty() {
+        let message = "a local index has only one range key: remove the others";
+        return Err(Error::new(at, message));
+    }
+    // Most likely the same name was given to two indexes.
+    if !options.is_role_given && !keys.is_empty() {
+        let message = format!(
+            "the index has a hash key already: write `index({}, hash_key)` if it has several, or else \
+             remove the others",
+            options.marker
+        );
+        return Err(Error::new(at, message));
+    }
+    keys.push(field);
+    Ok(())
+}
+
+/// Splits off the first key.
+fn first<'k, 'a>(
+    keys: &'k [&'a ModelField<'a>],
+) -> (Option<&'a ModelField<'a>>, &'k [&'a ModelField<'a>]) {
+    match keys {
+        [] => (None, &[]),
+        [first, others @ ..] => (Some(first), others),
     }
 }
 

@@ -123,6 +123,7 @@ impl TemplateIndex {
             schema: quote! { ::bsm_dynamodb::KeySchema::composite() },
             // A local index has the hash key of the table, so a template on the struct is for a global one.
             kind: quote! { GlobalIndex },
+            more_keys: Vec::new(),
             projection: expand_projection(self.projection.as_ref(), fields, entity, errors),
             key: key_type,
         };

@@ -223,7 +223,7 @@ impl<M, T, E> Path<M, T, E> {
     /// has NULL there. [`not_exists`](Self::not_exists) tells the two apart.
     pub fn eq(self, other: impl Operand<M, T, E>) -> Condition<M> {
         match self.reads_as_missing(other) {
-            (other, true) => self.is_missing_or(other),
+            (other, true) => self.missing_or_equal(other),
             (other, false) => self.compare_term(Comparator::Eq, other),
         }
     }
@@ -233,7 +233,7 @@ impl<M, T, E> Path<M, T, E> {
     /// `ne(None)` is true for every item that is read as `Some`.
     pub fn ne(self, other: impl Operand<M, T, E>) -> Condition<M> {
         match self.reads_as_missing(other) {
-            (other, true) => self.is_missing_or(other).not(),
+            (other, true) => self.missing_or_equal(other).not(),
             (other, false) => self.compare_term(Comparator::Ne, other),
         }
     }
@@ -343,7 +343,7 @@ impl<M, T, E> Path<M, T, E> {
 
     /// Returns a condition that is true if the attribute is missing or equals `other`, which is what a missing
     /// one is read as.
-    fn is_missing_or(self, other: Term) -> Condition<M> {
+    fn missing_or_equal(self, other: Term) -> Condition<M> {
         Condition::new(Node::Any(vec![
             Node::Function("attribute_not_exists", self.document_path.clone(), None),
             Node::Compare(self.into_term(), Comparator::Eq, other),

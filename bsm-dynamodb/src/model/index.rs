@@ -6,7 +6,7 @@ use crate::operation::page_reader::ReadSource;
 use crate::operation::query::Query;
 use crate::operation::scan::Scan;
 use crate::table::{CreateIndex, DeleteIndex};
-use crate::types::KeyType;
+use crate::types::{KeyElement, KeyScalar as _, KeyType};
 
 /// A secondary index of a model's table: another key by which its items can be queried.
 ///
@@ -67,6 +67,13 @@ pub trait Index: Sized + 'static {
 
     /// The names of the attributes of the index's key.
     const KEY: KeySchema<Self::Key>;
+
+    /// The attributes of the key of a global index besides the first hash key and the first range key of
+    /// [`KEY`](Self::KEY), in their order. Default: none.
+    ///
+    /// DynamoDB takes up to four hash keys and four range keys. A query needs a condition on each hash key: see
+    /// [`Query::and_key`].
+    const MORE_KEYS: &'static [KeyPart] = &[];
 
     /// The attributes that the index has besides the keys. Default: all of them.
     const PROJECTION: Projection = Projection::All;
@@ -184,6 +191,9 @@ pub trait Source<M>: 'static {
 
     /// The names of the key attributes.
     const KEY: KeySchema<Self::Key>;
+
+    /// The other key attributes of an index.
+    const MORE_KEYS: &'static [KeyPart] = &[];
 }
 
 impl<M: Model> Source<M> for Table {
@@ -199,6 +209,7 @@ impl<M: Model, I: Index<Model = M>> Source<M> for I {
 
     const INDEX: Option<&'static str> = Some(I::NAME);
     const KEY: KeySchema<I::Key> = I::KEY;
+    const MORE_KEYS: &'static [KeyPart] = I::MORE_KEYS;
 }
 
 /// Returns the names of a source, for its requests.
@@ -206,6 +217,7 @@ pub(crate) fn source<M: Model, S: Source<M>>() -> ReadSource {
     let mut key_names = vec![M::KEY.hash_name(), S::KEY.hash_name()];
     key_names.extend(M::KEY.range_name());
     key_names.extend(S::KEY.range_name());
+    key_names.extend(S::MORE_KEYS.iter().map(|part| part.name));
     // An index may share attributes with the key of the table.
     key_names.sort_unstable();
     key_names.dedup();
@@ -274,14 +286,54 @@ pub enum Projection {
     Include(&'static [&'static str]),
 }
 
+/// An attribute of the key of an index, for [`Index::MORE_KEYS`].
+///
+/// Source: [Multi-attribute keys pattern](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html)
+/// in the Developer Guide.
+///
+/// # Examples
+///
+/// ```
+/// use bsm_dynamodb::KeyPart;
+///
+/// const MORE_KEYS: &[KeyPart] = &[KeyPart::hash::<String>("region"), KeyPart::range::<u32>("round")];
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPart {
+    pub(crate) name: &'static str,
+    pub(crate) key_type: KeyType,
+    pub(crate) is_hash: bool,
+}
+
+impl KeyPart {
+    /// Returns a hash key of the type `K`.
+    pub const fn hash<K: KeyElement>(name: &'static str) -> Self {
+        Self {
+            name,
+            key_type: K::Stored::TYPE,
+            is_hash: true,
+        }
+    }
+
+    /// Returns a range key of the type `K`.
+    pub const fn range<K: KeyElement>(name: &'static str) -> Self {
+        Self {
+            name,
+            key_type: K::Stored::TYPE,
+            is_hash: false,
+        }
+    }
+}
+
 /// The definition of an index, for [`Model::INDEXES`].
 #[derive(Clone, Copy, Debug)]
 pub struct IndexDefinition {
     pub(crate) name: &'static str,
     pub(crate) is_global: bool,
     pub(crate) projection: Projection,
-    pub(crate) hash: (&'static str, KeyType),
-    pub(crate) range: Option<(&'static str, KeyType)>,
+    hash: KeyPart,
+    range: Option<KeyPart>,
+    more: &'static [KeyPart],
 }
 
 impl IndexDefinition {
@@ -292,20 +344,43 @@ impl IndexDefinition {
             name: I::NAME,
             is_global: I::Kind::IS_GLOBAL,
             projection: I::PROJECTION,
-            hash: (I::KEY.hash_name(), hash),
+            hash: KeyPart {
+                name: I::KEY.hash_name(),
+                key_type: hash,
+                is_hash: true,
+            },
             // `Option::zip` is not const. The schema of a pair has both, and any other schema has neither.
             range: match (I::KEY.range_name(), range) {
-                (Some(name), Some(key_type)) => Some((name, key_type)),
+                (Some(name), Some(key_type)) => Some(KeyPart {
+                    name,
+                    key_type,
+                    is_hash: false,
+                }),
                 _ => None,
             },
+            more: I::MORE_KEYS,
         }
+    }
+
+    /// Returns the attributes of the key: the hash keys, and then the range keys.
+    pub(crate) fn key(&self) -> impl Iterator<Item = KeyPart> + Clone + use<> {
+        let more = |is_hash| {
+            self.more
+                .iter()
+                .copied()
+                .filter(move |part| part.is_hash == is_hash)
+        };
+        std::iter::once(self.hash)
+            .chain(more(true))
+            .chain(self.range)
+            .chain(more(false))
     }
 
     /// Returns `true` if both are the same index of a table.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         // The projection also counts: with another one, a model would miss attributes in the shared index.
-        let identity = |it: &Self| (it.name, it.is_global, it.hash, it.range, it.projection);
-        identity(self) == identity(other)
+        let identity = |it: &Self| (it.name, it.is_global, it.projection);
+        identity(self) == identity(other) && self.key().eq(other.key())
     }
 
     /// Returns the name of the index.

@@ -147,6 +147,8 @@ impl ReadKind for ScanSegments {
 pub struct KeyCondition {
     pub(crate) hash: Term,
     pub(crate) range: Option<Node>,
+    /// The conditions on the other attributes of the index's key.
+    pub(crate) more: Vec<Node>,
     pub(crate) descending: bool,
 }
 
@@ -478,7 +480,7 @@ impl KeyCondition {
         let hash = Node::Compare(name, Comparator::Eq, self.hash.clone());
         // Items of other models have other prefixes, so DynamoDB doesn't read them.
         let prefix = source.range_prefix.filter(|(_, prefix)| !prefix.is_empty());
-        match (self.range.clone(), prefix) {
+        let key = match (self.range.clone(), prefix) {
             (Some(range), Some((_, prefix))) => hash.and(key_range::within(prefix, range)),
             (None, Some((name, prefix))) => {
                 let prefix = Term::literal(&prefix);
@@ -487,7 +489,8 @@ impl KeyCondition {
             }
             (Some(range), None) => hash.and(range),
             (None, None) => hash,
-        }
+        };
+        self.more.iter().cloned().fold(key, Node::and)
     }
 }
 

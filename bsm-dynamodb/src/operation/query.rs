@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use crate::connection::call::Call;
 use crate::error::Error;
-use crate::expression::{Comparator, DocumentPath, Node, Term};
+use crate::expression::{Comparator, Condition, DocumentPath, Node, Term};
 use crate::model::Model;
-use crate::model::index::{Source, Table};
+use crate::model::index::{GlobalIndex, Index, Source, Table};
 use crate::model::key::{IntoKey, Key, RangedKey};
 use crate::operation::Request;
 use crate::operation::page_reader::{KeyCondition, ReadKind};
@@ -61,6 +61,7 @@ impl<M: Model, S: Source<M>> Query<M, S> {
             // A key that can't be encoded stays in the term as an error until the request is built.
             hash: Term::key(S::KEY.encode_hash::<M, M::Codec>(hash)),
             range: None,
+            more: Vec::new(),
             descending: false,
         })
     }
@@ -149,6 +150,49 @@ impl<M: Model, S: Source<M, Key: RangedKey>, T> Query<M, S, T> {
             );
         }
         self.kind.range = Some(node);
+        self
+    }
+}
+
+/// # Indexes with several hash or range keys
+impl<M: Model, I: Index<Model = M, Kind = GlobalIndex>, T> Query<M, I, T> {
+    /// Adds a condition on another hash or range key of the index, made with the path of its attribute.
+    ///
+    /// Each hash key needs an `eq`. Range keys are used from the first one on: `eq` for all but the last one that
+    /// is used, which can have any condition of a range key. DynamoDB refuses other conditions, with
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use bsm_dynamodb::{Index, Model};
+    /// #[derive(serde::Serialize, serde::Deserialize, Model)]
+    /// #[model(table = "matches")]
+    /// struct Match {
+    ///     #[model(hash_key)]
+    ///     id: String,
+    ///     #[model(index(ByTournament, hash_key))]
+    ///     tournament: String,
+    ///     #[model(index(ByTournament, hash_key))]
+    ///     region: String,
+    ///     #[model(index(ByTournament, range_key))]
+    ///     round: String,
+    ///     #[model(index(ByTournament, range_key))]
+    ///     bracket: String,
+    /// }
+    ///
+    /// # async fn f() -> Result<(), bsm_dynamodb::Error> {
+    /// let finals: Vec<Match> = ByTournament::query("WINTER2024")
+    ///     .and_key(Match::region().eq("NA-EAST"))
+    ///     .range_eq("FINAL")
+    ///     .and_key(Match::bracket().begins_with("U"))
+    ///     .collect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn and_key(mut self, condition: Condition<M>) -> Self {
+        self.kind.more.push(condition.into_node());
         self
     }
 }

@@ -13,12 +13,8 @@ use aws_sdk_dynamodb::types::{
 use super::is_index_being_deleted;
 use crate::model::Model;
 use crate::model::billing::Billing;
-use crate::model::index::{IndexDefinition, Projection};
+use crate::model::index::{IndexDefinition, KeyPart, Projection};
 use crate::model::key::Key;
-use crate::types::KeyType;
-
-/// The name and the type of a key attribute.
-pub(super) type Attribute = (&'static str, KeyType);
 
 /// The keys, indexes and billing of a table.
 pub(super) struct TableDefinition {
@@ -42,26 +38,32 @@ impl TableDefinition {
         more_indexes: &[IndexDefinition],
     ) -> Result<Self, BuildError> {
         let (hash, range) = M::Key::TYPES;
-        let hash = (M::KEY.hash_name(), hash);
+        let part = |name, key_type, is_hash| KeyPart {
+            name,
+            key_type,
+            is_hash,
+        };
         let range = M::KEY.range_name().zip(range);
+        let range = range.map(|(name, key_type)| part(name, key_type, false));
+        let key = std::iter::once(part(M::KEY.hash_name(), hash, true)).chain(range);
         let throughput = match billing {
             Billing::OnDemand => None,
             Billing::Provisioned { read, write } => Some(units(read, write)?),
         };
         let indexes = M::INDEXES.iter().chain(more_indexes);
         let (global, local): (Vec<_>, Vec<_>) = indexes.clone().partition(|index| index.is_global);
-        let of_indexes = indexes.flat_map(|index| std::iter::once(index.hash).chain(index.range));
         // DynamoDB requires each attribute once, and indexes may share attributes with the table.
-        let attributes: BTreeMap<_, _> = std::iter::once(hash)
-            .chain(range)
-            .chain(of_indexes)
+        let attributes: BTreeMap<_, _> = key
+            .clone()
+            .chain(indexes.flat_map(IndexDefinition::key))
+            .map(|part| (part.name, part))
             .collect();
         Ok(Self {
             attributes: attributes
-                .into_iter()
+                .into_values()
                 .map(attribute_definition)
                 .collect::<Result<_, _>>()?,
-            key: key_schema(hash, range)?,
+            key: key_schema(key)?,
             // Without a capacity: a local index uses that of the table.
             local: local
                 .into_iter()
@@ -129,31 +131,29 @@ impl TableDefinition {
     }
 }
 
-pub(super) fn attribute_definition(
-    (name, key_type): Attribute,
-) -> Result<AttributeDefinition, BuildError> {
-    let attribute = AttributeDefinition::builder().attribute_name(name);
-    attribute.attribute_type(key_type.into()).build()
+pub(super) fn attribute_definition(part: KeyPart) -> Result<AttributeDefinition, BuildError> {
+    let attribute = AttributeDefinition::builder().attribute_name(part.name);
+    attribute.attribute_type(part.key_type.into()).build()
 }
 
 pub(super) fn key_schema(
-    hash: Attribute,
-    range: Option<Attribute>,
+    key: impl Iterator<Item = KeyPart>,
 ) -> Result<Vec<KeySchemaElement>, BuildError> {
-    let range = range.map(|range| (range, KeyRole::Range));
-    std::iter::once((hash, KeyRole::Hash))
-        .chain(range)
-        .map(|((name, _), role)| {
-            let element = KeySchemaElement::builder().attribute_name(name);
-            element.key_type(role).build()
-        })
-        .collect()
+    key.map(|part| {
+        let element = KeySchemaElement::builder().attribute_name(part.name);
+        let role = match part.is_hash {
+            true => KeyRole::Hash,
+            false => KeyRole::Range,
+        };
+        element.key_type(role).build()
+    })
+    .collect()
 }
 
 fn local_index(index: &IndexDefinition) -> Result<LocalSecondaryIndex, BuildError> {
     LocalSecondaryIndex::builder()
         .index_name(index.name)
-        .set_key_schema(Some(key_schema(index.hash, index.range)?))
+        .set_key_schema(Some(key_schema(index.key())?))
         .projection(projection(index.projection))
         .build()
 }
@@ -164,7 +164,7 @@ fn global_index(
 ) -> Result<GlobalSecondaryIndex, BuildError> {
     GlobalSecondaryIndex::builder()
         .index_name(index.name)
-        .set_key_schema(Some(key_schema(index.hash, index.range)?))
+        .set_key_schema(Some(key_schema(index.key())?))
         .projection(projection(index.projection))
         .set_provisioned_throughput(throughput)
         .build()

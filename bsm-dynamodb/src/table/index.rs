@@ -187,7 +187,7 @@ impl State {
 fn check_same<I: Index>(call: &Call, table: &TableDescription) -> Result<(), Error> {
     let index = IndexDefinition::of::<I>();
     // It builds, because all names are set; an empty schema would equal none.
-    let expected = key_schema(index.hash, index.range).unwrap_or_default();
+    let expected = key_schema(index.key()).unwrap_or_default();
     let mut indexes = table.global_secondary_indexes().iter();
     if indexes.any(|it| it.index_name() == Some(I::NAME) && it.key_schema() == expected) {
         return Ok(());
@@ -207,13 +207,12 @@ fn creation<I: Index>(
     let index = IndexDefinition::of::<I>();
     let create = CreateGlobalSecondaryIndexAction::builder()
         .index_name(I::NAME)
-        .set_key_schema(Some(key_schema(index.hash, index.range)?))
+        .set_key_schema(Some(key_schema(index.key())?))
         .projection(projection(index.projection))
         .set_provisioned_throughput(throughput(table)?)
         .build()?;
     // DynamoDB keeps the definitions of the table's other attributes.
-    let attributes = std::iter::once(index.hash).chain(index.range);
-    let attributes: Result<_, _> = attributes.map(attribute_definition).collect();
+    let attributes: Result<_, _> = index.key().map(attribute_definition).collect();
     let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
     Ok(request
         .set_attribute_definitions(Some(attributes?))

@@ -14,6 +14,7 @@ mod expressions;
 mod items;
 mod lost_responses;
 mod manual;
+mod multi_key_indexes;
 mod nested;
 mod queries;
 mod rest;

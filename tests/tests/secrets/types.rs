@@ -89,6 +89,7 @@ const WITHOUT_VALUES: &[&str] = &[
     "FieldOf",
     "GlobalIndex",
     "IndexDefinition",
+    "KeyPart",
     "KeySchema",
     "KeyTemplate",
     "KeyType",
