@@ -1,7 +1,7 @@
 //! Ending a migration before it is done.
 
 use super::checkpoint::{self, Checkpoint};
-use super::jobs::imported_table;
+use super::jobs::{find_import, imported_table};
 use super::load_method::LoadMethod;
 use super::options::MigrateRequest;
 use super::preflight::{check_recorded, open};
@@ -86,7 +86,8 @@ pub(super) async fn delete_target(
         // A run was killed while it started an import.
         (None, Step::Importing { import, .. }) => {
             let arn = table.table_arn.as_deref().unwrap_or_default();
-            imported_table(target, arn, &import.token).await?
+            let import = find_import(target, arn, &import.token).await?;
+            import.as_ref().map(imported_table)
         }
         // A table that was created meanwhile may be another program's.
         (None, _) => None,

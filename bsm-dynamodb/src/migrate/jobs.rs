@@ -152,10 +152,19 @@ impl Jobs<'_> {
             let started = request.clone().send().await;
             started.map_err(|error| target.failed("ImportTable", error))
         };
-        let started = self.start(send).await?;
-        started
-            .import_table_description
-            .ok_or_else(|| no_arn(target))
+        match self.start(send).await {
+            Ok(started) => started
+                .import_table_description
+                .ok_or_else(|| no_arn(target)),
+            // Eight hours after a request whose response was lost, DynamoDB no longer knows its token, and the
+            // table that it created is in the way.
+            Err(error) if error.kind() == ErrorKind::TableInUse => {
+                let table = target.describe().await?;
+                let arn = table.and_then(|table| table.table_arn).unwrap_or_default();
+                find_import(target, &arn, token).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits until an import has ended, and checks that it has imported every item.
@@ -274,12 +283,12 @@ impl Jobs<'_> {
     }
 }
 
-/// Returns the table that an import with this token has created, if there is such an import.
-pub(super) async fn imported_table(
+/// Returns the import that has created a table, if it was started with this token.
+pub(super) async fn find_import(
     target: &TableClient,
     table_arn: &str,
     token: &str,
-) -> Result<Option<TableIdentity>, Error> {
+) -> Result<Option<ImportTableDescription>, Error> {
     let listed = target.set_up(|| async {
         let request = target.client.list_imports().table_arn(table_arn);
         let listed = request.send().await;
@@ -299,13 +308,18 @@ pub(super) async fn imported_table(
         });
         let found = described.await?.import_table_description;
         if let Some(found) = found.filter(|found| found.client_token.as_deref() == Some(token)) {
-            return Ok(Some(TableIdentity {
-                arn: found.table_arn.unwrap_or_default(),
-                id: found.table_id,
-            }));
+            return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// Returns the table that an import creates.
+pub(super) fn imported_table(import: &ImportTableDescription) -> TableIdentity {
+    TableIdentity {
+        arn: import.table_arn.clone().unwrap_or_default(),
+        id: import.table_id.clone(),
+    }
 }
 
 fn failed(what: &str, table: &TableClient, code: Option<&str>) -> Error {

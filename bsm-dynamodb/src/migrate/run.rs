@@ -10,7 +10,7 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 
 use super::abort::delete_target;
 use super::checkpoint::{self, Checkpoint};
-use super::jobs::{ExportPeriod, Jobs};
+use super::jobs::{ExportPeriod, Jobs, imported_table};
 use super::json::LineKind;
 use super::load::{LoadProgress, Loader};
 use super::load_method::LoadMethod;
@@ -271,12 +271,9 @@ impl Migration {
             let started = jobs
                 .start_import(&import.token, &export.manifest, like)
                 .await?;
-            import.arn = started.import_arn;
             // Recorded together with the ARN of the import: an abort deletes the table by this identity only.
-            self.prepared.state.target = Some(TableIdentity {
-                arn: started.table_arn.unwrap_or_default(),
-                id: started.table_id,
-            });
+            self.prepared.state.target = Some(imported_table(&started));
+            import.arn = started.import_arn;
             let (export, import) = (export.clone(), import.clone());
             self.set(Step::Importing { export, import }).await?;
         }

@@ -73,6 +73,27 @@ async fn lost_responses_start_no_second_job() {
     assert_eq!(exports.export_summaries().len(), 1);
 }
 
+/// DynamoDB forgets the token of a request after eight hours, and takes a second one for another job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_response_was_lost_is_found_or_repeated_after_a_day() {
+    for operation in ["ExportTableToPointInTime", "ImportTable"] {
+        let world = World::start(30).await;
+        let lost = Fault::dropped_response().operation(operation);
+        let lost = world.aws.faults().add(lost);
+        let _hurry = world.hurry(1);
+        let migrating = tokio::spawn(world.migrate().into_future());
+        while world.calls(operation) == 0 {
+            tokio::task::yield_now().await;
+        }
+        migrating.abort();
+        migrating.await.unwrap_err();
+        world.aws.faults().remove(lost);
+        world.aws.clock().advance(Duration::from_secs(20 * 3600));
+        world.migrate().await.unwrap();
+        world.assert_migrated().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn throttling_and_broken_connections_are_retried() {
     let world = World::start(400).await;

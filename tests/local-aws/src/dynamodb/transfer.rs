@@ -23,6 +23,12 @@ use crate::faults::JobFault;
 use crate::response::ErrorResponse;
 use crate::s3::S3;
 
+/// How long a client token stands for the first request that has it.
+///
+/// Source: `ClientToken` of [ExportTableToPointInTime](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportTableToPointInTime.html)
+/// in the API Reference.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(8 * 3600);
+
 /// The jobs of all accounts and regions.
 #[derive(Debug)]
 pub(super) struct Transfers {
@@ -38,6 +44,7 @@ pub(super) struct Job {
     table_arn: String,
     /// The request, which a second one with the same client token must equal.
     request: Value,
+    requested: SystemTime,
     description: Map<String, Value>,
     /// When the job may be described as done.
     not_before: SystemTime,
@@ -117,6 +124,7 @@ impl Transfers {
                 *location == context.location
                     && job.kind == kind
                     && job.request["ClientToken"] == token
+                    && context.clock.now() < job.requested + TOKEN_LIFETIME
             });
             match earlier {
                 Some((_, job)) if job.request == request => return Ok(Arc::clone(job)),
@@ -226,6 +234,7 @@ impl Job {
             table_arn,
             request,
             description,
+            requested: now,
             not_before: now + delay,
             result: Mutex::default(),
         }
