@@ -34,15 +34,38 @@ struct InFlight<T> {
     callers: Arc<Callers>,
 }
 
-/// The result of work; `None` while it is in flight. The channel closes without a result if the
-/// engine is shut down.
-pub(crate) type Outcome<T> = watch::Receiver<Option<Result<T, Error>>>;
+/// The result of work that is in flight, or was.
+#[derive(Debug)]
+pub(crate) struct Outcome<T> {
+    result: Arc<OnceLock<Result<T, Error>>>,
+    /// Closes when the work has ended: without a result if the engine is shut down.
+    ended: watch::Receiver<()>,
+}
+
+impl<T: Clone> Outcome<T> {
+    /// Waits for the end of the work; returns `None` if the engine is shut down.
+    async fn landed(&mut self) -> Option<Result<T, Error>> {
+        // Nothing is ever sent, so this is the end of the channel.
+        let _ = self.ended.changed().await;
+        self.result.get().cloned()
+    }
+}
+
+// By hand, because a derive would require `T: Clone`.
+impl<T> Clone for Outcome<T> {
+    fn clone(&self) -> Self {
+        Self {
+            result: Arc::clone(&self.result),
+            ended: self.ended.clone(),
+        }
+    }
+}
 
 impl<T> InFlight<T> {
     fn is_finished(&self) -> bool {
-        self.outcome.borrow().is_some()
-            // The sender was dropped without a result: the engine was shut down.
-            || self.outcome.has_changed().is_err()
+        self.outcome.result.get().is_some()
+            // Without a result: the engine was shut down.
+            || self.outcome.ended.has_changed().is_err()
             || self.process != process::id()
     }
 }
@@ -76,10 +99,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         // Before the start: work that would wait for itself must not start anything.
         let _wait = Wait::on(self.id)?;
         let mut outcome = self.start(work)?;
-        let landed = match outcome.wait_for(Option::is_some).await {
-            Ok(landed) => landed.clone(),
-            Err(_) => None,
-        };
+        let landed = outcome.landed().await;
         // Otherwise a flight without further callers would keep its result in memory.
         drop(self.remove_finished());
         landed.unwrap_or_else(|| Err(shut_down()))
@@ -99,7 +119,10 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let callers = Arc::new(Callers::default());
         // Before the spawn: the work may look for the runtime of a caller at once.
         waits::call(&callers);
-        let (landed, outcome) = watch::channel(None);
+        let (end, ended) = watch::channel(());
+        let result = Arc::new(OnceLock::new());
+        let landed = Arc::downgrade(&result);
+        let outcome = Outcome { result, ended };
         let context = Work {
             id: self.id,
             callers: Arc::clone(&callers),
@@ -107,8 +130,13 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         };
         let work = waits::working(context, catch_panic(work()));
         let work = async move {
-            // `send` fails without a receiver, and drops the result.
-            landed.send_replace(Some(work.await));
+            let result = work.await;
+            // Without a flight, no caller waits for the result.
+            if let Some(landed) = landed.upgrade() {
+                let _ = landed.set(result);
+            }
+            // Only now, when nothing of the result is held here: a caller can be its only owner.
+            drop(end);
         };
         self.engine
             .spawn(work.in_current_span().with_current_subscriber())?;
@@ -279,8 +307,18 @@ mod tests {
         let mut outcome = first.block_on(async { flight.start(work).unwrap() });
         drop(first);
         go.notify_one();
-        let landed = runtime().block_on(outcome.wait_for(Option::is_some));
-        assert_eq!(landed.unwrap().clone().unwrap().unwrap(), 1);
+        let landed = runtime().block_on(outcome.landed());
+        assert_eq!(landed.unwrap().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_caller_owns_the_result() {
+        // Many times, because the engine is another thread.
+        for _ in 0..1_000 {
+            let flight = SingleFlight::default();
+            let result = flight.join(|| async { Ok(Arc::new(())) }).await.unwrap();
+            assert_eq!(Arc::strong_count(&result), 1);
+        }
     }
 
     #[test]
@@ -333,7 +371,7 @@ mod tests {
         let forever = || std::future::pending::<Result<i32, Error>>();
         let change: [fn(&mut InFlight<i32>); 2] = [
             |flight| flight.process += 1,
-            |flight| flight.outcome = watch::channel(None).1,
+            |flight| flight.outcome.ended = watch::channel(()).1,
         ];
         for change in change {
             flight.start(forever).unwrap();
@@ -412,8 +450,7 @@ mod tests {
         let flight = SingleFlight::default();
         let starts = Arc::default();
         let mut outcome = flight.start(|| of_the_user(starts, at_once)).unwrap();
-        let landed =
-            runtime().block_on(async { outcome.wait_for(Option::is_some).await.unwrap().clone() });
+        let landed = runtime().block_on(outcome.landed());
         assert_eq!(landed.unwrap().unwrap_err().kind(), ErrorKind::Runtime);
     }
 
