@@ -1,4 +1,4 @@
-//! Says who AWS takes you for, with the profile files and variables that every AWS tool reads.
+//! Prints the identity that AWS sees, with the profile files and variables that every AWS tool reads.
 //!
 //! ```sh
 //! cargo run -p bsm-core --example who_am_i -- --profile staging --json
@@ -17,7 +17,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Says who AWS takes you for.
+/// Prints the identity that AWS sees.
 #[derive(Parser)]
 struct Arguments {
     /// The profile. Default: what the environment says.
@@ -29,10 +29,10 @@ struct Arguments {
     /// Print JSON, one line for each answer.
     #[arg(long)]
     json: bool,
-    /// Forget everything and find it out again, this many times.
+    /// Clear the cache and resolve again, this many times.
     #[arg(long, value_name = "N", default_value_t = 0)]
     refresh: u32,
-    /// Say on the error output what was read and what was chosen.
+    /// Log each step to the standard error.
     #[arg(long, short)]
     verbose: bool,
 }

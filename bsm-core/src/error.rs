@@ -42,17 +42,17 @@ struct Inner {
 pub enum ErrorKind {
     /// A profile that was asked for is in none of the profile files.
     ProfileNotFound,
-    /// A profile, a profile file or an environment variable says something that cannot be used.
+    /// A profile, a profile file or an environment variable has an invalid value.
     InvalidConfig,
-    /// An argument is not acceptable, found before anything was sent.
+    /// An argument is invalid. Nothing was sent.
     InvalidInput,
     /// No region was given and none could be found.
     NoRegion,
     /// No credentials were given and none could be found.
     NoCredentials,
-    /// A source of credentials was found, but did not deliver any.
+    /// A source of credentials was found, but returned none.
     CredentialsUnavailable,
-    /// There is no login of IAM Identity Center (SSO), or it has expired: a person has to sign in.
+    /// There is no login of IAM Identity Center (SSO), or it has expired: a person must sign in.
     SignInRequired,
     /// A sign-in to IAM Identity Center (SSO) was refused, or its answer does not belong to it.
     SignInFailed,
@@ -66,9 +66,9 @@ pub enum ErrorKind {
     AccessDenied,
     /// The credentials belong to another account than the one that was expected.
     AccountMismatch,
-    /// The region is another one than the one that was expected.
+    /// The region differs from the expected one.
     RegionMismatch,
-    /// A snapshot is damaged, or is none at all.
+    /// The data is damaged, or isn't a snapshot.
     InvalidSnapshot,
     /// A snapshot was written by a version of this crate that this one does not understand.
     UnsupportedSnapshot,

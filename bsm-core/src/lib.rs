@@ -84,7 +84,7 @@
 //!
 //! None is on by default.
 //!
-//! | feature | gives |
+//! | feature | adds |
 //! |---|---|
 //! | `iam` | `BotoSesManager::aws_account_alias`; one more SDK crate |
 //! | `sso-login` | [`sign_in`]: signing in to IAM Identity Center, its logins and roles |

@@ -17,8 +17,8 @@ async fn a_missing_profile_is_reported_with_the_files_and_the_existing_profiles(
     assert_eq!(
         error.to_string(),
         format!(
-            "profile \"stagign\" does not exist in {dir}/config or {dir}/credentials; the \
-             profiles there are: default, production, staging; did you mean \"staging\"?"
+            "profile \"stagign\" does not exist in {dir}/config or {dir}/credentials; \
+             existing profiles: default, production, staging; did you mean \"staging\"?"
         )
     );
 }

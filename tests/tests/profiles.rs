@@ -528,10 +528,7 @@ async fn a_profile_that_is_not_found_is_told_the_likely_mistake() {
         ("stagign", "did you mean \"staging\"?"),
         ("STAGING", "did you mean \"staging\"?"),
         ("staging ", "did you mean \"staging\"?"),
-        (
-            "unheard-of",
-            "the profiles there are: profile keys, staging",
-        ),
+        ("unheard-of", "existing profiles: profile keys, staging"),
     ] {
         let error = files.profile(name).build().credentials().await.unwrap_err();
         assert!(error.is_profile_not_found(), "{error}");

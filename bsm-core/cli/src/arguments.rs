@@ -20,14 +20,14 @@ use crate::session::SessionArguments;
 const AFTER_HELP: &str = "\
 Examples:
   bsm list                               which profiles there are
-  bsm whoami -p staging                  which account a profile is, and why
+  bsm whoami -p staging                  which account a profile leads to, and why
   bsm login -p staging                   sign in to IAM Identity Center
   bsm profiles sync                      write a profile for each role of a login
   bsm exec -p staging -- aws s3 ls       run a program as a profile
   eval \"$(bsm env -p staging)\"           give this shell the credentials
-  bsm exec --server -p staging -- CMD    run a program that works for hours
+  bsm exec --server -p staging -- CMD    run a program for hours, with refreshed credentials
   bsm each --profiles 'prod-*' -- CMD    run a program in many accounts
-  bsm doctor                             what is wrong with the profiles
+  bsm doctor                             find mistakes in the profiles
 
 Exit codes:
   0  success
@@ -35,15 +35,15 @@ Exit codes:
   2  the command line is wrong
   3  a profile is missing, or a profile file or a variable has a value that cannot be used
   4  there are no credentials, or they have expired: sign in
-  5  refused to protect you: another account or region than expected, or a question answered with no
+  5  refused for safety: another account or region than expected, or you answered no
 `bsm exec` ends with the status of the program that it runs, and `bsm each` with the number of
-failures. Their own failures are 125, and 126 or 127 if the program cannot be run or found.";
+failures. If they fail themselves, they end with 125; 126 means that the program cannot be run, and 127
+that it was not found.";
 
 /// AWS sessions for people and scripts that work with more than one account.
 ///
-/// It reads the profiles that the AWS CLI reads. A profile that you name is used whatever the
-/// environment contains, and a profile that does not exist is an error: no command falls back to
-/// another account.
+/// It reads the profiles of the AWS CLI. A named profile takes precedence over keys in the environment, and a
+/// missing profile is an error: no command falls back to another account.
 #[derive(Parser)]
 #[command(name = "bsm", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Arguments {

@@ -179,7 +179,7 @@ impl From<bsm_core::Error> for Failure {
         let hint = match error.is_no_region() {
             true => Some("on the command line, add --region"),
             false if failure.message.contains("expect_account") => Some(
-                "expect_account is --expect-account here, or bsm_expect_account of the profile",
+                "the expected account comes from --expect-account, or from bsm_expect_account in the profile",
             ),
             false => None,
         };

@@ -7,7 +7,7 @@ use crate::session::SessionArguments;
 /// The options of every command.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// Print JSON for programs to read, also for errors, which go to the standard error
+    /// Print JSON; errors are JSON on the standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Log what is read and chosen to the standard error, and print the causes of an error

@@ -38,10 +38,10 @@ pub(crate) struct SessionArguments {
     /// Assume this role; repeat it for a chain of roles
     #[arg(long = "role", global = true, value_name = "ARN")]
     pub(crate) roles: Vec<String>,
-    /// Fail before anything else if the credentials belong to another account
+    /// Fail if the credentials belong to another account than this one
     #[arg(long, global = true, value_name = "ACCOUNT")]
     pub(crate) expect_account: Option<String>,
-    /// Assume roles anew, instead of sharing them with the AWS CLI through ~/.aws/cli/cache
+    /// Don't use the AWS CLI's cache of roles, ~/.aws/cli/cache
     #[arg(long, global = true)]
     pub(crate) no_cache: bool,
 }
@@ -172,8 +172,8 @@ impl SessionArguments {
     pub(crate) fn advice(&self, failure: &Failure) -> Option<String> {
         if failure.is_sign_in_required() {
             return Some(match &self.profile {
-                Some(name) => format!("`bsm login -p {name}` does the same"),
-                None => "`bsm login` does the same".to_owned(),
+                Some(name) => format!("or run `bsm login -p {name}`"),
+                None => "or run `bsm login`".to_owned(),
             });
         }
         if self.selects_profile() {
@@ -310,7 +310,10 @@ fn picked(profiles: &[ProfileInfo]) -> Result<Option<String>, Failure> {
         .iter()
         .map(|profile| (profile.name(), profile_summary::description(profile)))
         .collect();
-    let picked = question::pick("Which profile? [none: this machine's own role] ", &choices)?;
+    let picked = question::pick(
+        "Which profile? Enter a number or a name, or nothing for the default chain: ",
+        &choices,
+    )?;
     Ok(picked.map(str::to_owned))
 }
 
@@ -330,6 +333,6 @@ fn not_found(name: &str, profiles: &[ProfileInfo]) -> Failure {
     let is_listed = |it: &ProfileInfo| failure.message().contains(it.name());
     match profiles.iter().all(is_listed) {
         true => failure,
-        false => failure.with_hint("`bsm list` shows the profiles there are"),
+        false => failure.with_hint("`bsm list` shows the existing profiles"),
     }
 }

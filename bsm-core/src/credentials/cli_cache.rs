@@ -37,8 +37,8 @@ pub(crate) use store::Store;
 /// - `sso_logout()`, like `aws sso logout`, removes the entries of SSO roles.
 ///
 /// The file's name says which role is assumed, with which session name, duration, policy and so
-/// forth, but not with whose credentials: the CLI finds `dev`'s session where `admin` assumes the
-/// same role. [`same_source_only`](Self::same_source_only) does not.
+/// forth, but not whose credentials were used, so `admin` may get a session that `dev` started.
+/// [`same_source_only`](Self::same_source_only) prevents that.
 ///
 /// ```
 /// use bsm_core::{BotoSesManager, CliCache};
@@ -69,9 +69,9 @@ impl CliCache {
 
     /// Uses only entries that are known to come from the same user or role as this manager's.
     ///
-    /// The AWS CLI does not note whose credentials a role was assumed with, so its entries are not
-    /// used then; ours have a field for it, which the CLI passes over. Whose credentials these are
-    /// is asked of STS GetCallerIdentity, once for each role and process.
+    /// The AWS CLI does not note whose credentials a role was assumed with, so its entries are not used then;
+    /// bsm's entries have a field for it, which the CLI ignores. The manager calls STS GetCallerIdentity once
+    /// for each role and process.
     #[must_use]
     pub fn same_source_only(mut self) -> Self {
         self.same_source_only = true;

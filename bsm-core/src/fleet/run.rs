@@ -330,7 +330,7 @@ impl<F: Send + Sync + 'static> Shared<F> {
         // The file first: a start that is missing in it makes a resumed run repeat the call.
         if let Some(journal) = &self.journal {
             journal.write(&entry).map_err(|error| {
-                let message = "the start of a call could not be recorded, so it was not made";
+                let message = "the call was skipped, because its start could not be recorded";
                 Error::new(ErrorKind::File, message).with_source(error)
             })?;
         }

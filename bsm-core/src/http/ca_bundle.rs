@@ -45,7 +45,7 @@ pub(super) fn tls_context(path: &Path, bundle: &[u8]) -> Result<TlsContext, Erro
             Ok(certificate) if usable.add(certificate.clone()).is_ok() => {
                 store.add_pem_certificate(block);
             }
-            _ => tracing::warn!(bundle = %path.display(), "passing over an unusable certificate"),
+            _ => tracing::warn!(bundle = %path.display(), "skipping an unusable certificate"),
         }
     }
     if usable.is_empty() {

@@ -143,9 +143,9 @@ impl AssumeRole {
     /// Names the MFA device that the role's trust policy asks for: an ARN, or the serial number of
     /// a hardware device.
     ///
-    /// A code of it is needed each time the role is assumed, and asked of the
-    /// [token provider](crate::Builder::mfa_token_provider). A code is sent once: a call that fails
-    /// on the way is not repeated before there is another code.
+    /// Each AssumeRole call needs a new code, which comes from the
+    /// [token provider](crate::Builder::mfa_token_provider). A code is sent once: a call that fails on the way
+    /// is not repeated before there is another code.
     pub fn mfa_serial(mut self, serial: impl Into<String>) -> Self {
         self.request.mfa_serial = Some(serial.into());
         self

@@ -285,8 +285,8 @@ impl Builder {
 
     /// Fails every use of the manager if its credentials belong to another account.
     ///
-    /// The account is asked of STS GetCallerIdentity, which no policy can deny, each time that the
-    /// credentials are fetched or refreshed, and before any other request is made with them.
+    /// The manager calls STS GetCallerIdentity, which no policy can deny, each time it fetches or refreshes
+    /// credentials, before it signs any other request with them.
     pub fn expect_account(mut self, account: impl Into<String>) -> Self {
         self.settings.expect_account = Some(account.into());
         self

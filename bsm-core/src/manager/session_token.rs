@@ -73,7 +73,7 @@ impl SessionToken {
 
     /// Names the user's MFA device: an ARN, or the serial number of a hardware device.
     ///
-    /// A code of it is needed each time the session token is refreshed, and asked of the
+    /// Each GetSessionToken call needs a new code, which comes from the
     /// [token provider](crate::Builder::mfa_token_provider). A code is sent once.
     pub fn mfa_serial(mut self, serial: impl Into<String>) -> Self {
         self.request.mfa_serial = Some(serial.into());

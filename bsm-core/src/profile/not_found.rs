@@ -38,7 +38,7 @@ pub(super) fn listed(names: &[&str]) -> String {
     let shown = shown.join(", ");
     match names.len() {
         0 => "there are no profiles in them".to_owned(),
-        1..=MAX_LISTED => format!("the profiles there are: {shown}"),
+        1..=MAX_LISTED => format!("existing profiles: {shown}"),
         all => format!("there are {all} profiles, such as {shown}"),
     }
 }
@@ -177,6 +177,6 @@ mod tests {
             "{text}"
         );
         assert!(text.len() < 1_000, "{text}");
-        assert_eq!(listed(&["a", "b"]), "the profiles there are: a, b");
+        assert_eq!(listed(&["a", "b"]), "existing profiles: a, b");
     }
 }

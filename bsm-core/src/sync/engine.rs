@@ -108,7 +108,7 @@ static RUNNING: ArcSwapOption<Running> = ArcSwapOption::const_empty();
 impl Running {
     fn start(process: u32) -> Result<Self, Error> {
         let failed = |error| {
-            let message = "the thread for the work of AWS sessions could not be started";
+            let message = "the thread that refreshes AWS sessions could not be started";
             Error::new(ErrorKind::Runtime, message).with_source(error)
         };
         let runtime = Builder::new_current_thread()

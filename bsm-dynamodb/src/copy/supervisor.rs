@@ -104,10 +104,10 @@ pub(super) async fn stopped(stop: &mut Option<Stop>) {
 pub(super) fn stopped_early(table: &TableClient, checkpoint: &CheckpointWriter) -> Error {
     let message = match checkpoint.path() {
         Some(path) => format!(
-            "the copy was stopped before its end: run it again with the checkpoint {} to resume it",
+            "the copy was stopped: run it again with the checkpoint {} to resume it",
             path.display()
         ),
-        None => "the copy was stopped before its end, and has no checkpoint to resume from".into(),
+        None => "the copy was stopped, and has no checkpoint to resume from".into(),
     };
     table.error(ErrorKind::Stopped, message)
 }

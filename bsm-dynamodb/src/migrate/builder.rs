@@ -173,8 +173,8 @@ impl MigrateTable {
 
 /// # Cutover, interruptions and progress
 impl MigrateTable {
-    /// Calls a function when the target has caught up, which must stop the writers of the source.
-    /// Required.
+    /// Calls a function when the target has caught up, which must stop the writers of the source within one
+    /// hour. Required.
     ///
     /// The migration continues to apply writes while the function runs. When its future completes, no
     /// writer may write to the source any more: the migration applies the last writes, compares the

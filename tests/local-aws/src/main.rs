@@ -43,8 +43,9 @@ CONTROL API (unsigned JSON, at the endpoint)
 
 /// Runs a local AWS with several accounts, for tests.
 ///
-/// Emulates DynamoDB, and the parts of STS and IAM that programs with several accounts need. Listens
-/// on 127.0.0.1, keeps all data in memory, and serves until it is interrupted with Ctrl-C.
+/// Emulates DynamoDB, and the parts of STS, IAM, IAM Identity Center and Organizations that programs with
+/// several accounts need. Listens on 127.0.0.1, keeps items in memory, and serves until it is interrupted with
+/// Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Arguments {

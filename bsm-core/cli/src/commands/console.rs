@@ -23,8 +23,8 @@ use crate::terminal;
 
 /// Sign a browser in to the AWS console as a session
 ///
-/// The session must be a role: AWS refuses a sign-in with long-lived keys. The address that it opens or
-/// prints is a secret: it is enough to sign in. It can be used for 15 minutes.
+/// The session must be a role: AWS refuses a sign-in with long-lived keys. Anyone who has the
+/// address that it opens or prints can sign in with it for 15 minutes: keep it secret.
 #[derive(Args)]
 pub(crate) struct Console {
     /// The console of this service: s3, ec2, dynamodb
@@ -33,7 +33,7 @@ pub(crate) struct Console {
     /// How long the browser stays signed in, from 15m to 12h [default: until the credentials expire]
     #[arg(long, value_name = "TIME", value_parser = lifetime::parse)]
     duration: Option<Duration>,
-    /// Print the address instead of opening a browser; so does a standard output that is no terminal
+    /// Print the address instead of opening a browser; the default if the standard output is not a terminal
     #[arg(long)]
     print: bool,
     /// Do not ask before a browser is signed in to a production profile
@@ -100,8 +100,8 @@ impl Console {
         match is_chained {
             false => Ok(()),
             true => Err(Failure::usage(
-                "--duration is not possible for a role that was assumed by another role: leave it out, \
-                 and the browser stays signed in until the credentials expire",
+                "--duration does not work for a role that was assumed with another role: remove it, and the \
+                 browser stays signed in until the credentials expire",
             )),
         }
     }

@@ -126,7 +126,9 @@ impl CopyCommand {
                 "stopped: run the same command again to resume from {}",
                 path.display()
             ),
-            None => "stopped: without --checkpoint, the copy starts anew next time".to_owned(),
+            None => {
+                "stopped: without --checkpoint, the next run starts from the beginning".to_owned()
+            }
         }
     }
 }

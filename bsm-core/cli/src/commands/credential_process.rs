@@ -10,12 +10,13 @@ use crate::output::print;
 use crate::session::Questions;
 use crate::shell::Form;
 
-/// Print credentials for `credential_process` in a profile, which every SDK and the AWS CLI run
+/// Print credentials as JSON, for the credential_process setting of a profile
 ///
 ///   [profile staging-for-others]
 ///   credential_process = bsm credential-process -p staging
 ///
-/// It prompts for MFA codes only, and only on a terminal. A profile must not name itself.
+/// It prompts for MFA codes only, and only on a terminal. The profile must not be
+/// the one that runs this command.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CredentialProcess {}

@@ -13,10 +13,10 @@ use crate::output::{print, print_json};
 use crate::source_file::{FileKind, SourceFile, read};
 use crate::terminal::{ERROR, HINT, STRONG, WARNING};
 
-/// Explain the profile files and the environment, and what is broken in them
+/// Check the profile files and the environment for mistakes
 ///
-/// It prints the file, the line and the repair for each problem, and where each profile gets its
-/// credentials. It exits with 3 if there is an error, and else with the exit code of the first profile that
+/// It prints the file, the line and the fix for each problem, and where each profile gets its
+/// credentials. It exits with 3 if there is an error, otherwise with the exit code of the first profile that
 /// fails online. It sends nothing without --online.
 #[derive(Args)]
 pub(crate) struct Doctor {
@@ -176,7 +176,7 @@ impl Report {
         // `aws configure` would edit a file that is broken.
         let is_broken = |it: &Finding| it.severity == Severity::Error && it.file.is_some();
         if self.profiles.is_empty() && self.findings.iter().any(is_broken) {
-            text += "  not known before the files can be parsed\n";
+            text += "  unknown until the files can be parsed\n";
         } else if self.profiles.is_empty() {
             text += "  none: `aws configure` or `aws configure sso` creates one\n";
         }
@@ -188,7 +188,7 @@ impl Report {
             };
             let (place, problem) = (finding.place(), &finding.problem);
             text += &format!("  {place}: {style}{severity}:{style:#} {problem}\n");
-            text += &format!("    {HINT}repair:{HINT:#} {}\n", finding.repair);
+            text += &format!("    {HINT}fix:{HINT:#} {}\n", finding.repair);
         }
         if self.findings.is_empty() {
             text += "  none\n";

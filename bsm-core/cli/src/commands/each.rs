@@ -32,12 +32,12 @@ const MAX_STATUS: usize = 100;
 
 /// Run a program once for each of many accounts
 ///
-/// Each program gets the credentials of its account in its environment, as with `bsm exec`, and none starts
-/// with those of another account: the account of a role's ARN, or that which the profile names, is checked
-/// first. What the programs print is printed line by line, behind the name of the account.
+/// Each program gets the credentials of its account in its environment, as with `bsm exec`. Before it starts,
+/// bsm checks that they belong to the account of the role's ARN, or to the one that the profile names. Each
+/// line of output is prefixed with the account.
 ///
-/// The exit status is the number of failures, one for each account and region, with those that a resumed
-/// report still has; 101 for more than 100, and 125 if nothing was tried.
+/// The exit status is the number of failures, one for each account and region, including those that a resumed
+/// report still contains; 101 if there are more than 100, and 125 if nothing ran.
 #[derive(Args)]
 pub(crate) struct Each {
     #[command(flatten)]
@@ -45,10 +45,10 @@ pub(crate) struct Each {
     /// Also run once for each of these regions
     #[arg(long, value_name = "REGION,..", value_delimiter = ',')]
     regions: Vec<String>,
-    /// How many accounts at a time
+    /// Number of accounts at a time
     #[arg(long, value_name = "N", default_value_t = 16)]
     jobs: usize,
-    /// How long one program may run: 90s, 15m, 2h
+    /// Time limit for each program: 90s, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = parse, default_value = "15m")]
     time_limit: Duration,
     /// Record in this file what was started and what has ended
@@ -90,7 +90,7 @@ impl Each {
                 // A new run would append to the records of an old one whose calls it has not
                 // skipped.
                 return Err(Failure::usage(format!(
-                    "the report {} exists: add --resume to do the rest, or name another file",
+                    "the report {} exists: add --resume to continue it, or name another file",
                     path.display()
                 )));
             }
@@ -158,7 +158,7 @@ impl Each {
             terminal::say(format_args!("{report}{}", skipped(&report)));
             if failed > 0 && self.report.is_some() {
                 terminal::note(format_args!(
-                    "the same command with {} does the rest",
+                    "run the same command with {} to continue",
                     self.rest(&report)
                 ));
             }

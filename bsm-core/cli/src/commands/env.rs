@@ -21,8 +21,8 @@ use crate::terminal;
 ///
 /// It clears the variables that would select another identity. The credentials are not refreshed.
 ///
-/// Restricted credentials are no sandbox: a program that can read this home directory can use the
-/// profiles in it.
+/// Restricted credentials are not a sandbox: a program that can read your home directory can use your
+/// profiles.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Env {

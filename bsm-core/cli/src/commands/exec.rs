@@ -21,13 +21,12 @@ use crate::session::{Narrow, Questions, Session};
 ///
 /// The program replaces bsm: it has the same process id, gets the same signals, and its exit status is
 /// the command's. It gets credentials in its environment, and cannot refresh them. With --server, bsm
-/// stays, and the program gets its credentials from it for as long as it runs. Keys that do not expire
-/// need no server, and those in the environment cannot be refreshed: bsm puts both into the environment
-/// with --server as well.
+/// stays, and the program gets its credentials from it for as long as it runs. Keys that never expire,
+/// and temporary keys of the environment, are passed as variables even with --server.
 ///
 /// --read-only, --policy, --tag and --source-identity restrict the credentials that the program gets,
-/// and nothing can widen them again. They need a role: that of the profile, or of --role. They are no
-/// sandbox: a program that can read this home directory can use the profiles in it.
+/// and nothing can widen them again. They need a role: that of the profile, or of --role. This is
+/// not a sandbox: a program that can read your home directory can use your profiles.
 #[derive(Args)]
 pub(crate) struct Exec {
     /// Serve credentials to the program and refresh them, instead of putting them into its environment

@@ -49,8 +49,8 @@ struct Plan {
 
 /// Migrate the table, or resume a migration that was interrupted
 ///
-/// When the target has caught up, the command behind -- runs, which must stop the writers; without one, you
-/// are asked to stop them. If it fails, the migration can be run again. Ctrl-C interrupts it.
+/// When the target has caught up, bsm runs the command after --, which must stop the writers, or asks you to
+/// stop them. If it fails, the migration can be run again. Ctrl-C interrupts it.
 #[derive(Args)]
 struct Run {
     #[command(flatten)]

@@ -15,8 +15,8 @@ use crate::terminal;
 
 /// Serve credentials to AWS clients on this machine, and refresh them for as long as it runs
 ///
-/// It prints environment variables, for each profile those of two protocols: give a client either.
-/// They contain secrets, without which a request gets 403.
+/// It prints the environment variables of two protocols for each profile: give a client one of the two sets.
+/// They contain secrets; requests without them get 403.
 ///
 ///   container credentials   AWS CLI, all SDKs
 ///   instance metadata       clients that support nothing else
@@ -32,7 +32,7 @@ pub(crate) struct Serve {
     /// The address and port to listen on; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Let --listen name an address of this machine that others reach: one that reads the traffic has the
+    /// Allow --listen on an address that other machines can reach; anyone who reads the traffic gets the
     /// credentials
     #[arg(long)]
     allow_remote: bool,
@@ -48,8 +48,8 @@ impl Serve {
         }
         if self.listen.ip().is_unspecified() {
             return Err(Failure::usage(format!(
-                "{} stands for every address of this machine, and a client needs one: write the one that it \
-                 reaches, such as 172.17.0.1 for the containers of Docker",
+                "cannot listen on {}, because clients need one address: use one that they can reach, such as \
+                 172.17.0.1 for the containers of Docker",
                 self.listen.ip()
             )));
         }

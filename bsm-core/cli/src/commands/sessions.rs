@@ -63,7 +63,7 @@ pub(super) fn state(login: &SsoLogin) -> String {
     match login.expiration() {
         None => "not signed in".to_owned(),
         Some(expiry) if expiry > now => format!("expires {}", remaining(expiry, now)),
-        Some(_) if login.can_be_renewed() => "expired, is renewed when it is used".to_owned(),
+        Some(_) if login.can_be_renewed() => "expired; renewed on next use".to_owned(),
         Some(_) => "expired".to_owned(),
     }
 }

@@ -12,16 +12,16 @@ use crate::session::{Questions, Session, SessionArguments};
 pub(super) struct TableSides {
     /// The table to read
     pub(super) table: String,
-    /// The profile to read from [default: as for every command]
+    /// The profile to read from [default: --profile]
     #[arg(long, value_name = "PROFILE", conflicts_with = "profile")]
     from: Option<String>,
-    /// The profile to write to [default: the one that is read from]
+    /// The profile to write to [default: the same as --from]
     #[arg(long, value_name = "PROFILE")]
     to: Option<String>,
-    /// The region to write to [default: that of the profile]
+    /// The region to write to [default: the profile's region]
     #[arg(long, value_name = "REGION")]
     to_region: Option<String>,
-    /// The table to write [default: the same name]
+    /// The table to write [default: the name of the source]
     #[arg(long = "as", value_name = "TABLE")]
     pub(super) target_table: Option<String>,
 }

@@ -47,7 +47,7 @@ fn section_title(file: &SourceFile, section: &Section) -> Option<Finding> {
             let name = section.named("profile")?;
             Finding::warning(
                 format!("[{title}] is a profile named {title:?} in this file"),
-                format!("write [{name}]: the word profile belongs into the config file only"),
+                format!("write [{name}]: the word profile belongs in the config file only"),
             )
         }
         FileKind::Config => {

@@ -23,13 +23,13 @@ const SOURCE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// The options for credentials that can do less.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Less access, for the credentials that are issued")]
+#[command(next_help_heading = "Restrict the credentials")]
 pub(crate) struct Narrow {
     /// Allow only what the AWS managed policy ReadOnlyAccess allows
     #[arg(long)]
     read_only: bool,
-    /// Allow only what this policy allows as well: a JSON file, or the ARN of a managed policy;
-    /// repeat it for more ARNs
+    /// Also restrict the credentials to this policy: a JSON file, or the ARN of a managed policy; repeat it
+    /// for more ARNs
     #[arg(long, value_name = "FILE|ARN")]
     policy: Vec<String>,
     /// Add a session tag; repeat it for more
@@ -142,8 +142,8 @@ pub(super) fn role_of_profile(
 
 pub(super) fn not_narrowable(profile: &str) -> Failure {
     Failure::usage(format!(
-        "the credentials of profile {profile:?} cannot be narrowed, because no role with a \
-         source_profile issues them: add --role with the ARN of a role that they can assume"
+        "the credentials of profile {profile:?} cannot be restricted, because they do not come \
+         from a role with a source_profile: add --role with the ARN of a role that they can assume"
     ))
 }
 

@@ -82,7 +82,7 @@ fn what_aws_signs_nobody_in_with_is_refused_with_what_to_do() {
     let mut by_role = by_user.to_vec();
     by_role.extend(["-p", "staging"]);
     let stderr = home.run(&by_role).fails_with(2);
-    assert!(stderr.contains("--duration is not possible"), "{stderr}");
+    assert!(stderr.contains("--duration does not work"), "{stderr}");
     let stderr = home.run(&["console", "-p", "staging", "--service", "s3/x"]);
     assert!(stderr.fails_with(2).contains("is not a service"));
 }
@@ -118,7 +118,7 @@ fn a_role_that_a_profile_assumes_by_another_role_takes_no_duration() {
     let longer = |profile| home.run(&["console", "-p", profile, "--duration", "2h"]);
     longer("first").ok();
     let stderr = longer("second").fails_with(2);
-    assert!(stderr.contains("--duration is not possible"), "{stderr}");
+    assert!(stderr.contains("--duration does not work"), "{stderr}");
     home.run(&["console", "-p", "second"]).ok();
 }
 

@@ -397,7 +397,7 @@ fn a_file_that_cannot_be_parsed_is_not_taken_for_one_without_profiles() {
     fs::write(home.aws_dir().join("credentials"), "aws_access_key_id = x").unwrap();
     let ran = home.run(&["doctor"]);
     assert_eq!(ran.status, Some(3), "{ran:?}");
-    let says = "Profiles\n  not known before the files can be parsed\n";
+    let says = "Profiles\n  unknown until the files can be parsed\n";
     assert!(ran.stdout.contains(says), "{ran:?}");
     // All of them, and not one after each repair.
     for place in ["config:3", "config:6", "credentials:1"] {
@@ -469,5 +469,5 @@ fn keys_that_others_can_read_are_a_warning() {
     chmod.arg("644").arg(home.aws_dir().join("credentials"));
     run(chmod).ok();
     let text = home.run(&["doctor"]).ok();
-    assert!(text.contains("repair: run chmod 600"), "{text}");
+    assert!(text.contains("fix: run chmod 600"), "{text}");
 }

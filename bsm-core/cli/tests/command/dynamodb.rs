@@ -196,7 +196,10 @@ fn ctrl_c_stops_a_copy_which_says_how_it_is_resumed() {
         "--yes",
     ];
     for (options, expected) in [
-        (&[][..], "without --checkpoint, the copy starts anew"),
+        (
+            &[][..],
+            "without --checkpoint, the next run starts from the beginning",
+        ),
         (
             &[
                 "--checkpoint",

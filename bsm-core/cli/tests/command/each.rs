@@ -199,7 +199,7 @@ fn a_report_says_what_is_left_and_a_resumed_run_does_it() {
         "{}",
         ran.stderr
     );
-    let rest = "the same command with --resume does the rest";
+    let rest = "run the same command with --resume to continue";
     assert!(ran.stderr.contains(rest), "{}", ran.stderr);
     assert!(run(&[], "true").fails_with(125).contains("--resume"));
     let ran = run(&["--resume"], "echo again");

@@ -107,10 +107,7 @@ fn a_migration_that_is_interrupted_has_a_status_and_can_be_aborted() {
         let arguments: Vec<_> = arguments.into_iter().chain(more).collect();
         home.bsm(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    assert_eq!(
-        run(of("status", &[])).ok(),
-        "there is no migration under way\n"
-    );
+    assert_eq!(run(of("status", &[])).ok(), "no migration in progress\n");
 
     let mut child = of("run", &["--yes", "--", "true"])
         .stderr(Stdio::null())
@@ -170,10 +167,7 @@ fn a_run_whose_writers_did_not_stop_is_resumed_by_the_same_command() {
     assert_eq!(summary["verified"], true);
     assert_eq!(moved(&aws), 2);
     assert_eq!(aws.call_count("dynamodb", "ExportTableToPointInTime"), 1);
-    assert_eq!(
-        run(bsm("status", &[])).ok(),
-        "there is no migration under way\n"
-    );
+    assert_eq!(run(bsm("status", &[])).ok(), "no migration in progress\n");
 }
 
 #[test]
@@ -203,7 +197,7 @@ fn a_migration_asks_before_it_begins_and_whether_the_writers_have_stopped() {
         let ran = while_time_passes(&aws, || on_terminal(&home, &answers, &migrate)).unwrap();
         assert_eq!(ran.status, Some(status), "{ran:?}");
         assert_eq!(checkpoint.exists(), status != 0, "{ran:?}");
-        let refused = ran.stdout.contains("were not stopped: the answer was no");
+        let refused = ran.stdout.contains("were not stopped: you answered no");
         assert_eq!(refused, status != 0, "{ran:?}");
     }
     assert_eq!(moved(&aws), 2);

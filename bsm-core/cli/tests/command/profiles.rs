@@ -151,7 +151,7 @@ fn a_script_must_say_yes_and_names_must_differ() {
         (
             &["--region", "x\n[default]\nregion = y", "--yes"],
             1,
-            "nothing is written",
+            "nothing was written",
         ),
     ];
     for (arguments, status, expected) in cases {

@@ -91,7 +91,7 @@ fn what_restricts_credentials_says_that_it_is_no_sandbox() {
     for command in ["exec", "env"] {
         let help = home.run(&[command, "--help"]).ok();
         assert!(help.contains("--read-only"), "{help}");
-        assert!(help.contains("no sandbox"), "{command}: {help}");
+        assert!(help.contains("not a sandbox"), "{command}: {help}");
     }
 }
 

@@ -44,7 +44,7 @@ impl Printed {
         // The parser's own message is not passed on: it may quote what it stumbled over.
         let json: Json = serde_json::from_slice(output).map_err(|error| {
             format!(
-                "did not print credentials (line {}, column {}): it has to print JSON with \
+                "did not print credentials (line {}, column {}): it must print JSON with \
                  Version, AccessKeyId and SecretAccessKey",
                 error.line(),
                 error.column()

@@ -96,7 +96,7 @@ impl Output {
             Outcome::Failed(failure) => Some(failure.message().to_owned()),
             Outcome::NoSession(error) => Some(error.to_string()),
             Outcome::TimedOut => Some("timed out".to_owned()),
-            _ => Some("it was abandoned".to_owned()),
+            _ => Some("bsm gave up waiting for it".to_owned()),
         };
         if let Some(reason) = reason {
             let mut failed = self.failed.lock();

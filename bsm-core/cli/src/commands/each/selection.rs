@@ -22,10 +22,10 @@ pub(super) struct Selection {
     /// The profiles whose names match; * stands for any text, ? for one character. Repeat it for more
     #[arg(long, value_name = "PATTERN", required_unless_present_any = ["accounts", "org"])]
     profiles: Vec<String>,
-    /// The accounts of this file, one in a line, by the role that --role-name names
+    /// Run in the accounts that this file lists, one per line; needs --role-name
     #[arg(long, value_name = "FILE", requires = "role_name")]
     accounts: Option<PathBuf>,
-    /// The accounts of the session's organization, by the role that --role-name names
+    /// Run in all accounts of the session's organization; needs --role-name
     #[arg(long, requires = "role_name")]
     org: bool,
     /// With --org, only these accounts and units, and all below: ou-abcd-12345678, 111122223333
@@ -82,7 +82,7 @@ impl Selection {
         match fleet.plan().is_empty() {
             true => Err(Failure::new(
                 Class::Config,
-                "no account was selected: `bsm list` shows the profiles there are",
+                "no account was selected: `bsm list` shows the existing profiles",
             )),
             false => Ok(fleet),
         }

@@ -49,7 +49,7 @@ fn ask() -> io::Result<()> {
     terminal::say("The target has caught up. Stop the writers of the source now.");
     match question::confirm("Have they stopped?") {
         Ok(true) => Ok(()),
-        Ok(false) => Err(io::Error::other("the answer was no")),
+        Ok(false) => Err(io::Error::other("you answered no")),
         Err(failure) => Err(io::Error::other(failure.to_string())),
     }
 }

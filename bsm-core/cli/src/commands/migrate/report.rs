@@ -80,7 +80,7 @@ pub(super) fn print_status(phase: Option<MigrationPhase>, global: &Global) -> Re
             print_json(&json!({ "phase": phase }))
         }
         (false, Some(phase)) => print(&format!("{phase}\n")),
-        (false, None) => print("there is no migration under way\n"),
+        (false, None) => print("no migration in progress\n"),
     }
 }
 

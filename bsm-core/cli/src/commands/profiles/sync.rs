@@ -236,7 +236,7 @@ impl Outcome {
     fn report(&self) {
         for name in &self.left_alone {
             terminal::note(format_args!(
-                "profile {name} was not written by this command: it stays as it is"
+                "profile {name} was not written by this command and is left unchanged"
             ));
         }
         let [added, changed, removed] =
@@ -255,7 +255,7 @@ async fn roles(login: &str) -> Result<Vec<SsoRole>, Failure> {
         let is_sign_in_required = error.is_sign_in_required();
         let failure = Failure::from(error);
         match is_sign_in_required {
-            true => failure.with_hint(format!("`bsm login --sso-session {login}` does the same")),
+            true => failure.with_hint(format!("or run `bsm login --sso-session {login}`")),
             false => failure,
         }
     })
@@ -269,7 +269,7 @@ fn check_value(value: &str) -> Result<(), Failure> {
         false => Err(Failure::new(
             Class::Failed,
             format!(
-                "{value:?} is not the name of an account, a role or a region, so nothing is written"
+                "{value:?} is not a valid name of an account, role or region: nothing was written"
             ),
         )),
     }
