@@ -279,7 +279,7 @@ impl Options {
                     let local = known.filter(|index| !index.is_global).count();
                     if !index.is_global && local >= MAX_LOCAL_INDEXES {
                         return Err(format!(
-                            "the models have more than {MAX_LOCAL_INDEXES} local indexes, the most of a table: \
+                            "the models have more than {MAX_LOCAL_INDEXES} local indexes, the maximum of a table: \
                              make {} of {name} a global one",
                             index.name
                         ));

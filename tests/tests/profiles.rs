@@ -506,23 +506,23 @@ async fn a_profile_that_is_not_found_is_told_the_likely_mistake() {
     for (name, advice) in [
         (
             "e",
-            "section [e], which is no profile: write it as [profile e]",
+            "section [e], which is not a profile: write it as [profile e]",
         ),
         (
             "My Laptop",
-            "section [profile My Laptop], which is no profile: write it as [profile \"My Laptop\"]",
+            "section [profile My Laptop], which is not a profile: write it as [profile \"My Laptop\"]",
         ),
         (
             "p",
-            "section [ profile p ], which is no profile: write it as [profile p]",
+            "section [ profile p ], which is not a profile: write it as [profile p]",
         ),
         (
             "big",
-            "section [Profile big], which is no profile: write it as [profile big]",
+            "section [Profile big], which is not a profile: write it as [profile big]",
         ),
         (
             "open",
-            "section [profile \"open], which is no profile: write it as [profile open]",
+            "section [profile \"open], which is not a profile: write it as [profile open]",
         ),
         ("keys", "section [profile keys]: write it as [keys] there"),
         ("stagign", "did you mean \"staging\"?"),

@@ -229,7 +229,7 @@ fn check_path(path: &str) -> Result<(), Error> {
     match is_path {
         true => Ok(()),
         false => Err(invalid(format!(
-            "{RELATIVE} is not a path; it has to begin with / and have no blanks"
+            "{RELATIVE} is not a path; it must begin with / and contain no spaces"
         ))),
     }
 }

@@ -282,7 +282,7 @@ fn expiry(text: &str) -> Result<SystemTime, Error> {
 fn invalid(why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidSnapshot,
-        format!("this is not a snapshot that to_snapshot() made: {why}"),
+        format!("not a valid snapshot: {why}"),
     )
 }
 
@@ -300,7 +300,7 @@ fn snapshot_expired(expiry: SystemTime) -> Error {
     Error::new(
         ErrorKind::SnapshotExpired,
         format!(
-            "the credentials of the snapshot expired{}: take a new one in the process that made it",
+            "the credentials of the snapshot expired{}: take a new snapshot in the process that wrote it",
             when.unwrap_or_default()
         ),
     )

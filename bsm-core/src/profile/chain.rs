@@ -230,7 +230,7 @@ fn credential_source(profile: &str, source: &str) -> Result<BaseProvider, Error>
 fn circle(visited: &[String], next: &str) -> Error {
     let first = visited.first().map(String::as_str).unwrap_or_default();
     invalid(format!(
-        "the source_profile links of profile {first:?} form a circle ({} -> {next}): let \
+        "the source_profile links of profile {first:?} form a loop ({} -> {next}): let \
          one of them name a profile with credentials of its own",
         visited.join(" -> "),
     ))

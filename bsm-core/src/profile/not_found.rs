@@ -52,7 +52,7 @@ fn mistake<'a>(
     let in_config = other_titles.find(|title| meant(title) == name);
     if let Some(title) = in_config {
         return Some(format!(
-            "the config file has a section [{}], which is no profile: write it as [{}]",
+            "the config file has a section [{}], which is not a profile: write it as [{}]",
             clipped(title),
             config_title(name)
         ));

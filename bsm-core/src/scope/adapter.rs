@@ -62,7 +62,7 @@ pub fn end_and_bind(mut guard: AwsEnvGuard) {
     let applied = guard.end();
     if left_early || !applied {
         let manager = guard.manager();
-        tracing::debug!(%manager, "bound no model, because the block did not end regularly");
+        tracing::debug!(%manager, "bound no model, because the block did not complete");
         return;
     }
     for model in guard.models() {

@@ -108,8 +108,8 @@ impl AwsEnvGuard {
         tracing::error!(
             manager = %self.manager(),
             instead = %instead,
-            "a guard ended outside the task or scope that made it: what held it may have used the \
-             other manager; use scope() instead of a guard across an await"
+            "a guard was dropped outside the task or scope that created it: its code may have used another \
+             manager; use scope() instead of a guard across an await"
         );
     }
 }

@@ -59,7 +59,7 @@ where
         if let Some(outcome) = outcome_of(AbortOnDrop(task), runtime, is_alone).await {
             return outcome;
         }
-        tracing::warn!("a runtime shut down or stands still while a provider runs on it");
+        tracing::warn!("a runtime shut down or stalled while a provider ran on it");
     }
 }
 
@@ -98,7 +98,6 @@ async fn outcome_of<T>(
 fn no_runtime() -> Error {
     Error::new(
         ErrorKind::Runtime,
-        "a provider or callback of your own runs on a tokio runtime, and there is none: call this inside \
-         one",
+        "your provider or callback needs a tokio runtime: call this inside one",
     )
 }

@@ -132,8 +132,7 @@ fn is_waiting(waits: &[(WorkId, WorkId)], work: WorkId, other: WorkId) -> bool {
 fn deadlock() -> Error {
     Error::new(
         ErrorKind::Runtime,
-        "a provider or callback waits for the session that it serves, and would wait forever: use another \
-         session inside it",
+        "deadlock: a provider or callback waits for the session that it serves: use another session in it",
     )
 }
 

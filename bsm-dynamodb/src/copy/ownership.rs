@@ -97,7 +97,7 @@ impl CopyJob {
 fn refused(job: &CopyJob) -> Error {
     job.target.error(
         ErrorKind::TableNotEmpty,
-        "the table to copy to has items that are not the source's, and the checkpoint of this copy \
+        "the target table has items that are not the source's, and the checkpoint of this copy \
          has recorded no written item: delete the checkpoint, and choose with policy() what to do \
          about them",
     )

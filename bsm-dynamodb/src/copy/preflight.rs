@@ -56,7 +56,7 @@ pub(super) async fn prepare(
     let Some(source_table) = source.describe().await? else {
         return Err(source.error(
             ErrorKind::TableNotFound,
-            "the table to copy from does not exist in this account and region: check its name and \
+            "the source table does not exist in this account and region: check its name and \
              the manager",
         ));
     };
@@ -64,7 +64,7 @@ pub(super) async fn prepare(
     if target_table.is_none() && !options.create_target {
         return Err(target.error(
             ErrorKind::TableNotFound,
-            "the table to copy to does not exist in this account and region: create it, or let the \
+            "the target table does not exist in this account and region: create it, or let the \
              copy do so with create_target(true)",
         ));
     }
@@ -186,7 +186,7 @@ pub(crate) fn table_location(
 pub(super) fn not_empty(target: &TableClient) -> Error {
     target.error(
         ErrorKind::TableNotEmpty,
-        "the table to copy to has items already: choose with policy() what to do about them",
+        "the target table has items already: choose with policy() what to do about them",
     )
 }
 
@@ -232,7 +232,7 @@ async fn check_target(
     if target_table.table_arn == source_table.table_arn {
         return Err(target.error(
             ErrorKind::SameTable,
-            "the table to copy to is the table to copy from: check the two managers, or give \
+            "the target table is the source table: check the two managers, or give \
              another name with target_table()",
         ));
     }
@@ -298,8 +298,7 @@ pub(crate) fn check_keys(
     };
     if key(source_table) != key(target_table) {
         return refuse(
-            "the table to copy to has another key than the table to copy from: compare what \
-             DescribeTable says of both"
+            "the target table has another key than the source table: compare the DescribeTable output of both"
                 .into(),
         );
     }
@@ -308,8 +307,8 @@ pub(crate) fn check_keys(
         match defined_type(source_table, name) {
             Some(actual) if actual != wanted.attribute_type() => {
                 return refuse(format!(
-                    "an index of the table to copy to has the key `{name}` of the type {}, and in \
-                     the table to copy from it is {actual}",
+                    "an index of the target table has the key `{name}` of the type {}, and in the source \
+                     table it is {actual}",
                     wanted.attribute_type()
                 ));
             }

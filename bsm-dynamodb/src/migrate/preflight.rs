@@ -189,7 +189,7 @@ async fn check_target(
     if target_table.table_arn == source_table.table_arn {
         return Err(target.error(
             ErrorKind::SameTable,
-            "the table to migrate to is the table to migrate from: check the two managers, or give \
+            "the target table is the source table: check the two managers, or give \
              another name with target_table()",
         ));
     }
@@ -198,7 +198,7 @@ async fn check_target(
     if target.has_items(super::bucket::MAX_ATTEMPTS).await? {
         return Err(target.error(
             ErrorKind::TableNotEmpty,
-            "the table to migrate to has items already: a migration needs an empty table, or none. If \
+            "the target table has items already: a migration needs an empty table, or none. If \
              an earlier migration has written them, give its checkpoint",
         ));
     }

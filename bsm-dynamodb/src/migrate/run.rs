@@ -101,7 +101,7 @@ pub(super) async fn migrate(
         done = migration.run() => done?,
         () = stopped(&mut stop) => {
             let message = format!(
-                "the migration was stopped before its end: run it again with the checkpoint {} to \
+                "the migration was stopped: run it again with the checkpoint {} to \
                  resume it, or abort it",
                 checkpoint.path().display()
             );

@@ -226,7 +226,7 @@ pub(super) async fn describe(source: &TableClient) -> Result<TableDescription, E
     source.describe().await?.ok_or_else(|| {
         source.error(
             ErrorKind::TableNotFound,
-            "the table to migrate does not exist in this account and region: check its name and \
+            "the source table does not exist in this account and region: check its name and \
              the manager",
         )
     })

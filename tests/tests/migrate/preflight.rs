@@ -201,13 +201,9 @@ async fn what_cannot_be_migrated_is_refused() {
         (
             named("none").cutover(|| async { Ok(()) }),
             ErrorKind::TableNotFound,
-            "the table to migrate does not exist",
+            "the source table does not exist",
         ),
-        (
-            within(),
-            ErrorKind::SameTable,
-            "is the table to migrate from",
-        ),
+        (within(), ErrorKind::SameTable, "is the source table"),
     ] {
         let (actual, message) = refused(migration).await;
         assert_eq!(actual, kind, "{message}");

@@ -61,7 +61,7 @@ const KINDS: [Broken; 44] = [
     ),
     config(
         "[profile P]\nrole_arn = arn:aws:iam::111111111111:role/R\nsource_profile = P@@",
-        "form a circle",
+        "form a loop",
         "credentials of its own",
     ),
     config(
