@@ -5,7 +5,7 @@ use std::process::Command;
 use bsm_tests::hostile;
 
 /// A part of the name of each row that requires neither valgrind nor Python nor a network.
-const ROWS: [&str; 15] = [
+const ROWS: [&str; 16] = [
     "current(), nothing overridden",
     "current(), overridden",
     "get, answered at once: time",
@@ -16,6 +16,7 @@ const ROWS: [&str; 15] = [
     "profiles used once: sockets",
     "roles used once: sockets",
     "one more manager on a file of",
+    "credentials(), cached",
     "tasks during a refresh: calls of STS",
     "copied item: CPU",
     "copied item with a filter: CPU",

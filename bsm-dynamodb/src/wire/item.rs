@@ -54,7 +54,7 @@ impl WireItem {
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Item, InvalidItem> {
         let names: Vec<_> = names.into_iter().collect();
-        inspect::inspect(&self.0, &names).map_err(|_| self.flaw())
+        inspect::inspect(&self.0, &names).ok_or_else(|| self.flaw())
     }
 
     /// Returns the bytes that the item takes in a request.

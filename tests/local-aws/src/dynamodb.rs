@@ -32,11 +32,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynoxide::Database;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use self::arns::{ArnTranslator, TableReference};
 pub(crate) use self::engine::cancelled;
-use self::engine::{engine_error, execute, to_bytes};
+use self::engine::{engine_error, execute};
 use self::table_state::{AccountRegion, TableStates};
 use crate::auth::Identity;
 use crate::auth::authorize::{access_denied, authorize};
@@ -301,11 +301,13 @@ fn scan(database: &Database, table: &str) -> Option<Vec<Value>> {
     let mut items = Vec::new();
     let mut start = Value::Null;
     loop {
-        let mut request = json!({ "TableName": table, "ConsistentRead": true });
+        let mut request = Map::new();
+        request.insert("TableName".into(), table.into());
+        request.insert("ConsistentRead".into(), true.into());
         if !start.is_null() {
-            request["ExclusiveStartKey"] = start;
+            request.insert("ExclusiveStartKey".into(), start);
         }
-        let page = execute(database, "Scan", &to_bytes(&request)).ok()?;
+        let page = reads::execute_page(database, "Scan", &request).ok()?;
         let mut page: Value = serde_json::from_slice(&page).ok()?;
         if let Value::Array(more) = page["Items"].take() {
             items.extend(more);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use dynoxide::storage::{compute_hash_prefix, hash_bucket};
 use dynoxide::{AttributeValue, Database};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::engine::{execute, to_bytes, validation_error};
@@ -14,6 +15,9 @@ use crate::response::ErrorResponse;
 
 /// The number of ranges of hashes that the engine distributes among segments.
 const BUCKETS: u64 = 4_096;
+
+/// The items that the engine reads at first for a page without a limit. Most pages end earlier, at 1 MB.
+const FIRST_ITEMS: u64 = if cfg!(test) { 8 } else { 4_096 };
 
 /// Performs a Query or Scan. `index_keys` are those of an index that has items which do not belong to it.
 pub(super) fn perform(
@@ -31,14 +35,14 @@ pub(super) fn perform(
         None => false,
     };
     if !is_fetched && index_keys.is_none() {
-        let response = execute(database, operation, body)
+        let response = execute_page(database, operation, &request)
             .map_err(|error| missing_index_first(database, operation, &request, error))?;
         check_segment(database, &request)?;
         check_no_key_is_empty(&request)?;
         return Ok(response);
     }
     let whole = whole_items(&request, is_fetched);
-    let response = execute(database, operation, &to_bytes(&whole))?;
+    let response = execute_page(database, operation, &whole)?;
     check_no_key_is_empty(&request)?;
     let mut response: Value = serde_json::from_slice(&response).unwrap_or_default();
     let Value::Array(mut items) = response["Items"].take() else {
@@ -61,6 +65,43 @@ pub(super) fn perform(
         _ => response["Items"] = items.into(),
     }
     Ok(to_bytes(&response))
+}
+
+/// Performs a Query or Scan, at a cost that does not grow with the table where the engine's would.
+pub(super) fn execute_page(
+    database: &Database,
+    operation: &str,
+    request: &Map<String, Value>,
+) -> Result<Vec<u8>, ErrorResponse> {
+    let mut request = request.clone();
+    // The engine sorts the whole table for each page of a parallel scan, and one segment is all of the table.
+    if request.get("Segment") == Some(&0.into()) && request.get("TotalSegments") == Some(&1.into())
+    {
+        request.remove("Segment");
+        request.remove("TotalSegments");
+    }
+    // For a page without a limit it reads all that is left of the table.
+    if operation == "Scan" && !request.contains_key("Limit") {
+        request.insert("Limit".into(), FIRST_ITEMS.into());
+        let response = execute(database, operation, &to_bytes(&request))?;
+        if scanned(&response) < FIRST_ITEMS {
+            return Ok(response);
+        }
+        // It was the limit that has ended the page.
+        request.remove("Limit");
+    }
+    execute(database, operation, &to_bytes(&request))
+}
+
+/// Returns the number of items that a page was made from.
+fn scanned(response: &[u8]) -> u64 {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Page {
+        scanned_count: u64,
+    }
+    let page: Result<Page, _> = serde_json::from_slice(response);
+    page.map_or(FIRST_ITEMS, |page| page.scanned_count)
 }
 
 /// Refuses an empty text or binary in the condition of a query: no key can be empty.
@@ -420,6 +461,49 @@ mod tests {
                 message.contains("correct Segment. TotalSegments: 2"),
                 "{message}"
             );
+        }
+    }
+
+    /// Puts items into `users`, and returns a function that scans it.
+    fn with_items(count: u64) -> impl Fn(Value) -> Value {
+        let database = database();
+        for id in 0..count {
+            let item = json!({ "p": { "S": id.to_string() }, "c": { "S": "x" } });
+            put(&database, &item);
+        }
+        move |request| read(&database, "Scan", request, None).unwrap()
+    }
+
+    #[test]
+    fn a_page_without_a_limit_ends_where_the_table_does() {
+        for count in [0, 1, FIRST_ITEMS - 1, FIRST_ITEMS, FIRST_ITEMS + 1, 40] {
+            let page = with_items(count)(json!({}));
+            assert_eq!(
+                (&page["Count"], &page["ScannedCount"]),
+                (&json!(count), &json!(count))
+            );
+            assert_eq!(page["LastEvaluatedKey"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn one_segment_is_the_table_in_the_same_order() {
+        let scan = with_items(30);
+        let mut start = Value::Null;
+        loop {
+            let mut plain = json!({ "Limit": 7 });
+            if !start.is_null() {
+                plain["ExclusiveStartKey"] = start;
+            }
+            let mut parallel = plain.clone();
+            parallel["Segment"] = 0.into();
+            parallel["TotalSegments"] = 1.into();
+            let page = scan(plain);
+            assert_eq!(scan(parallel), page);
+            start = page["LastEvaluatedKey"].clone();
+            if start.is_null() {
+                break;
+            }
         }
     }
 

@@ -1,17 +1,21 @@
-//! Credentials while they are being refreshed, beside the same when nothing happens.
+//! Cached credentials, beside fixed ones, and credentials while they are being refreshed, beside the same when
+//! nothing happens.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use bsm_core::BotoSesManager;
-use bsm_local_aws::Fault;
+use bsm_local_aws::{Fault, standard};
 use bsm_tests::Playground;
 use tokio::runtime::Builder;
 use tokio::task::{self, JoinSet};
 
+use super::one_thread;
 use crate::Result;
-use crate::measure::{Effort, median, percentile};
+use crate::measure::{Effort, median, percentile, time};
 use crate::row::{Row, Target, Unit};
 
 const TASKS: usize = 1_000;
@@ -26,6 +30,7 @@ const SHARES: [(&str, f64, Target); 3] = [
 const STS: Duration = Duration::from_millis(500);
 
 pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
+    report(cached(effort)?);
     let rounds = effort.times(9);
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -55,6 +60,43 @@ pub(crate) fn measure(effort: Effort, report: &mut dyn FnMut(Row)) -> Result {
         Target::AtMost(1.0),
     ));
     Ok(())
+}
+
+/// Measures credentials of a role that need no refresh. The alternative, keys that never change, has nothing to check.
+fn cached(effort: Effort) -> Result<Row> {
+    let runtime = one_thread()?;
+    let playground = runtime.block_on(Playground::start());
+    let manager = playground.profile("staging");
+    runtime.block_on(manager.credentials())?;
+    let (id, secret) = (standard::ACCESS_KEY_ID, standard::SECRET_ACCESS_KEY);
+    let keys = Credentials::new(id, secret, None, None, "by hand");
+    let provider = SharedCredentialsProvider::new(keys);
+    let [ours, theirs] = time(
+        effort,
+        [
+            &mut |calls| {
+                runtime.block_on(async {
+                    for _ in 0..calls {
+                        black_box(manager.credentials().await.expect("they are cached"));
+                    }
+                });
+            },
+            &mut |calls| {
+                runtime.block_on(async {
+                    for _ in 0..calls {
+                        black_box(provider.provide_credentials().await.expect("fixed keys"));
+                    }
+                });
+            },
+        ],
+    );
+    Ok(Row::new(
+        "credentials(), cached; provide_credentials() of fixed keys",
+        Unit::Seconds,
+        ours,
+        theirs,
+        Target::Nothing,
+    ))
 }
 
 /// The latencies below which each of [`SHARES`] lies, in seconds.
