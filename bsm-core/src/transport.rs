@@ -360,7 +360,8 @@ impl From<CredentialsError> for Error {
 
 /// Sorts an error code of AWS into a kind; [`ErrorKind::Service`] is that of all others.
 ///
-/// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references.
+/// Source: the "Common errors" pages of the STS, IAM and DynamoDB API references, and "Error responses" of
+/// the S3 API reference.
 pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
     match code {
         "AccessDenied"
@@ -371,11 +372,13 @@ pub(crate) fn kind_of_code(code: &str) -> ErrorKind {
         | "ExpiredTokenException"
         | "IncompleteSignature"
         | "IncompleteSignatureException"
+        | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "RequestExpired"
+        | "RequestTimeTooSkewed"
         | "SignatureDoesNotMatch"
         | "UnauthorizedException"
         | "UnrecognizedClientException" => ErrorKind::CredentialsRejected,

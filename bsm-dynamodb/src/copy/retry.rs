@@ -36,7 +36,13 @@ pub(crate) fn is_transient(error: &Error) -> bool {
         // machine was suspended, and the signature is too old.
         ErrorKind::CredentialsRejected => matches!(
             error.aws_code(),
-            Some("ExpiredToken" | "ExpiredTokenException" | "InvalidSignatureException")
+            Some(
+                "ExpiredToken"
+                    | "ExpiredTokenException"
+                    | "InvalidSignatureException"
+                    // S3's code for a signature that is too old.
+                    | "RequestTimeTooSkewed"
+            )
         ),
         // The same applies to the request with which a session refreshes a role.
         ErrorKind::Session => error.session_error().is_some_and(|error| {
