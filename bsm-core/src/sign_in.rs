@@ -44,14 +44,11 @@ use crate::credentials::sso::{Refresh, SsoSession, Token, TokenFile};
 use crate::error::{Error, ErrorKind};
 use crate::session::Session;
 use crate::session::sso::SsoAccess;
-use crate::shared_file::{Lock, LockAttempt};
+use crate::shared_file::{Lock, Turn};
 use crate::transport::{self, SdkFailure};
 
 /// How long a user has by default: as long as AWS's codes are valid, and as the AWS CLI waits.
 const TIMEOUT: Duration = Duration::from_secs(600);
-
-/// The time between two attempts at a lock.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The longest lifetime of a token that is believed.
 const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
@@ -299,18 +296,16 @@ impl Attempt<'_> {
         let give_up = Instant::now().checked_add(timeout);
         let mut has_waited = false;
         loop {
-            match self.file.try_prompt_lock().await {
-                LockAttempt::Acquired(lock) => return Ok((Some(lock), has_waited)),
-                LockAttempt::Unsupported => return Ok((None, has_waited)),
-                LockAttempt::Held if give_up.is_some_and(|at| Instant::now() >= at) => {
+            match self.file.try_prompt_lock().await.turn(give_up).await {
+                Turn::Taken(lock) => return Ok((lock, has_waited)),
+                Turn::Again => has_waited = true,
+                Turn::Late => {
                     return Err(Error::timed_out(
                         timeout,
                         "another process that is signing in",
                     ));
                 }
-                LockAttempt::Held => tokio::time::sleep(POLL_INTERVAL).await,
             }
-            has_waited = true;
         }
     }
 
@@ -319,13 +314,11 @@ impl Attempt<'_> {
         // Longer than a renewal takes: then its holder has stopped.
         let give_up = Instant::now() + Duration::from_secs(60);
         let _lock = loop {
-            match self.file.try_lock().await {
-                LockAttempt::Acquired(lock) => break Some(lock),
-                LockAttempt::Held if Instant::now() < give_up => {
-                    tokio::time::sleep(POLL_INTERVAL).await;
-                }
+            match self.file.try_lock().await.turn(Some(give_up)).await {
+                Turn::Taken(lock) => break lock,
+                Turn::Again => {}
                 // Without the lock is better than not at all: the user has just signed in.
-                LockAttempt::Held | LockAttempt::Unsupported => break None,
+                Turn::Late => break None,
             }
         };
         let written = self.file.write(&self.access.session, token).await;

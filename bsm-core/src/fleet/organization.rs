@@ -19,7 +19,8 @@ use crate::manager::BotoSesManager;
 use crate::transport;
 use crate::validation;
 
-/// The most pages of one list: an organization has at most 10,000 accounts, 20 in a page.
+/// The most pages of one list: an organization has at most 10,000 accounts, which fill 500 pages. The rest is
+/// for pages that hold fewer, or none.
 const MAX_PAGES: usize = 5_000;
 
 /// The accounts of an organization, to make a fleet of; see [`Fleet::from_organization`].
@@ -210,72 +211,52 @@ impl Organization {
 
     /// Returns all accounts, or those directly below a unit.
     async fn accounts(&self, unit: Option<&str>) -> Result<BTreeMap<String, Account>, Error> {
-        let mut found = BTreeMap::new();
-        let mut token = None;
-        // 10,000 accounts fill 500 pages. The rest is for pages that hold fewer accounts, or none.
-        for _ in 0..MAX_PAGES {
-            let next = match unit {
-                None => {
-                    let call = self.client.list_accounts().set_next_token(token.take());
-                    let page = self.paced("list the accounts of the organization", || {
-                        call.clone().send()
-                    });
-                    let page = page.await?;
-                    found.extend(by_id(page.accounts));
-                    page.next_token
-                }
-                Some(unit) => {
+        let accounts = match unit {
+            None => {
+                all_pages(|token| async move {
+                    let call = self.client.list_accounts().set_next_token(token);
+                    let doing = "list the accounts of the organization";
+                    let page = self.paced(doing, || call.clone().send()).await?;
+                    Ok((page.accounts, page.next_token))
+                })
+                .await
+            }
+            Some(unit) => {
+                all_pages(|token| async move {
                     let call = self.client.list_accounts_for_parent().parent_id(unit);
-                    let call = call.set_next_token(token.take());
+                    let call = call.set_next_token(token);
                     let doing = format!("list the accounts of the unit {unit}");
                     let page = self.paced(&doing, || call.clone().send()).await?;
-                    found.extend(by_id(page.accounts));
-                    page.next_token
-                }
-            };
-            // A page can be empty although more follow.
-            match next.filter(|next| !next.is_empty()) {
-                Some(next) => token = Some(next),
-                None => return Ok(found),
+                    Ok((page.accounts, page.next_token))
+                })
+                .await
             }
-        }
-        Err(without_end())
+        };
+        let with_id = |account: Account| Some((account.id()?.to_owned(), account));
+        Ok(accounts?.into_iter().filter_map(with_id).collect())
     }
 
-    async fn units(&self, parent: &str) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        let mut token = None;
-        for _ in 0..MAX_PAGES {
+    async fn units(&self, parent: &str) -> Result<impl Iterator<Item = String>, Error> {
+        let units = all_pages(|token| async move {
             let call = self.client.list_organizational_units_for_parent();
-            let call = call.parent_id(parent).set_next_token(token.take());
+            let call = call.parent_id(parent).set_next_token(token);
             let doing = format!("list the units below {parent}");
             let page = self.paced(&doing, || call.clone().send()).await?;
-            let units = page.organizational_units.unwrap_or_default();
-            found.extend(units.into_iter().filter_map(|unit| unit.id));
-            match page.next_token.filter(|next| !next.is_empty()) {
-                Some(next) => token = Some(next),
-                None => return Ok(found),
-            }
-        }
-        Err(without_end())
+            Ok((page.organizational_units, page.next_token))
+        });
+        Ok(units.await?.into_iter().filter_map(|unit| unit.id))
     }
 
     async fn tags(&self, account: &str) -> Result<Vec<(String, String)>, Error> {
-        let mut found = Vec::new();
-        let mut token = None;
-        for _ in 0..MAX_PAGES {
+        let tags = all_pages(|token| async move {
             let call = self.client.list_tags_for_resource().resource_id(account);
-            let call = call.set_next_token(token.take());
+            let call = call.set_next_token(token);
             let doing = format!("list the tags of the account {account}");
             let page = self.paced(&doing, || call.clone().send()).await?;
-            let tags = page.tags.unwrap_or_default();
-            found.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
-            match page.next_token.filter(|next| !next.is_empty()) {
-                Some(next) => token = Some(next),
-                None => return Ok(found),
-            }
-        }
-        Err(without_end())
+            Ok((page.tags, page.next_token))
+        });
+        let tags = tags.await?.into_iter();
+        Ok(tags.map(|tag| (tag.key, tag.value)).collect())
     }
 
     /// Sends a request when it is its turn, and again if it is throttled.
@@ -327,15 +308,26 @@ impl Organization {
     }
 }
 
-fn by_id(accounts: Option<Vec<Account>>) -> impl Iterator<Item = (String, Account)> {
-    let accounts = accounts.unwrap_or_default().into_iter();
-    accounts.filter_map(|account| Some((account.id()?.to_owned(), account)))
-}
-
-fn without_end() -> Error {
-    Error::new(
+/// Returns the elements of all pages of a list. `page` requests the page of a token, and returns its
+/// elements and the token of the next one.
+async fn all_pages<T, F>(page: impl Fn(Option<String>) -> F) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<(Option<Vec<T>>, Option<String>), Error>>,
+{
+    let mut found = Vec::new();
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let (elements, next) = page(token).await?;
+        // A page can be empty although more follow.
+        found.extend(elements.unwrap_or_default());
+        token = next.filter(|next| !next.is_empty());
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+    Err(Error::new(
         ErrorKind::Service,
         "AWS Organizations returned a list without an end: check that the endpoint is an AWS \
          endpoint",
-    )
+    ))
 }
