@@ -3,11 +3,12 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::thread;
+use std::time::Duration;
 
 use bsm_local_aws::{Account, IdentityCenter, LocalAws, Profile};
 use serde_json::Value;
 
-use crate::support::{Home, on_terminal, wait};
+use crate::support::{Home, on_terminal, run, wait};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -202,12 +203,58 @@ fn on_a_terminal_a_login_shows_an_address_and_a_code_and_ctrl_c_ends_it() {
 }
 
 #[test]
+fn the_list_of_logins_sends_no_request() {
+    let aws = center();
+    let home = Home::of(&aws);
+    home.run(&["sessions"]).ok();
+    assert_eq!(aws.calls().len(), 0);
+    sign_in(&aws, &home);
+    let calls = aws.calls().len();
+    assert!(home.run(&["sessions"]).ok().contains("expires in 59 min"));
+    home.run(&["sessions", "--json"]).json();
+    // Not one either for a token that could be renewed.
+    aws.clock().advance(Duration::from_secs(2 * 3600));
+    home.run(&["sessions"]).ok();
+    assert_eq!(aws.calls().len(), calls);
+}
+
+/// The profile of `serve` is no option, and another one is selected by the environment.
+#[test]
+fn serve_signs_in_to_the_login_of_its_own_profile() {
+    let aws = center();
+    let home = Home::of(&aws);
+    home.add_config(
+        "[sso-session partner]\nsso_start_url = https://partner.example.com/start\n\
+         sso_region = us-east-1\n\
+         [profile partner]\nsso_session = partner\nsso_account_id = 222222222222\n\
+         sso_role_name = Admin\nregion = us-east-1",
+    );
+    let mut serve = home.bsm(&["serve", "admin"]);
+    serve.env("AWS_PROFILE", "partner");
+    let stderr = run(serve).fails_with(4);
+    assert!(stderr.contains("`bsm login -p admin`"), "{stderr}");
+
+    let serve = ["env", "AWS_PROFILE=partner", "bsm", "serve", "admin"];
+    let ran = thread::scope(|scope| {
+        let ran = scope.spawn(|| on_terminal(&home, &["serving 1 session", "^C"], &serve));
+        while !ran.is_finished() {
+            aws.decide_devices(true);
+            thread::yield_now();
+        }
+        ran.join().unwrap()
+    });
+    let Some(ran) = ran else { return };
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("/device?user_code="), "{ran:?}");
+    assert!(!ran.stdout.contains("partner"), "{ran:?}");
+    let sessions = home.run(&["sessions"]).ok();
+    assert_eq!(sessions.matches("not signed in").count(), 1, "{sessions}");
+}
+
+#[test]
 fn a_command_on_a_terminal_signs_in_first_and_a_script_gets_the_error() {
     let aws = center();
     let home = Home::of(&aws);
-    // Its profile is not an option of every command, and another one is selected by the environment.
-    let stderr = home.run(&["serve", "admin"]).fails_with(4);
-    assert!(stderr.contains("`bsm login -p admin`"), "{stderr}");
     let stderr = home.run(&["each", "--profiles", "admin", "--", "true"]);
     assert!(!stderr.stderr.contains("`bsm login`"), "{stderr:?}");
     for command in [

@@ -262,3 +262,21 @@ fn no_secret_of_the_file_is_shown() {
     assert!(shown.stdout.contains("-[profile gone]"), "{shown:?}");
     assert!(!format!("{shown:?}").contains("s3cr3t"), "{shown:?}");
 }
+
+#[test]
+fn of_several_logins_one_has_to_be_named() {
+    let home = Home::empty();
+    for name in ["corp", "partner"] {
+        home.add_config(&format!(
+            "[sso-session {name}]\nsso_start_url = https://{name}.example.com/start\n\
+             sso_region = us-east-1"
+        ));
+    }
+    let error = home.run(&["profiles", "sync"]).fails_with(2);
+    let expected = "there are several logins: add --sso-session with one of corp, partner";
+    assert!(error.contains(expected), "{error}");
+    // With the option, there is nothing to choose: the login is missing.
+    let sync = ["profiles", "sync", "--sso-session", "partner"];
+    let error = home.run(&sync).fails_with(4);
+    assert!(error.contains("bsm login --sso-session partner"), "{error}");
+}

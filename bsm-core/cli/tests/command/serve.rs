@@ -470,6 +470,72 @@ fn a_program_with_a_server_keeps_the_settings_of_its_profile_that_select_no_iden
     assert_eq!(home.run(&exec).ok(), expected);
 }
 
+/// What a program with a server gets of a variable.
+enum Variable {
+    /// The value of the environment of the command.
+    Kept,
+    Cleared,
+    /// A value of the server or the session, which begins with this.
+    Replaced(&'static str),
+}
+
+#[test]
+fn a_program_with_a_server_keeps_every_variable_that_selects_no_identity() {
+    use Variable::{Cleared, Kept, Replaced};
+    let (_aws, home) = world();
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "other", Cleared),
+        ("AWS_SECRET_ACCESS_KEY", "other", Cleared),
+        ("AWS_SESSION_TOKEN", "other", Cleared),
+        ("AWS_SECURITY_TOKEN", "other", Cleared),
+        ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z", Cleared),
+        ("AWS_PROFILE", "production", Cleared),
+        ("AWS_DEFAULT_PROFILE", "production", Cleared),
+        ("AWS_ACCOUNT_ID", "999999999999", Cleared),
+        ("AWS_ROLE_ARN", "other", Cleared),
+        ("AWS_ROLE_SESSION_NAME", "other", Cleared),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "other", Cleared),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/other", Cleared),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "other", Cleared),
+        ("AWS_BEARER_TOKEN_BEDROCK", "other", Cleared),
+        ("AWS_CREDENTIAL_FILE", "other", Cleared),
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "http://127.0.0.1:9/other",
+            Replaced("http://127.0.0.1:"),
+        ),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "other", Replaced("")),
+        ("AWS_EC2_METADATA_DISABLED", "false", Replaced("true")),
+        ("BOTO_CONFIG", "other", Replaced("/")),
+        // They precede the region of the profile, so the session has it too.
+        ("AWS_REGION", "ap-south-1", Kept),
+        ("AWS_DEFAULT_REGION", "ap-south-1", Kept),
+        ("AWS_MAX_ATTEMPTS", "2", Kept),
+        ("AWS_RETRY_MODE", "standard", Kept),
+        ("AWS_DEFAULT_OUTPUT", "text", Kept),
+        ("AWS_PAGER", "less", Kept),
+        ("AWS_CLI_AUTO_PROMPT", "on", Kept),
+        ("LANG", "de_DE.UTF-8", Kept),
+        ("EDITOR", "vi", Kept),
+    ];
+    let mut command = home.bsm(&["exec", "--server", "-p", "staging", "--", "env"]);
+    command.envs(variables.iter().map(|(name, value, _)| (name, value)));
+    let printed = run(command).ok();
+    for (name, value, expected) in variables {
+        let mut lines = printed.lines().filter_map(|line| line.split_once('='));
+        let found = lines.find(|(found, _)| *found == name);
+        let found = found.map(|(_, value)| value);
+        let is_expected = match expected {
+            Kept => found == Some(value),
+            Cleared => found.is_none(),
+            Replaced(start) => {
+                found.is_some_and(|found| found != value && found.starts_with(start))
+            }
+        };
+        assert!(is_expected, "{name}: {found:?}");
+    }
+}
+
 #[test]
 fn programs_with_servers_use_their_own_accounts_whatever_the_default_profile_has() {
     // [default] of this home directory has the keys of another account.

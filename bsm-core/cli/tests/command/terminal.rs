@@ -33,6 +33,35 @@ fn a_production_profile_is_asked_about_and_no_is_the_default() {
 }
 
 #[test]
+fn credentials_are_recorded_once_the_question_is_answered_with_yes() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    home.add_config(&format!(
+        "[profile live]\nrole_arn = {PRODUCTION_ROLE_ARN}\nsource_profile = default\n\
+         bsm_production = true"
+    ));
+    let log = home.path().join("audit.log");
+    let audit = format!("BSM_AUDIT_LOG={}", log.display());
+    for command in [
+        &["exec", "-p", "live", "--", "true"][..],
+        &["exec", "--server", "-p", "live", "--", "true"],
+        &["env", "-p", "live"],
+    ] {
+        let command = [&["env", &*audit, "bsm"], command].concat();
+        for (answer, lines) in [("n", 0), ("y", 1)] {
+            let Some(ran) = on_terminal(&home, &["[y/N]", answer], &command) else {
+                return;
+            };
+            assert!(ran.stdout.contains("[y/N]"), "{ran:?}");
+            assert_eq!(ran.status == Some(0), answer == "y", "{ran:?}");
+            let recorded = std::fs::read_to_string(&log).unwrap_or_default();
+            assert_eq!(recorded.lines().count(), lines, "{command:?}: {recorded}");
+        }
+        std::fs::remove_file(&log).unwrap();
+    }
+}
+
+#[test]
 fn a_profile_is_picked_by_number_or_name_where_nothing_selects_one() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);

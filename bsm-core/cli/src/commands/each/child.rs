@@ -181,3 +181,38 @@ fn is_running(id: u32) -> bool {
 fn is_running(_: u32) -> bool {
     false
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::CommandExt as _;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_ignores_its_end_holds_up_the_command_for_the_grace_period_only() {
+        let mut process = std::process::Command::new("sh")
+            .args(["-c", "trap '' TERM; echo up; exec sleep 3600"])
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        // Not before the signal is ignored.
+        let mut up = String::new();
+        let stdout = process.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut up).unwrap();
+        assert_eq!(up, "up\n");
+        let id = process.id();
+        let children = Children::default();
+        children.running.lock().push(id);
+
+        let (start, grace) = (Instant::now(), Duration::from_secs(5));
+        children.end_all(grace).await;
+        assert_eq!(start.elapsed().as_secs(), grace.as_secs());
+        assert!(is_running(id));
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}
