@@ -109,11 +109,8 @@ fn log_to_stderr() {
         .with_target("bsm_core", LevelFilter::DEBUG)
         .with_target("bsm_dynamodb", LevelFilter::DEBUG);
     tracing_subscriber::registry()
-        .with(
-            tracing_subscriber::fmt::layer()
-                .with_ansi(terminal::stderr_has_colour())
-                .with_writer(std::io::stderr),
-        )
+        // Without colours, which would need another crate.
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .with(targets)
         .init();
 }

@@ -22,10 +22,6 @@ pub(crate) fn note(message: impl Display) {
     say(format_args!("{HINT}note:{HINT:#} {message}"));
 }
 
-pub(crate) fn stderr_has_colour() -> bool {
-    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
-}
-
 /// Returns `true` if there is a person who can answer a question.
 pub(crate) fn is_interactive() -> bool {
     // Questions are on the standard error, so the standard output may go to a program.

@@ -62,6 +62,27 @@ fn credentials_are_recorded_once_the_question_is_answered_with_yes() {
 }
 
 #[test]
+fn the_log_is_shown_on_a_terminal_that_has_colours() {
+    let aws = LocalAws::standard().start_blocking().unwrap();
+    let home = Home::of(&aws);
+    let whoami = [
+        "env",
+        "TERM=xterm",
+        "bsm",
+        "--verbose",
+        "whoami",
+        "-p",
+        "staging",
+    ];
+    let Some(ran) = on_terminal(&home, &[], &whoami) else {
+        return;
+    };
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("DEBUG"), "{ran:?}");
+    assert!(!ran.stdout.contains("tracing-subscriber"), "{ran:?}");
+}
+
+#[test]
 fn a_profile_is_picked_by_number_or_name_where_nothing_selects_one() {
     let aws = LocalAws::standard().start_blocking().unwrap();
     let home = Home::of(&aws);
