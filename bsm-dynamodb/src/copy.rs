@@ -39,9 +39,9 @@ pub use self::verify::{ReportedKeys, Verification};
 pub(crate) use self::{
     create::{TableShape, copy_table_class, special_class, turn_on_recovery, until_active},
     plan::write_settings,
-    preflight::{check_active, check_keys, table_location},
+    preflight::{check_active, check_keys, counted, table_location},
     retry::{is_transient, retry_transient},
-    settings::SourceSettings,
+    settings::{SourceSettings, recovery},
     table::TableClient,
     transfer::{TablePair, copy_time_to_live, create_without_settings, until_deleted},
 };

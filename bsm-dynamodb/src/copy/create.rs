@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::preflight;
-use super::settings::{SourceSettings, TableSetting, is_protected, recovery_period, stream};
+use super::settings::{SourceSettings, TableSetting, is_protected, recovery, stream};
 use super::table::TableClient;
 use crate::error::{Error, ErrorKind};
 use crate::table::BACKUPS_UNAVAILABLE;
@@ -45,7 +45,7 @@ pub(super) async fn create_like(
         true => template.settings.tags?,
         false => Vec::new(),
     };
-    let recovery = match is_wanted(TableSetting::PointInTimeRecovery) {
+    let backups = match is_wanted(TableSetting::PointInTimeRecovery) {
         true => template.settings.backups?,
         false => None,
     };
@@ -78,8 +78,8 @@ pub(super) async fn create_like(
     if let Some(ttl) = ttl {
         set_time_to_live(target, ttl).await?;
     }
-    if let Some(days) = recovery.as_ref().and_then(recovery_period) {
-        turn_on_recovery(target, days).await?;
+    if let Some(recovery) = backups.as_ref().and_then(recovery) {
+        turn_on_recovery(target, recovery.recovery_period_in_days).await?;
     }
     Ok(table)
 }

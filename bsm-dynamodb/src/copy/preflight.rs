@@ -51,78 +51,33 @@ pub(super) async fn prepare(
     resumption: Resumption<'_>,
 ) -> Result<Prepared, Error> {
     check_options(source, options, resumption.has_checkpoint)?;
-    // Before the tables are looked at: an expected account that a manager does not reach is an error here.
-    let accounts = (source.account().await?, target.account().await?);
-    let Some(source_table) = source.describe().await? else {
-        return Err(source.error(
-            ErrorKind::TableNotFound,
-            "the source table does not exist in this account and region: check its name and \
-             the manager",
-        ));
-    };
-    let target_table = target.describe().await?;
-    if target_table.is_none() && !options.create_target {
-        return Err(target.error(
-            ErrorKind::TableNotFound,
-            "the target table does not exist in this account and region: create it, or let the \
-             copy do so with create_target(true)",
-        ));
-    }
-    check_active(source, &source_table)?;
-    let location = TargetLocation {
-        table: target.table.clone(),
-        account: accounts.1.clone(),
-        region: target.region(),
-    };
+    let found = Found::read(source, target, options).await?;
     let settings = RecordedSettings::of(options);
-    let identity = CopyIdentity {
-        source_table: &source_table,
-        location: &location,
-        target_table: target_table.as_ref(),
-        settings: &settings,
-    };
     let resumed = match resumption.recorded {
-        Some(recorded) => recorded.find(source, &identity, options)?,
+        Some(recorded) => recorded.find(source, &found.identity(&settings), options)?,
         None => None,
     };
     let is_half_created =
         resumed.is_some_and(|(_, earlier)| earlier.target == RecordedTarget::Creating);
-    if let Some(target_table) = &target_table {
-        check_target(&source_table, target, target_table, is_half_created).await?;
+    if let Some(target_table) = &found.target_table {
+        check_target(&found.source_table, target, target_table, is_half_created).await?;
     }
-
-    let resumed_items = resumed.map(|(_, earlier)| earlier.stored());
     let checkpoint = match resumed {
         Some((_, earlier)) => earlier.clone(),
-        None => TableCheckpoint::new(
-            TableIdentity::of(&source_table),
-            location,
-            match &target_table {
-                Some(table) => RecordedTarget::Existing(TableIdentity::of(table)),
-                None => RecordedTarget::Creating,
-            },
-            settings,
-            options.segments.unwrap_or(SEGMENTS),
-        ),
+        None => found.first_checkpoint(settings, options),
     };
     // A written item in the checkpoint proves that the target was empty when the copy began. Less
     // than that proves nothing: a run that was refused or killed early leaves a checkpoint too.
     let must_be_empty = options.policy == CopyPolicy::FailIfNotEmpty
         && checkpoint.written() == 0
         && !checkpoint.is_done;
-    // A table that is still being created has no items, and DynamoDB refuses to scan it.
-    let is_readable = target_table
-        .as_ref()
-        .is_some_and(|table| !is_being_created(table));
     // Only where it matters: the scan may read many empty pages before it finds an item.
-    let has_items = must_be_empty && is_readable && target.has_items(SETUP_ATTEMPTS).await?;
+    let has_items = must_be_empty && found.has_items().await?;
     // Without the record of a write, no item can be this copy's. With it, the items are compared one by one.
     if has_items && !checkpoint.is_writing {
         return Err(not_empty(target));
     }
-
-    let arn = |table: &TableDescription| table.table_arn.clone();
-    let target_state = match (&target_table, is_half_created) {
+    let target_state = match (&found.target_table, is_half_created) {
         (None, false) => TargetState::Missing,
         // Even without a table: the checkpoint records the creation before CreateTable is sent.
         (_, true) => TargetState::HalfCreated,
@@ -130,24 +85,23 @@ pub(super) async fn prepare(
     };
     let source_settings = match target_state {
         TargetState::Existing => None,
-        _ => Some(SourceSettings::read(source, &source_table).await),
+        _ => Some(SourceSettings::read(source, &found.source_table).await),
     };
     let planned = source_settings.as_ref();
-    let planned = planned.map(|settings| settings.plan(&source_table, &options.copy_settings));
-    // DynamoDB says 0 until it has counted the items of a new table.
-    let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+    let planned =
+        planned.map(|settings| settings.plan(&found.source_table, &options.copy_settings));
     let plan = CopyPlan {
-        source: table_location(source, accounts.0, arn(&source_table)),
-        target: table_location(target, accounts.1, target_table.as_ref().and_then(arn)),
         target_state,
-        resumed_items,
+        resumed_items: resumed.map(|(_, earlier)| earlier.stored()),
         // A resumed copy keeps its number: a recorded position belongs to a segment of that division.
         segments: checkpoint.segment_count(),
-        expected_items: counted(source_table.item_count),
-        expected_bytes: counted(source_table.table_size_bytes),
         settings: planned.unwrap_or_default(),
+        source: found.source_location(),
+        target: found.target_location(),
+        expected_items: counted(found.source_table.item_count),
+        expected_bytes: counted(found.source_table.table_size_bytes),
     };
-    let Some(key) = TableKey::of(&source_table) else {
+    let Some(key) = TableKey::of(&found.source_table) else {
         return Err(source.error(
             ErrorKind::Service,
             "DynamoDB described the table without its key: check the endpoint",
@@ -157,9 +111,9 @@ pub(super) async fn prepare(
         source: source.clone(),
         target: target.clone(),
         // A target that the copy creates gets the indexes of the source.
-        index_keys: index_keys(target_table.as_ref().unwrap_or(&source_table)),
+        index_keys: index_keys(found.target_table.as_ref().unwrap_or(&found.source_table)),
         resumed: resumed.map(|(number, _)| number),
-        source_table,
+        source_table: found.source_table,
         source_settings,
         key,
         checkpoint,
@@ -167,6 +121,109 @@ pub(super) async fn prepare(
         has_doubtful_items: has_items,
         plan,
     })
+}
+
+/// The two tables, as they are before anything is written.
+struct Found<'a> {
+    source: &'a TableClient,
+    target: &'a TableClient,
+    source_account: String,
+    location: TargetLocation,
+    source_table: TableDescription,
+    target_table: Option<TableDescription>,
+}
+
+impl<'a> Found<'a> {
+    async fn read(
+        source: &'a TableClient,
+        target: &'a TableClient,
+        options: &CopyOptions,
+    ) -> Result<Self, Error> {
+        // Before the tables are looked at: an expected account that a manager does not reach is an error here.
+        let (source_account, target_account) = (source.account().await?, target.account().await?);
+        let Some(source_table) = source.describe().await? else {
+            return Err(source.error(
+                ErrorKind::TableNotFound,
+                "the source table does not exist in this account and region: check its name \
+                 and the manager",
+            ));
+        };
+        let target_table = target.describe().await?;
+        if target_table.is_none() && !options.create_target {
+            return Err(target.error(
+                ErrorKind::TableNotFound,
+                "the target table does not exist in this account and region: create it, or let \
+                 the copy do so with create_target(true)",
+            ));
+        }
+        check_active(source, &source_table)?;
+        let location = TargetLocation {
+            table: target.table.clone(),
+            account: target_account,
+            region: target.region(),
+        };
+        Ok(Self {
+            source,
+            target,
+            source_account,
+            location,
+            source_table,
+            target_table,
+        })
+    }
+
+    fn identity<'b>(&'b self, settings: &'b RecordedSettings) -> CopyIdentity<'b> {
+        CopyIdentity {
+            source_table: &self.source_table,
+            location: &self.location,
+            target_table: self.target_table.as_ref(),
+            settings,
+        }
+    }
+
+    /// Returns the checkpoint of a copy that no earlier run has begun.
+    fn first_checkpoint(
+        &self,
+        settings: RecordedSettings,
+        options: &CopyOptions,
+    ) -> TableCheckpoint {
+        TableCheckpoint::new(
+            TableIdentity::of(&self.source_table),
+            self.location.clone(),
+            match &self.target_table {
+                Some(table) => RecordedTarget::Existing(TableIdentity::of(table)),
+                None => RecordedTarget::Creating,
+            },
+            settings,
+            options.segments.unwrap_or(SEGMENTS),
+        )
+    }
+
+    /// Returns `true` if the target has items.
+    async fn has_items(&self) -> Result<bool, Error> {
+        match &self.target_table {
+            // A table that is still being created has no items, and DynamoDB refuses to scan it.
+            Some(table) if !is_being_created(table) => self.target.has_items(SETUP_ATTEMPTS).await,
+            _ => Ok(false),
+        }
+    }
+
+    fn source_location(&self) -> TableLocation {
+        let arn = self.source_table.table_arn.clone();
+        table_location(self.source, self.source_account.clone(), arn)
+    }
+
+    fn target_location(&self) -> TableLocation {
+        let table = self.target_table.as_ref();
+        let arn = table.and_then(|table| table.table_arn.clone());
+        table_location(self.target, self.location.account.clone(), arn)
+    }
+}
+
+/// Returns a count of DescribeTable; `None` for 0, which DynamoDB says until it has counted the items of a new
+/// table.
+pub(crate) fn counted(count: Option<i64>) -> Option<u64> {
+    count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0)
 }
 
 pub(crate) fn table_location(

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use aws_sdk_dynamodb::types::{
-    BillingMode, ContinuousBackupsDescription, DestinationStatus, PointInTimeRecoveryStatus,
-    StreamSpecification, TableDescription, Tag,
+    BillingMode, ContinuousBackupsDescription, DestinationStatus, PointInTimeRecoveryDescription,
+    PointInTimeRecoveryStatus, StreamSpecification, TableDescription, Tag,
 };
 use futures_util::future::join4;
 
@@ -146,7 +146,6 @@ impl SourceSettings {
         copy_settings: &[TableSetting],
     ) -> Vec<PlannedSetting> {
         use TableSetting as S;
-        let has = |value: Option<String>| Ok(value);
         let stream = stream(table).and_then(|stream| stream.stream_view_type);
         // A key that DynamoDB owns has no description.
         let key = table.sse_description.as_ref();
@@ -156,41 +155,34 @@ impl SourceSettings {
         let billing = table.billing_mode_summary();
         let on_demand = billing.and_then(|billing| billing.billing_mode.as_ref())
             == Some(&BillingMode::PayPerRequest);
+        let tags = self.tags.as_ref().map(|tags| {
+            let keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
+            (!keys.is_empty()).then(|| keys.join(", "))
+        });
+        let recovery = self.backups.as_ref().map(|backups| {
+            let days = recovery(backups.as_ref()?)?.recovery_period_in_days;
+            Some(days.map_or("on".to_owned(), |days| format!("{days} days")))
+        });
+        let policy = self.has_policy.as_ref();
+        let policy = policy.map(|has_policy| has_policy.then(|| "attached".to_owned()));
+        let kinesis = self.kinesis.as_ref();
+        let kinesis = kinesis.map(|&streams| (streams > 0).then(|| format!("{streams} active")));
+        // `None` is a setting that the source does not have.
         let settings: [(S, Result<Option<String>, &Error>); 8] = [
-            (S::Stream, has(stream.map(|view| view.to_string()))),
-            (
-                S::Tags,
-                self.tags.as_ref().map(|tags| {
-                    let keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
-                    (!keys.is_empty()).then(|| keys.join(", "))
-                }),
-            ),
+            (S::Stream, Ok(stream.map(|view| view.to_string()))),
+            (S::Tags, tags),
             (
                 S::DeletionProtection,
-                has(is_protected(table).then(|| "on".to_owned())),
+                Ok(is_protected(table).then(|| "on".to_owned())),
             ),
-            (
-                S::PointInTimeRecovery,
-                self.backups.as_ref().map(|backups| {
-                    let days = recovery_period(backups.as_ref()?)?;
-                    Some(days.map_or("on".to_owned(), |days| format!("{days} days")))
-                }),
-            ),
-            (S::EncryptionKey, has(key)),
-            (
-                S::ResourcePolicy,
-                let_some(&self.has_policy, |has| has.then(|| "attached".to_owned())),
-            ),
+            (S::PointInTimeRecovery, recovery),
+            (S::EncryptionKey, Ok(key)),
+            (S::ResourcePolicy, policy),
             (
                 S::Replicas,
-                has((!replicas.is_empty()).then(|| replicas.join(", "))),
+                Ok((!replicas.is_empty()).then(|| replicas.join(", "))),
             ),
-            (
-                S::KinesisStream,
-                let_some(&self.kinesis, |&streams| {
-                    (streams > 0).then(|| format!("{streams} active"))
-                }),
-            ),
+            (S::KinesisStream, kinesis),
         ];
         let mut planned = Vec::new();
         for (setting, value) in settings {
@@ -228,13 +220,6 @@ impl SourceSettings {
     }
 }
 
-fn let_some<'a, T>(
-    value: &'a Result<T, Error>,
-    describe: impl FnOnce(&'a T) -> Option<String>,
-) -> Result<Option<String>, &'a Error> {
-    value.as_ref().map(describe)
-}
-
 /// Returns the stream of a table, if it is on.
 pub(super) fn stream(table: &TableDescription) -> Option<StreamSpecification> {
     let stream = table.stream_specification.clone();
@@ -245,11 +230,14 @@ pub(super) fn is_protected(table: &TableDescription) -> bool {
     table.deletion_protection_enabled == Some(true)
 }
 
-/// Returns the recovery period in days if point-in-time recovery is on; the period may be unknown.
-pub(super) fn recovery_period(backups: &ContinuousBackupsDescription) -> Option<Option<i32>> {
-    let recovery = backups.point_in_time_recovery_description.as_ref()?;
-    let is_on = recovery.point_in_time_recovery_status == Some(PointInTimeRecoveryStatus::Enabled);
-    is_on.then_some(recovery.recovery_period_in_days)
+/// Returns the point-in-time recovery of a table, if it is on.
+pub(crate) fn recovery(
+    backups: &ContinuousBackupsDescription,
+) -> Option<&PointInTimeRecoveryDescription> {
+    let recovery = backups.point_in_time_recovery_description.as_ref();
+    recovery.filter(|recovery| {
+        recovery.point_in_time_recovery_status == Some(PointInTimeRecoveryStatus::Enabled)
+    })
 }
 
 async fn tags(source: &TableClient, arn: &str) -> Result<Vec<Tag>, Error> {

@@ -8,11 +8,12 @@ use super::checkpoint;
 use super::load_method::LoadMethod;
 use super::options::{MigrateOptions, MigrateRequest};
 use super::plan::{MigrationPlan, PlannedOptions};
-use super::source::{check_stream, describe, has_stream, restorable};
+use super::progress::MigrationPhase;
+use super::source::{Recovery, check_stream, describe, has_stream, recovery};
 use super::state::{EnabledSettings, MigrationState, RecordedSettings, Step, VERSION};
 use crate::copy::checkpoint::{TableIdentity, TargetLocation};
 use crate::copy::{
-    SourceSettings, TableClient, check_active, check_keys, special_class, table_location,
+    SourceSettings, TableClient, check_active, check_keys, counted, special_class, table_location,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -64,101 +65,164 @@ pub(super) async fn prepare(
         let message = "a migration needs a bucket for its exports: name one with bucket()";
         return Err(source.error(ErrorKind::InvalidRequest, message));
     }
-    let accounts = (source.account().await?, target.account().await?);
-    let bucket_owner = options
-        .bucket_owner
-        .clone()
-        .unwrap_or_else(|| accounts.0.clone());
-    let source_table = describe(&source).await?;
-    let location = TargetLocation {
-        table: target.table.clone(),
-        account: accounts.1.clone(),
-        region: target.region(),
-    };
-    let settings = RecordedSettings::of(options, &bucket_owner);
+    let found = Found::read(options, source, target).await?;
     let resumes = recorded.as_ref().map(|state| state.step.phase());
-    let target_table = target.describe().await?;
     let state = match recorded {
-        Some(state) => {
-            // The checks of a first run would fail here: by now the target may have items.
-            check_recorded(&source, &source_table, &location, &settings, &state)?;
-            check_recorded_target(&target, target_table.as_ref(), &state)?;
-            state
-        }
-        None => {
-            check_active(&source, &source_table)?;
-            check_target(&source_table, &target, target_table.as_ref()).await?;
-            if options.uses_stream {
-                check_stream(&source, &source_table)?;
-            }
-            MigrationState {
-                migration: VERSION,
-                source: TableIdentity::of(&source_table),
-                location,
-                settings,
-                load_method: load_method(options, &source_table, target_table.as_ref()),
-                turned_on: EnabledSettings {
-                    // Only what is off now is turned off at the end.
-                    recovery: restorable(&source).await?.is_none(),
-                    stream: options.uses_stream && !has_stream(&source_table),
-                },
-                // A table that exists; one that the migration creates is recorded after its creation.
-                target: target_table.as_ref().map(TableIdentity::of),
-                counts: Default::default(),
-                step: Step::Preparing {},
-            }
-        }
+        // The checks of a first run would fail here: by now the target may have items.
+        Some(state) => found.check_recorded(options, state)?,
+        None => found.first_state(options).await?,
     };
-    let bucket = Bucket::open(request, &bucket_owner, &target).await?;
+    let bucket = Bucket::open(request, &found.bucket_owner, &found.target).await?;
     // Before anything is changed: otherwise the target would read the bucket for the first time after the export.
     bucket.check().await?;
     let streams = request.source.client(StreamsClient::new).await;
-    let streams = streams.map_err(|error| source.session_failed("DescribeStream", error))?;
-
-    // A run that resumes finds the settings that the first run has turned on.
-    let creates = resumes.is_none() && state.load_method != LoadMethod::ExistingTable;
-    let settings = match creates {
-        true => SourceSettings::read(&source, &source_table)
-            .await
-            .plan(&source_table, &[]),
-        false => Vec::new(),
-    };
-    let class = special_class(&source_table);
-    let class = class.filter(|_| state.load_method == LoadMethod::Import);
-    let bucket_encryption = match options.export_key {
-        Some(_) => None,
-        None => Some(bucket::encryption(request, &bucket_owner, &accounts, &target).await),
-    };
-
-    let arn = |table: &TableDescription| table.table_arn.clone();
-    let counted = |count: Option<i64>| count.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
-    let encryption = source_table.sse_description();
-    let key = encryption.filter(|it| it.sse_type == Some(SseType::Kms));
-    let plan = MigrationPlan {
-        source: table_location(&source, accounts.0, arn(&source_table)),
-        target: table_location(&target, accounts.1, target_table.as_ref().and_then(arn)),
-        bucket_owner: bucket_owner.clone(),
-        options: PlannedOptions(options.clone()),
-        load_method: state.load_method,
-        turns_on: state.turned_on,
-        resumes,
-        expected_items: counted(source_table.item_count),
-        expected_bytes: counted(source_table.table_size_bytes),
-        settings,
-        later_class: class.map(|class| class.to_string()),
-        source_key: key.and_then(|key| key.kms_master_key_arn.clone()),
-        bucket_encryption,
-    };
+    let streams = streams.map_err(|error| found.source.session_failed("DescribeStream", error))?;
+    let plan = found.plan(request, &state, resumes).await;
     Ok(Prepared {
-        source,
-        target,
+        source: found.source,
+        target: found.target,
         streams,
         bucket,
-        bucket_owner,
-        source_table,
+        bucket_owner: found.bucket_owner,
+        source_table: found.source_table,
         state,
         plan,
     })
+}
+
+/// The two tables, as they are before anything is changed.
+struct Found {
+    source: TableClient,
+    target: TableClient,
+    source_account: String,
+    target_account: String,
+    bucket_owner: String,
+    source_table: TableDescription,
+    target_table: Option<TableDescription>,
+}
+
+impl Found {
+    async fn read(
+        options: &MigrateOptions,
+        source: TableClient,
+        target: TableClient,
+    ) -> Result<Self, Error> {
+        let source_account = source.account().await?;
+        let target_account = target.account().await?;
+        let bucket_owner = options.bucket_owner.as_ref().unwrap_or(&source_account);
+        Ok(Self {
+            bucket_owner: bucket_owner.clone(),
+            source_account,
+            target_account,
+            source_table: describe(&source).await?,
+            target_table: target.describe().await?,
+            source,
+            target,
+        })
+    }
+
+    fn location(&self) -> TargetLocation {
+        TargetLocation {
+            table: self.target.table.clone(),
+            account: self.target_account.clone(),
+            region: self.target.region(),
+        }
+    }
+
+    /// Returns the state of an earlier run, if it is one of this migration.
+    fn check_recorded(
+        &self,
+        options: &MigrateOptions,
+        state: MigrationState,
+    ) -> Result<MigrationState, Error> {
+        let settings = RecordedSettings::of(options, &self.bucket_owner);
+        let location = self.location();
+        check_recorded(
+            &self.source,
+            &self.source_table,
+            &location,
+            &settings,
+            &state,
+        )?;
+        check_recorded_target(&self.target, self.target_table.as_ref(), &state)?;
+        Ok(state)
+    }
+
+    /// Checks the tables, and returns the state with which a migration begins.
+    async fn first_state(&self, options: &MigrateOptions) -> Result<MigrationState, Error> {
+        let (source_table, target_table) = (&self.source_table, self.target_table.as_ref());
+        check_active(&self.source, source_table)?;
+        check_target(source_table, &self.target, target_table).await?;
+        if options.uses_stream {
+            check_stream(&self.source, source_table)?;
+        }
+        Ok(MigrationState {
+            migration: VERSION,
+            source: TableIdentity::of(source_table),
+            location: self.location(),
+            settings: RecordedSettings::of(options, &self.bucket_owner),
+            load_method: load_method(options, source_table, target_table),
+            turned_on: EnabledSettings {
+                // Only what is off now is turned off at the end.
+                recovery: recovery(&self.source).await? == Recovery::Off,
+                stream: options.uses_stream && !has_stream(source_table),
+            },
+            // A table that exists; one that the migration creates is recorded after its creation.
+            target: target_table.map(TableIdentity::of),
+            counts: Default::default(),
+            step: Step::Preparing {},
+        })
+    }
+
+    async fn plan(
+        &self,
+        request: &MigrateRequest,
+        state: &MigrationState,
+        resumes: Option<MigrationPhase>,
+    ) -> MigrationPlan {
+        let Self {
+            source,
+            target,
+            source_table,
+            bucket_owner,
+            ..
+        } = self;
+        let options = &request.options;
+        let accounts = (self.source_account.clone(), self.target_account.clone());
+        // A run that resumes finds the settings that the first run has turned on.
+        let creates = resumes.is_none() && state.load_method != LoadMethod::ExistingTable;
+        let settings = match creates {
+            true => SourceSettings::read(source, source_table)
+                .await
+                .plan(source_table, &[]),
+            false => Vec::new(),
+        };
+        let class = special_class(source_table);
+        let class = class.filter(|_| state.load_method == LoadMethod::Import);
+        let bucket_encryption = match options.export_key {
+            Some(_) => None,
+            None => Some(bucket::encryption(request, bucket_owner, &accounts, target).await),
+        };
+        let encryption = source_table.sse_description();
+        let key = encryption.filter(|it| it.sse_type == Some(SseType::Kms));
+        let arn = |table: &TableDescription| table.table_arn.clone();
+        let target_arn = self.target_table.as_ref().and_then(arn);
+        MigrationPlan {
+            source: table_location(source, accounts.0, arn(source_table)),
+            target: table_location(target, accounts.1, target_arn),
+            bucket_owner: bucket_owner.clone(),
+            options: PlannedOptions(options.clone()),
+            load_method: state.load_method,
+            turns_on: state.turned_on,
+            resumes,
+            expected_items: counted(source_table.item_count),
+            expected_bytes: counted(source_table.table_size_bytes),
+            settings,
+            later_class: class.map(|class| class.to_string()),
+            source_key: key.and_then(|key| key.kms_master_key_arn.clone()),
+            bucket_encryption,
+        }
+    }
 }
 
 /// Decides how the full export gets into the target.

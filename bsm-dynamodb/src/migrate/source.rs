@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
-    PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, StreamSpecification,
-    StreamViewType, TableDescription,
+    PointInTimeRecoverySpecification, StreamSpecification, StreamViewType, TableDescription,
 };
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 
@@ -29,24 +28,35 @@ pub(super) struct Restorable {
     pub(super) latest: i64,
 }
 
-/// Returns the restorable times of a table; `None` if point-in-time recovery is off.
-pub(super) async fn restorable(source: &TableClient) -> Result<Option<Option<Restorable>>, Error> {
+/// Point-in-time recovery of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    Off,
+    /// It was turned on a moment ago, and has no times yet.
+    Starting,
+    On(Restorable),
+}
+
+/// Returns the point-in-time recovery of a table.
+pub(super) async fn recovery(source: &TableClient) -> Result<Recovery, Error> {
     let described = source.set_up(|| async {
         let request = source.client.describe_continuous_backups();
         let described = request.table_name(&source.table).send().await;
         described.map_err(|error| source.failed("DescribeContinuousBackups", error))
     });
     let described = described.await?.continuous_backups_description;
-    let recovery = described.and_then(|it| it.point_in_time_recovery_description);
-    let recovery = recovery.filter(|recovery| {
-        recovery.point_in_time_recovery_status == Some(PointInTimeRecoveryStatus::Enabled)
-    });
-    Ok(recovery.map(|recovery| {
-        Some(Restorable {
-            earliest: recovery.earliest_restorable_date_time?.secs(),
-            latest: recovery.latest_restorable_date_time?.secs(),
-        })
-    }))
+    let Some(recovery) = described.as_ref().and_then(crate::copy::recovery) else {
+        return Ok(Recovery::Off);
+    };
+    let earliest = recovery.earliest_restorable_date_time;
+    let latest = recovery.latest_restorable_date_time;
+    Ok(match (earliest, latest) {
+        (Some(earliest), Some(latest)) => Recovery::On(Restorable {
+            earliest: earliest.secs(),
+            latest: latest.secs(),
+        }),
+        _ => Recovery::Starting,
+    })
 }
 
 /// Waits until an export may have a time that is at least `wanted`, and returns the times.
@@ -57,16 +67,16 @@ pub(super) async fn until_restorable(
 ) -> Result<Restorable, Error> {
     let mut waited = Duration::ZERO;
     loop {
-        match restorable(source).await? {
-            None => {
+        match recovery(source).await? {
+            Recovery::Off => {
                 return Err(source.error(
                     ErrorKind::InvalidRequest,
                     "point-in-time recovery of the source has been turned off: abort the migration, \
                      and start again",
                 ));
             }
-            Some(Some(times)) if times.latest >= wanted => return Ok(times),
-            Some(_) => {}
+            Recovery::On(times) if times.latest >= wanted => return Ok(times),
+            Recovery::On(_) | Recovery::Starting => {}
         }
         if waited >= MAX_RECOVERY_WAIT {
             return Err(source.error(
@@ -135,7 +145,7 @@ pub(super) async fn turn_off(
         set_stream(source, None).await?;
         until_active(source).await?;
     }
-    if turned_on.recovery && restorable(source).await?.is_some() {
+    if turned_on.recovery && recovery(source).await? != Recovery::Off {
         let off = PointInTimeRecoverySpecification::builder()
             .point_in_time_recovery_enabled(false)
             .build()

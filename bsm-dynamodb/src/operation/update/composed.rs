@@ -86,10 +86,12 @@ impl Changes {
             let of_key = key_fields.iter().find(|(field, _)| *field == name);
             if let Some((_, value)) = of_key {
                 values.push((name, KeyValue::from_attribute(value)));
-            } else if let Some(value) = self.assigned::<M>(name)? {
-                values.push((name, value.as_ref().and_then(KeyValue::from_attribute)));
-            } else {
-                unknown.push(name);
+                continue;
+            }
+            match self.assigned::<M>(name)? {
+                Assigned::Value(value) => values.push((name, KeyValue::from_attribute(&value))),
+                Assigned::Removed => values.push((name, None)),
+                Assigned::Unknown => unknown.push(name),
             }
         }
         // The stored key stays right. A key whose fields are all in the table's key is composed for a new item.
@@ -124,18 +126,15 @@ impl Changes {
         paths.any(|path| path.is_inside(attribute))
     }
 
-    /// Returns what the attribute is set to, `Some(None)` if it is removed, and `None` if that is not known.
+    /// Returns what the attribute is after the update.
     ///
     /// # Errors
     ///
     /// That of the value.
-    fn assigned<M: Model>(
-        &self,
-        attribute: &'static str,
-    ) -> Result<Option<Option<AttributeValue>>, CodecError> {
+    fn assigned<M: Model>(&self, attribute: &'static str) -> Result<Assigned, CodecError> {
         let path = DocumentPath::attribute(attribute);
         if self.removed.contains(&path) {
-            return Ok(Some(None));
+            return Ok(Assigned::Removed);
         }
         let set = self.set.iter().find(|(set, _)| *set == path);
         // The reason why the value cannot be stored, before that the key is not known.
@@ -147,10 +146,11 @@ impl Changes {
         match set {
             Some((_, SetAction::Term(Term::Value(Ok(value))))) => {
                 // A save also composes keys of stored values.
-                M::Codec::stored(attribute, value.clone()).map(Some)
+                let stored = M::Codec::stored(attribute, value.clone())?;
+                Ok(stored.map_or(Assigned::Removed, Assigned::Value))
             }
             // DynamoDB calculates the others, such as sums and copies of attributes, when it makes the change.
-            _ => Ok(None),
+            _ => Ok(Assigned::Unknown),
         }
     }
 
@@ -158,6 +158,14 @@ impl Changes {
         let path = DocumentPath::attribute(attribute);
         self.set.push((path, SetAction::Term(Term::Literal(value))));
     }
+}
+
+/// What an attribute is after an update.
+enum Assigned {
+    Value(AttributeValue),
+    Removed,
+    /// The update does not set it, or DynamoDB calculates it.
+    Unknown,
 }
 
 /// What becomes of a key attribute of an index.
