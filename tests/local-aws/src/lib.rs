@@ -4,7 +4,7 @@
 //! more than one account need. It speaks HTTP on 127.0.0.1 to unmodified clients: the AWS SDKs, the AWS CLI, boto3.
 //!
 //! **It is a test tool.** It protects nothing, keeps items in memory and objects of S3 in a temporary
-//! folder. Don't make it reachable from other machines.
+//! folder, which a server that is killed leaves to the next one to delete. Don't make it reachable from other machines.
 //!
 //! # Examples
 //!
@@ -178,6 +178,7 @@ mod session;
 mod sso;
 pub mod standard;
 mod sts;
+mod temporary;
 
 pub use call_log::Call;
 pub use clock::Clock;

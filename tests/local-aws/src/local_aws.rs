@@ -6,7 +6,6 @@ use std::{fmt, fs};
 
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
-use tempfile::TempDir;
 
 use crate::auth::IdentityStore;
 use crate::call_log::{Call, CallLog};
@@ -24,6 +23,7 @@ use crate::server::{Server, ServerState};
 use crate::session::Session;
 use crate::sso::{Sso, SsoToken};
 use crate::standard;
+use crate::temporary::TemporaryFolder;
 
 /// A running local AWS. Dropping it stops the server and discards all data.
 ///
@@ -46,7 +46,7 @@ pub struct LocalAws {
     profiles: Vec<Profile>,
     accounts: Vec<Account>,
     endpoint_url: String,
-    profile_dir: OnceLock<TempDir>,
+    profile_dir: OnceLock<TemporaryFolder>,
     _server: Server,
 }
 
@@ -212,8 +212,7 @@ impl LocalAws {
         if let Some(directory) = self.profile_dir.get() {
             return Ok(directory.path());
         }
-        let directory = tempfile::Builder::new().prefix("bsm-local-aws-").tempdir();
-        let directory = directory.map_err(|error| {
+        let directory = TemporaryFolder::new().map_err(|error| {
             let message = "cannot create a temporary folder for the profile files";
             Error::new(ErrorKind::File, message).because(error)
         })?;

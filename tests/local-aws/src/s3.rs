@@ -20,7 +20,6 @@ use http_body_util::BodyExt as _;
 use parking_lot::RwLock;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
-use tempfile::TempDir;
 
 use self::operation::{Operation, Target};
 use self::policy::{Effect, Policy};
@@ -31,6 +30,7 @@ use crate::error::{Error, ErrorKind};
 use crate::request::Request;
 use crate::response::{ErrorResponse, Response, escape};
 use crate::service::Service;
+use crate::temporary::TemporaryFolder;
 
 /// Returns the name of a request's operation, such as `GetObject`.
 pub(crate) fn operation_of(request: &Request) -> &'static str {
@@ -39,7 +39,7 @@ pub(crate) fn operation_of(request: &Request) -> &'static str {
 
 /// The buckets of all accounts. Dropping it deletes them.
 pub(crate) struct S3 {
-    folder: TempDir,
+    folder: TemporaryFolder,
     service: S3Service,
     buckets: RwLock<BTreeMap<String, Bucket>>,
 }
@@ -57,8 +57,7 @@ struct Bucket {
 impl S3 {
     pub(crate) fn new() -> Result<Self, Error> {
         let failed = || Error::new(ErrorKind::File, "cannot create a temporary folder for S3");
-        let folder = tempfile::Builder::new().prefix("bsm-local-aws-").tempdir();
-        let folder = folder.map_err(|error| failed().because(error))?;
+        let folder = TemporaryFolder::new().map_err(|error| failed().because(error))?;
         let files = FileSystem::new(folder.path())
             .map_err(|error| failed().because(format!("{error:?}")))?;
         Ok(Self {

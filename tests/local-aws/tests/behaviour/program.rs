@@ -1,7 +1,10 @@
 //! The program: its output, its profile files, its control API and its shutdown.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use serde_json::{Value, json};
@@ -22,13 +25,20 @@ struct Program {
 
 impl Program {
     async fn start(arguments: &[&str]) -> Self {
+        Self::run(Command::new(PROGRAM).args(arguments)).await
+    }
+
+    async fn run(command: &mut Command) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let mut command = Command::new(PROGRAM);
-        let command = command
-            .args(arguments)
-            .env("TMPDIR", temporary.path())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
+        // A test can have a folder of its own.
+        let is_set = command
+            .as_std()
+            .get_envs()
+            .any(|(name, _)| name == "TMPDIR");
+        if !is_set {
+            command.env("TMPDIR", temporary.path());
+        }
+        let command = command.stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next_line().await.unwrap().unwrap();
@@ -79,6 +89,34 @@ impl Program {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap())
     }
+}
+
+/// On Windows, `kill` does not exist, and another variable names the temporary directory.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_killed_program_has_left_is_deleted_by_the_next_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let start = async || Program::run(Command::new(PROGRAM).env("TMPDIR", temporary.path())).await;
+    let folders = || {
+        let entries = std::fs::read_dir(temporary.path()).unwrap();
+        let paths: BTreeSet<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths
+    };
+    let running = start().await;
+    let in_use = folders();
+    start().await.stop("-KILL").await;
+    let left = folders();
+    assert!(left.len() > in_use.len(), "{left:?}");
+    // A folder of a few minutes may be one that is being created.
+    for folder in left {
+        let lock = File::options().append(true).open(folder.join("lock"));
+        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        lock.unwrap().set_modified(hour_ago).unwrap();
+    }
+    assert!(start().await.stop("-TERM").await.success());
+    assert_eq!(folders(), in_use);
+    assert!(running.stop("-TERM").await.success());
+    assert!(folders().is_empty());
 }
 
 /// Loads a profile as an SDK user would, from the files alone.
