@@ -15,7 +15,7 @@ use crate::operation::raw::Raw;
 use crate::types::{KeyElement, KeyPrefix};
 
 /// Reads the items with one hash key, ordered by range key; see [`Model::query`] and
-/// [`Index::query`](crate::Index::query).
+/// [`Index::query`].
 ///
 /// `M` is the model, `S` the table or an index of it, and `T` the type that the items are read as. What
 /// a query has in common with a [`Scan`](crate::Scan), such as filters and streams, is on the page of
